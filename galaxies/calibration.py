@@ -1,0 +1,50 @@
+"""Probabilities that mean what they say, fitted on validation galaxies alone."""
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict
+from sklearn.linear_model import LogisticRegression
+
+Probabilities = npt.NDArray[np.float32]
+"""(N,) probability of "spiral"."""
+
+_NEAREST = 1e-6  # a float32 probability of exactly 0 or 1 has no logit
+
+
+class Calibration(BaseModel):
+    """Platt's sigmoid on the logit: `sigmoid(slope * logit(p) + intercept)`.
+
+    Platt (1999), "Probabilistic outputs for support vector machines"; on the logit of a
+    probability it is the beta calibration of Kull et al. (2017) with both slopes equal.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    slope: float
+    intercept: float
+
+    def __call__(self, raw: Probabilities) -> Probabilities:
+        """Correct raw probabilities (N,) of any model; returns float32 (N,)."""
+        scores = self.slope * _logit(raw) + self.intercept
+        return np.asarray(1 / (1 + np.exp(-scores)), dtype=np.float32)
+
+
+def fit_calibration(raw: Probabilities, labels: npt.NDArray[np.int64]) -> Calibration:
+    """Fit the sigmoid by maximum likelihood.
+
+    Parameters
+    ----------
+    raw
+        (N,) probabilities as the model gives them, for validation galaxies.
+    labels
+        (N,) places in `CLASSES`; both occur.
+    """
+    # Without a penalty, so that a model that is right already keeps slope 1 and intercept 0.
+    fit = LogisticRegression(C=np.inf, tol=1e-8, max_iter=1000)
+    fit.fit(_logit(raw)[:, None], labels)
+    return Calibration(slope=float(fit.coef_[0, 0]), intercept=float(fit.intercept_[0]))
+
+
+def _logit(probabilities: Probabilities) -> npt.NDArray[np.float64]:
+    p = np.clip(probabilities.astype(np.float64), _NEAREST, 1 - _NEAREST)
+    return np.log(p / (1 - p))

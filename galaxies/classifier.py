@@ -1,0 +1,99 @@
+"""A trained bundle at work: the one way in which anything here predicts."""
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from PIL import Image
+
+from galaxies.bundle import Description, read_description
+from galaxies.calibration import Probabilities
+from galaxies.head import Head
+from galaxies.images import reduce_image
+from galaxies.orientations import average_orientations, score_rows
+from galaxies.tree import DecisionTree
+
+
+class Prediction(NamedTuple):
+    """What a model says of N galaxies; each float32 (N,)."""
+
+    p_spiral: Probabilities
+    """Calibrated."""
+    p_spiral_raw: Probabilities
+    spread: Probabilities
+    """Standard deviation of the raw probability over the orientations; 0 for a single one."""
+
+
+class Classifier:
+    """A model with all it needs.
+
+    Parameters
+    ----------
+    folder
+        A bundle.
+
+    Raises
+    ------
+    GalaxiesError
+        If it is none, or damaged.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.description: Description = read_description(folder)
+        self._score: Callable[[Any], Probabilities]
+        match self.description.model:
+            case "tree":
+                self._score = DecisionTree.load(folder / "tree.npz").predict
+            case "inception":
+                self._score = Head.load(folder / "head.npz").predict
+            case "mlp" | "cnn":
+                # Keras takes seconds to import, which the tree need not wait for.
+                from galaxies.network import load_network, predict_network
+
+                network = load_network(folder)
+                self._score = lambda images: predict_network(network, images)
+
+    def predict(self, inputs: npt.NDArray[Any]) -> Prediction:
+        """Classify galaxies.
+
+        Parameters
+        ----------
+        inputs
+            Images uint8 (N, size, size, 3) cropped and reduced as the description says, or for
+            InceptionV3 their features float16 (N, 2048).
+        """
+        return self._calibrated(*average_orientations(self._score, inputs, self.description.views))
+
+    def predict_rows(self, inputs: npt.NDArray[Any], rows: npt.NDArray[np.int64]) -> Prediction:
+        """Classify rows (N,) of an array on disk, some hundred at a time."""
+        name, views = self.description.title, self.description.views
+        return self._calibrated(*score_rows(self._score, inputs, rows, views, doing=name))
+
+    def _calibrated(self, raw: Probabilities, spread: Probabilities) -> Prediction:
+        return Prediction(self.description.calibration(raw), raw, spread)
+
+    def classify(self, frames: Sequence[Image.Image]) -> Prediction:
+        """Classify whole frames (RGB) with a galaxy at the centre of each."""
+        size, crop = self.description.size, self.description.crop
+        images = np.stack([reduce_image(frame, size, crop) for frame in frames])
+        if self.description.model != "inception":
+            return self.predict(images)
+        from galaxies.trunk import embed
+
+        return self.predict(embed(self._trunk, images))
+
+    @cached_property
+    def _trunk(self) -> Any:  # noqa: ANN401 - keras.Model, which is not imported here
+        from galaxies.trunk import load_trunk
+
+        return load_trunk(self._folder, self.description.size)
+
+
+def prediction_table(galaxies: pd.DataFrame, prediction: Prediction) -> pd.DataFrame:
+    """Put predictions beside the galaxies' `galaxy_id` and `split`."""
+    return galaxies[["galaxy_id", "split"]].assign(**prediction._asdict())

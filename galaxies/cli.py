@@ -1,0 +1,68 @@
+"""The command `galaxies`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from galaxies import __version__
+from galaxies.errors import run_stage
+
+app = typer.Typer(
+    help="Classify galaxy morphologies from images and the votes of volunteers.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+)
+
+
+def main() -> None:
+    """Run the command; a user's mistake ends in one line and exit status 1."""
+    run_stage(app)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"galaxies {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Say and exit.")
+    ] = False,
+) -> None:
+    """Classify galaxy morphologies from images and the votes of volunteers."""
+
+
+@app.command(
+    epilog="Example: [bold]galaxies check data/kaggle[/bold]",
+    short_help="Look through a survey before the pipeline uses it.",
+)
+def check(
+    survey: Annotated[
+        Path, typer.Argument(help="Folder with images_training_rev1.zip and the votes' CSV.")
+    ],
+) -> None:
+    """Look through a survey, say what is in it, and compare it with Kaggle's Galaxy Zoo set.
+
+    The exit status is 0 if the pipeline can use it, whether or not it is Kaggle's.
+    """
+    from galaxies.checking import KAGGLE, check_survey
+
+    report = check_survey(survey)
+    typer.echo(f"{survey}: {report.images:,} images, {report.votes:,} rows of votes")
+    typer.echo(f"  with both    {report.common:>8,}")
+    for name, count in report.classes.items():
+        typer.echo(f"  {name:<12} {count:>8,}    (Kaggle: {KAGGLE[name]:,})")
+    frames = ", ".join(f"{size} ({count})" for size, count in sorted(report.frames.items()))
+    typer.echo(f"  frames of {sum(report.frames.values())} images looked at: {frames}")
+    if report.is_kaggle:
+        typer.echo("This is the training set of Kaggle's Galaxy Zoo challenge.")
+    else:
+        typer.echo("A usable survey, but not the whole training set of Kaggle's challenge.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,26 @@
+"""The one kind of error a user causes, and how a stage reports it."""
+
+import sys
+from collections.abc import Callable
+
+
+class GalaxiesError(Exception):
+    """Something that the user can mend, said in one line that names the file, row or key."""
+
+
+def run_stage(main: Callable[[], None]) -> None:
+    """Run a stage; a user's mistake or a failing disk ends in one line and exit status 1.
+
+    Parameters
+    ----------
+    main
+        The stage's work. Any other exception is a defect of ours and keeps its traceback.
+    """
+    try:
+        main()
+    except GalaxiesError as error:
+        sys.exit(f"error: {error}")
+    except OSError as error:
+        sys.exit(
+            f"error: {error.filename}: {error.strerror}" if error.filename else f"error: {error}"
+        )

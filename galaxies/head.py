@@ -1,0 +1,103 @@
+"""The simple classifier on top of InceptionV3: logistic regression on its features."""
+
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
+from tqdm import tqdm
+
+from galaxies.calibration import Probabilities
+from galaxies.errors import GalaxiesError
+from galaxies.splitting import Part
+
+Features = npt.NDArray[np.float16]
+"""(N, features)."""
+
+
+class Head(NamedTuple):
+    """Logistic regression on standardised features."""
+
+    mean: npt.NDArray[np.float64]
+    """(features,) of the training galaxies; as the next two."""
+    scale: npt.NDArray[np.float64]
+    weights: npt.NDArray[np.float64]
+    intercept: np.float64
+
+    def predict(self, features: Features) -> Probabilities:
+        """Probability of "spiral", float32 (N,)."""
+        scores = _standardised(features, self.mean, self.scale) @ self.weights + self.intercept
+        return np.asarray(1 / (1 + np.exp(-scores)), dtype=np.float32)
+
+    def save(self, path: Path) -> None:
+        """Write an `.npz` file."""
+        np.savez(path, **self._asdict())
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read what `save` wrote; a damaged file is a `GalaxiesError`."""
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                return cls(**{name: arrays[name] for name in cls._fields})
+        except (ValueError, KeyError, EOFError, OSError) as error:
+            raise GalaxiesError(f"{path}: damaged ({error}); make the bundle again") from error
+
+
+class FittedHead(NamedTuple):
+    """The chosen regression and how the candidates did."""
+
+    head: Head
+    chosen: dict[str, float]
+    """`regularisation`, and `accuracy` and `loss` on validation galaxies."""
+    candidates: list[dict[str, float]]
+    """The same of every candidate."""
+
+
+def fit_head(
+    embeddings: Features, train: Part, validation: Part, regularisation: list[float]
+) -> FittedHead:
+    """Fit a regression for every strength of the penalty, and keep the best on validation.
+
+    Parameters
+    ----------
+    embeddings
+        (M, features), of which the parts take rows.
+    train, validation
+        Galaxies to learn from, and to choose by.
+    regularisation
+        Strengths of the L2 penalty on the weights, relative to the mean log loss.
+
+    Returns
+    -------
+    FittedHead
+        The one with the least log loss; of equals the most penalised.
+    """
+    known, held_out = embeddings[train.rows], embeddings[validation.rows]
+    mean = known.mean(axis=0, dtype=np.float64)
+    scale = known.std(axis=0, dtype=np.float64)
+    scale[scale == 0] = 1
+    standardised = _standardised(known, mean, scale)
+    fitted: list[FittedHead] = []
+    candidates: list[dict[str, float]] = []
+    strengths = sorted(regularisation, reverse=True)
+    for strength in tqdm(strengths, desc="InceptionV3", unit=" fits"):
+        model = LogisticRegression(C=1 / (strength * len(known)), max_iter=5000)
+        model.fit(standardised, train.labels)
+        head = Head(mean, scale, model.coef_[0], np.float64(model.intercept_[0]))
+        p = head.predict(held_out)
+        candidate = {
+            "regularisation": strength,
+            "accuracy": float(((p > 0.5) == validation.labels).mean()),
+            "loss": float(log_loss(validation.labels, p, labels=[0, 1])),
+        }
+        candidates.append(candidate)
+        fitted.append(FittedHead(head, candidate, candidates))
+    return min(fitted, key=lambda one: one.chosen["loss"])
+
+
+def _standardised(
+    features: Features, mean: npt.NDArray[np.float64], scale: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    return (features.astype(np.float64) - mean) / scale

@@ -1,0 +1,97 @@
+"""Outputs that are whole or absent, and that have the same bytes in every run."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+
+@contextmanager
+def written_beside(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path`, renamed into place when the block succeeds.
+
+    Parameters
+    ----------
+    path
+        The file or folder to make; one that is there is replaced as a whole.
+
+    Yields
+    ------
+    Path
+        Where to write. It does not exist yet, and is removed if the block fails.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # The suffix stays last: writers such as Keras and numpy choose the format by it.
+    beside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    _remove(beside)
+    try:
+        yield beside
+        if path.is_dir():
+            _remove(path)
+        beside.replace(path)
+    finally:
+        _remove(beside)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: Any) -> None:  # noqa: ANN401 - whatever JSON can hold
+    """Write JSON, floats rounded to six decimals; NaN and infinity are refused."""
+    text = json.dumps(_rounded(content), indent=2, allow_nan=False, ensure_ascii=False)
+    with written_beside(path) as beside:
+        beside.write_text(text + "\n", encoding="utf-8")
+
+
+def _rounded(content: Any) -> Any:  # noqa: ANN401
+    if isinstance(content, dict):
+        return {key: _rounded(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_rounded(value) for value in content]
+    return round(content, 6) if isinstance(content, float) else content
+
+
+def write_table(path: Path, table: pd.DataFrame, title: str | None = None) -> None:
+    """Write a Parquet table, without the index.
+
+    Parameters
+    ----------
+    path
+        The file to make.
+    table
+        The rows.
+    title
+        Kept in the file's metadata, for readers that show what the table is about.
+    """
+    arrow = pa.Table.from_pandas(table, preserve_index=False)
+    if title is not None:
+        arrow = arrow.replace_schema_metadata({**(arrow.schema.metadata or {}), "title": title})
+    with written_beside(path) as beside:
+        pq.write_table(arrow, beside)
+
+
+def table_title(path: Path) -> str:
+    """Read back the title that `write_table` kept."""
+    return str((pq.read_schema(path).metadata or {})[b"title"].decode())
+
+
+def write_records(path: Path, table: pd.DataFrame) -> None:
+    """Write a table as a JSON list of rows, as `dvc plots` reads curves."""
+    write_json(path, table.to_dict("records"))
+
+
+def write_text_table(path: Path, table: pd.DataFrame) -> None:
+    """Write a CSV table, without the index."""
+    with written_beside(path) as beside:
+        table.to_csv(beside, index=False, lineterminator="\n")

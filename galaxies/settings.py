@@ -1,0 +1,204 @@
+"""The settings in `params.yaml`, typed, checked and frozen."""
+
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from galaxies.errors import GalaxiesError
+
+Share = Annotated[float, Field(ge=0, le=1)]
+ProperShare = Annotated[float, Field(gt=0, lt=1)]
+Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+
+
+class Section(BaseModel):
+    """A part of the settings: no unknown keys, no silent conversions, no changes later."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class PackSettings(Section):
+    """How images become one array."""
+
+    size: Annotated[int, Field(ge=8, le=424)]
+    crop: Annotated[float, Field(gt=0, le=1)]
+    max_unreadable: Share
+
+
+class SplitSettings(Section):
+    """Which galaxies train, validate and test."""
+
+    seed: Seed
+    test_share: ProperShare
+    max_train: Count
+    max_test: Count
+    validation_share: ProperShare
+
+
+class TreeSettings(Section):
+    """The decision tree; depth and pruning are chosen among these on the validation part."""
+
+    size: Count
+    max_depth: Annotated[list[Count], Field(min_length=1)]
+    pruning: Annotated[list[Share], Field(min_length=1)]
+    seed: Seed
+
+
+class TrainingSettings(Section):
+    """Stochastic gradient descent with momentum, as both networks use it."""
+
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    learning_rate: Annotated[float, Field(gt=0)]
+    momentum: Annotated[float, Field(ge=0, lt=1)]
+    epochs: Count
+    batch: Count
+    seed: Seed
+
+
+class MlpSettings(TrainingSettings):
+    """The network with one hidden layer."""
+
+    size: Count
+    hidden: Count
+
+
+class CnnSettings(TrainingSettings):
+    """The convolutional network."""
+
+    filters: Annotated[list[Count], Field(min_length=1)]
+    dense: Count
+    rotation: Annotated[float, Field(ge=0, le=180)]
+    zoom: Annotated[float, Field(ge=0, lt=1)]
+    shift: Annotated[float, Field(ge=0, lt=1)]
+    views: Literal[1, 8]
+
+
+class InceptionSettings(Section):
+    """InceptionV3 as a fixed trunk, and the classifier on top of it."""
+
+    weights: Annotated[str, Field(min_length=1)]
+    seed: Seed
+    size: Annotated[int, Field(ge=75, le=424)]
+    crop: Annotated[float, Field(gt=0, le=1)]
+    regularisation: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)]
+
+
+class EvaluateSettings(Section):
+    """How the test part is scored."""
+
+    bootstrap: Annotated[int, Field(ge=100)]
+    reliability_bins: Annotated[int, Field(ge=2)]
+    seed: Seed
+
+
+class ExplainSettings(Section):
+    """The galaxies that the network is shown at work on; `null` picks the surest right one."""
+
+    elliptical: int | None
+    spiral: int | None
+
+
+class PlotSettings(Section):
+    """Pictures."""
+
+    samples: Annotated[int, Field(ge=1, le=12)]
+    mistakes: Annotated[int, Field(ge=1, le=12)]
+
+
+class Settings(Section):
+    """Everything in `params.yaml`."""
+
+    survey: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+    pack: PackSettings
+    split: SplitSettings
+    tree: TreeSettings
+    mlp: MlpSettings
+    cnn: CnnSettings
+    inception: InceptionSettings
+    evaluate: EvaluateSettings
+    explain: ExplainSettings
+    plot: PlotSettings
+
+    @model_validator(mode="after")
+    def _sizes_fit(self) -> Self:
+        for name, size in (("tree", self.tree.size), ("mlp", self.mlp.size)):
+            if self.pack.size % size:
+                raise ValueError(
+                    f"{name}.size: must divide pack.size ({self.pack.size}), got {size}"
+                )
+        halvings = len(self.cnn.filters)
+        if self.pack.size >> halvings == 0:
+            raise ValueError(
+                f"cnn.filters: {halvings} layers halve {self.pack.size} pixels to nothing; "
+                "name fewer layers or raise pack.size"
+            )
+        return self
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """YAML that refuses a key written twice, of which PyYAML would keep the last in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                line = node.start_mark.line + 1
+                raise GalaxiesError(f"{key}: written twice in the block that starts at line {line}")
+        return super().construct_mapping(node, deep)
+
+
+def load_settings(path: Path = Path("params.yaml")) -> Settings:
+    """Read and check the settings.
+
+    Parameters
+    ----------
+    path
+        A YAML file such as the project's `params.yaml`.
+
+    Returns
+    -------
+    Settings
+        Frozen and valid as a whole.
+
+    Raises
+    ------
+    GalaxiesError
+        If the file cannot be read, or a key is unknown, missing, of the wrong type or out of
+        range; each is named in full, as in `cnn.learning_rate`.
+    """
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_UniqueKeyLoader)
+    except (OSError, UnicodeDecodeError) as error:
+        raise GalaxiesError(f"{path}: cannot be read: {error}") from error
+    except yaml.YAMLError as error:
+        raise GalaxiesError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+    except GalaxiesError as error:
+        raise GalaxiesError(f"{path}: {error}") from error
+    if not isinstance(content, dict):
+        raise GalaxiesError(f"{path}: must hold keys and values, such as `survey: gz1`")
+    try:
+        return Settings.model_validate(content)
+    except ValidationError as error:
+        problems = [_said(problem) for problem in error.errors(include_url=False)]
+        raise GalaxiesError(f"{path}: {'; '.join(problems)}") from error
+
+
+def _said(problem: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails, plain dict at run time
+    """One problem as `full.key: what is wrong, got value`."""
+    key = ".".join(str(part) for part in problem["loc"])
+    match problem["type"]:
+        case "extra_forbidden":
+            return f"{key}: unknown key; remove it or mend its spelling"
+        case "missing":
+            return f"{key}: missing; add it"
+        case "value_error":
+            return str(problem["ctx"]["error"])
+    said: str = problem["msg"].removeprefix("Input ").replace("should be", "must be")
+    hint = ""
+    if isinstance(problem["input"], str) and "number" in said:
+        hint = " (a text to YAML; write 0.001, not 1e-3)"
+    return f"{key}: {said}, got {problem['input']!r}{hint}"

@@ -1,0 +1,160 @@
+"""A decision tree on pixels."""
+
+from itertools import product
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.metrics import log_loss
+from sklearn.tree import DecisionTreeClassifier
+from tqdm import tqdm
+
+from galaxies.calibration import Probabilities
+from galaxies.errors import GalaxiesError
+from galaxies.images import Pixels
+from galaxies.packing import shrink
+from galaxies.settings import TreeSettings
+from galaxies.splitting import Part
+
+_CHUNK = 512
+
+
+class DecisionTree(NamedTuple):
+    """A fitted tree as plain arrays over its nodes, so that loading it can run no code.
+
+    A leaf's children are -1; a child always comes after its parent.
+    """
+
+    size: np.int64
+    """Side in pixels of the images that it asks about."""
+    feature: npt.NDArray[np.int64]
+    """Which value of the flattened image (size, size, 3) a node asks about."""
+    threshold: npt.NDArray[np.float64]
+    """At most this goes left."""
+    left: npt.NDArray[np.int64]
+    right: npt.NDArray[np.int64]
+    p_spiral: npt.NDArray[np.float32]
+    """Share of spirals among a node's training galaxies, by Laplace's rule of succession."""
+
+    @property
+    def leaves(self) -> int:
+        """How many leaves there are."""
+        return int((self.left < 0).sum())
+
+    def predict(self, images: Pixels) -> Probabilities:
+        """Probability of "spiral", float32 (N,), for uint8 images (N, side, side, 3)."""
+        return self.walk(_features(images, int(self.size)))
+
+    def walk(self, flat: npt.NDArray[np.float32]) -> Probabilities:
+        """Probability of "spiral" for images already averaged and flattened, float32 (N, F)."""
+        galaxies = np.arange(len(flat))
+        node = np.zeros(len(flat), dtype=np.int64)
+        while True:
+            asking = self.left[node] >= 0
+            if not asking.any():
+                return self.p_spiral[node]
+            goes_left = flat[galaxies, self.feature[node]] <= self.threshold[node]
+            below = np.where(goes_left, self.left[node], self.right[node])
+            node = np.where(asking, below, node)
+
+    def save(self, path: Path) -> None:
+        """Write an `.npz` file."""
+        np.savez(path, **self._asdict())
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        GalaxiesError
+            If the file is damaged, or its nodes make no tree.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                tree = cls(**{name: arrays[name] for name in cls._fields})
+        except (ValueError, KeyError, EOFError, OSError) as error:
+            raise GalaxiesError(f"{path}: damaged ({error}); make the bundle again") from error
+        nodes = np.arange(len(tree.left))
+        inner = tree.left >= 0
+        for child in (tree.left[inner], tree.right[inner]):
+            # Children after their parents: every walk through the tree ends.
+            if (child <= nodes[inner]).any() or (child >= len(nodes)).any():
+                raise GalaxiesError(f"{path}: its nodes make no tree; make the bundle again")
+        return tree
+
+
+class FittedTree(NamedTuple):
+    """The chosen tree and how the candidates did."""
+
+    tree: DecisionTree
+    chosen: dict[str, float]
+    """`max_depth`, `pruning`, `leaves`, and `accuracy` and `loss` on validation galaxies."""
+    candidates: list[dict[str, float]]
+    """The same of every candidate."""
+
+
+def fit_tree(images: Pixels, train: Part, validation: Part, settings: TreeSettings) -> FittedTree:
+    """Fit a tree for every pair of depth and pruning, and keep the best on validation galaxies.
+
+    Parameters
+    ----------
+    images
+        uint8 (M, side, side, 3), of which the parts take rows.
+    train, validation
+        Galaxies to learn from, and to choose by.
+    settings
+        The candidates, the size the tree sees and the seed.
+
+    Returns
+    -------
+    FittedTree
+        The tree with the least log loss; of equals the shallower and more pruned one.
+    """
+    known = _features(images, settings.size, train.rows)
+    held_out = _features(images, settings.size, validation.rows)
+    fitted: list[FittedTree] = []
+    candidates: list[dict[str, float]] = []
+    pairs = list(product(sorted(settings.max_depth), sorted(settings.pruning, reverse=True)))
+    for max_depth, pruning in tqdm(pairs, desc="decision tree", unit=" fits"):
+        model = DecisionTreeClassifier(
+            max_depth=max_depth, ccp_alpha=pruning, random_state=settings.seed
+        )
+        tree = _as_arrays(model.fit(known, train.labels), settings.size)
+        p = tree.walk(held_out)
+        candidate = {
+            "max_depth": max_depth,
+            "pruning": pruning,
+            "leaves": tree.leaves,
+            "accuracy": float(((p > 0.5) == validation.labels).mean()),
+            "loss": float(log_loss(validation.labels, p, labels=[0, 1])),
+        }
+        candidates.append(candidate)
+        fitted.append(FittedTree(tree, candidate, candidates))
+    return min(fitted, key=lambda one: one.chosen["loss"])
+
+
+def _features(
+    images: Pixels, size: int, rows: npt.NDArray[np.int64] | None = None
+) -> npt.NDArray[np.float32]:
+    """Flattened images (N, size * size * 3), read some hundred at a time."""
+    rows = np.arange(len(images)) if rows is None else rows
+    features = np.empty((len(rows), size * size * 3), np.float32)
+    for start in range(0, len(rows), _CHUNK):
+        chunk = images[rows[start : start + _CHUNK]]
+        features[start : start + _CHUNK] = shrink(chunk, size).reshape(len(chunk), -1)
+    return features
+
+
+def _as_arrays(model: DecisionTreeClassifier, size: int) -> DecisionTree:
+    nodes = model.tree_
+    spirals = nodes.value[:, 0, 1] * nodes.n_node_samples
+    return DecisionTree(
+        size=np.int64(size),
+        feature=nodes.feature.astype(np.int64),
+        threshold=nodes.threshold.astype(np.float64),
+        left=nodes.children_left.astype(np.int64),
+        right=nodes.children_right.astype(np.int64),
+        p_spiral=((spirals + 1) / (nodes.n_node_samples + 2)).astype(np.float32),
+    )

@@ -1,0 +1,27 @@
+"""Let InceptionV3 describe every galaxy by 2048 numbers."""
+
+import os
+from pathlib import Path
+
+from galaxies.embedding import embed_survey
+from galaxies.errors import run_stage
+from galaxies.settings import load_settings
+from galaxies.survey import IMAGES, survey_file
+
+
+def main() -> None:
+    """Run the stage."""
+    settings = load_settings()
+    embed_survey(
+        survey_file(Path("data", settings.survey), IMAGES),
+        Path("models/inception_trunk"),
+        Path("data/embeddings.npy"),
+        size=settings.inception.size,
+        crop=settings.inception.crop,
+        max_unreadable=settings.pack.max_unreadable,
+        workers=os.cpu_count() or 1,
+    )
+
+
+if __name__ == "__main__":
+    run_stage(main)

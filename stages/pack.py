@@ -1,0 +1,35 @@
+"""Decode a survey's images into one array."""
+
+import os
+from pathlib import Path
+
+from galaxies.errors import run_stage
+from galaxies.outputs import write_json, write_table
+from galaxies.packing import pack_images
+from galaxies.settings import load_settings
+from galaxies.survey import IMAGES, survey_file
+
+
+def main() -> None:
+    """Run the stage."""
+    settings = load_settings()
+    archive = survey_file(Path("data", settings.survey), IMAGES)
+    packed = pack_images(
+        archive,
+        Path("data/images.npy"),
+        size=settings.pack.size,
+        crop=settings.pack.crop,
+        max_unreadable=settings.pack.max_unreadable,
+        workers=os.cpu_count() or 1,
+    )
+    write_table(Path("data/images.parquet"), packed.table)
+    found = {
+        "images": len(packed.table),
+        "unreadable": len(packed.unreadable),
+        "unreadable_names": packed.unreadable,
+    }
+    write_json(Path("metrics/pack.json"), found)
+
+
+if __name__ == "__main__":
+    run_stage(main)

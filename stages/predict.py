@@ -1,0 +1,30 @@
+"""Predict the validation and test galaxies with one model."""
+
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from galaxies.classifier import Classifier, prediction_table
+from galaxies.errors import run_stage
+from galaxies.outputs import write_table
+from galaxies.packing import open_array
+from galaxies.splitting import galaxies_of
+
+
+def main() -> None:
+    """Run the stage for the model and the inputs named on the command line."""
+    model, inputs = sys.argv[1:]
+    split, packed = pd.read_parquet("data/split.parquet"), pd.read_parquet("data/images.parquet")
+    held_out = galaxies_of(split, packed, "validation", "test")
+    classifier = Classifier(Path("models", model))
+    prediction = classifier.predict_rows(open_array(Path(inputs)), held_out.rows)
+    write_table(
+        Path("data/predictions", f"{model}.parquet"),
+        prediction_table(held_out.galaxies, prediction),
+        title=classifier.description.title,
+    )
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,56 @@
+"""Train the convolutional network."""
+
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+
+from galaxies.bundle import Description, describe, new_bundle
+from galaxies.calibration import fit_calibration
+from galaxies.errors import run_stage
+from galaxies.network import (
+    build_augmentation,
+    build_cnn,
+    predict_network,
+    repeatable,
+    save_network,
+    train_network,
+)
+from galaxies.orientations import score_rows
+from galaxies.outputs import write_json
+from galaxies.packing import open_array
+from galaxies.settings import load_settings
+from galaxies.splitting import galaxies_of
+
+
+def main() -> None:
+    """Run the stage."""
+    settings = load_settings()
+    split, packed = pd.read_parquet("data/split.parquet"), pd.read_parquet("data/images.parquet")
+    train, validation = (galaxies_of(split, packed, part) for part in ("train", "validation"))
+    images = open_array(Path("data/images.npy"))
+    repeatable(settings.cnn.seed)
+    network = build_cnn(settings.pack.size, settings.cnn)
+    augmentation = build_augmentation(settings.cnn)
+    trained = train_network(network, images, train, validation, settings.cnn, augmentation)
+    score = partial(predict_network, network)
+    raw, _ = score_rows(score, images, validation.rows, settings.cnn.views, doing="calibrate")
+    with new_bundle(Path("models/cnn")) as folder:
+        save_network(network, folder)
+        description = Description(
+            model="cnn",
+            title="CNN",
+            size=settings.pack.size,
+            crop=settings.pack.crop,
+            views=settings.cnn.views,
+            calibration=fit_calibration(raw, validation.labels),
+            survey=settings.survey,
+            galaxies=len(train.rows),
+        )
+        describe(folder, description)
+    write_json(Path("metrics/train_cnn.json"), trained.summary)
+    write_json(Path("metrics/learning/cnn.json"), trained.curve)
+
+
+if __name__ == "__main__":
+    run_stage(main)

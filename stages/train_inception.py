@@ -1,0 +1,48 @@
+"""Train the classifier on top of InceptionV3."""
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+
+from galaxies.bundle import Description, describe, new_bundle
+from galaxies.calibration import fit_calibration
+from galaxies.errors import run_stage
+from galaxies.head import fit_head
+from galaxies.origin import read_origin
+from galaxies.outputs import write_json
+from galaxies.packing import open_array
+from galaxies.settings import load_settings
+from galaxies.splitting import galaxies_of
+
+
+def main() -> None:
+    """Run the stage."""
+    settings = load_settings()
+    split, packed = pd.read_parquet("data/split.parquet"), pd.read_parquet("data/images.parquet")
+    train, validation = (galaxies_of(split, packed, part) for part in ("train", "validation"))
+    embeddings = open_array(Path("data/embeddings.npy"))
+    fitted = fit_head(embeddings, train, validation, settings.inception.regularisation)
+    raw = fitted.head.predict(embeddings[validation.rows])
+    trunk = Path("models/inception_trunk")
+    origin = read_origin(trunk)
+    with new_bundle(Path("models/inception")) as folder:
+        fitted.head.save(folder / "head.npz")
+        shutil.copytree(trunk, folder, dirs_exist_ok=True)
+        description = Description(
+            model="inception",
+            title=origin.title,
+            size=settings.inception.size,
+            crop=settings.inception.crop,
+            views=1,
+            calibration=fit_calibration(raw, validation.labels),
+            survey=settings.survey,
+            galaxies=len(train.rows),
+        )
+        describe(folder, description)
+    write_json(Path("metrics/train_inception.json"), {"trunk": origin.source, **fitted.chosen})
+    write_json(Path("metrics/learning/inception.json"), fitted.candidates)
+
+
+if __name__ == "__main__":
+    run_stage(main)

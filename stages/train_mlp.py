@@ -1,0 +1,54 @@
+"""Train the network with one hidden layer."""
+
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+
+from galaxies.bundle import Description, describe, new_bundle
+from galaxies.calibration import fit_calibration
+from galaxies.errors import run_stage
+from galaxies.network import (
+    build_mlp,
+    predict_network,
+    repeatable,
+    save_network,
+    train_network,
+)
+from galaxies.orientations import score_rows
+from galaxies.outputs import write_json
+from galaxies.packing import open_array
+from galaxies.settings import load_settings
+from galaxies.splitting import galaxies_of
+
+
+def main() -> None:
+    """Run the stage."""
+    settings = load_settings()
+    split, packed = pd.read_parquet("data/split.parquet"), pd.read_parquet("data/images.parquet")
+    train, validation = (galaxies_of(split, packed, part) for part in ("train", "validation"))
+    images = open_array(Path("data/images.npy"))
+    repeatable(settings.mlp.seed)
+    network = build_mlp(settings.pack.size, settings.mlp)
+    trained = train_network(network, images, train, validation, settings.mlp)
+    score = partial(predict_network, network)
+    raw, _ = score_rows(score, images, validation.rows, 1, doing="calibrate")
+    with new_bundle(Path("models/mlp")) as folder:
+        save_network(network, folder)
+        description = Description(
+            model="mlp",
+            title="one hidden layer",
+            size=settings.pack.size,
+            crop=settings.pack.crop,
+            views=1,
+            calibration=fit_calibration(raw, validation.labels),
+            survey=settings.survey,
+            galaxies=len(train.rows),
+        )
+        describe(folder, description)
+    write_json(Path("metrics/train_mlp.json"), trained.summary)
+    write_json(Path("metrics/learning/mlp.json"), trained.curve)
+
+
+if __name__ == "__main__":
+    run_stage(main)

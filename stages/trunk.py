@@ -1,0 +1,19 @@
+"""Get the weights of InceptionV3."""
+
+from pathlib import Path
+
+from galaxies.errors import run_stage
+from galaxies.settings import load_settings
+from galaxies.trunk import make_trunk
+
+
+def main() -> None:
+    """Run the stage."""
+    settings = load_settings()
+    folder = Path("models/inception_trunk")
+    origin = make_trunk(folder, settings.inception.weights, settings.inception.seed)
+    print(f"{folder}: {origin.title}, {origin.detail}")
+
+
+if __name__ == "__main__":
+    run_stage(main)

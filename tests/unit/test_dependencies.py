@@ -1,0 +1,66 @@
+"""`dvc.yaml` names for every stage exactly the code it reaches and the settings it reads."""
+
+import ast
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
+STAGES = {name: stage.get("do", stage) for name, stage in PIPELINE["stages"].items()}
+
+
+def modules_reached(script: Path) -> set[str]:
+    """Files of the package that a script imports, directly or not, lazily or not."""
+    reached = {"galaxies/__init__.py"}
+    waiting = [script]
+    while waiting:
+        for node in ast.walk(ast.parse(waiting.pop().read_text(encoding="utf-8"))):
+            names = []
+            if isinstance(node, ast.ImportFrom) and node.module:
+                names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            elif isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            for name in names:
+                path = f"{name.replace('.', '/')}.py"
+                if name.startswith("galaxies.") and (ROOT / path).is_file() and path not in reached:
+                    reached.add(path)
+                    waiting.append(ROOT / path)
+    return reached
+
+
+def settings_read(script: Path) -> set[str]:
+    """The longest attribute chains that start at the name `settings`, such as `split.seed`."""
+    tree = ast.parse(script.read_text(encoding="utf-8"))
+    inner = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    read = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and id(node) not in inner:
+            chain = ast.unparse(node).split(".")
+            if chain[0] == "settings":
+                read.add(".".join(chain[1:]))
+    return read
+
+
+def script_of(stage: str) -> str:
+    words = STAGES[stage]["cmd"].split()
+    assert words[:2] == ["python", "-m"]
+    return words[2].replace(".", "/") + ".py"
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_code_dependencies_are_those_of_the_imports(stage):
+    script = script_of(stage)
+    listed = {dep for dep in STAGES[stage]["deps"] if dep.endswith(".py")}
+    assert listed == modules_reached(ROOT / script) | {script}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_params_are_the_settings_that_the_script_reads(stage):
+    assert set(STAGES[stage].get("params", [])) == settings_read(ROOT / script_of(stage))
+
+
+def test_every_stage_script_is_in_the_pipeline():
+    scripts = {path.name for path in (ROOT / "stages").glob("[!_]*.py")}
+    assert scripts == {Path(script_of(stage)).name for stage in STAGES}
