@@ -161,8 +161,8 @@ class Trained(NamedTuple):
     summary: dict[str, float | int]
     """`best_epoch` from 1, whose weights were kept, its `loss` and `accuracy` on validation
     galaxies, and `parameters`, the size of the network."""
-    curve: list[dict[str, float | str]]
-    """Rows of `epoch`, `part` (train or validation), `loss` and `accuracy`."""
+    curve: list[dict[str, float]]
+    """One row an epoch: `epoch`, and loss and accuracy of the training and validation parts."""
 
 
 def train_network(
@@ -211,13 +211,16 @@ def train_network(
         verbose=0,
         callbacks=[_Progress(network.name, settings.epochs), keep_best],
     ).history
-    curve: list[dict[str, float | str]] = []
-    for epoch in range(len(history["loss"])):
-        for part, prefix in (("train", ""), ("validation", "val_")):
-            loss, accuracy = history[f"{prefix}loss"][epoch], history[f"{prefix}accuracy"][epoch]
-            curve.append(
-                {"epoch": epoch + 1, "part": part, "loss": float(loss), "accuracy": float(accuracy)}
-            )
+    curve = [
+        {
+            "epoch": epoch + 1,
+            "train_loss": float(history["loss"][epoch]),
+            "validation_loss": float(history["val_loss"][epoch]),
+            "train_accuracy": float(history["accuracy"][epoch]),
+            "validation_accuracy": float(history["val_accuracy"][epoch]),
+        }
+        for epoch in range(len(history["loss"]))
+    ]
     best = int(np.argmin(history["val_loss"]))
     summary = {
         "best_epoch": best + 1,

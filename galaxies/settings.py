@@ -197,7 +197,7 @@ def _said(problem: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails, plain
             return f"{key}: missing; add it"
         case "value_error":
             return str(problem["ctx"]["error"])
-    said: str = problem["msg"].removeprefix("Input ").replace("should be", "must be")
+    said: str = problem["msg"].removeprefix("Input ").replace("should ", "must ")
     hint = ""
     if isinstance(problem["input"], str) and "number" in said:
         hint = " (a text to YAML; write 0.001, not 1e-3)"

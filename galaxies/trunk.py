@@ -66,6 +66,8 @@ def make_trunk(folder: Path, weights: str, seed: int) -> Origin:
     GalaxiesError
         If the weights asked for cannot be had, or do not fit InceptionV3.
     """
+    # Names of layers, which stand in the file, count on from earlier models in the process.
+    keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
     # Convolutions know no image size; the smallest is the quickest to build.
     inception = _inception(75)

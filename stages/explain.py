@@ -1,0 +1,66 @@
+"""Show what the convolutional network makes of a galaxy of each class."""
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from galaxies.activations import first_filters, grad_cam, layer_activations, spatial_layers
+from galaxies.bundle import read_description
+from galaxies.errors import run_stage
+from galaxies.figures import (
+    choose_galaxy,
+    draw_attention,
+    draw_filters,
+    draw_input,
+    draw_layer,
+    portraits,
+    save_figure,
+)
+from galaxies.morphology import CLASSES
+from galaxies.network import load_network, predict_network
+from galaxies.orientations import average_orientations
+from galaxies.outputs import written_beside
+from galaxies.packing import open_array
+from galaxies.settings import load_settings
+
+
+def main() -> None:
+    """Run the stage."""
+    settings = load_settings()
+    split, packed = pd.read_parquet("data/split.parquet"), pd.read_parquet("data/images.parquet")
+    predictions = pd.read_parquet("data/predictions/cnn.parquet")
+    description, network = read_description(Path("models/cnn")), load_network(Path("models/cnn"))
+
+    wanted = dict(zip(CLASSES, (settings.explain.elliptical, settings.explain.spiral), strict=True))
+    chosen = [
+        choose_galaxy(galaxy_id, label, split, predictions, packed)
+        for label, galaxy_id in wanted.items()
+    ]
+    galaxies = pd.DataFrame({"galaxy_id": chosen}).merge(split, how="left")
+    shown = portraits(galaxies, packed, open_array(Path("data/images.npy")))
+    score = partial(predict_network, network)
+    raw, _ = average_orientations(score, np.stack([one.image for one in shown]), description.views)
+    shown = [
+        galaxy._replace(p_spiral=float(p))
+        for galaxy, p in zip(shown, description.calibration(raw), strict=True)
+    ]
+
+    spiral = shown[CLASSES.index("spiral")]
+    title = description.title
+    with written_beside(Path("figures/cnn")) as folder:
+        save_figure(folder / "cnn_input.png", draw_input(spiral, title))
+        for number, layer in enumerate(layer_activations(network, spiral.image)):
+            save_figure(folder / f"cnn_layer_{number}.png", draw_layer(*layer, title))
+        save_figure(folder / "cnn_filters.png", draw_filters(*first_filters(network), title))
+        maps = {
+            label: (galaxy, grad_cam(network, galaxy.image, place))
+            for place, (label, galaxy) in enumerate(zip(CLASSES, shown, strict=True))
+        }
+        where = spatial_layers(network)[-1].name
+        save_figure(folder / "cnn_attention.png", draw_attention(maps, where, title))
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,69 @@
+"""Draw the galaxies, the scores and the mistakes."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from galaxies.errors import run_stage
+from galaxies.figures import (
+    LINES,
+    Result,
+    choose_mistakes,
+    choose_samples,
+    draw_confusion,
+    draw_learning,
+    draw_mistakes,
+    draw_reliability,
+    draw_roc,
+    draw_samples,
+    portraits,
+    save_figure,
+)
+from galaxies.outputs import table_title
+from galaxies.packing import open_array
+from galaxies.settings import load_settings
+
+
+def main() -> None:
+    """Run the stage."""
+    settings = load_settings()
+    split, packed = pd.read_parquet("data/split.parquet"), pd.read_parquet("data/images.parquet")
+    images = open_array(Path("data/images.npy"))
+    figures = Path("figures")
+
+    samples = choose_samples(split, settings.plot.samples)
+    shown = {label: portraits(chosen, packed, images) for label, chosen in samples.items()}
+    save_figure(figures / "samples.png", draw_samples(shown))
+
+    cnn = Path("data/predictions/cnn.parquet")
+    mistakes = choose_mistakes(split, pd.read_parquet(cnn), settings.plot.mistakes)
+    shown = {label: portraits(chosen, packed, images) for label, chosen in mistakes.items()}
+    save_figure(figures / "mistakes.png", draw_mistakes(shown, table_title(cnn)))
+
+    results = [read_result(model) for model in LINES]
+    for result in results:
+        save_figure(figures / f"confusion_{result.model}.png", draw_confusion(result))
+        save_figure(figures / f"roc_{result.model}.png", draw_roc([result]))
+    save_figure(figures / "roc_all.png", draw_roc(results))
+    save_figure(figures / "reliability_all.png", draw_reliability(results))
+    save_figure(figures / "learning.png", draw_learning(results))
+
+
+def read_result(model: str) -> Result:
+    """Collect what the earlier stages found out about a model."""
+    metrics = Path("metrics")
+    predictions = pd.read_parquet(Path("data/predictions", f"{model}.parquet"))
+    return Result(
+        model=model,
+        scores=json.loads((metrics / f"{model}.json").read_text(encoding="utf-8")),
+        p_spiral=predictions.loc[predictions["split"] == "test", "p_spiral"].to_numpy(),
+        confusion=pd.read_csv(metrics / "confusion" / f"{model}.csv"),
+        roc=pd.read_json(metrics / "roc" / f"{model}.json"),
+        reliability=pd.read_json(metrics / "reliability" / f"{model}.json"),
+        learning=pd.read_json(metrics / "learning" / f"{model}.json"),
+    )
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,72 @@
+"""Surveys to test with: a tiny drawn one, and the real ones where they are."""
+
+import io
+import os
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parents[1]
+HEADER = "GalaxyID,Class1.1,Class1.2,Class1.3"
+
+
+def draw_galaxy(random: np.random.Generator, spiral: bool, side: int = 96) -> np.ndarray:
+    """A round red glow, or a flat blue one with two arms; uint8 (side, side, 3)."""
+    y, x = np.mgrid[:side, :side] - (side - 1) / 2
+    angle = random.uniform(0, np.pi)
+    x, y = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
+    radius = np.hypot(x, y / random.uniform(0.5, 0.9)) / side
+    light = np.exp(-radius * 18)
+    if spiral:
+        light = light + 0.6 * np.exp(-radius * 9) * np.cos(np.arctan2(y, x) - radius * 25) ** 8
+    colour = (0.6, 0.7, 1.0) if spiral else (1.0, 0.8, 0.6)
+    frame = 220 * light[:, :, None] * colour + random.normal(12, 5, (side, side, 3))
+    return frame.clip(0, 255).astype(np.uint8)
+
+
+def encode(pixels: np.ndarray, **options) -> bytes:
+    """A JPEG's bytes."""
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, **{"format": "JPEG", "quality": 90} | options)
+    return file.getvalue()
+
+
+def write_survey(folder: Path, members: dict[str, bytes], rows: list[str]) -> Path:
+    """Write a survey of given zip members and CSV rows."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(folder / "images_training_rev1.zip", "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    text = "\n".join([HEADER, *rows]) + "\n"
+    (folder / "training_solutions_rev1.csv").write_text(text, encoding="utf-8")
+    return folder
+
+
+def write_tiny_survey(folder: Path, galaxies: int = 60) -> Path:
+    """A survey of drawn galaxies, every other one a spiral, with soft votes and one artifact."""
+    random = np.random.default_rng(7)
+    members, rows = {}, []
+    for number in range(galaxies):
+        galaxy_id = 587722952767439450 + 7 * number
+        spiral = number % 2 == 1
+        members[f"images/{galaxy_id}.jpg"] = encode(draw_galaxy(random, spiral))
+        features = random.uniform(0.55, 0.98) if spiral else random.uniform(0.02, 0.45)
+        rows.append(f"{galaxy_id},{1 - features:.4f},{features:.4f},0")
+    rows[0] = rows[0].partition(",")[0] + ",0.1,0.1,0.8"
+    return write_survey(folder, members, rows)
+
+
+@pytest.fixture(scope="session")
+def tiny_survey(tmp_path_factory) -> Path:
+    return write_tiny_survey(tmp_path_factory.mktemp("data") / "tiny")
+
+
+def real_data() -> Path:
+    """Where the real surveys lie, or a skip."""
+    folder = Path(os.environ.get("GALAXY_DATA", ROOT.parent / "shared/data"))
+    if not (folder / "gz2").is_dir():
+        pytest.skip(f"no real surveys in {folder}; set GALAXY_DATA to the folder that holds gz2/")
+    return folder

@@ -1,0 +1,80 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from galaxies.errors import GalaxiesError, run_stage
+from galaxies.outputs import table_title, write_json, write_table, write_text_table, written_beside
+from galaxies.packing import growing_array, open_array
+
+
+def test_a_failure_leaves_the_earlier_output_and_no_rest(tmp_path):
+    path = tmp_path / "metrics.json"
+    write_json(path, {"a": 1})
+    with pytest.raises(RuntimeError), written_beside(path) as beside:
+        beside.write_text("half")
+        raise RuntimeError
+    assert json.loads(path.read_text()) == {"a": 1}
+    assert [entry.name for entry in tmp_path.iterdir()] == ["metrics.json"]
+
+
+def test_a_folder_is_replaced_as_a_whole(tmp_path):
+    for name in ("old", "new"):
+        with written_beside(tmp_path / "bundle") as beside:
+            beside.mkdir()
+            (beside / name).touch()
+    assert [entry.name for entry in (tmp_path / "bundle").iterdir()] == ["new"]
+
+
+def test_json_is_rounded_and_refuses_what_json_cannot_say(tmp_path):
+    write_json(tmp_path / "a.json", {"x": [1 / 3, {"y": 2}], "name": "é"})
+    assert json.loads((tmp_path / "a.json").read_text("utf-8"))["x"][0] == 0.333333
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(tmp_path / "a.json", float("nan"))
+
+
+def test_tables_keep_their_title_and_their_bytes(tmp_path):
+    table = pd.DataFrame({"galaxy_id": [587722952767439450], "p": np.float32([0.5])})
+    write_table(tmp_path / "a.parquet", table, title="CNN")
+    write_table(tmp_path / "b.parquet", table, title="CNN")
+    assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
+    assert table_title(tmp_path / "a.parquet") == "CNN"
+    assert pd.read_parquet(tmp_path / "a.parquet").equals(table)
+    write_text_table(tmp_path / "a.csv", table)
+    assert (tmp_path / "a.csv").read_bytes() == b"galaxy_id,p\n587722952767439450,0.5\n"
+
+
+@pytest.mark.parametrize("items", [0, 1, 1000])
+def test_a_growing_array_is_a_plain_npy_file(tmp_path, items):
+    array = np.arange(items * 6, dtype=np.float16).reshape(items, 2, 3)
+    with growing_array(tmp_path / "a.npy", (2, 3), array.dtype) as file:
+        for item in array:
+            file.write(item.tobytes())
+    assert np.array_equal(open_array(tmp_path / "a.npy"), array)
+
+
+def test_a_users_mistake_ends_a_stage_in_one_line():
+    def wrong():
+        raise GalaxiesError("cnn.epochs: must be at least 1")
+
+    with pytest.raises(SystemExit) as caught:
+        run_stage(wrong)
+    assert caught.value.code == "error: cnn.epochs: must be at least 1"
+
+
+def test_a_failing_disk_ends_a_stage_in_one_line():
+    def full():
+        raise OSError(28, "No space left on device", "data/images.npy")
+
+    with pytest.raises(SystemExit) as caught:
+        run_stage(full)
+    assert caught.value.code == "error: data/images.npy: No space left on device"
+
+
+@pytest.mark.parametrize("stage", ["split", "evaluate", "plot"])
+def test_stages_that_need_no_network_import_none(stage):
+    code = f"import stages.{stage}, sys; sys.exit('keras' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
