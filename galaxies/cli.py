@@ -1,6 +1,5 @@
 """The command `galaxies`."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -65,4 +64,4 @@ def check(
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

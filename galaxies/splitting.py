@@ -81,8 +81,8 @@ def split_galaxies(votes: pd.DataFrame, images: pd.DataFrame, settings: SplitSet
     train.loc[_draw(train, settings.validation_share, settings.seed), "split"] = "validation"
 
     table = pd.concat([train, test]).sort_values("galaxy_id", ignore_index=True)
-    table["label"] = pd.Categorical.from_codes(
-        np.asarray(table["class"], dtype=np.int64), categories=list(CLASSES)
+    table["label"] = pd.Categorical(
+        np.array(CLASSES)[table["class"].to_numpy()], categories=list(CLASSES)
     )
     table["split"] = pd.Categorical(table["split"], categories=list(PARTS))
     for part in PARTS:

@@ -14,9 +14,14 @@ from galaxies.packing import growing_array, open_array
 def test_a_failure_leaves_the_earlier_output_and_no_rest(tmp_path):
     path = tmp_path / "metrics.json"
     write_json(path, {"a": 1})
-    with pytest.raises(RuntimeError), written_beside(path) as beside:
-        beside.write_text("half")
-        raise RuntimeError
+
+    def fail_halfway():
+        with written_beside(path) as beside:
+            beside.write_text("half")
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        fail_halfway()
     assert json.loads(path.read_text()) == {"a": 1}
     assert [entry.name for entry in tmp_path.iterdir()] == ["metrics.json"]
 

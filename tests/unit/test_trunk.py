@@ -123,7 +123,7 @@ def test_a_local_file_is_used_and_a_wrong_one_refused(published, tmp_path):
     (tmp_path / "wrong.h5").write_bytes(b"no weights")
     with pytest.raises(GalaxiesError, match=r"wrong.h5: no weights of InceptionV3"):
         make_trunk(tmp_path / "other", str(tmp_path / "wrong.h5"), seed=1)
-    with pytest.raises(GalaxiesError, match="inception.weights: no file 'imagnet'"):
+    with pytest.raises(GalaxiesError, match=r"inception\.weights: no file 'imagnet'"):
         make_trunk(tmp_path / "other", "imagnet", seed=1)
     assert not (tmp_path / "other").exists()
 
