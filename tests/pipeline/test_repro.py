@@ -1,0 +1,258 @@
+"""The whole pipeline on a tiny survey, through DVC, in a clone of its own."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT, write_tiny_survey
+
+pytestmark = pytest.mark.pipeline
+
+TINY = {
+    "survey": "tiny",
+    "pack.size": 32,
+    "tree.size": 8,
+    "tree.max_depth": [1, 2],
+    "tree.pruning": [0.0],
+    "mlp.size": 16,
+    "mlp.epochs": 3,
+    "cnn.filters": [4, 8],
+    "cnn.dense": 8,
+    "cnn.epochs": 3,
+    "cnn.batch": 10,
+    "inception.weights": "random",
+    "inception.size": 75,
+    "inception.regularisation": [0.1, 1.0],
+    "evaluate.bootstrap": 100,
+    "plot.samples": 2,
+    "plot.mistakes": 2,
+}
+
+MODELS = ("tree", "mlp", "cnn", "inception")
+PREDICTS = {f"predict@{model}" for model in MODELS}
+TRAINS = {f"train_{model}" for model in MODELS}
+
+
+def run(clone: Path, *command: str, status: int = 0) -> str:
+    """Run a command in the clone, with this interpreter first on the path; what it printed."""
+    environment = os.environ | {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+    }
+    done = subprocess.run(
+        command, cwd=clone, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    text = done.stdout.decode()
+    assert done.returncode == status, text
+    return text
+
+
+def set_params(folder: Path, changes: dict[str, object]) -> None:
+    path = folder / "params.yaml"
+    params = yaml.safe_load(path.read_text(encoding="utf-8"))
+    for key, value in changes.items():
+        section, _, name = key.rpartition(".")
+        (params[section] if section else params)[name] = value
+    path.write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
+
+
+def stages_run(output: str) -> set[str]:
+    words = [line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")]
+    assert len(words) == len(set(words))
+    return set(words)
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("clone")
+    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    for name in subprocess.check_output(listed, cwd=ROOT).decode().split("\0")[:-1]:
+        # No results of earlier runs: the clone makes its own.
+        if (ROOT / name).is_file() and not name.startswith(("metrics/", "figures/", "dvc.lock")):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+    write_tiny_survey(folder / "data/tiny")
+    set_params(folder, TINY)
+    for command in (
+        "init --quiet",
+        "config user.name tests",
+        "config user.email tests@example.org",
+        "add --all",
+        "commit --quiet --message tiny",
+    ):
+        run(folder, "git", *command.split())
+    run(folder, "dvc", "repro")
+    run(folder, "git", "add", "--all")
+    run(folder, "git", "commit", "--quiet", "--message", "results")
+    return folder
+
+
+def lock(clone: Path) -> dict[str, dict]:
+    return yaml.safe_load((clone / "dvc.lock").read_text(encoding="utf-8"))["stages"]
+
+
+def downstream(clone: Path, stages: set[str]) -> set[str]:
+    """The stages and all that read what they make, from the paths in `dvc.lock`."""
+    reached = set(stages)
+    while True:
+        made = {out["path"] for name in reached for out in lock(clone)[name].get("outs", [])}
+        more = {
+            name
+            for name, stage in lock(clone).items()
+            if made & {dep["path"] for dep in stage["deps"]}
+        }
+        if more <= reached:
+            return reached
+        reached |= more
+
+
+def test_every_output_is_made_and_nothing_is_left_over(clone):
+    outputs = {out["path"] for stage in lock(clone).values() for out in stage.get("outs", [])}
+    assert [path for path in sorted(outputs) if not (clone / path).exists()] == []
+    made = {
+        path.relative_to(clone).as_posix()
+        for folder in ("data", "models", "metrics", "figures")
+        for path in (clone / folder).rglob("*")
+        if path.is_file() and path.name not in (".gitignore", "README.md")
+    }
+    undeclared = {path for path in made if not any(f"{path}/".startswith(f"{o}/") for o in outputs)}
+    undeclared = {path for path in undeclared if not path.startswith("data/tiny/")}
+    assert undeclared == set()
+    assert {path for path in made if Path(path).name.startswith(".")} == set()
+
+
+def test_nothing_changed_reruns_nothing(clone):
+    assert "Data and pipelines are up to date." in run(clone, "dvc", "repro")
+
+
+def test_the_metrics_name_the_trunk_and_every_score(clone):
+    shown = json.loads(run(clone, "dvc", "metrics", "show", "--json"))
+    files = shown[""]["data"]
+    assert files["metrics/inception.json"]["data"]["model"] == "InceptionV3 (random)"
+    for model in MODELS:
+        scores = files[f"metrics/{model}.json"]["data"]
+        assert {"accuracy", "roc_auc_low", "ece", "vote_rmse", "f1_spiral"} <= scores.keys()
+        assert scores["galaxies"] == 30
+    counts = files["metrics/split.json"]["data"]
+    assert counts["train_artifacts_dropped"] + counts["test_artifacts_dropped"] == 1
+
+
+def test_the_plots_page_holds_every_plot(clone):
+    run(clone, "dvc", "plots", "show", "--out", "page")
+    page = (clone / "page/index.html").read_text(encoding="utf-8")
+    for name in ("ROC, test galaxies", "Reliability", "Confusion of cnn", "Loss of mlp"):
+        assert name in page
+    for name in ("roc_all", "samples", "cnn_layer_0"):
+        assert f"{name}.png" in page
+    shutil.rmtree(clone / "page")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        (
+            "pack.crop",
+            0.6,
+            {"pack", "split", *TRAINS, *PREDICTS, "evaluate", "explain", "plot"},
+        ),
+        ("split.seed", 1, {"split", *TRAINS, *PREDICTS, "evaluate", "explain", "plot"}),
+        ("tree.max_depth", [3], {"train_tree", "predict@tree", "evaluate", "plot"}),
+        ("mlp.hidden", 9, {"train_mlp", "predict@mlp", "evaluate", "plot"}),
+        ("cnn.dense", 9, {"train_cnn", "predict@cnn", "evaluate", "explain", "plot"}),
+        (
+            "inception.weights",
+            "auto",
+            {"trunk", "embed", "train_inception", "predict@inception", "evaluate", "plot"},
+        ),
+        (
+            "inception.size",
+            96,
+            {"embed", "train_inception", "predict@inception", "evaluate", "plot"},
+        ),
+        (
+            "inception.regularisation",
+            [2.0],
+            {"train_inception", "predict@inception", "evaluate", "plot"},
+        ),
+        ("evaluate.bootstrap", 101, {"evaluate", "plot"}),
+        ("explain.spiral", 587722952767439457, {"explain"}),
+        ("plot.samples", 3, {"plot"}),
+    ],
+)
+def test_a_changed_setting_touches_only_its_branch(clone, key, value, expected):
+    original = (clone / "params.yaml").read_text(encoding="utf-8")
+    try:
+        set_params(clone, {key: value})
+        changed = json.loads(run(clone, "dvc", "status", "--json"))
+    finally:
+        (clone / "params.yaml").write_text(original, encoding="utf-8")
+    direct = {
+        stage
+        for stage, reasons in changed.items()
+        if any("params.yaml" in reason.get("changed deps", {}) for reason in reasons)
+    }
+    assert downstream(clone, direct) == expected
+
+
+def test_every_stage_repeats_itself_from_its_declared_inputs_alone(clone, tmp_path, monkeypatch):
+    """The dependencies are complete, and the same bytes come out of another folder."""
+    monkeypatch.setenv("PYTHONHASHSEED", "7")
+    for name, stage in lock(clone).items():
+        folder = tmp_path / name
+        for path in (*(dep["path"] for dep in stage["deps"]), "params.yaml", "stages/__init__.py"):
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            copy = shutil.copytree if (clone / path).is_dir() else shutil.copy
+            copy(clone / path, folder / path)
+        run(folder, *stage["cmd"].split())
+        for out in stage.get("outs", []):
+            original = clone / out["path"]
+            files = original.rglob("*") if original.is_dir() else [original]
+            for path in files:
+                again = folder / path.relative_to(clone)
+                assert again.read_bytes() == path.read_bytes(), f"{name}: {out['path']}"
+        shutil.rmtree(folder)
+
+
+def test_a_changed_depth_reruns_the_trees_branch_alone(clone):
+    set_params(clone, {"tree.max_depth": [2, 3]})
+    output = run(clone, "dvc", "repro")
+    # What a rerun leaves as it was stops the change there.
+    assert stages_run(output) <= {"train_tree", "predict@tree", "evaluate", "plot"}
+    assert "train_tree" in stages_run(output)
+    run(clone, "dvc", "metrics", "diff")
+    run(clone, "dvc", "plots", "diff", "--out", "page")
+    shutil.rmtree(clone / "page")
+    set_params(clone, {"tree.max_depth": TINY["tree.max_depth"]})
+    assert stages_run(run(clone, "dvc", "repro")) == set()  # all from the run cache
+
+
+def test_a_bad_survey_ends_in_one_line_and_changes_nothing(clone):
+    path = clone / "data/tiny/training_solutions_rev1.csv"
+    good, before = path.read_text(encoding="utf-8"), (clone / "data/split.parquet").read_bytes()
+    lines = good.splitlines()
+    lines[4] = lines[4].replace(",0.", ",7.")
+    try:
+        path.write_text("\n".join(lines), encoding="utf-8")
+        said = run(clone, sys.executable, "-m", "stages.split", status=1)
+        assert (clone / "data/split.parquet").read_bytes() == before
+        assert said in run(clone, "dvc", "repro", "split", status=255)
+    finally:
+        path.write_text(good, encoding="utf-8")
+    assert said.startswith("error: data/tiny/training_solutions_rev1.csv: line 5: Class1.1 of")
+    assert said.count("\n") == 1
+    # DVC clears a stage's outputs before it runs; its cache keeps them.
+    run(clone, "dvc", "checkout", "data/split.parquet")
+    assert (clone / "data/split.parquet").read_bytes() == before
+    assert stages_run(run(clone, "dvc", "repro")) == set()
+
+
+def test_an_absent_survey_says_what_to_do(clone):
+    said = run(clone, "dvc", "exp", "run", "-S", "survey=missing", "pack", status=255)
+    assert "data/missing" in said
+    run(clone, "git", "checkout", "--", "params.yaml")
