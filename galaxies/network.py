@@ -11,7 +11,7 @@ from tqdm import tqdm
 from galaxies.calibration import Probabilities
 from galaxies.errors import GalaxiesError
 from galaxies.images import Pixels
-from galaxies.settings import CnnSettings, MlpSettings, TrainingSettings
+from galaxies.settings import CnnSettings, MlpSettings, ReferenceSettings, ResidualSettings
 from galaxies.splitting import Part
 
 _PREDICT_BATCH = 256
@@ -50,7 +50,7 @@ def build_mlp(side: int, settings: MlpSettings) -> keras.Model:
     )
 
 
-def build_cnn(side: int, settings: CnnSettings) -> keras.Model:
+def build_reference(side: int, settings: ReferenceSettings) -> keras.Model:
     """Convolutions, each halved by max-pooling, then a dense layer, with dropout between."""
     stack: list[Any] = [
         keras.Input((side, side, 3), dtype="uint8", name="image"),
@@ -71,22 +71,54 @@ def build_cnn(side: int, settings: CnnSettings) -> keras.Model:
     return keras.Sequential(stack, name="cnn")
 
 
-def build_augmentation(settings: CnnSettings) -> keras.Model:
-    """Flip, turn, resize and move images at random: a galaxy has no up, and no exact centre."""
-    seed = settings.seed
-    return keras.Sequential(
-        [
-            layers.RandomFlip("horizontal_and_vertical", seed=seed, name="flip"),
-            layers.RandomRotation(
-                settings.rotation / 360, fill_mode="reflect", seed=seed + 1, name="rotate"
-            ),
-            layers.RandomZoom(settings.zoom, fill_mode="reflect", seed=seed + 2, name="zoom"),
-            layers.RandomTranslation(
-                settings.shift, settings.shift, fill_mode="reflect", seed=seed + 3, name="shift"
-            ),
-        ],
-        name="augmentation",
+def build_residual(side: int, settings: ResidualSettings) -> keras.Model:
+    """Residual blocks (He et al. 2016, "Deep residual learning for image recognition").
+
+    The first convolution and every block halve the image; the mean over what is left keeps the
+    answer from depending on where in the frame a feature lies.
+    """
+    image = keras.Input((side, side, 3), dtype="uint8", name="image")
+    # Galaxies are faint: a quarter of the full brightness becomes 1.
+    x = layers.Rescaling(1 / 64, name="rescale")(image)
+    first, *later = settings.filters
+    x = layers.Conv2D(first, 5, strides=2, padding="same", use_bias=False, name="conv_0")(x)
+    x = layers.BatchNormalization(name="norm_0")(x)
+    x = layers.ReLU(name="relu_0")(x)
+    for number, filters in enumerate(later, start=1):
+        x = _residual_block(x, filters, number)
+    x = layers.GlobalAveragePooling2D(name="mean")(x)
+    x = layers.Dropout(settings.dropout, name="dropout")(x)
+    x = layers.Dense(1, activation="sigmoid", dtype="float32", name="p_spiral")(x)
+    return keras.Model(image, x, name="cnn")
+
+
+def _residual_block(x: keras.KerasTensor, filters: int, number: int) -> keras.KerasTensor:
+    name = f"block_{number}"
+    past = layers.Conv2D(filters, 1, strides=2, use_bias=False, name=f"{name}_past")(x)
+    x = layers.Conv2D(filters, 3, strides=2, padding="same", use_bias=False, name=f"{name}_conv_0")(
+        x
     )
+    x = layers.BatchNormalization(name=f"{name}_norm_0")(x)
+    x = layers.ReLU(name=f"{name}_relu_0")(x)
+    x = layers.Conv2D(filters, 3, padding="same", use_bias=False, name=f"{name}_conv_1")(x)
+    x = layers.BatchNormalization(name=f"{name}_norm_1")(x)
+    return layers.ReLU(name=f"{name}_relu_1")(layers.Add(name=f"{name}_add")([x, past]))
+
+
+def build_augmentation(recipe: ReferenceSettings | ResidualSettings, seed: int) -> keras.Model:
+    """Flip, turn, resize and move images at random: a galaxy has no up, and no exact centre."""
+    shift = recipe.shift
+    steps: list[Any] = [
+        layers.RandomFlip("horizontal_and_vertical", seed=seed, name="flip"),
+        layers.RandomRotation(
+            recipe.rotation / 360, fill_mode="reflect", seed=seed + 1, name="rotate"
+        ),
+        layers.RandomZoom(recipe.zoom, fill_mode="reflect", seed=seed + 2, name="zoom"),
+        layers.RandomTranslation(shift, shift, fill_mode="reflect", seed=seed + 3, name="shift"),
+    ]
+    if isinstance(recipe, ResidualSettings):
+        steps.append(layers.RandomContrast(recipe.contrast, seed=seed + 4, name="contrast"))
+    return keras.Sequential(steps, name="augmentation")
 
 
 class GalaxyBatches(keras.utils.PyDataset):  # type: ignore[misc]
@@ -142,7 +174,7 @@ class _Progress(keras.callbacks.Callback):  # type: ignore[misc]
             self._bar.close()
             raise GalaxiesError(
                 f"{self._name}: the loss became {loss} in epoch {self._epoch + 1}, "
-                f"step {batch + 1}; lower {self._name}.learning_rate"
+                f"step {batch + 1}; lower its learning_rate"
             )
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
@@ -165,51 +197,92 @@ class Trained(NamedTuple):
     """One row an epoch: `epoch`, and loss and accuracy of the training and validation parts."""
 
 
-def train_network(
-    network: keras.Model,
-    images: Pixels,
-    train: Part,
-    validation: Part,
-    settings: TrainingSettings,
-    augmentation: keras.Model | None = None,
-) -> Trained:
-    """Train in place, by stochastic gradient descent on the binary cross-entropy.
+def train_mlp(
+    images: Pixels, train: Part, validation: Part, settings: MlpSettings
+) -> tuple[keras.Model, Trained]:
+    """Build the network with one hidden layer, and train it.
 
     Parameters
     ----------
-    network
-        Maps uint8 images (N, side, side, 3) to probabilities (N, 1). It ends with the weights
-        of the epoch whose loss on the validation galaxies was least.
     images
         uint8 (M, side, side, 3), of which the parts take rows.
     train, validation
         Galaxies to learn from, and to choose the epoch by.
     settings
-        Learning rate, momentum, epochs, batch and seed.
-    augmentation
-        Changes training images at random.
+        The network's size and its training.
+
+    Returns
+    -------
+    tuple
+        The network, with the weights of the epoch whose loss on the validation galaxies was
+        least, and how its training went.
 
     Raises
     ------
     GalaxiesError
         If the loss becomes infinite or no number.
     """
-    model = network if augmentation is None else keras.Sequential([augmentation, network])
+    repeatable(settings.seed)
+    network = build_mlp(images.shape[1], settings)
+    optimizer = keras.optimizers.SGD(settings.learning_rate, momentum=settings.momentum)
+    batches = GalaxyBatches(images, train, settings.batch, settings.seed)
+    checks = GalaxyBatches(images, validation, settings.batch)
+    return network, _fit(network, network, optimizer, batches, checks, settings.epochs)
+
+
+def train_cnn(
+    images: Pixels, train: Part, validation: Part, settings: CnnSettings
+) -> tuple[keras.Model, Trained]:
+    """Build the convolutional network by the recipe of the settings, and train it.
+
+    Parameters, returns and errors are those of `train_mlp`.
+    """
+    repeatable(settings.seed)
+    side = images.shape[1]
+    recipe: ReferenceSettings | ResidualSettings
+    if settings.recipe == "reference":
+        recipe = settings.reference
+        network = build_reference(side, recipe)
+        optimizer = keras.optimizers.SGD(recipe.learning_rate, momentum=recipe.momentum)
+    else:
+        recipe = settings.residual
+        network = build_residual(side, recipe)
+        steps = recipe.epochs * -(-len(train.rows) // recipe.batch)
+        warmup = steps // 10
+        rate = keras.optimizers.schedules.CosineDecay(
+            0.0, steps - warmup, warmup_target=recipe.learning_rate, warmup_steps=warmup
+        )
+        optimizer = keras.optimizers.AdamW(rate, weight_decay=recipe.weight_decay)
+    augmented = keras.Sequential([build_augmentation(recipe, settings.seed), network])
+    batches = GalaxyBatches(images, train, recipe.batch, settings.seed)
+    checks = GalaxyBatches(images, validation, recipe.batch)
+    return network, _fit(network, augmented, optimizer, batches, checks, recipe.epochs)
+
+
+def _fit(
+    network: keras.Model,
+    model: keras.Model,
+    optimizer: keras.optimizers.Optimizer,
+    train: GalaxyBatches,
+    validation: GalaxyBatches,
+    epochs: int,
+) -> Trained:
+    """Train `model`, which is the network or ends in it, on the binary cross-entropy."""
     model.compile(
-        optimizer=keras.optimizers.SGD(settings.learning_rate, momentum=settings.momentum),
+        optimizer=optimizer,
         loss=keras.losses.BinaryCrossentropy(),
         metrics=[keras.metrics.BinaryAccuracy(name="accuracy")],
     )
     keep_best = keras.callbacks.EarlyStopping(
-        monitor="val_loss", patience=settings.epochs, restore_best_weights=True
+        monitor="val_loss", patience=epochs, restore_best_weights=True
     )
     history = model.fit(
-        GalaxyBatches(images, train, settings.batch, settings.seed),
-        validation_data=GalaxyBatches(images, validation, settings.batch),
-        epochs=settings.epochs,
+        train,
+        validation_data=validation,
+        epochs=epochs,
         shuffle=False,  # the batches shuffle themselves
         verbose=0,
-        callbacks=[_Progress(network.name, settings.epochs), keep_best],
+        callbacks=[_Progress(network.name, epochs), keep_best],
     ).history
     curve = [
         {

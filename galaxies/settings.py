@@ -49,14 +49,12 @@ class TreeSettings(Section):
 
 
 class TrainingSettings(Section):
-    """Stochastic gradient descent with momentum, as both networks use it."""
+    """What every training of a network needs."""
 
     dropout: Annotated[float, Field(ge=0, lt=1)]
     learning_rate: Annotated[float, Field(gt=0)]
-    momentum: Annotated[float, Field(ge=0, lt=1)]
     epochs: Count
     batch: Count
-    seed: Seed
 
 
 class MlpSettings(TrainingSettings):
@@ -64,17 +62,41 @@ class MlpSettings(TrainingSettings):
 
     size: Count
     hidden: Count
+    momentum: Annotated[float, Field(ge=0, lt=1)]
+    seed: Seed
 
 
-class CnnSettings(TrainingSettings):
-    """The convolutional network."""
+class AugmentedSettings(TrainingSettings):
+    """A convolutional network that sees its images turned, resized and moved."""
 
     filters: Annotated[list[Count], Field(min_length=1)]
-    dense: Count
     rotation: Annotated[float, Field(ge=0, le=180)]
     zoom: Annotated[float, Field(ge=0, lt=1)]
     shift: Annotated[float, Field(ge=0, lt=1)]
+
+
+class ReferenceSettings(AugmentedSettings):
+    """The recipe that set the figures to beat."""
+
+    dense: Count
+    momentum: Annotated[float, Field(ge=0, lt=1)]
+
+
+class ResidualSettings(AugmentedSettings):
+    """A residual network."""
+
+    contrast: Annotated[float, Field(ge=0, lt=1)]
+    weight_decay: Annotated[float, Field(ge=0)]
+
+
+class CnnSettings(Section):
+    """The convolutional network, by one of two recipes."""
+
+    recipe: Literal["reference", "residual"]
     views: Literal[1, 8]
+    seed: Seed
+    reference: ReferenceSettings
+    residual: ResidualSettings
 
 
 class InceptionSettings(Section):
@@ -130,12 +152,13 @@ class Settings(Section):
                 raise ValueError(
                     f"{name}.size: must divide pack.size ({self.pack.size}), got {size}"
                 )
-        halvings = len(self.cnn.filters)
-        if self.pack.size >> halvings == 0:
-            raise ValueError(
-                f"cnn.filters: {halvings} layers halve {self.pack.size} pixels to nothing; "
-                "name fewer layers or raise pack.size"
-            )
+        for name, recipe in (("reference", self.cnn.reference), ("residual", self.cnn.residual)):
+            halvings = len(recipe.filters)
+            if self.pack.size >> halvings == 0:
+                raise ValueError(
+                    f"cnn.{name}.filters: {halvings} layers halve {self.pack.size} pixels to "
+                    "nothing; name fewer layers or raise pack.size"
+                )
         return self
 
 

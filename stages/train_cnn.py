@@ -8,14 +8,7 @@ import pandas as pd
 from galaxies.bundle import Description, describe, new_bundle
 from galaxies.calibration import fit_calibration
 from galaxies.errors import run_stage
-from galaxies.network import (
-    build_augmentation,
-    build_cnn,
-    predict_network,
-    repeatable,
-    save_network,
-    train_network,
-)
+from galaxies.network import predict_network, save_network, train_cnn
 from galaxies.orientations import score_rows
 from galaxies.outputs import write_json
 from galaxies.packing import open_array
@@ -29,10 +22,7 @@ def main() -> None:
     split, packed = pd.read_parquet("data/split.parquet"), pd.read_parquet("data/images.parquet")
     train, validation = (galaxies_of(split, packed, part) for part in ("train", "validation"))
     images = open_array(Path("data/images.npy"))
-    repeatable(settings.cnn.seed)
-    network = build_cnn(settings.pack.size, settings.cnn)
-    augmentation = build_augmentation(settings.cnn)
-    trained = train_network(network, images, train, validation, settings.cnn, augmentation)
+    network, trained = train_cnn(images, train, validation, settings.cnn)
     score = partial(predict_network, network)
     raw, _ = score_rows(score, images, validation.rows, settings.cnn.views, doing="calibrate")
     with new_bundle(Path("models/cnn")) as folder:

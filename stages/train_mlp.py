@@ -8,13 +8,7 @@ import pandas as pd
 from galaxies.bundle import Description, describe, new_bundle
 from galaxies.calibration import fit_calibration
 from galaxies.errors import run_stage
-from galaxies.network import (
-    build_mlp,
-    predict_network,
-    repeatable,
-    save_network,
-    train_network,
-)
+from galaxies.network import predict_network, save_network, train_mlp
 from galaxies.orientations import score_rows
 from galaxies.outputs import write_json
 from galaxies.packing import open_array
@@ -28,9 +22,7 @@ def main() -> None:
     split, packed = pd.read_parquet("data/split.parquet"), pd.read_parquet("data/images.parquet")
     train, validation = (galaxies_of(split, packed, part) for part in ("train", "validation"))
     images = open_array(Path("data/images.npy"))
-    repeatable(settings.mlp.seed)
-    network = build_mlp(settings.pack.size, settings.mlp)
-    trained = train_network(network, images, train, validation, settings.mlp)
+    network, trained = train_mlp(images, train, validation, settings.mlp)
     score = partial(predict_network, network)
     raw, _ = score_rows(score, images, validation.rows, 1, doing="calibrate")
     with new_bundle(Path("models/mlp")) as folder:

@@ -1,5 +1,6 @@
 """The whole pipeline on a tiny survey, through DVC, in a clone of its own."""
 
+import functools
 import json
 import os
 import shutil
@@ -22,10 +23,9 @@ TINY = {
     "tree.pruning": [0.0],
     "mlp.size": 16,
     "mlp.epochs": 3,
-    "cnn.filters": [4, 8],
-    "cnn.dense": 8,
-    "cnn.epochs": 3,
-    "cnn.batch": 10,
+    "cnn.residual.filters": [4, 8],
+    "cnn.residual.epochs": 3,
+    "cnn.residual.batch": 10,
     "inception.weights": "random",
     "inception.size": 75,
     "inception.regularisation": [0.1, 1.0],
@@ -57,8 +57,8 @@ def set_params(folder: Path, changes: dict[str, object]) -> None:
     path = folder / "params.yaml"
     params = yaml.safe_load(path.read_text(encoding="utf-8"))
     for key, value in changes.items():
-        section, _, name = key.rpartition(".")
-        (params[section] if section else params)[name] = value
+        *sections, name = key.split(".")
+        functools.reduce(dict.get, sections, params)[name] = value
     path.write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
 
 
@@ -164,7 +164,7 @@ def test_the_plots_page_holds_every_plot(clone):
         ("split.seed", 1, {"split", *TRAINS, *PREDICTS, "evaluate", "explain", "plot"}),
         ("tree.max_depth", [3], {"train_tree", "predict@tree", "evaluate", "plot"}),
         ("mlp.hidden", 9, {"train_mlp", "predict@mlp", "evaluate", "plot"}),
-        ("cnn.dense", 9, {"train_cnn", "predict@cnn", "evaluate", "explain", "plot"}),
+        ("cnn.residual.epochs", 4, {"train_cnn", "predict@cnn", "evaluate", "explain", "plot"}),
         (
             "inception.weights",
             "auto",

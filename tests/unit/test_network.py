@@ -10,23 +10,37 @@ import pytest
 from galaxies.errors import GalaxiesError
 from galaxies.network import (
     GalaxyBatches,
-    build_augmentation,
-    build_cnn,
-    build_mlp,
+    build_reference,
     load_network,
     predict_network,
-    repeatable,
     save_network,
-    train_network,
+    train_cnn,
+    train_mlp,
 )
-from galaxies.settings import CnnSettings, MlpSettings
+from galaxies.settings import CnnSettings, MlpSettings, ReferenceSettings, ResidualSettings
 from galaxies.splitting import Part
 from tests.conftest import draw_galaxy
 
+AUGMENTED = {
+    "rotation": 180.0,
+    "zoom": 0.1,
+    "shift": 0.05,
+    "dropout": 0.1,
+    "epochs": 4,
+    "batch": 20,
+}
 CNN = CnnSettings(
-    filters=[4, 8], dense=8, dropout=0.1, rotation=180, zoom=0.1, shift=0.05,
-    learning_rate=0.1, momentum=0.9, epochs=4, batch=20, views=1, seed=5,
-)  # fmt: skip
+    recipe="reference",
+    views=1,
+    seed=5,
+    reference=ReferenceSettings(
+        **AUGMENTED, filters=[4, 8], dense=8, learning_rate=0.1, momentum=0.9
+    ),
+    residual=ResidualSettings(
+        **AUGMENTED, filters=[4, 8], contrast=0.2, learning_rate=0.003, weight_decay=0.001
+    ),
+)
+RESIDUAL = CNN.model_copy(update={"recipe": "residual"})
 MLP = MlpSettings(
     size=16, hidden=16, dropout=0.0, learning_rate=0.05, momentum=0.9, epochs=30, batch=20, seed=5
 )
@@ -46,25 +60,19 @@ def images():
     return np.stack([draw_galaxy(random, bool(n % 2), side=16) for n in range(120)])
 
 
-def trained_cnn(images, **changes):
-    settings = CNN.model_copy(update=changes)
-    repeatable(settings.seed)
-    network = build_cnn(16, settings)
-    augmentation = build_augmentation(settings)
-    return network, train_network(network, images, TRAIN, VALIDATION, settings, augmentation)
-
-
-def test_two_trainings_give_the_same_bytes(images, tmp_path):
+@pytest.mark.parametrize("settings", [CNN, RESIDUAL], ids=["reference", "residual"])
+def test_two_trainings_give_the_same_bytes(images, tmp_path, settings):
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-        keras.backend.clear_session()
-        save_network(trained_cnn(images)[0], tmp_path / name)
+        keras.utils.clear_session()
+        save_network(train_cnn(images, TRAIN, VALIDATION, settings)[0], tmp_path / name)
     for file in ("network.json", "network.weights.h5"):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
 
 
-def test_a_saved_network_predicts_the_same_and_holds_no_augmentation(images, tmp_path):
-    network, _ = trained_cnn(images)
+@pytest.mark.parametrize("settings", [CNN, RESIDUAL], ids=["reference", "residual"])
+def test_a_saved_network_predicts_the_same_and_holds_no_augmentation(images, tmp_path, settings):
+    network, _ = train_cnn(images, TRAIN, VALIDATION, settings)
     save_network(network, tmp_path)
     assert "random" not in (tmp_path / "network.json").read_text().lower()
     loaded = load_network(tmp_path)
@@ -75,9 +83,7 @@ def test_a_saved_network_predicts_the_same_and_holds_no_augmentation(images, tmp
 
 
 def test_the_best_epoch_on_validation_is_kept(images):
-    repeatable(MLP.seed)
-    network = build_mlp(16, MLP)
-    trained = train_network(network, images, TRAIN, VALIDATION, MLP)
+    network, trained = train_mlp(images, TRAIN, VALIDATION, MLP)
     losses = [row["validation_loss"] for row in trained.curve]
     assert trained.summary["best_epoch"] == np.argmin(losses) + 1
     p = predict_network(network, images[VALIDATION.rows]).astype(float)
@@ -87,11 +93,9 @@ def test_the_best_epoch_on_validation_is_kept(images):
 
 
 def test_a_loss_that_is_no_number_stops_the_training(images):
-    network = build_cnn(16, CNN)
-    last = network.layers[-1]
-    last.set_weights([np.full(weights.shape, np.inf) for weights in last.get_weights()])
-    with pytest.raises(GalaxiesError, match=r"cnn: the loss became nan in epoch 1, step 1; lower"):
-        train_network(network, images, TRAIN, VALIDATION, CNN)
+    hopeless = MLP.model_copy(update={"learning_rate": 1e38})
+    with pytest.raises(GalaxiesError, match=r"mlp: the loss became nan in epoch 1, step \d; lower"):
+        train_mlp(images, TRAIN, VALIDATION, hopeless)
 
 
 def test_batches_hold_every_galaxy_once_in_a_new_order_each_epoch(images):
@@ -111,7 +115,7 @@ def test_batches_hold_every_galaxy_once_in_a_new_order_each_epoch(images):
 
 @pytest.mark.parametrize("damage", ["network.json", "network.weights.h5"])
 def test_a_damaged_network_is_refused(images, tmp_path, damage):
-    save_network(build_cnn(16, CNN), tmp_path)
+    save_network(build_reference(16, CNN.reference), tmp_path)
     path = tmp_path / damage
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(GalaxiesError, match="damaged network"):
@@ -119,7 +123,7 @@ def test_a_damaged_network_is_refused(images, tmp_path, damage):
 
 
 def test_a_network_cannot_bring_code(tmp_path):
-    save_network(build_cnn(16, CNN), tmp_path)
+    save_network(build_reference(16, CNN.reference), tmp_path)
     content = json.loads((tmp_path / "network.json").read_text())
     code = keras.Sequential([keras.Input((16,)), keras.layers.Lambda(lambda x: x)]).to_json()
     content["config"]["layers"].append(json.loads(code)["config"]["layers"][-1])

@@ -48,23 +48,27 @@ def test_every_key_has_a_comment():
 @pytest.mark.parametrize(
     ("key", "value", "expected"),
     [
-        ("cnn.learning_rate", "-1", "cnn.learning_rate: must be greater than 0, got -1"),
+        ("mlp.learning_rate", "-1", "mlp.learning_rate: must be greater than 0, got -1"),
         (
-            "cnn.learning_rate",
+            "mlp.learning_rate",
             "1e-3",
-            "cnn.learning_rate: must be a valid number, got '1e-3' "
+            "mlp.learning_rate: must be a valid number, got '1e-3' "
             "(a text to YAML; write 0.001, not 1e-3)",
         ),
-        ("cnn.epochs", "2.5", "cnn.epochs: must be a valid integer, got 2.5"),
-        ("cnn.epochs", "true", "cnn.epochs: must be a valid integer, got True"),
-        ("cnn.momentum", ".nan", "cnn.momentum: must be a finite number, got nan"),
+        ("mlp.epochs", "2.5", "mlp.epochs: must be a valid integer, got 2.5"),
+        ("mlp.epochs", "true", "mlp.epochs: must be a valid integer, got True"),
+        ("mlp.momentum", ".nan", "mlp.momentum: must be a finite number, got nan"),
         ("cnn.views", "3", "cnn.views: must be 1 or 8, got 3"),
         ("split.test_share", "1.0", "split.test_share: must be less than 1, got 1.0"),
         ("survey", "../etc", "survey: String must match pattern"),
         ("tree.max_depth", "[]", "tree.max_depth: List must have at least 1 item"),
         ("tree.size", "24", "tree.size: must divide pack.size (64), got 24"),
         ("mlp.size", "20", "mlp.size: must divide pack.size (64), got 20"),
-        ("cnn.filters", "[1,1,1,1,1,1,1]", "cnn.filters: 7 layers halve 64 pixels to nothing"),
+        (
+            "cnn.filters",
+            "[1,1,1,1,1,1,1]",
+            "cnn.reference.filters: 7 layers halve 64 pixels to nothing",
+        ),
     ],
 )
 def test_an_impossible_value_is_refused_by_its_full_name(tmp_path, key, value, expected):
@@ -72,11 +76,11 @@ def test_an_impossible_value_is_refused_by_its_full_name(tmp_path, key, value, e
 
 
 def test_unknown_missing_and_repeated_keys_are_refused(tmp_path):
-    assert refusal(tmp_path, PARAMS.replace("  dense:", "  dens: 3\n  dense:")) == (
-        "cnn.dens: unknown key; remove it or mend its spelling"
+    assert refusal(tmp_path, PARAMS.replace("    dense:", "    dens: 3\n    dense:")) == (
+        "cnn.reference.dens: unknown key; remove it or mend its spelling"
     )
     assert refusal(tmp_path, PARAMS.replace("survey: ", "# survey: ")).startswith("survey: missing")
-    twice = PARAMS.replace("  dense:", "  dense: 3\n  dense:")
+    twice = PARAMS.replace("    dense:", "    dense: 3\n    dense:")
     assert "dense: written twice" in refusal(tmp_path, twice)
 
 

@@ -1,0 +1,1 @@
+"""Speed, memory and design choices, measured; each prints a table and writes a JSON."""

@@ -1,0 +1,68 @@
+"""Accuracy and speed of InceptionV3 at several input sizes, to choose `inception.size`.
+
+The classifier on top is judged on the validation part, never on the test part.
+
+    python -m benchmarks.inception_size --sizes 75 107 139 171
+"""
+
+import argparse
+import os
+import time
+from pathlib import Path
+
+import pandas as pd
+from sklearn.metrics import roc_auc_score
+
+from galaxies.embedding import embed_survey
+from galaxies.head import fit_head
+from galaxies.outputs import write_json
+from galaxies.packing import open_array
+from galaxies.settings import load_settings
+from galaxies.splitting import galaxies_of
+from galaxies.survey import IMAGES, survey_file
+
+
+def main() -> None:
+    """Embed the survey once per size, after `dvc repro split trunk`."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[75, 107, 139, 171])
+    parser.add_argument("--crops", type=float, nargs="+", default=[0.5])
+    parser.add_argument("-o", "--output", type=Path, default=Path("benchmarks/inception_size.json"))
+    options = parser.parse_args()
+    settings = load_settings()
+    split, packed = pd.read_parquet("data/split.parquet"), pd.read_parquet("data/images.parquet")
+    train, validation = (galaxies_of(split, packed, part) for part in ("train", "validation"))
+    embeddings = options.output.with_suffix(".npy")
+    rows = []
+    for crop in options.crops:
+        for size in options.sizes:
+            start = time.perf_counter()
+            count = embed_survey(
+                survey_file(Path("data", settings.survey), IMAGES),
+                Path("models/inception_trunk"),
+                embeddings,
+                size=size,
+                crop=crop,
+                max_unreadable=settings.pack.max_unreadable,
+                workers=os.cpu_count() or 1,
+            )
+            seconds = time.perf_counter() - start
+            features = open_array(embeddings)
+            fitted = fit_head(features, train, validation, settings.inception.regularisation)
+            p = fitted.head.predict(features[validation.rows])
+            rows.append(
+                {
+                    "size": size,
+                    "crop": crop,
+                    "galaxies_per_second": count / seconds,
+                    **fitted.chosen,
+                    "roc_auc": float(roc_auc_score(validation.labels, p)),
+                }
+            )
+    embeddings.unlink()
+    write_json(options.output, rows)
+    print(pd.DataFrame(rows).round(3).to_string(index=False))
+
+
+if __name__ == "__main__":
+    main()
