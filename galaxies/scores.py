@@ -115,21 +115,22 @@ class Intervals(NamedTuple):
 
 
 def bootstrap(labels: Labels, p: npt.NDArray[np.float64], settings: EvaluateSettings) -> Intervals:
-    """Percentile intervals by resampling galaxies (Efron 1979), each class by itself.
+    """Percentile intervals by resampling galaxies (Efron 1979).
 
     Parameters
     ----------
     labels, p
-        (N,) classes and probabilities of "spiral".
+        (N,) classes, both of which occur, and probabilities of "spiral".
     settings
         Number of resamples and seed.
     """
     random = np.random.default_rng(settings.seed)
-    classes = [np.flatnonzero(labels == place) for place in range(len(CLASSES))]
-    accuracies, areas = [], []
-    for _ in range(settings.bootstrap):
-        # Within each class, so that no resample of a small test part lacks one.
-        drawn = np.concatenate([random.choice(galaxies, len(galaxies)) for galaxies in classes])
+    accuracies: list[float] = []
+    areas: list[float] = []
+    while len(areas) < settings.bootstrap:
+        drawn = random.integers(0, len(labels), len(labels))
+        if np.ptp(labels[drawn]) == 0:
+            continue  # a resample of one class has no ROC curve
         accuracies.append(((p[drawn] > 0.5) == labels[drawn]).mean())
         areas.append(roc_auc_score(labels[drawn], p[drawn]))
     low, high = 2.5, 97.5

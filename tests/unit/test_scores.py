@@ -49,6 +49,13 @@ def test_true_probabilities_score_as_theory_says():
     assert "vote_rmse" not in scores
 
 
+def test_a_model_that_always_says_one_class_has_an_interval_too():
+    labels = (np.arange(200) < 50).astype(int)
+    scores = score(judged_table(np.full(200, 0.2), labels), SETTINGS)
+    assert scores["accuracy"] == 0.75
+    assert scores["accuracy_low"] < 0.72 < 0.78 < scores["accuracy_high"]
+
+
 def test_votes_are_compared_where_they_are_soft():
     scores = score(judged_table([0.2, 0.9], np.array([0, 1]), [0.3, 0.7]), SETTINGS)
     assert scores["vote_rmse"] == pytest.approx(np.sqrt((0.01 + 0.04) / 2))
