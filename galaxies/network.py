@@ -94,7 +94,11 @@ def build_residual(side: int, settings: ResidualSettings) -> keras.Model:
 
 def _residual_block(x: keras.KerasTensor, filters: int, number: int) -> keras.KerasTensor:
     name = f"block_{number}"
-    past = layers.Conv2D(filters, 1, strides=2, use_bias=False, name=f"{name}_past")(x)
+    # Averaged before the 1x1 convolution: a stride there would skip three pixels of four (He et
+    # al. 2019, "Bag of tricks", ResNet-D), and with few channels it makes TensorFlow 2.21 on CPU
+    # write beyond its memory.
+    past = layers.AveragePooling2D(2, padding="same", name=f"{name}_average")(x)
+    past = layers.Conv2D(filters, 1, use_bias=False, name=f"{name}_past")(past)
     x = layers.Conv2D(filters, 3, strides=2, padding="same", use_bias=False, name=f"{name}_conv_0")(
         x
     )

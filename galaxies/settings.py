@@ -21,6 +21,26 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
+class SimulateSettings(Section):
+    """The simulated survey."""
+
+    galaxies: Annotated[int, Field(ge=30, le=900_000)]
+    seed: Seed
+    faintest: Annotated[float, Field(ge=14.5, le=17.8)]
+    artifacts: Share
+    votes_least: Count
+    votes_most: Count
+
+    @model_validator(mode="after")
+    def _votes_in_order(self) -> Self:
+        if self.votes_least > self.votes_most:
+            raise ValueError(
+                f"simulate.votes_most: must be at least simulate.votes_least ({self.votes_least}), "
+                f"got {self.votes_most}"
+            )
+        return self
+
+
 class PackSettings(Section):
     """How images become one array."""
 
@@ -135,6 +155,7 @@ class Settings(Section):
     """Everything in `params.yaml`."""
 
     survey: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+    simulate: SimulateSettings
     pack: PackSettings
     split: SplitSettings
     tree: TreeSettings

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from sklearn.model_selection import train_test_split
+from sklearn.utils import resample
 
 from galaxies.errors import GalaxiesError
 from galaxies.morphology import CLASSES, VOTED, most_voted
@@ -75,7 +76,13 @@ def split_galaxies(votes: pd.DataFrame, images: pd.DataFrame, settings: SplitSet
         galaxies = table[chosen & (table["class"] < len(CLASSES))]
         counts[f"{side}_beyond_cap"] = max(0, len(galaxies) - cap)
         if len(galaxies) > cap:
-            galaxies, _ = _stratified(galaxies, galaxies["class"], cap, settings.seed)
+            galaxies = resample(
+                galaxies,
+                replace=False,
+                n_samples=cap,
+                random_state=settings.seed,
+                stratify=galaxies["class"],
+            )
         sides.append(galaxies.sort_values("galaxy_id").assign(split=side))
     train, test = sides
     train.loc[_draw(train, settings.validation_share, settings.seed), "split"] = "validation"
@@ -98,27 +105,15 @@ def split_galaxies(votes: pd.DataFrame, images: pd.DataFrame, settings: SplitSet
 def _draw(table: pd.DataFrame, share: float, seed: int) -> npt.NDArray[np.bool_]:
     """Mark a stratified share of the galaxies, identical images together."""
     groups = table.drop_duplicates("sha1")
-    _, drawn = _stratified(groups, groups["class"], 1 - share, seed, share)
-    return table["sha1"].isin(drawn["sha1"]).to_numpy()
-
-
-def _stratified(
-    table: pd.DataFrame,
-    classes: "pd.Series[int]",
-    first: float | int,
-    seed: int,
-    second: float | None = None,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
     # A class of one galaxy cannot be stratified; it is drawn along with the largest class.
+    classes = groups["class"]
     few = classes.map(classes.value_counts()) < 2
     strata = classes.where(~few, classes.mode()[0])
     try:
-        one, other = train_test_split(
-            table, train_size=first, test_size=second, random_state=seed, stratify=strata
-        )
+        _, drawn = train_test_split(groups, test_size=share, random_state=seed, stratify=strata)
     except ValueError as error:
-        raise GalaxiesError(f"{len(table)} galaxies are too few to divide: {error}") from error
-    return one, other
+        raise GalaxiesError(f"{len(groups)} galaxies are too few to divide: {error}") from error
+    return table["sha1"].isin(drawn["sha1"]).to_numpy()
 
 
 class Part(NamedTuple):

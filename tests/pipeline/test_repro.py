@@ -17,6 +17,7 @@ pytestmark = pytest.mark.pipeline
 
 TINY = {
     "survey": "tiny",
+    "simulate.galaxies": 30,
     "pack.size": 32,
     "tree.size": 8,
     "tree.max_depth": [1, 2],
@@ -156,6 +157,7 @@ def test_the_plots_page_holds_every_plot(clone):
 @pytest.mark.parametrize(
     ("key", "value", "expected"),
     [
+        ("simulate.faintest", 16.5, {"simulate"}),  # not the survey in use
         (
             "pack.crop",
             0.6,

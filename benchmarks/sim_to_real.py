@@ -1,0 +1,108 @@
+"""How well the models know real galaxies after training on simulated ones, and the reverse.
+
+The pipeline's own CNN and decision tree, with the settings of `params.yaml`, learn from four fifths
+of a simulated survey (a fifth of which validates) and are scored on the fifth held back and on
+every galaxy of each real survey. Then the CNN learns from the first real survey and is scored on
+the simulated galaxies held back. Real galaxies never train what is scored on them.
+
+    python -m benchmarks.sim_to_real --simulated data/simulated --real data/gz1 data/kaggle
+"""
+
+import argparse
+import os
+import tempfile
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import roc_auc_score
+
+from galaxies.calibration import Probabilities
+from galaxies.images import Pixels
+from galaxies.network import predict_network, train_cnn
+from galaxies.orientations import score_rows
+from galaxies.outputs import write_json
+from galaxies.packing import open_array, pack_images
+from galaxies.settings import Settings, load_settings
+from galaxies.splitting import Part, galaxies_of, split_galaxies
+from galaxies.survey import IMAGES, VOTES, read_votes
+from galaxies.tree import fit_tree
+
+
+class Survey(NamedTuple):
+    """A packed survey and its parts."""
+
+    images: Pixels
+    train: Part
+    validation: Part
+    test: Part
+    everything: Part
+
+
+def read_survey(folder: Path, packed: Path, settings: Settings) -> Survey:
+    """Pack a survey into a scratch folder; a fifth is held back."""
+    array = packed / f"{folder.name}.npy"
+    pack = settings.pack
+    table = pack_images(
+        folder / IMAGES,
+        array,
+        size=pack.size,
+        crop=pack.crop,
+        max_unreadable=pack.max_unreadable,
+        workers=os.cpu_count() or 1,
+    ).table
+    protocol = settings.split.model_copy(update={"test_share": 0.2})
+    split = split_galaxies(read_votes(folder / VOTES), table, protocol).table
+    parts = (("train",), ("validation",), ("test",), ("train", "validation", "test"))
+    return Survey(open_array(array), *(galaxies_of(split, table, *names) for names in parts))
+
+
+def learn_cnn(survey: Survey, settings: Settings) -> "partial[tuple[Probabilities, Probabilities]]":
+    """Train the CNN; the result scores rows of packed images."""
+    network, _ = train_cnn(survey.images, survey.train, survey.validation, settings.cnn)
+    return partial(score_rows, partial(predict_network, network), views=settings.cnn.views)
+
+
+def scores(p: Probabilities, part: Part) -> dict[str, float]:
+    """Area under the ROC curve, and accuracy at one half."""
+    return {
+        "galaxies": len(part.rows),
+        "roc_auc": float(roc_auc_score(part.labels, p)),
+        "accuracy": float(np.mean((p > 0.5) == part.labels)),
+    }
+
+
+def main() -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--simulated", type=Path, default=Path("data/simulated"))
+    parser.add_argument("--real", type=Path, nargs="+", required=True)
+    parser.add_argument("-o", "--output", type=Path, default=Path("benchmarks/sim_to_real.json"))
+    options = parser.parse_args()
+    settings = load_settings()
+    rows = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        read = partial(read_survey, packed=Path(scratch), settings=settings)
+        simulated, *real = (read(folder) for folder in (options.simulated, *options.real))
+        names = [folder.name for folder in options.real]
+
+        cnn = learn_cnn(simulated, settings)
+        p, _ = cnn(simulated.images, simulated.test.rows, doing="simulated")
+        rows["CNN, simulated to simulated"] = scores(p, simulated.test)
+        tree = fit_tree(simulated.images, simulated.train, simulated.validation, settings.tree).tree
+        held_back = simulated.images[simulated.test.rows]
+        rows["tree, simulated to simulated"] = scores(tree.predict(held_back), simulated.test)
+        for name, survey in zip(names, real, strict=True):
+            p, _ = cnn(survey.images, survey.everything.rows, doing=name)
+            rows[f"CNN, simulated to {name}"] = scores(p, survey.everything)
+        back = learn_cnn(real[0], settings)
+        p, _ = back(simulated.images, simulated.test.rows, doing="simulated")
+        rows[f"CNN, {names[0]} to simulated"] = scores(p, simulated.test)
+    write_json(options.output, rows)
+    print(pd.DataFrame(rows).T.round(3).to_string())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,18 @@
+"""Make the simulated survey."""
+
+import os
+from pathlib import Path
+
+from galaxies.errors import run_stage
+from galaxies.settings import load_settings
+from galaxies.simulation import simulate_survey
+
+
+def main() -> None:
+    """Run the stage."""
+    settings = load_settings()
+    simulate_survey(Path("data/simulated"), settings.simulate, workers=os.cpu_count() or 1)
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,223 @@
+"""The simulated survey: its layout, its repeatability and its physics."""
+
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from pydantic import ValidationError
+
+from galaxies.camera import FRAME, colour_image, cut_out, draw_bands, grey_level, nanomaggies
+from galaxies.population import draw_galaxy, draw_target, petrosian_r90
+from galaxies.rendering import deposit, spiral_pattern
+from galaxies.settings import SimulateSettings
+from galaxies.simulation import (
+    draw_cutout,
+    draw_scene,
+    galaxy_ids,
+    simulate_survey,
+)
+from galaxies.volunteers import Appearance, cast_votes, chance_of_features
+
+SETTINGS = SimulateSettings(
+    galaxies=30, seed=3, faintest=17.0, artifacts=0.006, votes_least=40, votes_most=50
+)
+FILES = ("images_training_rev1.zip", "training_solutions_rev1.csv", "truth.parquet")
+CLASSES = ["Class1.1", "Class1.2", "Class1.3"]
+
+
+@pytest.fixture(scope="module")
+def survey(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data") / "simulated"
+    simulate_survey(folder, SETTINGS, workers=1)
+    return folder
+
+
+def test_the_number_of_workers_changes_no_byte(survey: Path, tmp_path: Path) -> None:
+    simulate_survey(tmp_path / "again", SETTINGS, workers=2)
+    for name in FILES:
+        assert (tmp_path / "again" / name).read_bytes() == (survey / name).read_bytes(), name
+
+
+def test_another_seed_gives_another_survey() -> None:
+    one, other = (draw_cutout(0, SETTINGS.model_copy(update={"seed": seed})) for seed in (3, 4))
+    assert one.jpeg != other.jpeg
+
+
+def test_a_larger_survey_begins_with_the_same_galaxies() -> None:
+    small, large = (draw_cutout(2, SETTINGS.model_copy(update={"galaxies": n})) for n in (30, 300))
+    assert small.jpeg == large.jpeg
+
+
+def test_only_the_three_files_are_left(survey: Path) -> None:
+    assert sorted(path.name for path in survey.iterdir()) == sorted(FILES)
+
+
+def test_the_images_are_in_the_layout_of_the_challenge(survey: Path) -> None:
+    ids = pd.read_csv(survey / FILES[1])["GalaxyID"]
+    with zipfile.ZipFile(survey / FILES[0]) as archive:
+        members = archive.infolist()
+        assert [m.filename for m in members] == [f"images_training_rev1/{i}.jpg" for i in ids]
+        for member in members:
+            assert member.compress_type == zipfile.ZIP_STORED
+            image = Image.open(io.BytesIO(archive.read(member)))
+            assert (image.format, image.mode, image.size) == ("JPEG", "RGB", (FRAME, FRAME))
+            # Real ones have 9 to 20 kB.
+            assert 5_000 < member.file_size < 40_000
+
+
+def test_the_votes_are_fractions_of_40_to_50_people(survey: Path) -> None:
+    votes = pd.read_csv(survey / FILES[1])
+    assert list(votes.columns) == ["GalaxyID", *CLASSES]
+    np.testing.assert_allclose(votes[CLASSES].sum(axis=1), 1.0, atol=2e-6)
+    people = pd.read_parquet(survey / FILES[2])["votes"]
+    assert people.between(40, 50).all()
+    counts = votes[CLASSES].mul(people, axis=0)
+    np.testing.assert_allclose(counts, counts.round(), atol=1e-4)
+
+
+def test_the_truth_has_a_row_per_image(survey: Path) -> None:
+    truth = pd.read_parquet(survey / FILES[2])
+    assert list(truth["galaxy_id"]) == list(pd.read_csv(survey / FILES[1])["GalaxyID"])
+    assert (truth["petrosian_r90"] > 3.0).all()
+    assert (truth["r_magnitude"] <= 17.0).all()
+    assert set(truth["kind"]) <= {"elliptical", "lenticular", "spiral", "irregular"}
+
+
+@pytest.mark.parametrize("galaxies", [30, 61_578])
+def test_identifiers_are_unique_and_have_six_digits(galaxies: int) -> None:
+    ids = galaxy_ids(SETTINGS.model_copy(update={"galaxies": galaxies}))
+    assert len(np.unique(ids)) == galaxies
+    assert ids.min() >= 100_000
+    assert ids.max() <= 999_999
+
+
+def test_artifacts_get_most_artifact_votes_and_are_as_frequent_as_asked() -> None:
+    settings = SETTINGS.model_copy(update={"artifacts": 1.0})
+    for place in range(6):
+        cutout = draw_cutout(place, settings)
+        assert cutout.truth["artifact"] != "none"
+        assert cutout.votes.argmax() == 2
+    clean = SETTINGS.model_copy(update={"artifacts": 0.0})
+    assert draw_cutout(0, clean).truth["artifact"] == "none"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"galaxies": 0},
+        {"galaxies": 900_001},
+        {"galaxies": 1.5},
+        {"seed": -1},
+        {"artifacts": 1.1},
+        {"faintest": 20.0},
+        {"votes_least": 51},
+        {"colour": "red"},
+    ],
+)
+def test_impossible_settings_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        SimulateSettings.model_validate(SETTINGS.model_dump() | wrong)
+
+
+def test_the_population_overlaps_in_colour_but_not_in_the_mean() -> None:
+    rng = np.random.default_rng(0)
+    galaxies = [draw_galaxy(rng, 17.0) for _ in range(600)]
+    colour = {
+        kind: np.array(
+            [
+                g.bulge_fraction * g.bulge_g_r + g.disk_fraction * g.disk_g_r
+                for g in galaxies
+                if g.kind == kind
+            ]
+        )
+        for kind in ("elliptical", "spiral")
+    }
+    assert colour["elliptical"].mean() > colour["spiral"].mean() + 0.1
+    assert np.quantile(colour["spiral"], 0.9) > np.quantile(colour["elliptical"], 0.2)
+
+
+def test_the_petrosian_radius_of_an_elliptical_grows_with_its_size_and_the_seeing() -> None:
+    rng = np.random.default_rng(1)
+    galaxy = next(g for g in iter(lambda: draw_galaxy(rng, 17.0), None) if g.kind == "elliptical")
+    sharp, blurred = petrosian_r90(galaxy, 0.5), petrosian_r90(galaxy, 2.5)
+    assert galaxy.half_light_radius * 1.5 < sharp < blurred < galaxy.half_light_radius * 5
+
+
+def test_the_frame_follows_the_petrosian_radius_and_holds_the_galaxy() -> None:
+    rng = np.random.default_rng(5)
+    bands = draw_bands(rng)
+    galaxy = draw_target(rng, 16.0, bands[1].fwhm)
+    light, _ = draw_scene(galaxy, bands, rng)
+    size = light.shape[-1]
+    assert light.shape == (3, size, size)
+    assert size * 0.396 == pytest.approx(FRAME * 0.02 * galaxy.petrosian_r90, abs=0.5)
+    x = np.arange(size) - (size - 1) / 2
+    inside = np.hypot(*np.meshgrid(x, x)) * 0.396 < 2 * galaxy.petrosian_r90
+    assert light[1][inside].sum() > 0.7 * nanomaggies(galaxy.r_magnitude)
+
+
+def test_spiral_arms_turn_the_other_way_in_the_mirror() -> None:
+    rng = np.random.default_rng(2)
+    galaxy = next(g for g in iter(lambda: draw_galaxy(rng, 17.0), None) if g.arm_strength > 0.5)
+    radius, angle = np.meshgrid(np.linspace(0.1, 5, 40), np.linspace(-np.pi, np.pi, 80))
+    pattern = spiral_pattern(galaxy, radius, angle, np.random.default_rng(0))
+    assert pattern.min() >= -0.9
+    assert pattern.std() > 0.1
+    smooth = galaxy.__class__(
+        **{
+            **vars(galaxy),
+            "arm_strength": 0.0,
+            "patchiness": 0.0,
+            "ring_strength": 0.0,
+            "lopsidedness": 0.0,
+        }
+    )
+    np.testing.assert_allclose(spiral_pattern(smooth, radius, angle, np.random.default_rng(0)), 0)
+
+
+def test_deposit_conserves_the_flux_inside_and_drops_what_is_outside() -> None:
+    image = np.zeros((8, 9))
+    deposit(image, np.array([3.3, 20.0]), np.array([2.8, 1.0]), np.array([2.0, 5.0]))
+    assert image.sum() == pytest.approx(2.0)
+    rows, columns = np.indices(image.shape)
+    assert (image * columns).sum() / 2 == pytest.approx(3.3)
+    assert (image * rows).sum() / 2 == pytest.approx(2.8)
+
+
+def test_the_colour_image_is_black_for_dark_sky_and_white_for_a_bright_star() -> None:
+    light = np.zeros((3, 4, 4))
+    light[:, 1, 2] = 1e5
+    light[:, 3, 3] = [0.1, 0.3, 0.6]
+    image = colour_image(light)
+    assert image.dtype == np.uint8
+    assert image[0, 0].tolist() == [0, 0, 0]
+    assert image[1, 2].tolist() == [255, 255, 255]
+    red, green, blue = image[3, 3].astype(int)
+    assert red > green > blue
+    assert (np.diff(grey_level(np.geomspace(1e-3, 1e3, 50))) > 0).all()
+
+
+def test_a_cut_out_is_a_jpeg_of_the_frame_s_size() -> None:
+    image = Image.open(io.BytesIO(cut_out(np.zeros((90, 90, 3), dtype=np.uint8))))
+    assert image.size == (FRAME, FRAME)
+
+
+def test_people_see_features_where_there_is_contrast_or_a_thin_disk() -> None:
+    smooth = chance_of_features(Appearance(0.5, 0.9, 0.0))
+    faint_arms = chance_of_features(Appearance(3.0, 0.9, 0.8))
+    clear_arms = chance_of_features(Appearance(15.0, 0.9, 0.8))
+    edge_on = chance_of_features(Appearance(0.5, 0.2, 0.9))
+    assert smooth < 0.1 < faint_arms < 0.6 < clear_arms
+    assert edge_on > 0.7
+
+
+def test_votes_are_as_many_as_volunteers_and_follow_the_chance() -> None:
+    rng = np.random.default_rng(0)
+    votes = np.array([cast_votes(0.95, 0.02, 45, rng) for _ in range(200)])
+    assert (votes.sum(axis=1) == 45).all()
+    assert votes[:, 1].mean() > 30
+    assert votes[:, 1].std() > 2
