@@ -83,7 +83,7 @@ def test_the_thinned_roc_keeps_its_ends_and_its_area():
     assert area == pytest.approx(whole, abs=0.001)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(count=st.integers(2, 300), bins=st.integers(2, 20), seed=st.integers(0, 99))
 def test_reliability_bins_hold_every_galaxy_once(count, bins, seed):
     p, labels = drawn(count, seed)
@@ -95,7 +95,7 @@ def test_reliability_bins_hold_every_galaxy_once(count, bins, seed):
     assert 0 <= calibration_error(table, bins) <= 1
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 # A steeper distortion would push probabilities to where float32 knows only 0 and 1.
 @given(slope=st.floats(0.7, 3), intercept=st.floats(-2, 2), seed=st.integers(0, 99))
 def test_calibration_undoes_a_distortion(slope, intercept, seed):

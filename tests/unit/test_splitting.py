@@ -50,7 +50,7 @@ def test_a_tie_goes_to_the_earlier_column():
     assert most_voted(votes).tolist() == [0, 1, 0]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     ellipticals=st.integers(50, 120),
     spirals=st.integers(50, 120),
