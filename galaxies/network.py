@@ -16,6 +16,9 @@ from galaxies.splitting import Part
 
 _PREDICT_BATCH = 256
 
+# Keras's 0.99 follows too slowly where an epoch is only some dozen steps.
+_NORM_MOMENTUM = 0.9
+
 
 def repeatable(seed: int) -> None:
     """Make all that Keras does from here on the same in every run on the same machine."""
@@ -82,7 +85,7 @@ def build_residual(side: int, settings: ResidualSettings) -> keras.Model:
     x = layers.Rescaling(1 / 64, name="rescale")(image)
     first, *later = settings.filters
     x = layers.Conv2D(first, 5, strides=2, padding="same", use_bias=False, name="conv_0")(x)
-    x = layers.BatchNormalization(name="norm_0")(x)
+    x = layers.BatchNormalization(momentum=_NORM_MOMENTUM, name="norm_0")(x)
     x = layers.ReLU(name="relu_0")(x)
     for number, filters in enumerate(later, start=1):
         x = _residual_block(x, filters, number)
@@ -102,10 +105,10 @@ def _residual_block(x: keras.KerasTensor, filters: int, number: int) -> keras.Ke
     x = layers.Conv2D(filters, 3, strides=2, padding="same", use_bias=False, name=f"{name}_conv_0")(
         x
     )
-    x = layers.BatchNormalization(name=f"{name}_norm_0")(x)
+    x = layers.BatchNormalization(momentum=_NORM_MOMENTUM, name=f"{name}_norm_0")(x)
     x = layers.ReLU(name=f"{name}_relu_0")(x)
     x = layers.Conv2D(filters, 3, padding="same", use_bias=False, name=f"{name}_conv_1")(x)
-    x = layers.BatchNormalization(name=f"{name}_norm_1")(x)
+    x = layers.BatchNormalization(momentum=_NORM_MOMENTUM, name=f"{name}_norm_1")(x)
     return layers.ReLU(name=f"{name}_relu_1")(layers.Add(name=f"{name}_add")([x, past]))
 
 
