@@ -73,15 +73,18 @@ def logit_network(network: keras.Model) -> keras.Model:
 def spatial_layers(network: keras.Model) -> list[keras.layers.Layer]:
     """Find the layers whose output still has positions, in the order in which they act.
 
-    Layers that only prepare the image, or that act only in training, are left out.
+    Layers that only prepare the image, or that act only in training, are left out. So are, where
+    activation functions are layers of their own, the sums and convolutions that lead up to them.
     """
-    return [
+    spatial = [
         layer
         for layer in network.layers
         if not isinstance(layer, _UNLEARNED)
         and not type(layer).__name__.startswith("Random")
         and len(layer.output.shape) == 4
     ]
+    active = [layer for layer in spatial if isinstance(layer, layers.ReLU | layers.Activation)]
+    return active or spatial
 
 
 def layer_activations(network: keras.Model, image: Pixels) -> list[Activation]:

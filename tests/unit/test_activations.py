@@ -67,6 +67,14 @@ def test_layers_are_those_with_positions_that_learned_or_pool():
     ]
 
 
+def test_what_leads_up_to_an_activation_is_left_out():
+    pixels = keras.Input((SIDE, SIDE, 3), dtype="uint8", name="image")
+    x = layers.Conv2D(4, 3, name="conv")(pixels)
+    x = layers.ReLU(name="active")(layers.BatchNormalization(name="norm")(x))
+    x = layers.Dense(1, activation="sigmoid")(layers.GlobalAveragePooling2D()(x))
+    assert [layer.name for layer in spatial_layers(keras.Model(pixels, x))] == ["active"]
+
+
 def test_activations_are_what_each_layer_makes_of_the_image(linear, image):
     (only,) = layer_activations(linear, image)
     assert (only.name, only.kind) == ("copy", "Conv2D")
