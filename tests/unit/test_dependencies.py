@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from galaxies.figures import LINES
+from stages import evaluate
+
 ROOT = Path(__file__).parents[2]
 PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
 STAGES = {name: stage.get("do", stage) for name, stage in PIPELINE["stages"].items()}
@@ -64,3 +67,8 @@ def test_params_are_the_settings_that_the_script_reads(stage):
 def test_every_stage_script_is_in_the_pipeline():
     scripts = {path.name for path in (ROOT / "stages").glob("[!_]*.py")}
     assert scripts == {Path(script_of(stage)).name for stage in STAGES}
+
+
+def test_the_models_are_the_same_everywhere():
+    models = tuple(PIPELINE["stages"]["predict"]["foreach"])
+    assert models == evaluate.MODELS == tuple(LINES)
