@@ -1,7 +1,6 @@
 """Outputs that are whole or absent, and that have the same bytes in every run."""
 
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,7 +28,8 @@ def written_beside(path: Path) -> Iterator[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     # The suffix stays last: writers such as Keras and numpy choose the format by it.
-    beside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    # What a killed run left under this name goes now.
+    beside = path.with_name(f".{path.stem}.partial{path.suffix}")
     _remove(beside)
     try:
         yield beside

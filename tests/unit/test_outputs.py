@@ -26,6 +26,15 @@ def test_a_failure_leaves_the_earlier_output_and_no_rest(tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["metrics.json"]
 
 
+def test_what_a_killed_run_left_is_cleared(tmp_path):
+    (tmp_path / ".bundle.partial").mkdir()
+    (tmp_path / ".bundle.partial/half").touch()
+    with written_beside(tmp_path / "bundle") as beside:
+        beside.mkdir()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["bundle"]
+    assert not list((tmp_path / "bundle").iterdir())
+
+
 def test_a_folder_is_replaced_as_a_whole(tmp_path):
     for name in ("old", "new"):
         with written_beside(tmp_path / "bundle") as beside:
