@@ -7,8 +7,11 @@ from pathlib import Path
 
 import hypothesis
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
+
+from galaxies.splitting import Part
 
 ROOT = Path(__file__).parents[1]
 # CI tries the same examples each time, on machines of any speed; at home they vary.
@@ -63,6 +66,11 @@ def write_tiny_survey(folder: Path, galaxies: int = 60) -> Path:
         rows.append(f"{galaxy_id},{1 - features:.4f},{features:.4f},0")
     rows[0] = rows[0].partition(",")[0] + ",0.1,0.1,0.8"
     return write_survey(folder, members, rows)
+
+
+def every_other(rows: np.ndarray) -> Part:
+    """A part of which every other galaxy, by its row, is a spiral."""
+    return Part(pd.DataFrame({"galaxy_id": rows}), rows, rows % 2)
 
 
 @pytest.fixture(scope="session")

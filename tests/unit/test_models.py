@@ -16,19 +16,13 @@ from galaxies.head import fit_head
 from galaxies.orientations import average_orientations, orient, score_rows
 from galaxies.packing import shrink
 from galaxies.settings import TreeSettings
-from galaxies.splitting import Part
 from galaxies.tree import DecisionTree, fit_tree
-from tests.conftest import draw_galaxy
+from tests.conftest import draw_galaxy, every_other
 
 TREE = TreeSettings(size=8, max_depth=[1, 2, 4], pruning=[0.0, 0.02], seed=1)
 
 
-def part(rows):
-    rows = np.asarray(rows)
-    return Part(pd.DataFrame({"galaxy_id": rows}), rows, rows % 2)
-
-
-TRAIN, VALIDATION = part(np.arange(0, 80)), part(np.arange(80, 120))
+TRAIN, VALIDATION = every_other(np.arange(0, 80)), every_other(np.arange(80, 120))
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ import json
 
 import keras
 import numpy as np
-import pandas as pd
 import pytest
 
 from galaxies.errors import GalaxiesError
@@ -18,8 +17,7 @@ from galaxies.network import (
     train_mlp,
 )
 from galaxies.settings import CnnSettings, MlpSettings, ReferenceSettings, ResidualSettings
-from galaxies.splitting import Part
-from tests.conftest import draw_galaxy
+from tests.conftest import draw_galaxy, every_other
 
 AUGMENTED = {
     "rotation": 180.0,
@@ -46,12 +44,7 @@ MLP = MlpSettings(
 )
 
 
-def part(rows):
-    rows = np.asarray(rows)
-    return Part(pd.DataFrame({"galaxy_id": rows}), rows, rows % 2)
-
-
-TRAIN, VALIDATION = part(np.arange(0, 90)), part(np.arange(90, 120))
+TRAIN, VALIDATION = every_other(np.arange(0, 90)), every_other(np.arange(90, 120))
 
 
 @pytest.fixture(scope="module")
