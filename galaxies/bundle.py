@@ -12,8 +12,9 @@ from galaxies.calibration import Calibration
 from galaxies.errors import GalaxiesError
 from galaxies.morphology import CLASSES
 from galaxies.outputs import write_json, written_beside
+from galaxies.triage import Promise
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Raised whenever a bundle that is written today could not be read by yesterday's loader."""
 
 _DESCRIPTION: Final = "bundle.json"
@@ -25,7 +26,7 @@ class Description(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
-    format: Literal[1] = FORMAT
+    format: Literal[2] = FORMAT
     model: Literal["tree", "mlp", "cnn", "inception"]
     title: str
     """What figures call the model."""
@@ -37,6 +38,10 @@ class Description(BaseModel):
     views: Literal[1, 8]
     """Orientations that are averaged."""
     calibration: Calibration
+    """Makes the raw probability that of the class."""
+    votes: Calibration
+    """Makes it the share of volunteers who would see features or a disk."""
+    triage: tuple[Promise, ...]
     survey: str
     """What it was trained on."""
     galaxies: int

@@ -29,19 +29,25 @@ class Calibration(BaseModel):
         return np.asarray(1 / (1 + np.exp(-scores)), dtype=np.float32)
 
 
-def fit_calibration(raw: Probabilities, labels: npt.NDArray[np.int64]) -> Calibration:
+def fit_calibration(
+    raw: Probabilities, targets: npt.NDArray[np.int64] | npt.NDArray[np.float64]
+) -> Calibration:
     """Fit the sigmoid by maximum likelihood.
 
     Parameters
     ----------
     raw
         (N,) probabilities as the model gives them, for validation galaxies.
-    labels
-        (N,) places in `CLASSES`; both occur.
+    targets
+        (N,) what they shall match: places in `CLASSES`, both of which occur, or vote fractions.
     """
+    # Each galaxy stands for both answers, weighted by its votes.
+    logits = np.tile(_logit(raw), 2)[:, None]
+    answers = np.repeat([1, 0], len(raw))
+    votes = np.concatenate([targets, 1 - targets])
     # Without a penalty, so that a model that is right already keeps slope 1 and intercept 0.
     fit = LogisticRegression(C=np.inf, tol=1e-8, max_iter=1000)
-    fit.fit(_logit(raw)[:, None], labels)
+    fit.fit(logits, answers, sample_weight=votes)
     return Calibration(slope=float(fit.coef_[0, 0]), intercept=float(fit.intercept_[0]))
 
 

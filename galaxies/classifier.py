@@ -24,6 +24,8 @@ class Prediction(NamedTuple):
     p_spiral: Probabilities
     """Calibrated."""
     p_spiral_raw: Probabilities
+    vote_fraction: Probabilities
+    """Share of volunteers who would see features or a disk, as far as the model can tell."""
     spread: Probabilities
     """Standard deviation of the raw probability over the orientations; 0 for a single one."""
 
@@ -75,7 +77,8 @@ class Classifier:
         return self._calibrated(*score_rows(self._score, inputs, rows, views, doing=name))
 
     def _calibrated(self, raw: Probabilities, spread: Probabilities) -> Prediction:
-        return Prediction(self.description.calibration(raw), raw, spread)
+        description = self.description
+        return Prediction(description.calibration(raw), raw, description.votes(raw), spread)
 
     def classify(self, frames: Sequence[Image.Image]) -> Prediction:
         """Classify whole frames (RGB) with a galaxy at the centre of each."""

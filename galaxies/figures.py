@@ -110,6 +110,10 @@ class Result(NamedTuple):
     """`false_positive_rate` and `true_positive_rate`."""
     reliability: pd.DataFrame
     """`predicted`, `observed` and `galaxies` of each bin."""
+    triage: pd.DataFrame
+    """`decided` share and `agreement` on these, the surest galaxies first."""
+    agreement: pd.DataFrame
+    """`agreement` of the volunteers, and the model's `accuracy` on those `galaxies`."""
     learning: pd.DataFrame
     """Loss and accuracy of every epoch, by part, or of every candidate."""
 
@@ -603,6 +607,77 @@ def draw_reliability(results: Sequence[Result]) -> Figure:
     axes.set(xlim=(0, 1), ylim=(0, 1), ylabel="observed share of spirals")
     strip.set(xlabel="predicted probability of spiral", ylabel="galaxies")
     strip.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", handlelength=2.6)
+    return figure
+
+
+@_STYLE
+def draw_triage(results: Sequence[Result]) -> Figure:
+    """Draw how often the machine agrees with people, the more galaxies it decides.
+
+    A mark stands where a model decides as many galaxies as it promised to be able to.
+    """
+    figure = Figure(figsize=(_WIDTH, 3.4 + 0.15 * len(results)), layout="constrained")
+    axes = figure.add_subplot()
+    lowest = min(one.triage["agreement"].iloc[-1] for one in results)
+    for promised in results[0].scores["triage"]:
+        wished = float(promised.rstrip("%")) / 100
+        axes.axhline(wished, color=_GREY, lw=0.6)
+        axes.text(0.01, wished, f"{promised} wished", size=_SMALL, va="top", color=_GREY)
+    for result in results:
+        curve, line = result.triage, result.line
+        axes.plot(
+            curve["decided"],
+            curve["agreement"],
+            color=line.color,
+            ls=line.dashes,
+            label=result.title,
+        )
+        kept = [one for one in result.scores["triage"].values() if "agreement" in one]
+        axes.plot(
+            [one["decided"] for one in kept],
+            [one["agreement"] for one in kept],
+            color=line.color,
+            ls="none",
+            marker=line.marker,
+            ms=5,
+            clip_on=False,
+        )
+    axes.set(xlim=(0, 1), ylim=(lowest - 0.02, 1))
+    axes.set(xlabel="share of galaxies that the machine decides", ylabel="agreement with the votes")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(PercentFormatter(1, decimals=0))
+    figure.legend(
+        loc="outside lower center",
+        title="marks: thresholds found on the validation galaxies",
+        title_fontsize=8,
+        handlelength=2.6,
+    )
+    return figure
+
+
+@_STYLE
+def draw_agreement(results: Sequence[Result]) -> Figure:
+    """Draw how often models are right where the volunteers agree more and less."""
+    figure = Figure(figsize=(_WIDTH, 3.9 + 0.15 * len(results)), layout="constrained")
+    axes, strip = figure.subplots(2, sharex=True, height_ratios=(4, 1))
+    for result in results:
+        axes.plot(
+            result.agreement["agreement"],
+            result.agreement["accuracy"],
+            color=result.line.color,
+            ls=result.line.dashes,
+            marker=result.line.marker,
+            label=result.title,
+            clip_on=False,
+        )
+    bins = results[0].agreement
+    strip.bar(bins["agreement"], bins["galaxies"], width=0.05, color=_GREY)
+    axes.set(xlim=(0.3, 1.03), ylim=(None, 1), ylabel="accuracy")
+    strip.set(xlabel="largest vote fraction", ylabel="galaxies")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(PercentFormatter(1, decimals=0))
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", handlelength=2.6)
     return figure

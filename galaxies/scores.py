@@ -33,14 +33,14 @@ def judged(split: pd.DataFrame, predictions: pd.DataFrame, model: str) -> pd.Dat
     split
         As `galaxies.splitting.split_galaxies` makes it.
     predictions
-        One model's, with `galaxy_id`, `split` and `p_spiral`.
+        One model's, with `galaxy_id`, `split`, `p_spiral` and `vote_fraction`.
     model
         What errors call it.
 
     Returns
     -------
     DataFrame
-        The split's test rows with `p_spiral` beside them.
+        The split's test rows with `p_spiral` and `vote_fraction` beside them.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def judged(split: pd.DataFrame, predictions: pd.DataFrame, model: str) -> pd.Dat
         If a test galaxy has no prediction, or one that was made when it was in another part.
     """
     test = split[split["split"] == "test"]
-    columns = ["galaxy_id", "split", "p_spiral"]
+    columns = ["galaxy_id", "split", "p_spiral", "vote_fraction"]
     table = test.merge(predictions[columns], on="galaxy_id", how="left", suffixes=("", "_then"))
     missing = table["p_spiral"].isna()
     if missing.any():
@@ -71,15 +71,16 @@ def score(table: pd.DataFrame, settings: EvaluateSettings) -> dict[str, float | 
     Parameters
     ----------
     table
-        `label`, `p_spiral` and the vote fractions of the test galaxies.
+        `label`, `p_spiral`, `vote_fraction` and the votes of the test galaxies.
     settings
         Bins and bootstrap.
 
     Returns
     -------
     dict
-        Flat, for `dvc metrics`. `vote_rmse` is there only where votes are soft, that is where
-        some galaxy's volunteers disagree.
+        Flat, for `dvc metrics`. `vote_rmse`, `vote_correlation` (Pearson's) and `vote_noise`,
+        the least error that any model could reach, are there only where votes are soft, that is
+        where some galaxy's volunteers disagree.
     """
     labels, p = _labels_and_p(table)
     said = (p > 0.5).astype(np.int64)
@@ -103,8 +104,54 @@ def score(table: pd.DataFrame, settings: EvaluateSettings) -> dict[str, float | 
             scores[f"{name}_{place}"] = float(value)
     votes = spiral_fraction(table["p_smooth"].to_numpy(), table["p_features"].to_numpy())
     if ((votes > 0) & (votes < 1)).any():
-        scores["vote_rmse"] = float(np.sqrt(np.mean((p - votes) ** 2)))
+        expected = table["vote_fraction"].to_numpy(np.float64)
+        scores["vote_rmse"] = float(np.sqrt(np.mean((expected - votes) ** 2)))
+        if np.ptp(expected) > 0:
+            scores["vote_correlation"] = float(np.corrcoef(expected, votes)[0, 1])
+        scores["vote_noise"] = vote_noise(votes, settings.volunteers)
     return scores
+
+
+def vote_noise(votes: npt.NDArray[np.float64], volunteers: int) -> float:
+    """Estimate the error that is in vote fractions because few volunteers voted.
+
+    Parameters
+    ----------
+    votes
+        (N,) vote fractions.
+    volunteers
+        How many are behind each.
+
+    Returns
+    -------
+    float
+        Root mean square of the binomial standard error. `votes * (1 - votes) / (volunteers - 1)`
+        is the unbiased estimate of its square.
+    """
+    return float(np.sqrt(np.mean(votes * (1 - votes)) / (volunteers - 1)))
+
+
+def accuracy_by_agreement(table: pd.DataFrame) -> pd.DataFrame:
+    """Follow how often a model is right from disputed galaxies to those that all agree on.
+
+    Parameters
+    ----------
+    table
+        `label`, `p_spiral` and the votes of the test galaxies.
+
+    Returns
+    -------
+    DataFrame
+        For each tenth between 0.3 and 1 that holds galaxies, their mean `agreement`, which is
+        the largest vote fraction, the `accuracy`, and how many `galaxies` there are.
+    """
+    labels, p = _labels_and_p(table)
+    agreement = table[["p_smooth", "p_features", "p_artifact"]].to_numpy(np.float64).max(axis=1)
+    frame = pd.DataFrame({"agreement": agreement, "accuracy": (p > 0.5) == labels, "galaxies": 1})
+    # A third is the least that the largest of three can be; 1 belongs to the last tenth.
+    tenths = np.floor(agreement * 10 + 1e-6).clip(3, 9)  # a float32 of 0.7 is a little less
+    binned = frame.groupby(tenths).agg({"agreement": "mean", "accuracy": "mean", "galaxies": "sum"})
+    return binned.reset_index(drop=True)
 
 
 class Intervals(NamedTuple):

@@ -57,6 +57,7 @@ class SplitSettings(Section):
     max_train: Count
     max_test: Count
     validation_share: ProperShare
+    min_agreement: Share
 
 
 class TreeSettings(Section):
@@ -129,11 +130,19 @@ class InceptionSettings(Section):
     regularisation: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)]
 
 
+class TriageSettings(Section):
+    """What the machine must reach to decide alone."""
+
+    agreement: Annotated[list[Annotated[float, Field(gt=0.5, lt=1)]], Field(min_length=1)]
+    confidence: ProperShare
+
+
 class EvaluateSettings(Section):
     """How the test part is scored."""
 
     bootstrap: Annotated[int, Field(ge=100)]
     reliability_bins: Annotated[int, Field(ge=2)]
+    volunteers: Annotated[int, Field(ge=2)]
     seed: Seed
 
 
@@ -162,6 +171,7 @@ class Settings(Section):
     mlp: MlpSettings
     cnn: CnnSettings
     inception: InceptionSettings
+    triage: TriageSettings
     evaluate: EvaluateSettings
     explain: ExplainSettings
     plot: PlotSettings

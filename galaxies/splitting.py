@@ -9,7 +9,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import resample
 
 from galaxies.errors import GalaxiesError
-from galaxies.morphology import CLASSES, VOTED, most_voted
+from galaxies.morphology import CLASSES, VOTED, most_voted, spiral_fraction
 from galaxies.settings import SplitSettings
 
 PARTS: Final = ("train", "validation", "test")
@@ -27,7 +27,8 @@ class Split(NamedTuple):
 def split_galaxies(votes: pd.DataFrame, images: pd.DataFrame, settings: SplitSettings) -> Split:
     """Divide the galaxies into parts.
 
-    The class is the largest of the three vote fractions. Half of each class, artifacts included,
+    The class is the largest of the three vote fractions; a galaxy for which that is less than
+    `min_agreement` is left out. Half of each class, artifacts included,
     goes to the test (`test_share`); then artifacts are dropped, each side is cut to its cap, and
     a share of the training side validates. All draws are stratified by class. Galaxies with
     identical pixels count as one until the parts are made, so they always share a side.
@@ -52,21 +53,26 @@ def split_galaxies(votes: pd.DataFrame, images: pd.DataFrame, settings: SplitSet
             f"votes and images have no GalaxyID in common: the votes start with "
             f"{votes['galaxy_id'].iloc[0]}, the images with {images['galaxy_id'].iloc[0]}"
         )
-    table["class"] = most_voted(table[["p_smooth", "p_features", "p_artifact"]].to_numpy())
+    counts = {
+        "votes_without_image": len(votes) - len(table),
+        "images_without_votes": len(images) - len(table),
+        "identical_images": int(table.duplicated("sha1").sum()),
+    }
+    fractions = table[["p_smooth", "p_features", "p_artifact"]].to_numpy()
+    table["class"] = most_voted(fractions)
+    disputed = fractions.max(axis=1) < settings.min_agreement
+    counts["below_min_agreement"] = int(disputed.sum())
+    table = table[~disputed].reset_index(drop=True)
     seen = np.bincount(table["class"], minlength=len(VOTED))
     for place, name in enumerate(CLASSES):
         if seen[place] < len(PARTS):
             raise GalaxiesError(
                 f"the votes make {seen[place]} galaxies {name}; at least {len(PARTS)} are needed, "
                 "one to train, one to validate and one to test"
+                + (", or a lower split.min_agreement" if disputed.any() else "")
             )
 
     in_test = _draw(table, settings.test_share, settings.seed)
-    counts = {
-        "votes_without_image": len(votes) - len(table),
-        "images_without_votes": len(images) - len(table),
-        "identical_images": int(table.duplicated("sha1").sum()),
-    }
     sides = []
     for side, chosen, cap in (
         ("train", ~in_test, settings.max_train),
@@ -125,6 +131,13 @@ class Part(NamedTuple):
     """(N,) rows of the packed images or embeddings, rising."""
     labels: npt.NDArray[np.int64]
     """(N,) places in `CLASSES`."""
+
+    @property
+    def vote_fractions(self) -> npt.NDArray[np.float64]:
+        """(N,) share of "features or disk" among the votes for a galaxy; 0 or 1 for hard votes."""
+        return spiral_fraction(
+            self.galaxies["p_smooth"].to_numpy(), self.galaxies["p_features"].to_numpy()
+        )
 
 
 def galaxies_of(split: pd.DataFrame, images: pd.DataFrame, *parts: str) -> Part:

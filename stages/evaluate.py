@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from galaxies.bundle import read_description
 from galaxies.errors import run_stage
-from galaxies.outputs import table_title, write_json, write_records, write_text_table
-from galaxies.scores import confusion, judged, reliability, roc, score
+from galaxies.outputs import write_json, write_records, write_text_table
+from galaxies.scores import accuracy_by_agreement, confusion, judged, reliability, roc, score
 from galaxies.settings import load_settings
+from galaxies.triage import coverage, judge_promises
 
 MODELS = ("tree", "mlp", "cnn", "inception")
 
@@ -17,15 +19,19 @@ def main() -> None:
     settings = load_settings()
     split = pd.read_parquet("data/split.parquet")
     for model in MODELS:
-        path = Path("data/predictions", f"{model}.parquet")
-        test = judged(split, pd.read_parquet(path), model)
-        title = {"model": table_title(path)}
-        write_json(Path("metrics", f"{model}.json"), title | score(test, settings.evaluate))
+        bundle = read_description(Path("models", model))
+        test = judged(split, pd.read_parquet(f"data/predictions/{model}.parquet"), model)
+        scores = score(test, settings.evaluate)
+        triage = judge_promises(test, bundle.triage)
+        title = {"model": bundle.title}
+        write_json(Path("metrics", f"{model}.json"), title | scores | {"triage": triage})
         write_records(Path("metrics/roc", f"{model}.json"), roc(test))
         write_records(
             Path("metrics/reliability", f"{model}.json"),
             reliability(test, settings.evaluate.reliability_bins),
         )
+        write_records(Path("metrics/triage", f"{model}.json"), coverage(test))
+        write_records(Path("metrics/agreement", f"{model}.json"), accuracy_by_agreement(test))
         write_text_table(Path("metrics/confusion", f"{model}.csv"), confusion(test))
 
 

@@ -11,12 +11,14 @@ from galaxies.figures import (
     Result,
     choose_mistakes,
     choose_samples,
+    draw_agreement,
     draw_confusion,
     draw_learning,
     draw_mistakes,
     draw_reliability,
     draw_roc,
     draw_samples,
+    draw_triage,
     portraits,
     save_figure,
 )
@@ -47,6 +49,8 @@ def main() -> None:
         save_figure(figures / f"roc_{result.model}.png", draw_roc([result]))
     save_figure(figures / "roc_all.png", draw_roc(results))
     save_figure(figures / "reliability_all.png", draw_reliability(results))
+    save_figure(figures / "triage.png", draw_triage(results))
+    save_figure(figures / "agreement.png", draw_agreement(results))
     save_figure(figures / "learning.png", draw_learning(results))
 
 
@@ -61,6 +65,8 @@ def read_result(model: str) -> Result:
         confusion=pd.read_csv(metrics / "confusion" / f"{model}.csv"),
         roc=pd.read_json(metrics / "roc" / f"{model}.json"),
         reliability=pd.read_json(metrics / "reliability" / f"{model}.json"),
+        triage=pd.read_json(metrics / "triage" / f"{model}.json"),
+        agreement=pd.read_json(metrics / "agreement" / f"{model}.json"),
         learning=pd.read_json(metrics / "learning" / f"{model}.json"),
     )
 

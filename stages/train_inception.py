@@ -14,6 +14,7 @@ from galaxies.outputs import write_json
 from galaxies.packing import open_array
 from galaxies.settings import load_settings
 from galaxies.splitting import galaxies_of
+from galaxies.triage import make_promises
 
 
 def main() -> None:
@@ -26,6 +27,7 @@ def main() -> None:
     raw = fitted.head.predict(embeddings[validation.rows])
     trunk = Path("models/inception_trunk")
     origin = read_origin(trunk)
+    calibration = fit_calibration(raw, validation.labels)
     with new_bundle(Path("models/inception")) as folder:
         fitted.head.save(folder / "head.npz")
         shutil.copytree(trunk, folder, dirs_exist_ok=True)
@@ -35,7 +37,9 @@ def main() -> None:
             size=settings.inception.size,
             crop=settings.inception.crop,
             views=1,
-            calibration=fit_calibration(raw, validation.labels),
+            calibration=calibration,
+            votes=fit_calibration(raw, validation.vote_fractions),
+            triage=make_promises(calibration(raw), validation.labels, settings.triage),
             survey=settings.survey,
             galaxies=len(train.rows),
         )

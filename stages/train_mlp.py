@@ -14,6 +14,7 @@ from galaxies.outputs import write_json
 from galaxies.packing import open_array
 from galaxies.settings import load_settings
 from galaxies.splitting import galaxies_of
+from galaxies.triage import make_promises
 
 
 def main() -> None:
@@ -25,6 +26,7 @@ def main() -> None:
     network, trained = train_mlp(images, train, validation, settings.mlp)
     score = partial(predict_network, network)
     raw, _ = score_rows(score, images, validation.rows, 1, doing="calibrate")
+    calibration = fit_calibration(raw, validation.labels)
     with new_bundle(Path("models/mlp")) as folder:
         save_network(network, folder)
         description = Description(
@@ -33,7 +35,9 @@ def main() -> None:
             size=settings.pack.size,
             crop=settings.pack.crop,
             views=1,
-            calibration=fit_calibration(raw, validation.labels),
+            calibration=calibration,
+            votes=fit_calibration(raw, validation.vote_fractions),
+            triage=make_promises(calibration(raw), validation.labels, settings.triage),
             survey=settings.survey,
             galaxies=len(train.rows),
         )

@@ -12,6 +12,7 @@ from galaxies.packing import open_array
 from galaxies.settings import load_settings
 from galaxies.splitting import galaxies_of
 from galaxies.tree import fit_tree
+from galaxies.triage import make_promises
 
 
 def main() -> None:
@@ -22,6 +23,7 @@ def main() -> None:
     images = open_array(Path("data/images.npy"))
     fitted = fit_tree(images, train, validation, settings.tree)
     raw = fitted.tree.predict(images[validation.rows])
+    calibration = fit_calibration(raw, validation.labels)
     with new_bundle(Path("models/tree")) as folder:
         fitted.tree.save(folder / "tree.npz")
         description = Description(
@@ -30,7 +32,9 @@ def main() -> None:
             size=settings.pack.size,
             crop=settings.pack.crop,
             views=1,
-            calibration=fit_calibration(raw, validation.labels),
+            calibration=calibration,
+            votes=fit_calibration(raw, validation.vote_fractions),
+            triage=make_promises(calibration(raw), validation.labels, settings.triage),
             survey=settings.survey,
             galaxies=len(train.rows),
         )

@@ -93,6 +93,10 @@ def result(model):
             "roc_auc_low": 0.81,
             "roc_auc_high": 0.89,
             "ece": 0.02,
+            "triage": {
+                "90%": {"decided": 0.6, "agreement": 0.92, "kept": True, "threshold": 0.8},
+                "99%": {"decided": 0.0, "galaxies_left": 60},
+            },
         },
         p_spiral=random.random(60, dtype=np.float32),
         confusion=pd.DataFrame({"actual": names[labels], "predicted": names[labels]}),
@@ -101,6 +105,10 @@ def result(model):
         ),
         reliability=pd.DataFrame(
             {"predicted": [0.2, 0.8], "observed": [0.25, 0.7], "galaxies": [30, 30]}
+        ),
+        triage=pd.DataFrame({"decided": [0.5, 1.0], "agreement": [0.95, 0.8]}),
+        agreement=pd.DataFrame(
+            {"agreement": [0.55, 0.95], "accuracy": [0.6, 0.9], "galaxies": [20, 40]}
         ),
         learning=candidates.get(model, epochs),
     )
@@ -289,6 +297,13 @@ def test_learning_marks_the_epoch_and_the_candidate_with_the_least_validation_lo
     ]
 
 
+def test_triage_marks_the_thresholds_that_decide_something():
+    axes = figures.draw_triage([result("cnn")]).axes[0]
+    marks = [line.get_xydata().tolist() for line in axes.lines if line.get_marker() == "o"]
+    assert marks == [[[0.6, 0.92]]]
+    assert texts(axes.figure) == ["90% wished", "99% wished"]
+
+
 def every_figure():
     results = [result(model) for model in LINES]
     shown = {label: [portrait(), portrait(votes=None)] for label in CLASSES}
@@ -306,6 +321,8 @@ def every_figure():
         "confusion": figures.draw_confusion(results[0]),
         "roc": figures.draw_roc(results),
         "reliability": figures.draw_reliability(results),
+        "triage": figures.draw_triage(results),
+        "agreement": figures.draw_agreement(results),
         "learning": figures.draw_learning(results),
     }
 

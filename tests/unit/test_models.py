@@ -17,6 +17,7 @@ from galaxies.orientations import average_orientations, orient, score_rows
 from galaxies.packing import shrink
 from galaxies.settings import TreeSettings
 from galaxies.tree import DecisionTree, fit_tree
+from galaxies.triage import Promise
 from tests.conftest import draw_galaxy, every_other
 
 TREE = TreeSettings(size=8, max_depth=[1, 2, 4], pruning=[0.0, 0.02], seed=1)
@@ -44,6 +45,8 @@ def bundle(images, tmp_path_factory):
             crop=0.5,
             views=1,
             calibration=Calibration(slope=1.5, intercept=0.25),
+            votes=Calibration(slope=0.5, intercept=0.0),
+            triage=(Promise(agreement=0.95, confidence=0.9, threshold=0.8),),
             survey="drawn",
             galaxies=80,
         )
@@ -151,7 +154,7 @@ def test_a_bundle_predicts_as_its_model_and_its_calibration(bundle, images):
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"format": 2}, "format 2, and this version reads 1; train the model again"),
+        ({"format": 1}, "format 1, and this version reads 2; train the model again"),
         ({"size": -1}, "size: "),
         ({"classes": ["spiral", "elliptical"]}, "expected"),
         ({"secret": 1}, "secret: "),

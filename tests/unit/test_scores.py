@@ -7,11 +7,20 @@ from sklearn.metrics import auc, log_loss
 
 from galaxies.calibration import Calibration, fit_calibration
 from galaxies.errors import GalaxiesError
-from galaxies.scores import calibration_error, confusion, judged, reliability, roc, score
+from galaxies.scores import (
+    accuracy_by_agreement,
+    calibration_error,
+    confusion,
+    judged,
+    reliability,
+    roc,
+    score,
+    vote_noise,
+)
 from galaxies.settings import EvaluateSettings
 from galaxies.splitting import PARTS
 
-SETTINGS = EvaluateSettings(bootstrap=200, reliability_bins=15, seed=1)
+SETTINGS = EvaluateSettings(bootstrap=200, reliability_bins=15, volunteers=45, seed=1)
 
 
 def judged_table(p, labels, votes=None):
@@ -20,8 +29,10 @@ def judged_table(p, labels, votes=None):
         {
             "label": pd.Categorical.from_codes(labels, categories=["elliptical", "spiral"]),
             "p_spiral": np.asarray(p, np.float32),
+            "vote_fraction": np.asarray(p, np.float32),
             "p_smooth": 1 - np.asarray(votes, np.float32),
             "p_features": np.asarray(votes, np.float32),
+            "p_artifact": np.float32(0),
         }
     )
 
@@ -59,6 +70,27 @@ def test_a_model_that_always_says_one_class_has_an_interval_too():
 def test_votes_are_compared_where_they_are_soft():
     scores = score(judged_table([0.2, 0.9], np.array([0, 1]), [0.3, 0.7]), SETTINGS)
     assert scores["vote_rmse"] == pytest.approx(np.sqrt((0.01 + 0.04) / 2))
+    assert scores["vote_correlation"] == pytest.approx(1)
+    assert scores["vote_noise"] == pytest.approx(np.sqrt(0.21 / 44))
+
+
+@settings(max_examples=20)
+@given(seed=st.integers(0, 99), volunteers=st.integers(2, 60))
+def test_a_perfect_model_errs_by_the_noise_of_the_votes(seed, volunteers):
+    random = np.random.default_rng(seed)
+    true = random.uniform(size=40_000)
+    votes = random.binomial(volunteers, true) / volunteers
+    rms = np.sqrt(np.mean((votes - true) ** 2))
+    assert vote_noise(votes, volunteers) == pytest.approx(rms, rel=0.05)
+
+
+def test_accuracy_is_followed_from_disputed_galaxies_to_clear_ones():
+    labels = np.array([0, 1, 1, 1, 0])
+    table = judged_table([0.2, 0.4, 0.9, 0.8, 0.1], labels, [0.45, 0.55, 0.7, 1, 0])
+    found = accuracy_by_agreement(table)
+    assert found["agreement"].tolist() == pytest.approx([0.55, 0.7, 1])
+    assert found["accuracy"].tolist() == [0.5, 1, 1]
+    assert found["galaxies"].tolist() == [2, 1, 2]
 
 
 def test_scores_by_class():
@@ -111,6 +143,14 @@ def test_calibration_undoes_a_distortion(slope, intercept, seed):
     assert (np.diff(mended[order]) >= 0).all()
 
 
+def test_calibration_on_votes_matches_the_votes():
+    p, _ = drawn(6000)
+    votes = (0.1 + 0.8 * p).round(2)
+    fitted = fit_calibration(p.astype(np.float32), votes)
+    assert fitted(p.astype(np.float32)).mean() == pytest.approx(votes.mean(), abs=1e-3)
+    assert fitted.slope < 1
+
+
 def test_calibration_takes_certain_answers():
     raw = np.array([0, 1, 1, 0, 0.5], np.float32)
     fitted = fit_calibration(raw, np.array([0, 1, 0, 1, 1]))
@@ -126,7 +166,7 @@ def split_and_predictions():
         }
     )
     held_out = split[split["split"] != "train"]
-    return split, held_out.assign(p_spiral=np.float32(0.5))
+    return split, held_out.assign(p_spiral=np.float32(0.5), vote_fraction=np.float32(0.4))
 
 
 def test_only_test_galaxies_are_judged():

@@ -10,7 +10,12 @@ from galaxies.settings import SplitSettings
 from galaxies.splitting import galaxies_of, split_galaxies
 
 PROTOCOL = SplitSettings(
-    seed=123, test_share=0.5, max_train=30_000, max_test=20_000, validation_share=0.2
+    seed=123,
+    test_share=0.5,
+    max_train=30_000,
+    max_test=20_000,
+    validation_share=0.2,
+    min_agreement=0.0,
 )
 
 
@@ -43,6 +48,19 @@ def test_the_reference_protocol_at_full_size():
     assert np.ptp(shares) < 0.001
     assert split.table["galaxy_id"].is_unique
     assert split.table["galaxy_id"].dtype == np.int64
+
+
+def test_galaxies_on_which_volunteers_disagree_can_be_left_out():
+    votes, images = survey(40, 40)
+    disputed = votes.index % 4 == 0
+    votes.loc[disputed, ["p_smooth", "p_features", "p_artifact"]] = 0.45, 0.35, 0.2
+    strict = PROTOCOL.model_copy(update={"min_agreement": 0.5})
+    split = split_galaxies(votes, images, strict)
+    assert split.counts["below_min_agreement"] == 20
+    assert split.counts["votes_without_image"] == split.counts["images_without_votes"] == 0
+    assert set(split.table["galaxy_id"]) == set(votes.loc[~disputed, "galaxy_id"])
+    with pytest.raises(GalaxiesError, match=r"or a lower split\.min_agreement"):
+        split_galaxies(votes, images, PROTOCOL.model_copy(update={"min_agreement": 0.9}))
 
 
 def test_a_tie_goes_to_the_earlier_column():

@@ -26,6 +26,7 @@ from galaxies.survey import IMAGES, list_images, open_archive
 from galaxies.trunk import embed, load_trunk, make_trunk
 
 SIDE = 75
+SAME = Calibration(slope=1, intercept=0)
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +149,7 @@ def test_a_bundle_classifies_frames_as_the_pipeline_classified_embeddings(
             (folder / file.name).write_bytes(file.read_bytes())
         description = Description(
             model="inception", title="InceptionV3 (random)", size=SIDE, crop=0.5, views=1,
-            calibration=Calibration(slope=1, intercept=0), survey="tiny", galaxies=40,
+            calibration=SAME, votes=SAME, triage=(), survey="tiny", galaxies=40,
         )  # fmt: skip
         describe(folder, description)
     classifier = Classifier(tmp_path / "bundle")
