@@ -70,7 +70,9 @@ def write_tiny_survey(folder: Path, galaxies: int = 60) -> Path:
 
 def every_other(rows: np.ndarray) -> Part:
     """A part of which every other galaxy, by its row, is a spiral."""
-    return Part(pd.DataFrame({"galaxy_id": rows}), rows, rows % 2)
+    spiral = (rows % 2).astype(np.float32)
+    galaxies = pd.DataFrame({"galaxy_id": rows, "p_smooth": 1 - spiral, "p_features": spiral})
+    return Part(galaxies, rows, rows % 2)
 
 
 @pytest.fixture(scope="session")

@@ -9,8 +9,10 @@ import pytest
 from galaxies.errors import GalaxiesError
 from galaxies.network import (
     GalaxyBatches,
+    RandomView,
     build_reference,
     load_network,
+    operations,
     predict_network,
     save_network,
     train_cnn,
@@ -92,7 +94,7 @@ def test_a_loss_that_is_no_number_stops_the_training(images):
 
 
 def test_batches_hold_every_galaxy_once_in_a_new_order_each_epoch(images):
-    batches = GalaxyBatches(images, TRAIN, 20, seed=1)
+    batches = GalaxyBatches(images, TRAIN.rows, TRAIN.labels, 20, seed=1)
     assert len(batches) == 5
 
     def epoch():
@@ -104,6 +106,46 @@ def test_batches_hold_every_galaxy_once_in_a_new_order_each_epoch(images):
     assert not np.array_equal(first, second)
     for seen in (first, second):
         assert sorted(map(bytes, seen)) == sorted(map(bytes, images[:90]))
+
+
+@pytest.mark.parametrize("recipe", [CNN.reference, CNN.residual], ids=["reference", "residual"])
+def test_a_view_shows_the_same_galaxy_turned_moved_and_resized(recipe):
+    y, x = np.mgrid[:64, :64] - 31.5
+    blob = np.exp(-((x - 8) ** 2 + y**2) / 18)[..., None] * [200, 100, 50]
+    views = np.asarray(RandomView(recipe, seed=1)(np.repeat(blob[None], 200, 0), training=True))
+    assert views.shape == (200, 64, 64, 3)
+    light = views[..., 0] ** 2  # so that the sky does not count
+    across, down = ((light * place).sum(axis=(1, 2)) / light.sum(axis=(1, 2)) for place in (x, y))
+    # 8 pixels off the centre in any direction, a tenth nearer or farther, moved by 3.2 pixels.
+    angles = np.arctan2(down, across)
+    assert np.histogram(angles, bins=4, range=(-np.pi, np.pi))[0].min() > 25
+    assert np.hypot(down, across).max() < 8 / 0.9 + 3.2 * np.sqrt(2) + 0.5
+    assert np.ptp(np.hypot(down, across)) > 3
+    sums = views.sum(axis=(1, 2))
+    assert sums[:, 0] / sums[:, 2] == pytest.approx(4, rel=0.1)
+
+
+def test_a_view_mirrors_half_of_the_images():
+    y, x = np.mgrid[:64, :64] - 31.5
+    hook = ((abs(x) < 2) & (abs(y) < 16)) | ((abs(y - 14) < 2) & (x > 0) & (x < 12))
+    image = np.where(hook, 200, 0)[..., None] * np.ones(3)
+    still = CNN.reference.model_copy(update={"rotation": 0.0, "zoom": 0.0, "shift": 0.0})
+    views = np.asarray(RandomView(still, seed=1)(np.repeat(image[None], 100, 0), training=True))
+    same = np.abs(views - image).max(axis=(1, 2, 3)) < 1
+    mirrored = np.abs(views - image[:, ::-1]).max(axis=(1, 2, 3)) < 1
+    assert (same ^ mirrored).all()
+    assert 30 < same.sum() < 70
+
+
+def test_outside_training_nothing_is_changed(images):
+    view = RandomView(CNN.residual, seed=1)
+    assert np.array_equal(np.asarray(view(images[:5])), images[:5])
+
+
+def test_operations_are_counted_as_on_paper():
+    network = build_reference(16, CNN.reference)
+    convolutions = 2 * (16 * 16 * 9 * 3 * 4 + 8 * 8 * 9 * 4 * 8)
+    assert operations(network) == convolutions + 2 * (4 * 4 * 8 * 8 + 8)
 
 
 @pytest.mark.parametrize("damage", ["network.json", "network.weights.h5"])
