@@ -42,7 +42,7 @@ class Survey(NamedTuple):
 
 
 def read_survey(folder: Path, packed: Path, settings: Settings) -> Survey:
-    """Pack a survey into a scratch folder; a fifth is held back."""
+    """Pack a survey into a scratch folder, and divide it by `split` of the settings."""
     array = packed / f"{folder.name}.npy"
     pack = settings.pack
     table = pack_images(
@@ -53,8 +53,7 @@ def read_survey(folder: Path, packed: Path, settings: Settings) -> Survey:
         max_unreadable=pack.max_unreadable,
         workers=os.cpu_count() or 1,
     ).table
-    protocol = settings.split.model_copy(update={"test_share": 0.2})
-    split = split_galaxies(read_votes(folder / VOTES), table, protocol).table
+    split = split_galaxies(read_votes(folder / VOTES), table, settings.split).table
     parts = (("train",), ("validation",), ("test",), ("train", "validation", "test"))
     return Survey(open_array(array), *(galaxies_of(split, table, *names) for names in parts))
 
@@ -82,6 +81,8 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, default=Path("benchmarks/sim_to_real.json"))
     options = parser.parse_args()
     settings = load_settings()
+    fifth = settings.split.model_copy(update={"test_share": 0.2})
+    settings = settings.model_copy(update={"split": fifth})
     rows = {}
     with tempfile.TemporaryDirectory() as scratch:
         read = partial(read_survey, packed=Path(scratch), settings=settings)

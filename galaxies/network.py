@@ -9,6 +9,7 @@ import numpy.typing as npt
 from keras import layers, ops
 from tqdm import tqdm
 
+from galaxies.bundle import PRETRAINED
 from galaxies.calibration import Probabilities
 from galaxies.errors import GalaxiesError
 from galaxies.images import Pixels
@@ -310,6 +311,8 @@ def train_cnn(
         # A galaxy on which the volunteers are divided shall not pull to one side.
         targets, checked = train.vote_fractions, validation.vote_fractions
         network = build_residual(side, recipe)
+        if recipe.start is not None:
+            _start_from(network, recipe.start)
         steps = recipe.epochs * -(-len(train.rows) // recipe.batch)
         warmup = steps // 10
         rate = keras.optimizers.schedules.CosineDecay(
@@ -322,7 +325,7 @@ def train_cnn(
     return network, _fit(network, augmented, optimizer, batches, checks, recipe.epochs)
 
 
-def _accuracy(targets: Any, p: Any) -> Any:  # noqa: ANN401 - tensors
+def accuracy(targets: Any, p: Any) -> Any:  # noqa: ANN401 - tensors
     """Say whether the larger class is the same; targets may be vote fractions."""
     return ops.cast(ops.equal(targets > 0.5, p > 0.5), "float32")
 
@@ -343,6 +346,17 @@ def operations(network: keras.Model) -> int:
     return count
 
 
+def _start_from(network: keras.Model, name: str) -> None:
+    """Give a network the weights of one that comes with the package."""
+    try:
+        network.load_weights(PRETRAINED / name / "network.weights.h5")
+    except ValueError as error:
+        raise GalaxiesError(
+            f"cnn.residual.filters: the network {name!r} that training starts from has other "
+            "layers; put the filters back, or set cnn.residual.start to null"
+        ) from error
+
+
 def _fit(
     network: keras.Model,
     model: keras.Model,
@@ -355,7 +369,7 @@ def _fit(
     model.compile(
         optimizer=optimizer,
         loss=keras.losses.BinaryCrossentropy(),
-        metrics=[_accuracy],
+        metrics=[accuracy],
     )
     keep_best = keras.callbacks.EarlyStopping(
         monitor="val_loss", patience=epochs, restore_best_weights=True
@@ -373,15 +387,15 @@ def _fit(
             "epoch": epoch + 1,
             "train_loss": float(history["loss"][epoch]),
             "validation_loss": float(history["val_loss"][epoch]),
-            "train_accuracy": float(history["_accuracy"][epoch]),
-            "validation_accuracy": float(history["val__accuracy"][epoch]),
+            "train_accuracy": float(history["accuracy"][epoch]),
+            "validation_accuracy": float(history["val_accuracy"][epoch]),
         }
         for epoch in range(len(history["loss"]))
     ]
     best = int(np.argmin(history["val_loss"]))
     summary = {
         "best_epoch": best + 1,
-        "accuracy": float(history["val__accuracy"][best]),
+        "accuracy": float(history["val_accuracy"][best]),
         "loss": float(history["val_loss"][best]),
         "parameters": int(network.count_params()),
         "operations": operations(network),

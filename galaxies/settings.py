@@ -106,6 +106,7 @@ class ReferenceSettings(AugmentedSettings):
 class ResidualSettings(AugmentedSettings):
     """A residual network."""
 
+    start: Literal["simulated"] | None
     contrast: Annotated[float, Field(ge=0, lt=1)]
     weight_decay: Annotated[float, Field(ge=0)]
 

@@ -25,6 +25,7 @@ TINY = {
     "mlp.size": 16,
     "mlp.epochs": 3,
     "cnn.residual.filters": [4, 8],
+    "cnn.residual.start": None,
     "cnn.residual.epochs": 3,
     "cnn.residual.batch": 10,
     "inception.weights": "random",

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+from galaxies.bundle import PRETRAINED
 from galaxies.errors import GalaxiesError
 from galaxies.network import (
     GalaxyBatches,
@@ -18,8 +19,14 @@ from galaxies.network import (
     train_cnn,
     train_mlp,
 )
-from galaxies.settings import CnnSettings, MlpSettings, ReferenceSettings, ResidualSettings
-from tests.conftest import draw_galaxy, every_other
+from galaxies.settings import (
+    CnnSettings,
+    MlpSettings,
+    ReferenceSettings,
+    ResidualSettings,
+    load_settings,
+)
+from tests.conftest import ROOT, draw_galaxy, every_other
 
 AUGMENTED = {
     "rotation": 180.0,
@@ -37,7 +44,12 @@ CNN = CnnSettings(
         **AUGMENTED, filters=[4, 8], dense=8, learning_rate=0.1, momentum=0.9
     ),
     residual=ResidualSettings(
-        **AUGMENTED, filters=[4, 8], contrast=0.2, learning_rate=0.003, weight_decay=0.001
+        **AUGMENTED,
+        filters=[4, 8],
+        start=None,
+        contrast=0.2,
+        learning_rate=0.003,
+        weight_decay=0.001,
     ),
 )
 RESIDUAL = CNN.model_copy(update={"recipe": "residual"})
@@ -146,6 +158,23 @@ def test_operations_are_counted_as_on_paper():
     network = build_reference(16, CNN.reference)
     convolutions = 2 * (16 * 16 * 9 * 3 * 4 + 8 * 8 * 9 * 4 * 8)
     assert operations(network) == convolutions + 2 * (4 * 4 * 8 * 8 + 8)
+
+
+def test_training_can_start_from_simulated_galaxies(images):
+    trained = load_settings(ROOT / "params.yaml").cnn.residual.filters
+    one_step = RESIDUAL.residual.model_copy(
+        update={"epochs": 1, "batch": 90, "start": "simulated", "filters": trained}
+    )
+    started = RESIDUAL.model_copy(update={"residual": one_step})
+    network, _ = train_cnn(images, TRAIN, VALIDATION, started)
+    start = load_network(PRETRAINED / "simulated")
+    for one, other in zip(network.trainable_weights, start.trainable_weights, strict=True):
+        assert np.abs(np.asarray(one) - np.asarray(other)).max() < 0.02
+    wrong = RESIDUAL.model_copy(
+        update={"residual": RESIDUAL.residual.model_copy(update={"start": "simulated"})}
+    )
+    with pytest.raises(GalaxiesError, match=r"cnn\.residual\.filters: .* has other layers"):
+        train_cnn(images, TRAIN, VALIDATION, wrong)
 
 
 @pytest.mark.parametrize("damage", ["network.json", "network.weights.h5"])
