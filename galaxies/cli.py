@@ -63,5 +63,35 @@ def check(
         typer.echo("A usable survey, but not the whole training set of Kaggle's challenge.")
 
 
+@app.command(
+    epilog="Example: [bold]galaxies merge data/gz1 data/gz2 data/kaggle -o data/real[/bold]",
+    short_help="Make one survey of several.",
+)
+def merge(
+    surveys: Annotated[
+        list[Path], typer.Argument(help="Folders of two surveys or more.", show_default=False)
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The survey to make, such as data/real.")
+    ],
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a survey that is there.")
+    ] = False,
+) -> None:
+    """Make one survey of several, to train on all their galaxies.
+
+    Images keep their bytes and votes their digits; frames may differ in size. Of the votes those
+    columns stay that all surveys have. A GalaxyID that two surveys know is refused.
+    """
+    from galaxies.merging import merge_surveys
+
+    merged = merge_surveys(surveys, output, overwrite=overwrite)
+    typer.echo(
+        f"{output}: {merged.images:,} images, {merged.votes:,} rows of votes with "
+        f"{len(merged.columns)} columns"
+    )
+    typer.echo(f"Look through it: galaxies check {output}")
+
+
 if __name__ == "__main__":
     main()
