@@ -93,5 +93,42 @@ def merge(
     typer.echo(f"Look through it: galaxies check {output}")
 
 
+@app.command(
+    epilog="Example: [bold]galaxies export-folders data/kaggle -o kaggle-folders[/bold]",
+    short_help="Copy a survey's images into folders by part and class.",
+)
+def export_folders(
+    survey: Annotated[Path, typer.Argument(help="Folder of the survey.", show_default=False)],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The folder to make.")],
+    params: Annotated[
+        Path, typer.Option(help="Settings; the sections pack and split are used.")
+    ] = Path("params.yaml"),
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace such a folder that is there.")
+    ] = False,
+) -> None:
+    """Copy a survey's images into folders by part and class, for tools that want them so.
+
+    Makes train/elliptical/<GalaxyID>.jpg, train/spiral/…, validation/… and test/…, with the
+    images' own bytes. The split is the pipeline's for these settings; it is made anew, so that it
+    always belongs to this survey, whatever the pipeline ran on last. That takes decoding every
+    image once. [bold]keras.utils.image_dataset_from_directory("kaggle-folders/train")[/bold] reads
+    the folders, with the classes in the pipeline's order: elliptical 0, spiral 1.
+    """
+    import os
+
+    from galaxies import folders
+    from galaxies.morphology import CLASSES
+    from galaxies.settings import load_settings
+    from galaxies.splitting import PARTS
+
+    counts = folders.export_folders(
+        survey, output, load_settings(params), workers=os.cpu_count() or 1, overwrite=overwrite
+    )
+    for part in PARTS:
+        classes = ", ".join(f"{counts[f'{part}_{name}']:,} {name}" for name in CLASSES)
+        typer.echo(f"{output / part}: {classes}")
+
+
 if __name__ == "__main__":
     main()
