@@ -1,13 +1,19 @@
-"""Images copied byte for byte, into folders that nobody loses by accident."""
+"""Files copied byte for byte, into folders that nobody loses by accident."""
 
 import shutil
 import zipfile
 import zlib
 from collections.abc import Collection
-from pathlib import Path
-from typing import IO
+from pathlib import Path, PurePosixPath
+from typing import IO, Final
 
 from galaxies.errors import GalaxiesError
+from galaxies.survey import IMAGES, VOTES
+
+SURVEY_FILES: Final = (IMAGES, VOTES, "truth.parquet")
+"""All that a survey's folder may hold; the last is a simulated one's."""
+
+_FOLDER: Final = PurePosixPath(IMAGES).stem
 
 
 def free_folder(folder: Path, overwrite: bool, own: Collection[str]) -> Path:
@@ -50,7 +56,7 @@ def free_folder(folder: Path, overwrite: bool, own: Collection[str]) -> Path:
     return folder
 
 
-def copy_image(archive: zipfile.ZipFile, name: str, target: IO[bytes]) -> None:
+def copy_member(archive: zipfile.ZipFile, name: str, target: IO[bytes]) -> None:
     """Copy a member of an archive as it is, in pieces.
 
     Raises
@@ -65,3 +71,14 @@ def copy_image(archive: zipfile.ZipFile, name: str, target: IO[bytes]) -> None:
         raise GalaxiesError(
             f"{archive.filename}: member {name!r} is damaged ({error}); copy or download it again"
         ) from error
+
+
+def add_image(target: zipfile.ZipFile, galaxy_id: int, archive: zipfile.ZipFile, name: str) -> None:
+    """Copy an image from one archive into a survey's, where its name is its GalaxyID.
+
+    The bytes written do not depend on how, where or when the image was stored before.
+    """
+    info = zipfile.ZipInfo(f"{_FOLDER}/{galaxy_id}{PurePosixPath(name).suffix.lower()}")
+    info.external_attr = 0o644 << 16
+    with target.open(info, "w") as file:
+        copy_member(archive, name, file)

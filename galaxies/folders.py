@@ -4,7 +4,7 @@ from pathlib import Path, PurePosixPath
 
 from tqdm import tqdm
 
-from galaxies.copying import copy_image, free_folder
+from galaxies.copying import copy_member, free_folder
 from galaxies.outputs import written_beside
 from galaxies.packing import pack_images
 from galaxies.settings import Settings
@@ -70,5 +70,5 @@ def export_folders(
                 target = beside / part / label / f"{galaxy_id}{suffix}"
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with target.open("wb") as file:
-                    copy_image(archive, name, file)
+                    copy_member(archive, name, file)
     return counts

@@ -3,14 +3,14 @@
 import csv
 import zipfile
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
-from typing import Final, NamedTuple
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from galaxies.copying import copy_image, free_folder
+from galaxies.copying import SURVEY_FILES, add_image, free_folder
 from galaxies.errors import GalaxiesError
 from galaxies.outputs import written_beside
 from galaxies.survey import (
@@ -22,8 +22,6 @@ from galaxies.survey import (
     read_votes,
     survey_file,
 )
-
-_FOLDER: Final = "images_training_rev1"
 
 
 class Merged(NamedTuple):
@@ -69,7 +67,7 @@ def merge_surveys(folders: Sequence[Path], output: Path, *, overwrite: bool = Fa
     """
     if len(folders) < 2:
         raise GalaxiesError("merge needs two surveys or more, such as data/gz1 data/gz2")
-    output = free_folder(output, overwrite, (IMAGES, VOTES, "truth.parquet"))
+    output = free_folder(output, overwrite, SURVEY_FILES)
     for folder in folders:
         if output == folder.resolve():
             raise GalaxiesError(f"{folder}: cannot be merged into itself; give another output")
@@ -134,9 +132,5 @@ def _merge_images(path: Path, sources: Sequence[_Source]) -> None:
         for source in sources:
             with open_archive(source.folder / IMAGES) as archive:
                 for member in source.members:
-                    suffix = PurePosixPath(member.name).suffix.lower()
-                    info = zipfile.ZipInfo(f"{_FOLDER}/{member.galaxy_id}{suffix}")
-                    info.external_attr = 0o644 << 16
-                    with target.open(info, "w") as file:
-                        copy_image(archive, member.name, file)
+                    add_image(target, member.galaxy_id, archive, member.name)
                     bar.update()
