@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 app = typer.Typer(
     help="Classify galaxy morphologies from images and the votes of volunteers.",
     no_args_is_help=True,
-    rich_markup_mode="rich",
+    rich_markup_mode="markdown",
+    epilog="Example: `galaxies download gz2 && galaxies check data/gz2 && "
+    "dvc exp run -S survey=gz2`",
 )
 
 SurveyToMake = Annotated[Path, typer.Option("--output", "-o", help="The survey to make.")]
@@ -42,7 +44,7 @@ def options(
 
 
 @app.command(
-    epilog="Example: [bold]galaxies check data/kaggle[/bold]",
+    epilog="Example: `galaxies check data/kaggle`",
     short_help="Look through a survey before the pipeline uses it.",
 )
 def check(
@@ -75,7 +77,7 @@ def _say_what_is_in(survey: Path, report: "Report") -> None:
 
 
 @app.command(
-    epilog="Example: [bold]galaxies merge data/gz1 data/gz2 data/kaggle -o data/real[/bold]",
+    epilog="Example: `galaxies merge data/gz1 data/gz2 data/kaggle -o data/real`",
     short_help="Make one survey of several.",
 )
 def merge(
@@ -101,7 +103,7 @@ def merge(
 
 
 @app.command(
-    epilog="Example: [bold]galaxies export-folders data/kaggle -o kaggle-folders[/bold]",
+    epilog="Example: `galaxies export-folders data/kaggle -o kaggle-folders`",
     short_help="Copy a survey's images into folders by part and class.",
 )
 def export_folders(
@@ -114,10 +116,10 @@ def export_folders(
 ) -> None:
     """Copy a survey's images into folders by part and class, for tools that want them so.
 
-    Makes train/elliptical/<GalaxyID>.jpg, train/spiral/…, validation/… and test/…, with the
+    Makes train/elliptical/GALAXYID.jpg, train/spiral/…, validation/… and test/…, with the
     images' own bytes. The split is the pipeline's for these settings; it is made anew, so that it
     always belongs to this survey, whatever the pipeline ran on last. That takes decoding every
-    image once. [bold]keras.utils.image_dataset_from_directory("kaggle-folders/train")[/bold] reads
+    image once. `keras.utils.image_dataset_from_directory("kaggle-folders/train")` reads
     the folders, with the classes in the pipeline's order: elliptical 0, spiral 1.
     """
     import os
@@ -135,17 +137,17 @@ def export_folders(
         typer.echo(f"{output / part}: {classes}")
 
 
-downloads = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
+downloads = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
 app.add_typer(
     downloads,
     name="download",
     help="Download real galaxies, with the volunteers' votes.",
-    epilog="Example: [bold]galaxies download gz2[/bold]",
+    epilog="Example: `galaxies download gz2`",
 )
 
 
 @downloads.command(
-    epilog="Example: [bold]galaxies download kaggle && dvc exp run -S survey=kaggle[/bold]",
+    epilog="Example: `galaxies download kaggle && dvc exp run -S survey=kaggle`",
     short_help="Kaggle's Galaxy Zoo challenge: 61,578 galaxies, 0.8 GB, with an account.",
 )
 def kaggle(output: SurveyToMake = Path("data/kaggle"), overwrite: Overwrite = False) -> None:
@@ -163,7 +165,7 @@ def kaggle(output: SurveyToMake = Path("data/kaggle"), overwrite: Overwrite = Fa
 
 
 @downloads.command(
-    epilog="Example: [bold]galaxies download gz2 && dvc exp run -S survey=gz2[/bold]",
+    epilog="Example: `galaxies download gz2 && dvc exp run -S survey=gz2`",
     short_help="Galaxy Zoo 2: some 240,000 galaxies, 3.4 GB, without an account.",
 )
 def gz2(

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 from tqdm import tqdm
@@ -48,9 +48,10 @@ def download_kaggle(output: Path, *, overwrite: bool = False) -> Report:
         beside.mkdir()
         _check(images)
         with open_archive(votes) as archive, (beside / VOTES).open("wb") as file:
-            if VOTES not in archive.namelist():
+            found = [name for name in archive.namelist() if PurePosixPath(name).name == VOTES]
+            if not found:
                 raise GalaxiesError(f"{votes}: holds no {VOTES}; see {PAGE}/data")
-            copy_member(archive, VOTES, file)
+            copy_member(archive, found[0], file)
         shutil.copyfile(images, beside / IMAGES)
         report = check_survey(beside)
     shutil.rmtree(folder)
