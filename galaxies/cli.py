@@ -74,6 +74,9 @@ def _say_what_is_in(survey: Path, report: "Report") -> None:
         typer.echo("This is the training set of Kaggle's Galaxy Zoo challenge.")
     else:
         typer.echo("A usable survey, but not the whole training set of Kaggle's challenge.")
+    place = survey.resolve()
+    if place.parent == Path("data").resolve():
+        typer.echo(f"Run the pipeline on it: dvc exp run -S survey={place.name}")
 
 
 @app.command(

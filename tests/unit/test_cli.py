@@ -13,7 +13,7 @@ from galaxies import __version__
 from galaxies.checking import KAGGLE, Report, check_survey
 from galaxies.cli import app, main
 from galaxies.errors import GalaxiesError
-from tests.conftest import ROOT, encode, real_data, write_survey
+from tests.conftest import ROOT, encode, real_data, write_survey, write_tiny_survey
 
 
 def test_check_says_what_is_in_a_survey(tiny_survey):
@@ -25,6 +25,16 @@ def test_check_says_what_is_in_a_survey(tiny_survey):
     assert words[words.index("artifact") + 1] == "1"
     assert "96x96 (60)" in done.output
     assert "not the whole training set" in done.output
+    assert "dvc exp run" not in done.output
+
+
+def test_check_says_how_to_run_on_a_survey_that_lies_where_the_pipeline_looks(
+    tmp_path, monkeypatch
+):
+    write_tiny_survey(tmp_path / "data/mine", galaxies=6)
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, ["check", "data/mine"])
+    assert done.output.splitlines()[-1] == ("Run the pipeline on it: dvc exp run -S survey=mine")
 
 
 def test_check_agrees_with_a_real_survey():

@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from kagglesdk import kaggle_env
@@ -220,6 +220,7 @@ def test_kaggles_columns_are_the_questions_in_order():
     assert list(FRACTIONS)[-1] == "Class11.6"
 
 
+@settings(max_examples=25)
 @given(arrays(np.float64, (3, 37), elements=st.floats(0, 1)))
 def test_a_vote_is_at_most_the_vote_that_leads_to_it(fractions):
     catalogue = pd.DataFrame(fractions, columns=list(FRACTIONS.values()))
