@@ -1,18 +1,26 @@
 """The command `galaxies`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from galaxies import __version__
 from galaxies.errors import run_stage
 
+if TYPE_CHECKING:
+    from galaxies.checking import Report
+
 app = typer.Typer(
     help="Classify galaxy morphologies from images and the votes of volunteers.",
     no_args_is_help=True,
-    rich_markup_mode="rich",
+    rich_markup_mode="markdown",
+    epilog="Example: `galaxies download gz2 && galaxies check data/gz2 && "
+    "dvc exp run -S survey=gz2`",
 )
+
+SurveyToMake = Annotated[Path, typer.Option("--output", "-o", help="The survey to make.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
 
 
 def main() -> None:
@@ -36,7 +44,7 @@ def options(
 
 
 @app.command(
-    epilog="Example: [bold]galaxies check data/kaggle[/bold]",
+    epilog="Example: `galaxies check data/kaggle`",
     short_help="Look through a survey before the pipeline uses it.",
 )
 def check(
@@ -48,9 +56,14 @@ def check(
 
     The exit status is 0 if the pipeline can use it, whether or not it is Kaggle's.
     """
-    from galaxies.checking import KAGGLE, check_survey
+    from galaxies.checking import check_survey
 
-    report = check_survey(survey)
+    _say_what_is_in(survey, check_survey(survey))
+
+
+def _say_what_is_in(survey: Path, report: "Report") -> None:
+    from galaxies.checking import KAGGLE
+
     typer.echo(f"{survey}: {report.images:,} images, {report.votes:,} rows of votes")
     typer.echo(f"  with both    {report.common:>8,}")
     for name, count in report.classes.items():
@@ -61,6 +74,125 @@ def check(
         typer.echo("This is the training set of Kaggle's Galaxy Zoo challenge.")
     else:
         typer.echo("A usable survey, but not the whole training set of Kaggle's challenge.")
+    place = survey.resolve()
+    if place.parent == Path("data").resolve():
+        typer.echo(f"Run the pipeline on it: dvc exp run -S survey={place.name}")
+
+
+@app.command(
+    epilog="Example: `galaxies merge data/gz1 data/gz2 data/kaggle -o data/real`",
+    short_help="Make one survey of several.",
+)
+def merge(
+    surveys: Annotated[
+        list[Path], typer.Argument(help="Folders of two surveys or more.", show_default=False)
+    ],
+    output: SurveyToMake,
+    overwrite: Overwrite = False,
+) -> None:
+    """Make one survey of several, to train on all their galaxies.
+
+    Images keep their bytes and votes their digits; frames may differ in size. Of the votes those
+    columns stay that all surveys have. A GalaxyID that two surveys know is refused.
+    """
+    from galaxies.merging import merge_surveys
+
+    merged = merge_surveys(surveys, output, overwrite=overwrite)
+    typer.echo(
+        f"{output}: {merged.images:,} images, {merged.votes:,} rows of votes with "
+        f"{len(merged.columns)} columns"
+    )
+    typer.echo(f"Look through it: galaxies check {output}")
+
+
+@app.command(
+    epilog="Example: `galaxies export-folders data/kaggle -o kaggle-folders`",
+    short_help="Copy a survey's images into folders by part and class.",
+)
+def export_folders(
+    survey: Annotated[Path, typer.Argument(help="Folder of the survey.", show_default=False)],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The folder to make.")],
+    params: Annotated[
+        Path, typer.Option(help="Settings; the sections pack and split are used.")
+    ] = Path("params.yaml"),
+    overwrite: Overwrite = False,
+) -> None:
+    """Copy a survey's images into folders by part and class, for tools that want them so.
+
+    Makes train/elliptical/GALAXYID.jpg, train/spiral/…, validation/… and test/…, with the
+    images' own bytes. The split is the pipeline's for these settings; it is made anew, so that it
+    always belongs to this survey, whatever the pipeline ran on last. That takes decoding every
+    image once. `keras.utils.image_dataset_from_directory("kaggle-folders/train")` reads
+    the folders, with the classes in the pipeline's order: elliptical 0, spiral 1.
+    """
+    import os
+
+    from galaxies import folders
+    from galaxies.morphology import CLASSES
+    from galaxies.settings import load_settings
+    from galaxies.splitting import PARTS
+
+    counts = folders.export_folders(
+        survey, output, load_settings(params), workers=os.cpu_count() or 1, overwrite=overwrite
+    )
+    for part in PARTS:
+        classes = ", ".join(f"{counts[f'{part}_{name}']:,} {name}" for name in CLASSES)
+        typer.echo(f"{output / part}: {classes}")
+
+
+downloads = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
+app.add_typer(
+    downloads,
+    name="download",
+    help="Download real galaxies, with the volunteers' votes.",
+    epilog="Example: `galaxies download gz2`",
+)
+
+
+@downloads.command(
+    epilog="Example: `galaxies download kaggle && dvc exp run -S survey=kaggle`",
+    short_help="Kaggle's Galaxy Zoo challenge: 61,578 galaxies, 0.8 GB, with an account.",
+)
+def kaggle(output: SurveyToMake = Path("data/kaggle"), overwrite: Overwrite = False) -> None:
+    """Download the training set of Kaggle's Galaxy Zoo challenge: 61,578 galaxies, 0.8 GB.
+
+    This takes an account at Kaggle. Make a token at https://www.kaggle.com/settings, put it into
+    ~/.kaggle/access_token or the variable KAGGLE_API_TOKEN, and accept the challenge's rules at
+    https://www.kaggle.com/competitions/galaxy-zoo-the-galaxy-challenge/rules.
+
+    Run the command again after a broken connection: it goes on where it stopped.
+    """
+    from galaxies.kaggle import download_kaggle
+
+    _say_what_is_in(output, download_kaggle(output, overwrite=overwrite))
+
+
+@downloads.command(
+    epilog="Example: `galaxies download gz2 && dvc exp run -S survey=gz2`",
+    short_help="Galaxy Zoo 2: some 240,000 galaxies, 3.4 GB, without an account.",
+)
+def gz2(
+    output: SurveyToMake = Path("data/gz2"),
+    mirror: Annotated[
+        str | None,
+        typer.Option(
+            help="Address of a folder with images_gz2.zip, gz2_filename_mapping.csv and "
+            "gz2_hart16.csv.gz, in place of the published ones.",
+            show_default=False,
+        ),
+    ] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Download Galaxy Zoo 2: some 240,000 galaxies, 3.4 GB, 7 GB of disk while it works.
+
+    The images are those of https://zenodo.org/records/3565489, the votes the weighted fractions
+    in the catalogue of Hart et al. (2016), turned into Kaggle's 37 columns. No account is needed.
+
+    Run the command again after a broken connection: it goes on where it stopped.
+    """
+    from galaxies.galaxy_zoo_2 import download_gz2
+
+    _say_what_is_in(output, download_gz2(output, mirror=mirror, overwrite=overwrite))
 
 
 if __name__ == "__main__":

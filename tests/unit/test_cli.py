@@ -1,14 +1,19 @@
 """The command `galaxies`, and what it finds in a survey."""
 
+import os
+import subprocess
+import sys
+
 import pandas as pd
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from galaxies import __version__
 from galaxies.checking import KAGGLE, Report, check_survey
 from galaxies.cli import app, main
 from galaxies.errors import GalaxiesError
-from tests.conftest import encode, real_data, write_survey
+from tests.conftest import ROOT, encode, real_data, write_survey, write_tiny_survey
 
 
 def test_check_says_what_is_in_a_survey(tiny_survey):
@@ -20,6 +25,16 @@ def test_check_says_what_is_in_a_survey(tiny_survey):
     assert words[words.index("artifact") + 1] == "1"
     assert "96x96 (60)" in done.output
     assert "not the whole training set" in done.output
+    assert "dvc exp run" not in done.output
+
+
+def test_check_says_how_to_run_on_a_survey_that_lies_where_the_pipeline_looks(
+    tmp_path, monkeypatch
+):
+    write_tiny_survey(tmp_path / "data/mine", galaxies=6)
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, ["check", "data/mine"])
+    assert done.output.splitlines()[-1] == ("Run the pipeline on it: dvc exp run -S survey=mine")
 
 
 def test_check_agrees_with_a_real_survey():
@@ -53,6 +68,43 @@ def test_check_refuses_what_the_pipeline_could_not_use(tmp_path):
         check_survey(survey)
 
 
-def test_version_and_help_with_an_example():
+def test_version():
     assert CliRunner().invoke(app, ["--version"]).output == f"galaxies {__version__}\n"
-    assert "galaxies check data/kaggle" in CliRunner().invoke(app, ["check", "--help"]).output
+
+
+COMMANDS = ["check", "merge", "export-folders", "download kaggle", "download gz2"]
+
+
+def test_every_command_is_listed_here():
+    root = typer.main.get_command(app)
+    names = []
+    for name, command in root.commands.items():
+        inner = getattr(command, "commands", None)
+        names += [f"{name} {child}" for child in inner] if inner else [name]
+    assert names == COMMANDS
+
+
+@pytest.mark.parametrize("command", ["", "download", *COMMANDS])
+def test_every_help_has_an_example_that_can_be_run(command):
+    done = CliRunner().invoke(app, f"{command} --help", env={"COLUMNS": "200"})
+    assert done.exit_code == 0
+    example = done.output[done.output.index("Example: ") :]
+    assert f"galaxies {command}".strip() in example
+
+
+def test_the_shell_completes_commands():
+    script = "import sys; sys.argv[0] = 'galaxies'; from galaxies.cli import main; main()"
+    asked = {"_GALAXIES_COMPLETE": "complete_bash", "COMP_CWORD": "2"}
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=os.environ | asked | {"COMP_WORDS": "galaxies download "},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == ["kaggle", "gz2"]
+
+
+def test_a_mistyped_command_gets_a_suggestion():
+    assert "Did you mean 'merge'?" in CliRunner().invoke(app, ["merg"]).output
