@@ -44,7 +44,7 @@ def main() -> None:
                 size=size,
                 crop=crop,
                 max_unreadable=settings.pack.max_unreadable,
-                workers=os.cpu_count() or 1,
+                workers=len(os.sched_getaffinity(0)),
             )
             seconds = time.perf_counter() - start
             features = open_array(embeddings)

@@ -51,7 +51,7 @@ def read_survey(folder: Path, packed: Path, settings: Settings) -> Survey:
         size=pack.size,
         crop=pack.crop,
         max_unreadable=pack.max_unreadable,
-        workers=os.cpu_count() or 1,
+        workers=len(os.sched_getaffinity(0)),
     ).table
     split = split_galaxies(read_votes(folder / VOTES), table, settings.split).table
     parts = (("train",), ("validation",), ("test",), ("train", "validation", "test"))

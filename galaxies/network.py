@@ -1,5 +1,6 @@
 """The neural networks on pixels: a hidden layer, and convolutions."""
 
+import contextlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,18 +21,26 @@ Targets = npt.NDArray[np.int64] | npt.NDArray[np.float64]
 """(N,) what a network shall say: labels or vote fractions."""
 
 _PREDICT_BATCH = 256
+_TRAINING_THREADS = 8
 
 # Keras's 0.99 follows too slowly where an epoch is only some dozen steps.
 _NORM_MOMENTUM = 0.9
 
 
 def repeatable(seed: int) -> None:
-    """Make all that Keras does from here on the same in every run on the same machine."""
+    """Make all that Keras does from here on the same in every run on the same machine.
+
+    TensorFlow shares out the sums of a gradient among its threads, so their number, unlike that of
+    the processors, shows in the last digits. It is fixed here, unless TensorFlow has computed
+    something in this process already.
+    """
     keras.utils.set_random_seed(seed)
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
         tf.config.experimental.enable_op_determinism()
+        with contextlib.suppress(RuntimeError):
+            tf.config.threading.set_intra_op_parallelism_threads(_TRAINING_THREADS)
 
 
 def build_mlp(side: int, settings: MlpSettings) -> keras.Model:

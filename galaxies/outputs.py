@@ -1,15 +1,25 @@
 """Outputs that are whole or absent, and that have the same bytes in every run."""
 
+import contextlib
+import errno
+import fcntl
+import glob
 import json
+import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from galaxies.errors import GalaxiesError
+
+_NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
@@ -24,27 +34,53 @@ def written_beside(path: Path) -> Iterator[Path]:
     Yields
     ------
     Path
-        Where to write. It does not exist yet, and is removed if the block fails.
+        Where to write, under the same name. It does not exist yet, and is removed if the block
+        fails.
+
+    Raises
+    ------
+    GalaxiesError
+        If the folder cannot be written to, or the disk is full.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # The suffix stays last: writers such as Keras and numpy choose the format by it.
-    # What a killed run left under this name goes now.
-    beside = path.with_name(f".{path.stem}.partial{path.suffix}")
-    _remove(beside)
     try:
-        yield beside
-        if path.is_dir():
-            _remove(path)
-        beside.replace(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _clear_abandoned(path)
+        # A folder for each run: one that outlived the DVC which started it may still be writing.
+        folder = Path(tempfile.mkdtemp(".partial", f".{path.name}.", path.parent))
+    except OSError as error:
+        raise GalaxiesError(f"{path}: cannot be written: {error.strerror}") from error
+    with _owned(folder):
+        try:
+            yield folder / path.name
+            if path.is_dir():
+                shutil.rmtree(path)
+            (folder / path.name).replace(path)
+        except OSError as error:
+            if error.errno in _NO_ROOM:
+                raise GalaxiesError(
+                    f"{path}: {os.strerror(error.errno)}; free some space and run again"
+                ) from error
+            raise
+        finally:
+            shutil.rmtree(folder)
+
+
+@contextmanager
+def _owned(folder: Path) -> Iterator[None]:
+    """Mark a folder as in use until the block or the process ends; `BlockingIOError` if it is."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
     finally:
-        _remove(beside)
+        os.close(handle)
 
 
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+def _clear_abandoned(path: Path) -> None:
+    """Remove what killed runs left beside `path`."""
+    for folder in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
+        with contextlib.suppress(BlockingIOError, FileNotFoundError), _owned(folder):
+            shutil.rmtree(folder)
 
 
 def write_json(path: Path, content: Any) -> None:  # noqa: ANN401 - whatever JSON can hold

@@ -5,6 +5,8 @@ the files are the same byte for byte however many processes draw them.
 """
 
 import multiprocessing
+import os
+import threading
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -150,6 +152,19 @@ def galaxy_ids(settings: SimulateSettings) -> npt.NDArray[np.int64]:
     return np.sort(drawn.astype(np.int64)) + 100_000
 
 
+def end_with_parent() -> None:
+    """End this process as soon as the one that started it does, even if that one is killed."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        raise AssertionError("not a worker process")
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def _cutouts(settings: SimulateSettings, workers: int) -> Iterator[Cutout]:
     """Yield all members in order, drawn by `workers` processes, few of them in memory at a time."""
     chunks = (
@@ -160,7 +175,8 @@ def _cutouts(settings: SimulateSettings, workers: int) -> Iterator[Cutout]:
         for chunk in chunks:
             yield from draw_chunk(chunk, settings)
         return
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, spawn, initializer=end_with_parent) as pool:
         waiting: list[Future[list[Cutout]]] = [
             pool.submit(draw_chunk, chunk, settings) for chunk in islice(chunks, 2 * workers)
         ]

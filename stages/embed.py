@@ -19,7 +19,7 @@ def main() -> None:
         size=settings.inception.size,
         crop=settings.inception.crop,
         max_unreadable=settings.pack.max_unreadable,
-        workers=os.cpu_count() or 1,
+        workers=len(os.sched_getaffinity(0)),
     )
 
 

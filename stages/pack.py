@@ -20,7 +20,7 @@ def main() -> None:
         size=settings.pack.size,
         crop=settings.pack.crop,
         max_unreadable=settings.pack.max_unreadable,
-        workers=os.cpu_count() or 1,
+        workers=len(os.sched_getaffinity(0)),
     )
     write_table(Path("data/images.parquet"), packed.table)
     found = {

@@ -11,7 +11,7 @@ from galaxies.simulation import simulate_survey
 def main() -> None:
     """Run the stage."""
     settings = load_settings()
-    simulate_survey(Path("data/simulated"), settings.simulate, workers=os.cpu_count() or 1)
+    simulate_survey(Path("data/simulated"), settings.simulate, workers=len(os.sched_getaffinity(0)))
 
 
 if __name__ == "__main__":

@@ -1,102 +1,27 @@
 """The whole pipeline on a tiny survey, through DVC, in a clone of its own."""
 
-import functools
 import json
-import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
-from tests.conftest import ROOT, write_tiny_survey
+from benchmarks.clones import Surroundings, lock, results, run, set_params
+from benchmarks.repeat import compare
+from tests.pipeline.conftest import TINY
 
 pytestmark = pytest.mark.pipeline
-
-TINY = {
-    "survey": "tiny",
-    "simulate.galaxies": 30,
-    "pack.size": 32,
-    "tree.size": 8,
-    "tree.max_depth": [1, 2],
-    "tree.pruning": [0.0],
-    "mlp.size": 16,
-    "mlp.epochs": 3,
-    "cnn.residual.filters": [4, 8],
-    "cnn.residual.start": None,
-    "cnn.residual.epochs": 3,
-    "cnn.residual.batch": 10,
-    "inception.weights": "random",
-    "inception.size": 75,
-    "inception.regularisation": [0.1, 1.0],
-    "evaluate.bootstrap": 100,
-    "plot.samples": 2,
-    "plot.mistakes": 2,
-}
 
 MODELS = ("tree", "mlp", "cnn", "inception")
 PREDICTS = {f"predict@{model}" for model in MODELS}
 TRAINS = {f"train_{model}" for model in MODELS}
 
 
-def run(clone: Path, *command: str, status: int = 0) -> str:
-    """Run a command in the clone, with this interpreter first on the path; what it printed."""
-    environment = os.environ | {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-    }
-    done = subprocess.run(
-        command, cwd=clone, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
-    text = done.stdout.decode()
-    assert done.returncode == status, text
-    return text
-
-
-def set_params(folder: Path, changes: dict[str, object]) -> None:
-    path = folder / "params.yaml"
-    params = yaml.safe_load(path.read_text(encoding="utf-8"))
-    for key, value in changes.items():
-        *sections, name = key.split(".")
-        functools.reduce(dict.get, sections, params)[name] = value
-    path.write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
-
-
 def stages_run(output: str) -> set[str]:
     words = [line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")]
     assert len(words) == len(set(words))
     return set(words)
-
-
-@pytest.fixture(scope="module")
-def clone(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("clone")
-    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    for name in subprocess.check_output(listed, cwd=ROOT).decode().split("\0")[:-1]:
-        # No results of earlier runs: the clone makes its own.
-        if (ROOT / name).is_file() and not name.startswith(("metrics/", "figures/", "dvc.lock")):
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
-    write_tiny_survey(folder / "data/tiny")
-    set_params(folder, TINY)
-    for command in (
-        "init --quiet",
-        "config user.name tests",
-        "config user.email tests@example.org",
-        "add --all",
-        "commit --quiet --message tiny",
-    ):
-        run(folder, "git", *command.split())
-    run(folder, "dvc", "repro")
-    run(folder, "git", "add", "--all")
-    run(folder, "git", "commit", "--quiet", "--message", "results")
-    return folder
-
-
-def lock(clone: Path) -> dict[str, dict]:
-    return yaml.safe_load((clone / "dvc.lock").read_text(encoding="utf-8"))["stages"]
 
 
 def downstream(clone: Path, stages: set[str]) -> set[str]:
@@ -203,16 +128,16 @@ def test_a_changed_setting_touches_only_its_branch(clone, key, value, expected):
     assert downstream(clone, direct) == expected
 
 
-def test_every_stage_repeats_itself_from_its_declared_inputs_alone(clone, tmp_path, monkeypatch):
-    """The dependencies are complete, and the same bytes come out of another folder."""
-    monkeypatch.setenv("PYTHONHASHSEED", "7")
+def test_every_stage_repeats_itself_from_its_declared_inputs_alone(clone, tmp_path):
+    """The dependencies are complete, and the same bytes come out in other surroundings."""
+    within = Surroundings(hash_seed=7, threads=3, processors=1)
     for name, stage in lock(clone).items():
         folder = tmp_path / name
         for path in (*(dep["path"] for dep in stage["deps"]), "params.yaml", "stages/__init__.py"):
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             copy = shutil.copytree if (clone / path).is_dir() else shutil.copy
             copy(clone / path, folder / path)
-        run(folder, *stage["cmd"].split())
+        run(folder, *stage["cmd"].split(), within=within)
         for out in stage.get("outs", []):
             original = clone / out["path"]
             files = original.rglob("*") if original.is_dir() else [original]
@@ -220,6 +145,23 @@ def test_every_stage_repeats_itself_from_its_declared_inputs_alone(clone, tmp_pa
                 again = folder / path.relative_to(clone)
                 assert again.read_bytes() == path.read_bytes(), f"{name}: {out['path']}"
         shutil.rmtree(folder)
+
+
+def test_what_differs_between_two_runs_is_named(clone):
+    found = results(clone)
+    same = compare(found, dict(found))
+    assert (same["compared"] == same["identical"]).all()
+    assert same["compared"].tolist()[1:] == [
+        sum(path.is_file() for path in (clone / folder).rglob("[!.]*"))
+        for folder in ("metrics", "figures")
+    ]
+    changed = found | {"figures/samples.png": "other", "pack: data/images.npy": "other"}
+    changed.pop("metrics/pack.json")
+    assert compare(found, changed)["different"].tolist() == [
+        ["pack: data/images.npy"],
+        ["metrics/pack.json"],
+        ["figures/samples.png"],
+    ]
 
 
 def test_a_changed_depth_reruns_the_trees_branch_alone(clone):

@@ -1,4 +1,5 @@
 import json
+import resource
 import subprocess
 import sys
 
@@ -18,21 +19,78 @@ def test_a_failure_leaves_the_earlier_output_and_no_rest(tmp_path):
     def fail_halfway():
         with written_beside(path) as beside:
             beside.write_text("half")
-            raise OSError(28, "No space left on device")
+            raise RuntimeError("halfway")
 
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(RuntimeError, match="halfway"):
         fail_halfway()
     assert json.loads(path.read_text()) == {"a": 1}
     assert [entry.name for entry in tmp_path.iterdir()] == ["metrics.json"]
 
 
 def test_what_a_killed_run_left_is_cleared(tmp_path):
-    (tmp_path / ".bundle.partial").mkdir()
-    (tmp_path / ".bundle.partial/half").touch()
-    with written_beside(tmp_path / "bundle") as beside:
+    code = (
+        "import os, sys; from pathlib import Path; from galaxies.outputs import written_beside\n"
+        "with written_beside(Path(sys.argv[1])) as beside:\n"
+        "    beside.mkdir(); (beside / 'half').touch(); os.kill(os.getpid(), 9)"
+    )
+    path = tmp_path / "bundle"
+    assert subprocess.run([sys.executable, "-c", code, path]).returncode == -9
+    assert len(list(tmp_path.glob(".bundle.*.partial"))) == 1
+    with written_beside(path) as beside:
         beside.mkdir()
-    assert [entry.name for entry in tmp_path.iterdir()] == ["bundle"]
-    assert not list((tmp_path / "bundle").iterdir())
+    assert list(tmp_path.iterdir()) == [path]
+    assert not list(path.iterdir())
+
+
+def test_two_runs_at_once_do_not_write_into_each_other(tmp_path):
+    path = tmp_path / "a.txt"
+    with written_beside(path) as first:
+        first.write_text("fir")
+        with written_beside(path) as second:
+            second.write_text("second")
+        assert path.read_text() == "second"
+        with first.open("a") as file:
+            file.write("st")
+    assert path.read_text() == "first"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.fixture
+def small_files():
+    """The kernel refuses files beyond 100,000 bytes, as a full disk would."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+NOISE = np.random.default_rng(0).integers(0, 256, 200_000, dtype=np.uint8)
+
+
+def write_array(path):
+    with growing_array(path, (), NOISE.dtype) as file:
+        file.write(NOISE)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        write_array,
+        lambda path: write_json(path, NOISE.tolist()),
+        lambda path: write_table(path, pd.DataFrame({"p": NOISE})),
+        lambda path: write_text_table(path, pd.DataFrame({"p": NOISE})),
+    ],
+    ids=["array", "json", "parquet", "csv"],
+)
+@pytest.mark.usefixtures("small_files")
+def test_a_full_disk_leaves_the_earlier_output_and_says_which_file(tmp_path, write):
+    path = tmp_path / "output"
+    path.write_text("earlier")
+    with pytest.raises(GalaxiesError) as caught:
+        write(path)
+    assert str(caught.value) == f"{path}: File too large; free some space and run again"
+    assert path.read_text() == "earlier"
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_folder_is_replaced_as_a_whole(tmp_path):

@@ -1,0 +1,117 @@
+"""Whether the pipeline recovers from kill -9 in every stage, to the bytes of an undisturbed run.
+
+Each stage runs once undisturbed, and in a second clone is killed some way through: first with all
+its processes, then the `dvc` that started it alone, so that what it started goes on beside the next
+run. `dvc repro` must then succeed as it is, with nothing mended by hand.
+
+    python -m benchmarks.interrupt
+    python -m benchmarks.interrupt --survey data/gz2 --at 0.1 0.5 0.9
+"""
+
+import argparse
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pandas as pd
+
+from benchmarks.clones import add_options, lock, make_clone, results, run, start
+from benchmarks.repeat import compare
+from galaxies.outputs import write_json
+
+REPRO = ("dvc", "repro", "--no-run-cache")
+
+
+def wait_for_script(process: "subprocess.Popen[bytes]") -> None:
+    """Wait until DVC has started a stage's script, or has ended."""
+    while process.poll() is None:
+        for command in Path("/proc").glob("[0-9]*/cmdline"):
+            # Processes may end while they are looked at.
+            with contextlib.suppress(OSError):
+                of_ours = os.getpgid(int(command.parent.name)) == process.pid
+                if of_ours and b"\0-m\0stages." in command.read_bytes():
+                    return
+        time.sleep(0.01)
+
+
+def time_stage(clone: Path, stage: str) -> float:
+    """Run a stage undisturbed; the seconds from the start of its script to the end of DVC."""
+    process = start(clone, *REPRO, stage, output=subprocess.DEVNULL)
+    wait_for_script(process)
+    began = time.perf_counter()
+    if status := process.wait():
+        raise RuntimeError(f"{stage}: status {status}")
+    return time.perf_counter() - began
+
+
+def kill_stage(clone: Path, stage: str, after: float, *, alone: bool) -> bool:
+    """Run a stage and kill it.
+
+    Parameters
+    ----------
+    clone, stage
+        What to run; the stages before it are done.
+    after
+        Seconds from the start of its script.
+    alone
+        Whether only DVC is killed, and the script goes on.
+
+    Returns
+    -------
+    bool
+        Whether there was still something to kill.
+    """
+    # A pipe would break under a script that goes on.
+    process = start(clone, *REPRO, stage, output=subprocess.DEVNULL)
+    wait_for_script(process)
+    try:
+        process.wait(after)
+    except subprocess.TimeoutExpired:
+        (os.kill if alone else os.killpg)(process.pid, signal.SIGKILL)
+        process.wait()
+        return True
+    return False
+
+
+def main() -> None:
+    """Run the benchmark; the exit status is 1 if anything differs."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    add_options(parser)
+    parser.add_argument(
+        "--at", type=float, nargs="+", default=[0.3, 0.8], help="shares of a stage's time"
+    )
+    parser.add_argument("-o", "--output", type=Path, default=Path("benchmarks/interrupt.json"))
+    options = parser.parse_args()
+    rows = []
+    with tempfile.TemporaryDirectory() as scratch:
+        undisturbed, killed = (
+            make_clone(Path(scratch, name), dict(options.set), options.survey)
+            for name in ("undisturbed", "killed")
+        )
+        for stage in run(undisturbed, "dvc", "stage", "list", "--name-only").split():
+            seconds = time_stage(undisturbed, stage)
+            kills = [
+                kill_stage(killed, stage, share * seconds, alone=alone)
+                for share in options.at
+                for alone in (False, True)
+            ]
+            run(killed, *REPRO, stage)
+            one, other = (lock(clone)[stage] for clone in (undisturbed, killed))
+            rows.append(
+                {"stage": stage, "seconds": seconds, "kills": sum(kills), "identical": one == other}
+            )
+            print(rows[-1], flush=True)
+        different = compare(results(undisturbed), results(killed))["different"].sum()
+    write_json(options.output, {"stages": rows, "different": different})
+    print(pd.DataFrame(rows).round(1).to_string(index=False))
+    print("different:", different or "nothing")
+    sys.exit(bool(different))
+
+
+if __name__ == "__main__":
+    main()
