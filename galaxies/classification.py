@@ -1,7 +1,7 @@
 """What is said of each image: probability, label and decision, or why it could not be read."""
 
-import io
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -12,10 +12,11 @@ import pyarrow as pa
 from PIL import Image
 
 from galaxies.classifier import Classifier
+from galaxies.errors import GalaxiesError
 from galaxies.images import Pixels, UnreadableImageError, decode_image, reduce_image
 from galaxies.morphology import CLASSES
-from galaxies.sources import Item, stem
-from galaxies.triage import decide, threshold_for
+from galaxies.sources import Item, read_file, stem
+from galaxies.triage import choose_promise, decide
 
 COLUMNS: Final = pa.schema(
     {
@@ -27,7 +28,13 @@ COLUMNS: Final = pa.schema(
         "error": pa.string(),
     }
 )
-"""Of the table; all but `galaxy_id` are null where an image could not be read, `error` elsewhere."""
+"""Of the table. All but the first are null where an image could not be read; `error` elsewhere."""
+
+PRETRAINED: Final = Path(__file__).with_name("pretrained")
+"""The bundle that comes with the package."""
+
+FITS_STARTS: Final = (b"SIMPLE  =", b"\x1f\x8b")
+"""How a FITS file begins; the second is gzip's."""
 
 BATCH: Final = 256
 """Images that go through the model together."""
@@ -52,10 +59,10 @@ class GalaxyClassifier(Classifier):
     """
 
     def __init__(
-        self, folder: Path, views: Literal[1, 8] | None = None, agreement: float | None = None
+        self, folder: Path, views: Literal[1, 8] | None = None, agreement: float = 0.99
     ) -> None:
         super().__init__(folder, views)
-        self.threshold = threshold_for(folder, self.description, agreement)
+        self.threshold = choose_promise(self.description.triage, agreement).threshold
 
     def classify(self, images: Sequence[Any]) -> pd.DataFrame:
         """Classify images.
@@ -77,75 +84,63 @@ class GalaxyClassifier(Classifier):
         for start in range(0, len(images), BATCH):
             batch = enumerate(images[start : start + BATCH], start)
             tables.append(self.classify_batch([_item(image, place) for place, image in batch]))
-        return pa.concat_tables(tables).to_pandas()
+        found: pd.DataFrame = pa.concat_tables(tables).to_pandas()
+        return found
 
     def classify_batch(self, items: Iterable[Item]) -> pa.Table:
         """Read and classify some images; the table's columns are `COLUMNS`."""
-        items = list(items)
-        return self.label(items, *self.read_batch(items))
-
-    def read_batch(self, items: Iterable[Item]) -> tuple[list[Pixels], list[str | None]]:
-        """Decode, crop and reduce.
-
-        Returns
-        -------
-        images
-            uint8 (size, size, 3) of each readable item.
-        errors
-            Of each item, `None` where it was readable.
-        """
+        size, crop = self.description.size, self.description.crop
+        ids: list[str] = []
         images: list[Pixels] = []
         errors: list[str | None] = []
-        size, crop = self.description.size, self.description.crop
         for item in items:
+            ids.append(item.galaxy_id)
             try:
                 images.append(reduce_image(decode(item.load()), size, crop))
                 errors.append(None)
             except UnreadableImageError as error:
                 errors.append(str(error))
-        return images, errors
-
-    def label(
-        self, items: Sequence[Item], images: Sequence[Pixels], errors: Sequence[str | None]
-    ) -> pa.Table:
-        """Predict what `read_batch` read, and say what follows."""
         read = np.array([error is None for error in errors], dtype=bool)
-        p = np.zeros(len(items), np.float32)
-        spread = np.zeros(len(items), np.float32)
+        p, spread = np.zeros((2, len(ids)), np.float32)
         if images:
             prediction = self.predict_images(np.stack(images))
             p[read], spread[read] = prediction.p_spiral, prediction.spread
         labels = np.where(p > 0.5, CLASSES[1], CLASSES[0])
         columns = {
-            "galaxy_id": pa.array([item.galaxy_id for item in items], pa.string()),
+            "galaxy_id": pa.array(ids, pa.string()),
             "p_spiral": pa.array(p, mask=~read),
             "spread": pa.array(spread, mask=~read),
             "label": _texts(labels, read),
             "decision": _texts(decide(p, self.threshold), read),
-            "error": pa.array(list(errors), pa.string()),
+            "error": pa.array(errors, pa.string()),
         }
         return pa.table(columns, schema=COLUMNS)
 
 
-def decode(data: bytes) -> Image.Image:
+def decode(data: bytes | Image.Image) -> Image.Image:
     """Decode a JPEG, PNG or FITS file to RGB; raises `UnreadableImageError`."""
-    if data.startswith(_FITS_STARTS):
+    if isinstance(data, Image.Image):
+        return data.convert("RGB")
+    if data.startswith(FITS_STARTS):
         from galaxies.fits_frames import decode_fits
 
         return decode_fits(data)
     return decode_image(data)
 
 
-_FITS_STARTS: Final = (b"SIMPLE  =", b"\x1f\x8b")  # the second is that of gzip
-
-
 def _texts(values: npt.NDArray[np.str_], read: npt.NDArray[np.bool_]) -> pa.Array:
-    return pa.array(values.tolist(), pa.string(), mask=~read)
+    known = [value if one else None for value, one in zip(values.tolist(), read, strict=True)]
+    return pa.array(known, pa.string())
 
 
 def _item(image: Any, place: int) -> Item:  # noqa: ANN401
     if isinstance(image, str | Path):
-        return Item(stem(str(image)), lambda: _file(Path(image)))
-    if isinstance(image, bytes):
-        return Item(str(place), lambda: image)
-    return Item(str(place), lambda: _png(image))
+        return Item(stem(str(image)), partial(read_file, str(image)))
+    if isinstance(image, np.ndarray):
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            raise GalaxiesError(
+                f"image {place}: an array {image.dtype} {image.shape}; "
+                "expected uint8 (height, width, 3)"
+            )
+        image = Image.fromarray(image)
+    return Item(str(place), lambda: image)

@@ -1,5 +1,8 @@
 """The command `galaxies`."""
 
+import os
+from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -7,6 +10,9 @@ import typer
 
 from galaxies import __version__
 from galaxies.errors import run_stage
+
+UNREADABLE = 3
+"""Exit status of `classify` where the table is whole but some images could not be read."""
 
 app = typer.Typer(
     help="Classify galaxy morphologies from images and the votes of volunteers.",
@@ -61,6 +67,115 @@ def check(
         typer.echo("This is the training set of Kaggle's Galaxy Zoo challenge.")
     else:
         typer.echo("A usable survey, but not the whole training set of Kaggle's challenge.")
+
+
+class Engine(StrEnum):
+    """What does the work of `classify`."""
+
+    LOCAL = "local"
+    RAY = "ray"
+
+
+class Views(StrEnum):
+    """Orientations that can be averaged."""
+
+    ONE = "1"
+    EIGHT = "8"
+
+
+_EXAMPLES = """Examples:
+
+[bold]galaxies classify cutouts/ -o classes.parquet[/bold]
+
+[bold]galaxies classify 'night*/*.fits' survey.zip -o classes.csv --model models/cnn[/bold]
+
+[bold]galaxies classify catalogue.csv -o classes.fits --views 1[/bold]
+
+[bold]galaxies classify s3://bucket/cutouts -o classes.parquet --engine ray --address auto[/bold]"""
+
+
+@app.command(epilog=_EXAMPLES, short_help="Classify any number of images with a trained bundle.")
+def classify(
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="INPUT...",
+            help="Images (JPEG, PNG, FITS), folders, globs, zip and tar archives, Parquet tables "
+            "of images, catalogues (CSV or Parquet with the columns id and path); paths or fsspec "
+            "addresses.",
+        ),
+    ],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="Table to make: .parquet, .csv or .fits.")
+    ],
+    model: Annotated[
+        Path | None, typer.Option(help="A bundle; the pretrained one unless given.")
+    ] = None,
+    views: Annotated[
+        Views | None,
+        typer.Option(help="Orientations that are averaged; the bundle's own unless given."),
+    ] = None,
+    agreement: Annotated[
+        float,
+        typer.Option(help="Agreement with the volunteers where the machine decides alone."),
+    ] = 0.99,
+    engine: Annotated[
+        Engine, typer.Option(help="This machine, or a Ray cluster (needs galaxies[ray]).")
+    ] = Engine.LOCAL,
+    address: Annotated[
+        str | None, typer.Option(help="Of the Ray cluster; a new one on this machine unless given.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Threads of the local engine; one per core.")
+    ] = None,
+    shards: Annotated[
+        str | None,
+        typer.Option(
+            help="Folder for what is done so far; beside the output unless given. All machines "
+            "must see it."
+        ),
+    ] = None,
+    bfloat16: Annotated[
+        bool, typer.Option("--bfloat16", help="Faster on processors that have it, less exact.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the output, and parts of another job.")
+    ] = False,
+) -> None:
+    """Classify images as elliptical or spiral, and say which ones need volunteers.
+
+    The table's columns: galaxy_id (a file's stem, or the catalogue's id), p_spiral (calibrated
+    probability), spread (of the raw probability over the orientations), label, decision
+    (elliptical, spiral or ask volunteers), error (why an image could not be read); then a
+    catalogue's further columns.
+
+    A run that was stopped continues when the same command is given again.
+
+    Exit status: 0 if all is well, 1 after an error, 3 if the table is whole but some images could
+    not be read.
+    """
+    from galaxies.classification import PRETRAINED
+    from galaxies.jobs import Model, local_engine, run_job
+
+    bundle = Model(
+        (model or PRETRAINED).absolute(),
+        views=None if views is None else (1 if views is Views.ONE else 8),
+        agreement=agreement,
+        bfloat16=bfloat16,
+    )
+    if engine is Engine.RAY:
+        from galaxies.cluster import ray_engine
+
+        work = partial(ray_engine, address=address)
+    else:
+        work = partial(local_engine, workers=workers or len(os.sched_getaffinity(0)))
+    found = run_job(inputs, output, bundle, work, shards=shards, overwrite=overwrite)
+    unreadable = found.pop("unreadable")
+    said = ", ".join(f"{count:,} {decision}" for decision, count in sorted(found.items()))
+    typer.echo(f"{output}: {found.total() + unreadable:,} images: {said or 'none readable'}")
+    if unreadable:
+        typer.echo(f"{unreadable:,} could not be read; the column error says why", err=True)
+        raise typer.Exit(UNREADABLE)
 
 
 if __name__ == "__main__":

@@ -15,9 +15,6 @@ from galaxies.images import LARGEST_IMAGE, UnreadableImageError
 
 Planes = npt.NDArray[np.float64]
 
-FITS_START: Final = (b"SIMPLE  =", b"\x1f\x8b")
-"""How a FITS file begins; the second is gzip's."""
-
 _BLUE_TO_RED: Final = "ugrizy"
 _BRIGHT: Final = 99.5  # percentile of a frame whose unit is unknown
 _BRIGHT_LIGHT: Final = 2.0  # nanomaggies per pixel it is taken for: a bright galaxy's middle
@@ -55,7 +52,15 @@ def decode_fits(data: bytes) -> Image.Image:
             with fits.open(io.BytesIO(data), lazy_load_hdus=False, memmap=False) as file:
                 planes, calibrated = _planes(file)
     # astropy raises any of these on damaged files.
-    except (OSError, ValueError, TypeError, KeyError, IndexError, EOFError, AttributeError) as error:
+    except (
+        OSError,
+        ValueError,
+        TypeError,
+        KeyError,
+        IndexError,
+        EOFError,
+        AttributeError,
+    ) as error:
         raise UnreadableImageError(f"cannot be decoded ({error})") from error
     light = _light(planes, calibrated)
     if len(light) == 1:
@@ -79,7 +84,9 @@ def _planes(file: fits.HDUList) -> tuple[Planes, bool]:
             continue
         if int(np.prod(shape)) > LARGEST_IMAGE:
             raise UnreadableImageError(f"is too large: {'x'.join(map(str, shape))} pixels")
-        name = next((str(header[key]) for key in ("FILTER", "BAND", "EXTNAME") if key in header), "")
+        name = next(
+            (str(header[key]) for key in ("FILTER", "BAND", "EXTNAME") if key in header), ""
+        )
         calibrated |= "nanomagg" in str(header.get("BUNIT", "")).lower()
         for plane in hdu.data if len(shape) == 3 else [hdu.data]:
             found.append((name.strip().lower()[:1] if len(shape) == 2 else "", plane))

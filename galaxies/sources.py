@@ -22,6 +22,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec.core import url_to_fs
+from PIL import Image
 
 from galaxies.errors import GalaxiesError
 from galaxies.images import LARGEST_IMAGE, UnreadableImageError
@@ -44,8 +45,9 @@ class Item(NamedTuple):
     """One image to classify."""
 
     galaxy_id: str
-    load: Callable[[], bytes]
-    """Reads the file's bytes; raises `UnreadableImageError`."""
+    load: Callable[[], bytes | Image.Image]
+    """Reads the file's bytes, or gives the frame where there is one already; raises
+    `UnreadableImageError`."""
 
 
 class Chunk(Protocol):
@@ -58,7 +60,7 @@ class Chunk(Protocol):
     def __len__(self) -> int: ...
 
     def items(self) -> Iterator[Item]:
-        """The images in their order."""
+        """Iterate over the images in their order."""
 
 
 class Source(Protocol):
@@ -74,7 +76,7 @@ class Source(Protocol):
         """Chunks of `size` images, the last one smaller."""
 
     def fingerprint(self) -> dict[str, Any]:
-        """What changes when the input does."""
+        """Say what changes when the input does."""
 
 
 def open_sources(inputs: Sequence[str]) -> list[Source]:
@@ -155,7 +157,7 @@ def _open_source(path: str) -> Source:
 
 
 def stem(name: str) -> str:
-    """A file's name without folders and suffix, which names the galaxy."""
+    """Take a file's name without folders and suffix, which names the galaxy."""
     name = PurePosixPath(name.replace("\\", "/")).name
     found = next((end for end in (".fits.gz", ".fits.fz") if name.lower().endswith(end)), None)
     return name[: -len(found)] if found else PurePosixPath(name).stem
@@ -164,11 +166,12 @@ def stem(name: str) -> str:
 def _is_image(name: str) -> bool:
     parts = name.replace("\\", "/").split("/")
     return name.lower().endswith(IMAGE_SUFFIXES) and not any(
-        part.startswith(".") and part != ".." or part == "__MACOSX" for part in parts[-2:]
+        (part.startswith(".") and part != "..") or part == "__MACOSX" for part in parts[-2:]
     )
 
 
-def _batched(items: Iterable[T], size: int) -> Iterator[tuple[T, ...]]:
+def batched(items: Iterable[T], size: int) -> Iterator[tuple[T, ...]]:
+    """Cut into pieces of `size`, the last one smaller."""
     iterator = iter(items)
     while batch := tuple(islice(iterator, size)):
         yield batch
@@ -178,7 +181,7 @@ def _state(path: str) -> dict[str, Any]:
     """Size and time of change of a file or object."""
     fs, inside = url_to_fs(path)
     info = fs.info(inside)
-    changed = next((info[key] for key in ("ETag", "etag", "mtime", "LastModified") if key in info))
+    changed = next(info[key] for key in ("ETag", "etag", "mtime", "LastModified") if key in info)
     return {"input": path, "size": info["size"], "changed": str(changed)}
 
 
@@ -197,7 +200,7 @@ class FileChunk:
         return len(self.paths)
 
     def items(self) -> Iterator[Item]:
-        """The images in their order."""
+        """Iterate over the images in their order."""
         for start in range(0, len(self), _READ_AT_ONCE):
             paths = self.paths[start : start + _READ_AT_ONCE]
             far = {path: url_to_fs(path) for path in paths if "://" in path}
@@ -210,10 +213,11 @@ class FileChunk:
                 if path in far:
                     yield Item(galaxy_id, partial(_fetched, found[far[path][1]]))
                 else:
-                    yield Item(galaxy_id, partial(_read_file, path))
+                    yield Item(galaxy_id, partial(read_file, path))
 
 
-def _read_file(path: str) -> bytes:
+def read_file(path: str) -> bytes:
+    """Read an image file; raises `UnreadableImageError`."""
     if not path:
         raise UnreadableImageError("has no path")
     try:
@@ -259,7 +263,7 @@ class _Files:
         self.count: int | None = sum(1 for _ in paths())
 
     def chunks(self, size: int) -> Iterator[Chunk]:
-        for paths in _batched(self._paths(), size):
+        for paths in batched(self._paths(), size):
             yield FileChunk(paths, tuple(map(stem, paths)))
 
     def fingerprint(self) -> dict[str, Any]:
@@ -288,7 +292,7 @@ class ZipChunk:
         return len(self.names)
 
     def items(self) -> Iterator[Item]:
-        """The images in their order."""
+        """Iterate over the images in their order."""
         archive = _open_zip(self.archive)
         for name in self.names:
             yield Item(stem(name), partial(_read_member, archive, name))
@@ -328,7 +332,7 @@ class _Zip:
         return (name for name in _open_zip(self.name).namelist() if _is_image(name))
 
     def chunks(self, size: int) -> Iterator[Chunk]:
-        for names in _batched(self._names(), size):
+        for names in batched(self._names(), size):
             yield ZipChunk(self.name, names)
 
     def fingerprint(self) -> dict[str, Any]:
@@ -349,7 +353,7 @@ class TarChunk:
         return len(self.ids)
 
     def items(self) -> Iterator[Item]:
-        """The images in their order."""
+        """Iterate over the images in their order."""
         fs, inside = url_to_fs(self.archive)
         for galaxy_id, start, size in zip(self.ids, self.starts, self.sizes, strict=True):
             yield Item(galaxy_id, partial(_read_range, fs, inside, start, size))
@@ -371,7 +375,7 @@ def _tar_members(path: str) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]
             while member := archive.next():
                 if member.isfile() and _is_image(member.name):
                     yield archive, member
-                archive.members = []  # it would keep them all
+                archive.members = []  # type: ignore[attr-defined]  # it would keep them all
     except (tarfile.TarError, EOFError, zlib.error) as error:
         raise GalaxiesError(
             f"{path}: is cut off or no tar archive ({error}); copy or download it again"
@@ -387,7 +391,7 @@ class _Tar:
 
     def chunks(self, size: int) -> Iterator[Chunk]:
         places = ((m.name, m.offset_data, m.size) for _, m in _tar_members(self.name))
-        for batch in _batched(places, size):
+        for batch in batched(places, size):
             names, starts, sizes = zip(*batch, strict=True)
             yield TarChunk(self.name, tuple(map(stem, names)), starts, sizes)
 
@@ -407,7 +411,7 @@ class LoadedChunk:
         return len(self.ids)
 
     def items(self) -> Iterator[Item]:
-        """The images in their order."""
+        """Iterate over the images in their order."""
         for galaxy_id, data in zip(self.ids, self.data, strict=True):
             yield Item(galaxy_id, partial(_held, data))
 
@@ -465,7 +469,7 @@ class TableChunk:
         return self.stop - self.start
 
     def items(self) -> Iterator[Item]:
-        """The images in their order."""
+        """Iterate over the images in their order."""
         with _reading_table(self.table):
             file = _open_table(self.table)
             named = next((name for name in ID_COLUMNS if name in file.schema_arrow.names), None)
@@ -527,7 +531,9 @@ def _open_table(path: str) -> pq.ParquetFile:
 def _image_column(schema: pa.Schema) -> str | None:
     for field in schema:
         kind = field.type
-        inside = [kind.field(i).name for i in range(kind.num_fields)] if pa.types.is_struct(kind) else []
+        inside = (
+            [kind.field(i).name for i in range(kind.num_fields)] if pa.types.is_struct(kind) else []
+        )
         if {"bytes", "path"} <= set(inside):
             return str(field.name)
         if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
@@ -633,7 +639,9 @@ class _CsvCatalogue(_Catalogue):
             for name, kind in columns.items():
                 if name not in (self._id, PATH_COLUMN):
                     columns[name] = _kind(table[name], kind)
-        kept = {n: k for n, k in columns.items() if n not in (getattr(self, "_id", ""), PATH_COLUMN)}
+        kept = {
+            n: k for n, k in columns.items() if n not in (getattr(self, "_id", ""), PATH_COLUMN)
+        }
         self.carried: pa.Schema | None = pa.schema(kept)
         if self.count:
             self._believe(next(self.chunks(_LOOKED_AT)))
@@ -668,7 +676,7 @@ class _CsvCatalogue(_Catalogue):
 
 
 def _kind(texts: "pd.Series[str]", kind: pa.DataType) -> pa.DataType:
-    """The narrowest of whole number, number and text that holds these and earlier values."""
+    """Find the narrowest of whole number, number and text for these and earlier values."""
     filled = texts[texts != ""]
     if kind == pa.int64() and not filled.map(lambda text: bool(_WHOLE.fullmatch(text))).all():
         kind = pa.float64()
