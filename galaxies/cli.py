@@ -135,8 +135,12 @@ def classify(
             "must see it."
         ),
     ] = None,
-    bfloat16: Annotated[
-        bool, typer.Option("--bfloat16", help="Faster on processors that have it, less exact.")
+    fast: Annotated[
+        bool,
+        typer.Option(
+            "--fast",
+            help="Decode JPEGs at a reduced scale and compute in bfloat16; a little less exact.",
+        ),
     ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the output, and parts of another job.")
@@ -161,7 +165,7 @@ def classify(
         (model or PRETRAINED).absolute(),
         views=None if views is None else (1 if views is Views.ONE else 8),
         agreement=agreement,
-        bfloat16=bfloat16,
+        fast=fast,
     )
     if engine is Engine.RAY:
         from galaxies.cluster import ray_engine

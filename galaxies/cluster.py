@@ -2,8 +2,9 @@
 
 import logging
 import os
-from collections.abc import Iterable, Iterator
-from typing import Any, Final
+import pickle
+from collections.abc import Iterable
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,16 +14,24 @@ from galaxies.jobs import Model, Progress, Shards, classify_chunks
 from galaxies.sources import Chunk, batched
 
 _CORES: Final = 4
-"""Of one actor at most; beyond that its threads would wait for Python's lock."""
+"""Of one actor at most; the threads of more would wait for Python's lock."""
 
-_WINDOW: Final = 2000
-"""Chunks that are known to the cluster at a time: some million galaxies."""
+_WINDOW: Final = 500
+"""Chunks that the cluster knows of at a time, two million galaxies; a billion's would fill it."""
 
 Rows = dict[str, npt.NDArray[Any]]
 
 
+class _Actors(NamedTuple):
+    """How many there are, and what each has."""
+
+    number: int
+    cores: int
+    gpus: int
+
+
 class _ChunkClassifier:
-    """Holds the model in one actor, and turns each chunk into a shard."""
+    """Holds the model in one actor, and makes a shard of each chunk."""
 
     def __init__(self, model: Model, shards: Shards, cores: int) -> None:
         self._classifier = model.load()
@@ -30,14 +39,18 @@ class _ChunkClassifier:
         self._cores = cores
 
     def __call__(self, rows: Rows) -> Rows:
-        done = []
-        numbered = zip(rows["number"].tolist(), rows["chunk"].tolist(), strict=True)
+        """Classify chunks; returns how many `galaxies` each has."""
+        # Pickled by ourselves a moment ago: nothing from outside gets in here.
+        chunks = [
+            (int(n), pickle.loads(c)) for n, c in zip(rows["number"], rows["chunk"], strict=True)
+        ]
+        galaxies = []
         for number, table in classify_chunks(
-            self._classifier, numbered, lambda _: None, workers=self._cores
+            self._classifier, chunks, lambda _: None, workers=self._cores
         ):
             self._shards.write(number, table)
-            done.append(len(table))
-        return {"galaxies": np.array(done)}
+            galaxies.append(len(table))
+        return {"galaxies": np.array(galaxies)}
 
 
 def ray_engine(
@@ -71,5 +84,66 @@ def ray_engine(
     except ImportError as error:
         raise GalaxiesError("Ray is not installed; pip install 'galaxies[ray]'") from error
 
-    iterator = iter(chunks)
-    first = list(batched(iterator, 1))
+    # It would otherwise report to its makers, and bury our own messages.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    ours = not ray.is_initialized()
+    if ours:
+        try:
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            said = str(error).splitlines()[0]
+            raise GalaxiesError(
+                f"no Ray cluster at {address or 'this machine'} ({said})"
+            ) from error
+    try:
+        for window in batched(chunks, _WINDOW):
+            _classify_window(model, window, shards, progress)
+    except ray.exceptions.RayError as error:
+        cause: BaseException | None = error
+        while cause and not isinstance(cause, GalaxiesError):
+            cause = cause.__cause__
+        raise GalaxiesError(str(cause or error).strip().splitlines()[-1]) from error
+    finally:
+        if ours:
+            ray.shutdown()
+
+
+def _classify_window(
+    model: Model, chunks: tuple[tuple[int, Chunk], ...], shards: Shards, progress: Progress
+) -> None:
+    import ray.data
+
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False  # there is one already
+    actors = _actors()
+    rows = [{"number": number, "chunk": pickle.dumps(chunk)} for number, chunk in chunks]
+    done = ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
+        _ChunkClassifier,
+        fn_constructor_args=(model, shards, actors.cores),
+        compute=ray.data.ActorPoolStrategy(size=min(actors.number, len(rows))),
+        batch_size=1,
+        num_cpus=actors.cores,
+        num_gpus=actors.gpus,
+    )
+    for batch in done.iter_batches(batch_size=None, prefetch_batches=0):
+        progress(int(batch["galaxies"].sum()))
+
+
+def _actors() -> _Actors:
+    """Share out the cluster."""
+    import ray
+
+    nodes = ray.nodes()  # type: ignore[no-untyped-call]
+    machines = [node["Resources"] for node in nodes if node["Alive"]]
+    machines = [one for one in machines if one.get("CPU", 0) >= 1]
+    if not machines:
+        raise GalaxiesError("no machine of the Ray cluster has a core to give")
+    gpus = int(sum(one.get("GPU", 0) for one in machines))
+    if gpus:
+        per_gpu = (int(one["CPU"] // one["GPU"]) for one in machines if one.get("GPU", 0) >= 1)
+        return _Actors(gpus, max(1, min(_CORES, *per_gpu)), 1)
+    cores = min(_CORES, *(int(one["CPU"]) for one in machines))
+    return _Actors(sum(int(one["CPU"]) // cores for one in machines), cores, 0)
