@@ -1,6 +1,5 @@
 """What is said of each image: probability, label and decision, or why it could not be read."""
 
-import math
 from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -52,8 +51,6 @@ class GalaxyClassifier(Classifier):
         Orientations to average instead of those that the bundle names: 1 or 8.
     agreement
         How often the machine must agree with the volunteers where it decides alone.
-    fast
-        Decode JPEGs at a reduced scale where the model sees no more of them.
 
     Raises
     ------
@@ -62,17 +59,10 @@ class GalaxyClassifier(Classifier):
     """
 
     def __init__(
-        self,
-        folder: Path,
-        views: Literal[1, 8] | None = None,
-        agreement: float = 0.99,
-        *,
-        fast: bool = False,
+        self, folder: Path, views: Literal[1, 8] | None = None, agreement: float = 0.99
     ) -> None:
         super().__init__(folder, views)
         self.threshold = choose_promise(self.description.triage, agreement).threshold
-        description = self.description
-        self._least = math.ceil(description.size / description.crop) if fast else None
 
     def classify(self, images: Sequence[Any]) -> pd.DataFrame:
         """Classify images.
@@ -106,7 +96,7 @@ class GalaxyClassifier(Classifier):
         for item in items:
             ids.append(item.galaxy_id)
             try:
-                images.append(reduce_image(decode(item.load(), self._least), size, crop))
+                images.append(reduce_image(decode(item.load()), size, crop))
                 errors.append(None)
             except UnreadableImageError as error:
                 errors.append(str(error))
@@ -127,15 +117,15 @@ class GalaxyClassifier(Classifier):
         return pa.table(columns, schema=COLUMNS)
 
 
-def decode(data: bytes | Image.Image, least: int | None = None) -> Image.Image:
-    """Decode a JPEG, PNG or FITS file to RGB; see `galaxies.images.decode_image`."""
+def decode(data: bytes | Image.Image) -> Image.Image:
+    """Decode a JPEG, PNG or FITS file to RGB; raises `UnreadableImageError`."""
     if isinstance(data, Image.Image):
         return data.convert("RGB")
     if data.startswith(FITS_STARTS):
         from galaxies.fits_frames import decode_fits
 
         return decode_fits(data)
-    return decode_image(data, least)
+    return decode_image(data)
 
 
 def _texts(values: npt.NDArray[np.str_], read: npt.NDArray[np.bool_]) -> pa.Array:

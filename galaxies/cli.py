@@ -4,12 +4,12 @@ import os
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from galaxies import __version__
-from galaxies.errors import run_stage
+from galaxies.errors import GalaxiesError, run_stage
 
 UNREADABLE = 3
 """Exit status of `classify` where the table is whole but some images could not be read."""
@@ -82,6 +82,10 @@ class Views(StrEnum):
     ONE = "1"
     EIGHT = "8"
 
+    def number(self) -> Literal[1, 8]:
+        """Count them."""
+        return 1 if self is Views.ONE else 8
+
 
 _EXAMPLES = """Examples:
 
@@ -99,7 +103,7 @@ def classify(
     inputs: Annotated[
         list[str],
         typer.Argument(
-            metavar="INPUT...",
+            metavar="INPUT",
             help="Images (JPEG, PNG, FITS), folders, globs, zip and tar archives, Parquet tables "
             "of images, catalogues (CSV or Parquet with the columns id and path); paths or fsspec "
             "addresses.",
@@ -120,7 +124,7 @@ def classify(
         typer.Option(help="Agreement with the volunteers where the machine decides alone."),
     ] = 0.99,
     engine: Annotated[
-        Engine, typer.Option(help="This machine, or a Ray cluster (needs galaxies[ray]).")
+        Engine, typer.Option(help="This machine, or a Ray cluster (needs galaxies\\[ray]).")
     ] = Engine.LOCAL,
     address: Annotated[
         str | None, typer.Option(help="Of the Ray cluster; a new one on this machine unless given.")
@@ -135,11 +139,12 @@ def classify(
             "must see it."
         ),
     ] = None,
-    fast: Annotated[
+    bfloat16: Annotated[
         bool,
         typer.Option(
-            "--fast",
-            help="Decode JPEGs at a reduced scale and compute in bfloat16; a little less exact.",
+            "--bfloat16",
+            help="Compute in bfloat16 where the processor can: faster, probabilities differ by "
+            "some thousandths.",
         ),
     ] = False,
     overwrite: Annotated[
@@ -148,24 +153,24 @@ def classify(
 ) -> None:
     """Classify images as elliptical or spiral, and say which ones need volunteers.
 
-    The table's columns: galaxy_id (a file's stem, or the catalogue's id), p_spiral (calibrated
-    probability), spread (of the raw probability over the orientations), label, decision
-    (elliptical, spiral or ask volunteers), error (why an image could not be read); then a
-    catalogue's further columns.
+    The table's columns: galaxy_id (a file's stem, or the catalogue's id),
+    p_spiral (calibrated probability), spread (of the raw probability over the
+    orientations), label, decision (elliptical, spiral or ask volunteers), error
+    (why an image could not be read); then a catalogue's further columns.
 
     A run that was stopped continues when the same command is given again.
 
-    Exit status: 0 if all is well, 1 after an error, 3 if the table is whole but some images could
-    not be read.
+    Exit status: 0 if all is well, 1 after an error, 3 if the table is whole but
+    some images could not be read.
     """
     from galaxies.classification import PRETRAINED
     from galaxies.jobs import Model, local_engine, run_job
 
     bundle = Model(
         (model or PRETRAINED).absolute(),
-        views=None if views is None else (1 if views is Views.ONE else 8),
+        views=views.number() if views else None,
         agreement=agreement,
-        fast=fast,
+        bfloat16=bfloat16,
     )
     if engine is Engine.RAY:
         from galaxies.cluster import ray_engine
@@ -180,6 +185,54 @@ def classify(
     if unreadable:
         typer.echo(f"{unreadable:,} could not be read; the column error says why", err=True)
         raise typer.Exit(UNREADABLE)
+
+
+class Format(StrEnum):
+    """What `export` writes."""
+
+    ONNX = "onnx"
+    TFLITE = "tflite"
+
+
+@app.command(
+    epilog="Example: [bold]galaxies export models/cnn --format onnx -o cnn.onnx[/bold]",
+    short_help="Write a bundle as one ONNX or TensorFlow Lite file.",
+)
+def export(
+    bundle: Annotated[
+        Path | None, typer.Argument(help="A bundle; the pretrained one unless given.")
+    ] = None,
+    kind: Annotated[
+        Format, typer.Option("--format", help="Of the file; onnx needs galaxies\\[onnx].")
+    ] = Format.ONNX,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="The file to make; named as the bundle unless given."),
+    ] = None,
+    views: Annotated[
+        Views | None,
+        typer.Option(help="Orientations that are averaged; the bundle's own unless given."),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the file if it exists.")
+    ] = False,
+) -> None:
+    """Write all that a bundle does as one file for other programs.
+
+    It maps images uint8 (N, size, size, 3), cropped and reduced as
+    galaxies.images.reduce_image does, to p_spiral (calibrated) and spread, both
+    float32 (N,). An ONNX file names size and crop in its metadata.
+    """
+    from galaxies.classification import PRETRAINED
+
+    folder = bundle or PRETRAINED
+    path = output or Path(f"{folder.absolute().name}.{kind}")
+    if path.exists() and not overwrite:
+        raise GalaxiesError(f"{path}: exists; --overwrite replaces it")
+    from galaxies.exporting import export_bundle
+
+    export_bundle(folder, path, kind.value, views.number() if views else None)
+    typer.echo(f"{path}: {path.stat().st_size:,} bytes")
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ class UnreadableImageError(Exception):
     """The bytes are no image that we can decode; says why."""
 
 
-def decode_image(data: bytes, least: int | None = None) -> Image.Image:
+def decode_image(data: bytes) -> Image.Image:
     """Decode a JPEG or PNG.
 
     Parameters
@@ -38,9 +38,6 @@ def decode_image(data: bytes, least: int | None = None) -> Image.Image:
     data
         The file's bytes. Grey, palette, CMYK, transparent and 16-bit images become RGB; of an
         animation the first frame is taken; an EXIF orientation is applied.
-    least
-        Pixels along each side that are enough: a larger JPEG may then be decoded at a half, a
-        quarter or an eighth of its scale, sooner and a little differently.
 
     Returns
     -------
@@ -58,8 +55,6 @@ def decode_image(data: bytes, least: int | None = None) -> Image.Image:
         image: Image.Image = Image.open(io.BytesIO(data), formats=("JPEG", "PNG"))
         if image.width * image.height > LARGEST_IMAGE:
             raise UnreadableImageError(f"is too large: {image.width}x{image.height} pixels")
-        if least is not None:
-            image.draft(None, (least, least))
         image.load()
         if image.mode.startswith("I"):  # 16 bits a pixel, which convert("RGB") would clip
             image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))

@@ -36,8 +36,7 @@ class Model:
     folder: Path
     views: Literal[1, 8] | None = None
     agreement: float = 0.99
-    fast: bool = False
-    """Decode JPEGs at a reduced scale, and compute in bfloat16 where the processor can."""
+    bfloat16: bool = False
 
     def load(self) -> GalaxyClassifier:
         """Load the bundle in this process.
@@ -46,8 +45,8 @@ class Model:
         small batches side by side are faster than one that is cut up.
         """
         if read_description(self.folder).model != "tree":
-            one_thread_each(bfloat16=self.fast)
-        return GalaxyClassifier(self.folder, self.views, self.agreement, fast=self.fast)
+            one_thread_each(bfloat16=self.bfloat16)
+        return GalaxyClassifier(self.folder, self.views, self.agreement)
 
     def fingerprint(self) -> dict[str, Any]:
         """Say what makes its answers."""
@@ -58,7 +57,7 @@ class Model:
             "sha256": digest.hexdigest(),
             "views": self.views,
             "agreement": self.agreement,
-            "fast": self.fast,
+            "bfloat16": self.bfloat16,
         }
 
 
