@@ -18,7 +18,8 @@ FORMAT: Final = 2
 """Raised whenever a bundle that is written today could not be read by yesterday's loader."""
 
 PRETRAINED: Final = Path(__file__).parent / "pretrained"
-"""Bundles that come with the package: `simulated`, from which trainings start, and `real`."""
+"""Folder of the bundles that come with the package: `simulated`, from which trainings start, and
+`real`, trained on real galaxies."""
 
 _DESCRIPTION: Final = "bundle.json"
 _PACKAGES: Final = ("galaxies", "keras", "numpy", "scikit-learn", "tensorflow")

@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 Probabilities = npt.NDArray[np.float32]
 """(N,) probability of "spiral"."""
 
-_NEAREST = 1e-6  # a float32 probability of exactly 0 or 1 has no logit
+NEAREST = 1e-6  # a float32 probability of exactly 0 or 1 has no logit
 
 
 class Calibration(BaseModel):
@@ -52,5 +52,5 @@ def fit_calibration(
 
 
 def _logit(probabilities: Probabilities) -> npt.NDArray[np.float64]:
-    p = np.clip(probabilities.astype(np.float64), _NEAREST, 1 - _NEAREST)
+    p = np.clip(probabilities.astype(np.float64), NEAREST, 1 - NEAREST)
     return np.log(p / (1 - p))

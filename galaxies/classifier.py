@@ -1,19 +1,18 @@
 """A trained bundle at work: the one way in which anything here predicts."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from PIL import Image
 
 from galaxies.bundle import Description, read_description
 from galaxies.calibration import Probabilities
 from galaxies.head import Head
-from galaxies.images import reduce_image
+from galaxies.images import Pixels
 from galaxies.orientations import average_orientations, score_rows
 from galaxies.tree import DecisionTree
 
@@ -37,6 +36,8 @@ class Classifier:
     ----------
     folder
         A bundle.
+    views
+        Orientations to average instead of those that the bundle names.
 
     Raises
     ------
@@ -44,9 +45,11 @@ class Classifier:
         If it is none, or damaged.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, views: Literal[1, 8] | None = None) -> None:
         self._folder = folder
         self.description: Description = read_description(folder)
+        if views is not None:
+            self.description = self.description.model_copy(update={"views": views})
         self._score: Callable[[Any], Probabilities]
         match self.description.model:
             case "tree":
@@ -80,15 +83,20 @@ class Classifier:
         description = self.description
         return Prediction(description.calibration(raw), raw, description.votes(raw), spread)
 
-    def classify(self, frames: Sequence[Image.Image]) -> Prediction:
-        """Classify whole frames (RGB) with a galaxy at the centre of each."""
-        size, crop = self.description.size, self.description.crop
-        images = np.stack([reduce_image(frame, size, crop) for frame in frames])
-        if self.description.model != "inception":
-            return self.predict(images)
-        from galaxies.trunk import embed
+    def predict_images(self, images: Pixels) -> Prediction:
+        """Classify images uint8 (N, size, size, 3), cropped and reduced as the description says.
 
-        return self.predict(embed(self._trunk, images))
+        Unlike `predict`, this runs InceptionV3 itself.
+        """
+        score = self._score_images
+        return self._calibrated(*average_orientations(score, images, self.description.views))
+
+    def _score_images(self, images: Pixels) -> Probabilities:
+        if self.description.model != "inception":
+            return self._score(images)
+        from galaxies.trunk import embed_many
+
+        return self._score(embed_many(self._trunk, images))
 
     @cached_property
     def _trunk(self) -> Any:  # noqa: ANN401 - keras.Model, which is not imported here

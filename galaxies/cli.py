@@ -1,12 +1,18 @@
 """The command `galaxies`."""
 
+import os
+from enum import StrEnum
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from galaxies import __version__
-from galaxies.errors import run_stage
+from galaxies.errors import GalaxiesError, run_stage
+
+UNREADABLE = 3
+"""Exit status of `classify` where the table is whole but some images could not be read."""
 
 if TYPE_CHECKING:
     from galaxies.checking import Report
@@ -125,8 +131,6 @@ def export_folders(
     image once. `keras.utils.image_dataset_from_directory("kaggle-folders/train")` reads
     the folders, with the classes in the pipeline's order: elliptical 0, spiral 1.
     """
-    import os
-
     from galaxies import folders
     from galaxies.morphology import CLASSES
     from galaxies.settings import load_settings
@@ -193,6 +197,172 @@ def gz2(
     from galaxies.galaxy_zoo_2 import download_gz2
 
     _say_what_is_in(output, download_gz2(output, mirror=mirror, overwrite=overwrite))
+
+
+class Engine(StrEnum):
+    """What does the work of `classify`."""
+
+    LOCAL = "local"
+    RAY = "ray"
+
+
+class Views(StrEnum):
+    """Orientations that can be averaged."""
+
+    ONE = "1"
+    EIGHT = "8"
+
+    def number(self) -> Literal[1, 8]:
+        """Count them."""
+        return 1 if self is Views.ONE else 8
+
+
+_EXAMPLES = """Examples:
+
+`galaxies classify cutouts/ -o classes.parquet`
+
+`galaxies classify 'night*/*.fits' survey.zip -o classes.csv --model models/cnn`
+
+`galaxies classify catalogue.csv -o classes.fits --views 1`
+
+`galaxies classify s3://bucket/cutouts -o classes.parquet --engine ray --address auto`"""
+
+
+@app.command(epilog=_EXAMPLES, short_help="Classify any number of images with a trained bundle.")
+def classify(
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="INPUT",
+            help="Images (JPEG, PNG, FITS), folders, globs, zip and tar archives, Parquet tables "
+            "of images, catalogues (CSV or Parquet with the columns id and path); paths or fsspec "
+            "addresses.",
+        ),
+    ],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="Table to make: .parquet, .csv or .fits.")
+    ],
+    model: Annotated[
+        Path | None, typer.Option(help="A bundle; the pretrained one unless given.")
+    ] = None,
+    views: Annotated[
+        Views | None,
+        typer.Option(help="Orientations that are averaged; the bundle's own unless given."),
+    ] = None,
+    agreement: Annotated[
+        float,
+        typer.Option(help="Agreement with the volunteers where the machine decides alone."),
+    ] = 0.99,
+    engine: Annotated[
+        Engine, typer.Option(help="This machine, or a Ray cluster (needs galaxies[ray]).")
+    ] = Engine.LOCAL,
+    address: Annotated[
+        str | None, typer.Option(help="Of the Ray cluster; a new one on this machine unless given.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Threads of the local engine; one per core.")
+    ] = None,
+    shards: Annotated[
+        str | None,
+        typer.Option(
+            help="Folder for what is done so far; beside the output unless given. All machines "
+            "must see it."
+        ),
+    ] = None,
+    bfloat16: Annotated[
+        bool,
+        typer.Option(
+            "--bfloat16",
+            help="Compute in bfloat16 where the processor can: faster, probabilities differ by "
+            "some thousandths.",
+        ),
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the output, and parts of another job.")
+    ] = False,
+) -> None:
+    """Classify images as elliptical or spiral, and say which ones need volunteers.
+
+    The table's columns: galaxy_id (a file's stem, or the catalogue's id),
+    p_spiral (calibrated probability), spread (of the raw probability over the
+    orientations), label, decision (elliptical, spiral or ask volunteers), error
+    (why an image could not be read); then a catalogue's further columns.
+
+    A run that was stopped continues when the same command is given again.
+
+    Exit status: 0 if all is well, 1 after an error, 3 if the table is whole but
+    some images could not be read.
+    """
+    from galaxies.bundle import PRETRAINED
+    from galaxies.jobs import Model, local_engine, run_job
+
+    bundle = Model(
+        (model or PRETRAINED / "real").absolute(),
+        views=views.number() if views else None,
+        agreement=agreement,
+        bfloat16=bfloat16,
+    )
+    if engine is Engine.RAY:
+        from galaxies.cluster import ray_engine
+
+        work = partial(ray_engine, address=address)
+    else:
+        work = partial(local_engine, workers=workers or len(os.sched_getaffinity(0)))
+    found = run_job(inputs, output, bundle, work, shards=shards, overwrite=overwrite)
+    unreadable = found.pop("unreadable")
+    said = ", ".join(f"{count:,} {decision}" for decision, count in sorted(found.items()))
+    typer.echo(f"{output}: {found.total() + unreadable:,} images: {said or 'none readable'}")
+    if unreadable:
+        typer.echo(f"{unreadable:,} could not be read; the column error says why", err=True)
+        raise typer.Exit(UNREADABLE)
+
+
+class Format(StrEnum):
+    """What `export` writes."""
+
+    ONNX = "onnx"
+    TFLITE = "tflite"
+
+
+@app.command(
+    epilog="Example: `galaxies export models/cnn --format onnx -o cnn.onnx`",
+    short_help="Write a bundle as one ONNX or TensorFlow Lite file.",
+)
+def export(
+    bundle: Annotated[
+        Path | None, typer.Argument(help="A bundle; the pretrained one unless given.")
+    ] = None,
+    kind: Annotated[
+        Format, typer.Option("--format", help="Of the file; onnx needs galaxies[onnx].")
+    ] = Format.ONNX,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="The file to make; named as the bundle unless given."),
+    ] = None,
+    views: Annotated[
+        Views | None,
+        typer.Option(help="Orientations that are averaged; the bundle's own unless given."),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the file if it exists.")
+    ] = False,
+) -> None:
+    """Write all that a bundle does as one file for other programs.
+
+    It maps images uint8 (N, size, size, 3), cropped and reduced as
+    galaxies.images.reduce_image does, to p_spiral (calibrated) and spread, both
+    float32 (N,). An ONNX file names size and crop in its metadata.
+    """
+    from galaxies.bundle import PRETRAINED
+
+    folder = bundle or PRETRAINED / "real"
+    path = output or Path(f"{folder.absolute().name}.{kind}")
+    if path.exists() and not overwrite:
+        raise GalaxiesError(f"{path}: exists; --overwrite replaces it")
+    from galaxies.exporting import export_bundle
+
+    export_bundle(folder, path, kind.value, views.number() if views else None)
+    typer.echo(f"{path}: {path.stat().st_size:,} bytes")
 
 
 if __name__ == "__main__":

@@ -8,9 +8,7 @@ from galaxies.errors import GalaxiesError
 from galaxies.images import Pixels, UnreadableImageError, UnreadableImages, read_images
 from galaxies.packing import growing_array
 from galaxies.survey import list_images
-from galaxies.trunk import FEATURES, embed, load_trunk
-
-_BATCH = 64
+from galaxies.trunk import EMBED_BATCH, FEATURES, embed_many, load_trunk
 
 
 def embed_survey(
@@ -55,10 +53,7 @@ def embed_survey(
 
         def flush() -> None:
             nonlocal done
-            # Filled up to the full batch: one compiled graph.
-            filled = np.zeros((_BATCH, size, size, 3), np.uint8)
-            filled[: len(batch)] = batch
-            file.write(embed(model, filled)[: len(batch)].tobytes())
+            file.write(embed_many(model, np.stack(batch)).tobytes())
             done += len(batch)
             batch.clear()
 
@@ -69,7 +64,7 @@ def embed_survey(
                 unreadable.add(member, pixels)
                 continue
             batch.append(pixels)
-            if len(batch) == _BATCH:
+            if len(batch) == EMBED_BATCH:
                 flush()
         if batch:
             flush()

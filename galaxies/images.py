@@ -58,7 +58,8 @@ def decode_image(data: bytes) -> Image.Image:
         image.load()
         if image.mode.startswith("I"):  # 16 bits a pixel, which convert("RGB") would clip
             image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-        return ImageOps.exif_transpose(image).convert("RGB")
+        ImageOps.exif_transpose(image, in_place=True)
+        return image if image.mode == "RGB" else image.convert("RGB")
     except UnidentifiedImageError as error:
         raise UnreadableImageError("is no JPEG or PNG") from error
     # Pillow's decoders raise any of these on damaged files.

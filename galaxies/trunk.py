@@ -29,6 +29,8 @@ _TIMEOUT: Final = 20  # seconds without an answer
 FEATURES: Final = 2048
 """Numbers that the trunk makes of one image."""
 
+EMBED_BATCH: Final = 64
+
 _WEIGHTS: Final = "trunk.weights.h5"
 
 
@@ -193,3 +195,17 @@ def embed(trunk: keras.Model, images: Pixels) -> npt.NDArray[np.float16]:
     if not (np.abs(features) < np.finfo(np.float16).max).all():  # False for NaN, too
         raise GalaxiesError("inception.weights: these weights make features that are no numbers")
     return features.astype(np.float16)
+
+
+def embed_many(trunk: keras.Model, images: Pixels) -> npt.NDArray[np.float16]:
+    """Features float16 (N, 2048) of any number of images, some dozen at a time.
+
+    Each batch is filled up: one compiled graph, whatever the number of images.
+    """
+    features = np.empty((len(images), FEATURES), np.float16)
+    for start in range(0, len(images), EMBED_BATCH):
+        batch = images[start : start + EMBED_BATCH]
+        filled = np.zeros((EMBED_BATCH, *batch.shape[1:]), np.uint8)
+        filled[: len(batch)] = batch
+        features[start : start + len(batch)] = embed(trunk, filled)[: len(batch)]
+    return features
