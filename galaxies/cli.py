@@ -217,9 +217,7 @@ class Views(StrEnum):
         return 1 if self is Views.ONE else 8
 
 
-_EXAMPLES = """Examples:
-
-`galaxies classify cutouts/ -o classes.parquet`
+_EXAMPLES = """Example: `galaxies classify cutouts/ -o classes.parquet`
 
 `galaxies classify 'night*/*.fits' survey.zip -o classes.csv --model models/cnn`
 

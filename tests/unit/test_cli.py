@@ -72,7 +72,15 @@ def test_version():
     assert CliRunner().invoke(app, ["--version"]).output == f"galaxies {__version__}\n"
 
 
-COMMANDS = ["check", "merge", "export-folders", "download kaggle", "download gz2"]
+COMMANDS = [
+    "check",
+    "merge",
+    "export-folders",
+    "classify",
+    "export",
+    "download kaggle",
+    "download gz2",
+]
 
 
 def test_every_command_is_listed_here():
