@@ -4,15 +4,18 @@ Each trains on the pipeline's split of a survey with the settings of `params.yam
 the validation galaxies, and scored on the test galaxies: the reference's recipe as it was, in one
 orientation; the residual recipe in one orientation and in the average of eight; and once more from
 random weights. "fed share" compares the rate of training with that on one batch in memory.
-All galaxies of the surveys named behind `--also` train as well.
+All galaxies of the surveys named behind `--also` train as well, but those named by `--leave-out`,
+which are also in the survey under other IDs.
 
     python -m benchmarks.reference data/gz1
-    python -m benchmarks.reference data/kaggle --also data/gz1 data/gz2 -o benchmarks/kaggle.json
+    python -m benchmarks.reference data/kaggle --also data/gz1 data/gz2 -o benchmarks/kaggle.json \
+        --leave-out 587725551193489548 118773
 """
 
 import argparse
 import tempfile
 import time
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,13 +36,14 @@ from galaxies.splitting import Part
 _STEPS = 60
 
 
-def add_galaxies(survey: Survey, other: Survey) -> Survey:
-    """Let all galaxies of another survey train too."""
+def add_galaxies(survey: Survey, other: Survey, left_out: Sequence[int]) -> Survey:
+    """Let all galaxies of another survey train too, but some."""
     more = other.everything
+    kept = ~more.galaxies["galaxy_id"].isin(left_out).to_numpy()
     train = Part(
-        pd.concat([survey.train.galaxies, more.galaxies], ignore_index=True),
-        np.concatenate([survey.train.rows, more.rows + len(survey.images)]),
-        np.concatenate([survey.train.labels, more.labels]),
+        pd.concat([survey.train.galaxies, more.galaxies[kept]], ignore_index=True),
+        np.concatenate([survey.train.rows, more.rows[kept] + len(survey.images)]),
+        np.concatenate([survey.train.labels, more.labels[kept]]),
     )
     return survey._replace(images=np.concatenate([survey.images, other.images]), train=train)
 
@@ -102,6 +106,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("survey", type=Path, help="folder such as data/gz1")
     parser.add_argument("--also", type=Path, nargs="+", default=[])
+    parser.add_argument("--leave-out", type=int, nargs="+", default=[])
     parser.add_argument("-o", "--output", type=Path, default=Path("benchmarks/reference.json"))
     options = parser.parse_args()
     settings = load_settings()
@@ -113,7 +118,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         survey = read_survey(options.survey, Path(scratch), settings)
         for folder in options.also:
-            survey = add_galaxies(survey, read_survey(folder, Path(scratch), settings))
+            other = read_survey(folder, Path(scratch), settings)
+            survey = add_galaxies(survey, other, options.leave_out)
         reference = measure(survey, with_cnn(recipe="reference"), (1,))
         residual = measure(survey, with_cnn(recipe="residual"), (1, 8))
         random = measure(survey, with_cnn(recipe="residual", residual=bare), (8,))
