@@ -1,11 +1,14 @@
 """A bundle: a folder with everything that classifying a new image needs."""
 
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from galaxies.calibration import Calibration
@@ -70,6 +73,24 @@ def new_bundle(folder: Path) -> Iterator[Path]:
 def describe(folder: Path, description: Description) -> None:
     """Write the description into a bundle that is being made."""
     write_json(folder / _DESCRIPTION, description.model_dump(mode="json"))
+
+
+def read_arrays(path: Path, names: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
+    """Read arrays from a bundle's `.npz` file; loading them can run no code.
+
+    Raises
+    ------
+    GalaxiesError
+        If the file is absent or damaged, or lacks one of them.
+    """
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in names}
+    # What numpy raises on damaged files; TypeError for a file that is a single array.
+    except (
+        OSError, ValueError, KeyError, EOFError, TypeError, MemoryError, zipfile.BadZipFile
+    ) as error:  # fmt: skip
+        raise GalaxiesError(f"{path}: damaged ({error}); make the bundle again") from error
 
 
 def read_description(folder: Path) -> Description:

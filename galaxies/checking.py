@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from galaxies.errors import GalaxiesError
-from galaxies.images import UnreadableImageError, decode_image
+from galaxies.images import UnreadableImageError, read_image
 from galaxies.morphology import VOTED, most_voted
 from galaxies.survey import IMAGES, VOTES, list_images, open_archive, read_votes, survey_file
 
@@ -63,7 +63,7 @@ def check_survey(folder: Path) -> Report:
         for place in np.unique(np.linspace(0, len(members) - 1, _SAMPLE, dtype=int)):
             name = members[place].name
             try:
-                frame = decode_image(file.read(name))
+                frame = read_image(file, name)
             except UnreadableImageError as error:
                 raise GalaxiesError(f"{archive}: member {name!r} {error}") from error
             frames[f"{frame.width}x{frame.height}"] += 1

@@ -11,6 +11,7 @@ import pandas as pd
 
 from galaxies.bundle import Description, read_description
 from galaxies.calibration import Probabilities
+from galaxies.errors import GalaxiesError
 from galaxies.head import Head
 from galaxies.images import Pixels
 from galaxies.orientations import average_orientations, score_rows
@@ -72,10 +73,21 @@ class Classifier:
             Images uint8 (N, size, size, 3) cropped and reduced as the description says, or for
             InceptionV3 their features float16 (N, 2048).
         """
+        self._check(inputs)
         return self._calibrated(*average_orientations(self._score, inputs, self.description.views))
+
+    def _check(self, inputs: npt.NDArray[Any]) -> None:
+        """Refuse images of another size than the model was trained on."""
+        side = self.description.size
+        if self.description.model != "inception" and inputs.shape[1:3] != (side, side):
+            raise GalaxiesError(
+                f"{self._folder}: is for images of {side}x{side} pixels, "
+                f"not {inputs.shape[2]}x{inputs.shape[1]}"
+            )
 
     def predict_rows(self, inputs: npt.NDArray[Any], rows: npt.NDArray[np.int64]) -> Prediction:
         """Classify rows (N,) of an array on disk, some hundred at a time."""
+        self._check(inputs)
         name, views = self.description.title, self.description.views
         return self._calibrated(*score_rows(self._score, inputs, rows, views, doing=name))
 

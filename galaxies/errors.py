@@ -18,6 +18,8 @@ def run_stage(main: Callable[[], None]) -> None:
     """
     try:
         main()
+    except KeyboardInterrupt:
+        sys.exit(130)  # as shells say it of a program that Ctrl-C ended
     except GalaxiesError as error:
         sys.exit(f"error: {error}")
     except OSError as error:

@@ -9,6 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from tqdm import tqdm
 
+from galaxies.bundle import read_arrays
 from galaxies.calibration import Probabilities
 from galaxies.errors import GalaxiesError
 from galaxies.splitting import Part
@@ -38,11 +39,15 @@ class Head(NamedTuple):
     @classmethod
     def load(cls, path: Path) -> Self:
         """Read what `save` wrote; a damaged file is a `GalaxiesError`."""
-        try:
-            with np.load(path, allow_pickle=False) as arrays:
-                return cls(**{name: arrays[name] for name in cls._fields})
-        except (ValueError, KeyError, EOFError, OSError) as error:
-            raise GalaxiesError(f"{path}: damaged ({error}); make the bundle again") from error
+        arrays = read_arrays(path, cls._fields)
+        shapes = [array.shape for array in arrays.values()]
+        features = arrays["weights"].shape
+        whole = shapes == [features, features, features, ()] and len(features) == 1
+        if not whole or any(
+            a.dtype != np.float64 or not np.isfinite(a).all() for a in arrays.values()
+        ):
+            raise GalaxiesError(f"{path}: its numbers make no classifier; make the bundle again")
+        return cls._make(arrays.values())
 
 
 class FittedHead(NamedTuple):

@@ -1,6 +1,8 @@
 """Galaxy images from compressed bytes to small arrays of pixels."""
 
 import io
+import lzma
+import struct
 import zipfile
 import zlib
 from collections import deque
@@ -11,7 +13,9 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
 from tqdm import tqdm
 
 from galaxies.errors import GalaxiesError
@@ -51,8 +55,15 @@ def decode_image(data: bytes) -> Image.Image:
     """
     if not data:
         raise UnreadableImageError("is empty")
+    # Not by Image.open, which warns of large images before we refuse them.
+    if data.startswith(b"\xff\xd8\xff"):
+        reader: type[ImageFile.ImageFile] = JpegImageFile
+    elif data.startswith(b"\x89PNG\r\n\x1a\n"):
+        reader = PngImageFile
+    else:
+        raise UnreadableImageError("is no JPEG or PNG")
     try:
-        image: Image.Image = Image.open(io.BytesIO(data), formats=("JPEG", "PNG"))
+        image: Image.Image = reader(io.BytesIO(data))
         if image.width * image.height > LARGEST_IMAGE:
             raise UnreadableImageError(f"is too large: {image.width}x{image.height} pixels")
         image.load()
@@ -60,11 +71,31 @@ def decode_image(data: bytes) -> Image.Image:
             image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
         ImageOps.exif_transpose(image, in_place=True)
         return image if image.mode == "RGB" else image.convert("RGB")
-    except UnidentifiedImageError as error:
-        raise UnreadableImageError("is no JPEG or PNG") from error
     # Pillow's decoders raise any of these on damaged files.
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+    except (
+        OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, struct.error, zlib.error
+    ) as error:  # fmt: skip
         raise UnreadableImageError(f"cannot be decoded ({error})") from error
+
+
+def read_image(archive: zipfile.ZipFile, name: str) -> Image.Image:
+    """Decode a member of an archive.
+
+    Raises
+    ------
+    UnreadableImageError
+        As `decode_image` does, and if the member is damaged or too large.
+    """
+    try:
+        if archive.getinfo(name).file_size > LARGEST_IMAGE:
+            raise UnreadableImageError("is too large")
+        return decode_image(archive.read(name))
+    # What zipfile and the decompressors raise on damaged archives.
+    except (
+        zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, ValueError,
+        NotImplementedError, RuntimeError, struct.error,
+    ) as error:  # fmt: skip
+        raise UnreadableImageError(f"is damaged in the archive ({error})") from error
 
 
 def reduce_image(image: Image.Image, size: int, crop: float) -> Pixels:
@@ -123,13 +154,9 @@ def read_images(
 
     def read(archive: zipfile.ZipFile, member: Member) -> Pixels | UnreadableImageError:
         try:
-            if archive.getinfo(member.name).file_size > LARGEST_IMAGE:
-                return UnreadableImageError("is too large")
-            return reduce_image(decode_image(archive.read(member.name)), size, crop)
+            return reduce_image(read_image(archive, member.name), size, crop)
         except UnreadableImageError as error:
             return error
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
-            return UnreadableImageError(f"is damaged in the archive ({error})")
 
     def read_chunk(chunk: tuple[Member, ...]) -> list[Pixels | UnreadableImageError]:
         return [read(archive, member) for member in chunk]

@@ -443,7 +443,10 @@ def load_network(folder: Path) -> keras.Model:
             (folder / "network.json").read_text(encoding="utf-8")
         )
         network.load_weights(folder / "network.weights.h5")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        said = str(error).splitlines()[0]
+    # What Keras raises on descriptions and weights that are damaged or fit no network.
+    except (
+        OSError, ValueError, LookupError, TypeError, AttributeError, ImportError, RecursionError
+    ) as error:  # fmt: skip
+        said = (str(error).splitlines() or [type(error).__name__])[0]
         raise GalaxiesError(f"{folder}: damaged network ({said}); make the bundle again") from error
     return network

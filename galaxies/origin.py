@@ -36,5 +36,5 @@ def read_origin(folder: Path) -> Origin:
     """Read where a trunk's weights come from."""
     try:
         return Origin.model_validate_json((folder / _FILE).read_text(encoding="utf-8"))
-    except (OSError, ValidationError) as error:
+    except (OSError, UnicodeDecodeError, ValidationError) as error:
         raise GalaxiesError(f"{folder / _FILE}: damaged; make the trunk again") from error

@@ -1,5 +1,6 @@
 """The settings in `params.yaml`, typed, checked and frozen."""
 
+import reprlib
 from collections.abc import Hashable
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -229,10 +230,13 @@ def load_settings(path: Path = Path("params.yaml")) -> Settings:
         content = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_UniqueKeyLoader)
     except (OSError, UnicodeDecodeError) as error:
         raise GalaxiesError(f"{path}: cannot be read: {error}") from error
-    except yaml.YAMLError as error:
-        raise GalaxiesError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
     except GalaxiesError as error:
         raise GalaxiesError(f"{path}: {error}") from error
+    # PyYAML lets the others through where a value does not fit its tag, as in 2020-13-45.
+    except (
+        yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError, RecursionError
+    ) as error:  # fmt: skip
+        raise GalaxiesError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise GalaxiesError(f"{path}: must hold keys and values, such as `survey: gz1`")
     try:
@@ -256,4 +260,4 @@ def _said(problem: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails, plain
     hint = ""
     if isinstance(problem["input"], str) and "number" in said:
         hint = " (a text to YAML; write 0.001, not 1e-3)"
-    return f"{key}: {said}, got {problem['input']!r}{hint}"
+    return f"{key}: {said}, got {reprlib.repr(problem['input'])[:80]}{hint}"

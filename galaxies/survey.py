@@ -1,5 +1,7 @@
 """A survey: a folder with images and votes in the layout of Kaggle's Galaxy Zoo challenge."""
 
+import re
+import reprlib
 import zipfile
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
@@ -14,6 +16,8 @@ IMAGES: Final = "images_training_rev1.zip"
 VOTES: Final = "training_solutions_rev1.csv"
 VOTE_COLUMNS: Final = {"Class1.1": "p_smooth", "Class1.2": "p_features", "Class1.3": "p_artifact"}
 IMAGE_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png"})
+_WHOLE: Final = re.compile("[0-9]{1,19}")
+# 19 digits fit Python's int but not always an int64.
 _LARGEST_ID: Final = 2**63 - 1
 
 
@@ -73,7 +77,7 @@ def list_images(path: Path) -> list[Member]:
     with open_archive(path) as archive:
         for info in archive.infolist():
             name = PurePosixPath(info.filename.replace("\\", "/"))
-            if name.is_absolute() or ".." in name.parts or ":" in name.parts[0]:
+            if name.is_absolute() or ".." in name.parts or ":" in str(name).split("/")[0]:
                 raise GalaxiesError(f"{path}: member {info.filename!r} points outside the archive")
             if info.is_dir() or "__MACOSX" in name.parts or name.name == ".DS_Store":
                 continue
@@ -84,7 +88,7 @@ def list_images(path: Path) -> list[Member]:
                 )
             if info.flag_bits & 0x1:
                 raise GalaxiesError(f"{path}: member {info.filename!r} is encrypted")
-            if not (name.stem.isascii() and name.stem.isdigit() and int(name.stem) <= _LARGEST_ID):
+            if not _WHOLE.fullmatch(name.stem) or int(name.stem) > _LARGEST_ID:
                 raise GalaxiesError(
                     f"{path}: member {info.filename!r} is not named by a GalaxyID, as 100008.jpg is"
                 )
@@ -131,24 +135,31 @@ def read_votes(path: Path) -> pd.DataFrame:
     """
     try:
         # As text first: a float64 would round the 18 digits of an SDSS objID.
-        table = pd.read_csv(path, dtype=str, encoding="utf-8-sig", keep_default_na=False)
+        # Blank lines are read, so that a row's place tells its line.
+        table = pd.read_csv(
+            path, dtype=str, encoding="utf-8-sig", keep_default_na=False, skip_blank_lines=False
+        ).fillna("")
     except (pd.errors.EmptyDataError, pd.errors.ParserError) as error:
         raise GalaxiesError(f"{path}: not a CSV table: {str(error).strip()}") from error
     except UnicodeDecodeError as error:
         raise GalaxiesError(f"{path}: not UTF-8 text at byte {error.start}") from error
+    if not isinstance(table.index, pd.RangeIndex):  # pandas took the first field for a name
+        raise GalaxiesError(f"{path}: rows have more fields than the header")
     for column in ("GalaxyID", *VOTE_COLUMNS):
         if column not in table.columns:
             raise GalaxiesError(
-                f"{path}: no column {column!r}; found {', '.join(table.columns[:8])}"
+                f"{path}: no column {column!r}; found {', '.join(table.columns[:8])[:200]!r}"
             )
+        if f"{column}.1" in table.columns:  # pandas's name for another one
+            raise GalaxiesError(f"{path}: column {column!r} twice")
+    table = table[(table != "").any(axis=1)]
     if table.empty:
         raise GalaxiesError(f"{path}: no rows")
 
     texts = table["GalaxyID"].str.strip()
-    whole = texts.str.fullmatch(r"[0-9]{1,19}")
-    # 19 digits fit Python's int but not always an int64.
+    whole = texts.str.fullmatch(_WHOLE.pattern)
     fits = whole & (texts.where(whole, "0").map(int) <= _LARGEST_ID)
-    _refuse(path, ~fits, lambda row: f"GalaxyID {texts[row]!r} is not a whole number")
+    _refuse(path, ~fits, lambda row: f"GalaxyID {reprlib.repr(texts[row])} is not a whole number")
     frame = pd.DataFrame({"galaxy_id": texts.astype("int64")})
     repeated = frame["galaxy_id"].duplicated()
     _refuse(path, repeated, lambda row: f"GalaxyID {texts[row]} stands twice")
@@ -159,7 +170,7 @@ def read_votes(path: Path) -> pd.DataFrame:
             path,
             ~numbers.between(0, 1),
             lambda row, column=column, found=found: (  # type: ignore[misc]
-                f"{column} of GalaxyID {texts[row]} is {found[row]!r}, not from 0 to 1"
+                f"{column} of GalaxyID {texts[row]} is {reprlib.repr(found[row])}, not from 0 to 1"
             ),
         )
         frame[name] = numbers.astype(np.float32)
@@ -170,7 +181,7 @@ def read_votes(path: Path) -> pd.DataFrame:
 
 def _refuse(path: Path, bad: "pd.Series[bool]", say: Callable[[int], str]) -> None:
     """Name the first bad row by its line in the file, and how many more there are."""
-    rows = np.flatnonzero(bad.to_numpy())
+    rows = bad.index[bad]
     if len(rows):
         more = f" (and {len(rows) - 1} more such rows)" if len(rows) > 1 else ""
         raise GalaxiesError(f"{path}: line {rows[0] + 2}: {say(int(rows[0]))}{more}")

@@ -10,6 +10,7 @@ from sklearn.metrics import log_loss
 from sklearn.tree import DecisionTreeClassifier
 from tqdm import tqdm
 
+from galaxies.bundle import read_arrays
 from galaxies.calibration import Probabilities
 from galaxies.errors import GalaxiesError
 from galaxies.images import Pixels
@@ -71,18 +72,33 @@ class DecisionTree(NamedTuple):
         GalaxiesError
             If the file is damaged, or its nodes make no tree.
         """
-        try:
-            with np.load(path, allow_pickle=False) as arrays:
-                tree = cls(**{name: arrays[name] for name in cls._fields})
-        except (ValueError, KeyError, EOFError, OSError) as error:
-            raise GalaxiesError(f"{path}: damaged ({error}); make the bundle again") from error
-        nodes = np.arange(len(tree.left))
-        inner = tree.left >= 0
-        for child in (tree.left[inner], tree.right[inner]):
-            # Children after their parents: every walk through the tree ends.
-            if (child <= nodes[inner]).any() or (child >= len(nodes)).any():
-                raise GalaxiesError(f"{path}: its nodes make no tree; make the bundle again")
+        tree = cls._make(read_arrays(path, cls._fields).values())
+        if not tree._is_one():
+            raise GalaxiesError(f"{path}: its nodes make no tree; make the bundle again")
         return tree
+
+    def _is_one(self) -> bool:
+        """Whether every walk ends at a leaf with a probability, and asks what there is."""
+        size = self.size
+        nodes = (self.feature, self.threshold, self.left, self.right, self.p_spiral)
+        kinds = [np.dtype(kind) for kind in ("i8", "f8", "i8", "i8", "f4")]
+        if size.shape != () or size.dtype != np.int64 or size < 1 or self.left.ndim != 1:
+            return False
+        if any(a.shape != self.left.shape for a in nodes) or [a.dtype for a in nodes] != kinds:
+            return False
+        places = np.arange(len(self.left))
+        inner = self.left >= 0
+        asked = self.feature[inner]
+        return bool(
+            len(places)
+            # Children after their parents: no walk goes round.
+            and all(
+                ((child[inner] > places[inner]) & (child[inner] < len(places))).all()
+                for child in (self.left, self.right)
+            )
+            and ((asked >= 0) & (asked < 3 * size * size)).all()
+            and ((self.p_spiral >= 0) & (self.p_spiral <= 1)).all()
+        )
 
 
 class FittedTree(NamedTuple):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from galaxies.classifier import Classifier, prediction_table
-from galaxies.errors import run_stage
+from galaxies.errors import GalaxiesError, run_stage
 from galaxies.outputs import write_table
 from galaxies.packing import open_array
 from galaxies.splitting import galaxies_of
@@ -14,6 +14,8 @@ from galaxies.splitting import galaxies_of
 
 def main() -> None:
     """Run the stage for the model and the inputs named on the command line."""
+    if len(sys.argv) != 3:
+        raise GalaxiesError("say a model and its inputs: stages.predict cnn data/images.npy")
     model, inputs = sys.argv[1:]
     split, packed = pd.read_parquet("data/split.parquet"), pd.read_parquet("data/images.parquet")
     held_out = galaxies_of(split, packed, "validation", "test")

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from galaxies import __version__
 from galaxies.checking import KAGGLE, Report, check_survey
-from galaxies.cli import app, main
+from galaxies.cli import app
 from galaxies.errors import GalaxiesError
 from tests.conftest import ROOT, encode, real_data, write_survey, write_tiny_survey
 
@@ -49,13 +49,6 @@ def test_the_challenges_own_set_is_known_by_its_counts():
     assert total == 61_578
     assert Report(total, total, total, dict(KAGGLE), {}).is_kaggle
     assert not Report(total, total + 1, total, dict(KAGGLE), {}).is_kaggle
-
-
-def test_a_mistake_ends_in_one_line_and_status_one(monkeypatch, tmp_path):
-    monkeypatch.setattr("sys.argv", ["galaxies", "check", str(tmp_path / "none")])
-    with pytest.raises(SystemExit) as caught:
-        main()
-    assert caught.value.code.startswith(f"error: {tmp_path}/none: no such folder; put")
 
 
 def test_check_refuses_what_the_pipeline_could_not_use(tmp_path):
