@@ -33,8 +33,8 @@ BUNDLE
 
 def main() -> None:
     """Run the stage."""
-    # DVC writes its plots for version 5 of Vega-Lite.
-    bundle = vl_convert.javascript_bundle(vl_version="5.21")
+    # DVC calls `vegaEmbed`, for plots of Vega-Lite 5.
+    bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version="5.21")
     with written_beside(Path("figures/page.html")) as beside:
         beside.write_text(PAGE.replace("BUNDLE", bundle), encoding="utf-8")
 
