@@ -1,0 +1,43 @@
+"""Make the page that `dvc plots show` fills, with all its JavaScript inside."""
+
+from pathlib import Path
+
+import vl_convert
+
+from galaxies.errors import run_stage
+from galaxies.outputs import written_beside
+
+# DVC's own page fetches Vega from the internet when it is opened. This one leaves out DVC's
+# {scripts}; a function keeps the bundle's names from those of DVC's plots.
+PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+{refresh_tag}
+<title>Galaxies</title>
+<style>
+body { font-family: sans-serif; margin: 1em; }
+body > div { display: inline-block; vertical-align: top; max-width: 95vw; margin: 0.5em; }
+img { zoom: 0.6; }
+</style>
+<script>(() => {
+BUNDLE
+})();</script>
+</head>
+<body>
+{plot_divs}
+</body>
+</html>
+"""
+
+
+def main() -> None:
+    """Run the stage."""
+    # DVC calls `vegaEmbed`, for plots of Vega-Lite 5.
+    bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version="5.21")
+    with written_beside(Path("figures/page.html")) as beside:
+        beside.write_text(PAGE.replace("BUNDLE", bundle), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    run_stage(main)
