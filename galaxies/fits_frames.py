@@ -1,7 +1,8 @@
 """FITS cut-outs as the colour frames that the models know."""
 
+import gzip
 import io
-import warnings
+import zlib
 from typing import Final
 
 import numpy as np
@@ -15,8 +16,14 @@ from galaxies.images import LARGEST_IMAGE, UnreadableImageError
 
 Planes = npt.NDArray[np.float64]
 
+_GZIP: Final = b"\x1f\x8b"
+_DAMAGED: Final = (
+    OSError, ValueError, TypeError, KeyError, IndexError, EOFError, AttributeError, zlib.error,
+    AstropyWarning,
+)  # fmt: skip
 _BLUE_TO_RED: Final = "ugrizy"
 _BRIGHT: Final = 99.5  # percentile of a frame whose unit is unknown
+_NUMBER: Final = 1e30  # beyond it no flux in any unit
 _BRIGHT_LIGHT: Final = 2.0  # nanomaggies per pixel it is taken for: a bright galaxy's middle
 
 
@@ -34,7 +41,7 @@ def decode_fits(data: bytes) -> Image.Image:
     data
         The file's bytes: a plane (height, width), a cube (bands, height, width), or an extension
         for each band; bands in order of `FILTER`, `BAND` or `EXTNAME` where those are among
-        u, g, r, i, z, y, else from blue to red as they stand. NaN and infinite pixels become sky.
+        u, g, r, i, z, y, else from blue to red as they stand. Pixels that are no number become sky.
 
     Returns
     -------
@@ -47,20 +54,12 @@ def decode_fits(data: bytes) -> Image.Image:
         If the file is damaged, or no image is in it.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", AstropyWarning)
-            with fits.open(io.BytesIO(data), lazy_load_hdus=False, memmap=False) as file:
-                planes, calibrated = _planes(file)
+        if data.startswith(_GZIP):
+            data = _unpacked(data)
+        with fits.open(io.BytesIO(data), lazy_load_hdus=False, memmap=False) as file:
+            planes, calibrated = _planes(file)
     # astropy raises any of these on damaged files.
-    except (
-        OSError,
-        ValueError,
-        TypeError,
-        KeyError,
-        IndexError,
-        EOFError,
-        AttributeError,
-    ) as error:
+    except _DAMAGED as error:
         raise UnreadableImageError(f"cannot be decoded ({error})") from error
     light = _light(planes, calibrated)
     if len(light) == 1:
@@ -70,6 +69,14 @@ def decode_fits(data: bytes) -> Image.Image:
         frame = colour_image(light[[0, len(light) // 2, -1]])
     # The first row of a FITS image is its lowest.
     return Image.fromarray(np.ascontiguousarray(frame[::-1]))
+
+
+def _unpacked(data: bytes) -> bytes:
+    with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
+        unpacked = file.read(LARGEST_IMAGE + 1)
+    if len(unpacked) > LARGEST_IMAGE:
+        raise UnreadableImageError("is too large")
+    return unpacked
 
 
 def _planes(file: fits.HDUList) -> tuple[Planes, bool]:
@@ -101,7 +108,7 @@ def _planes(file: fits.HDUList) -> tuple[Planes, bool]:
 
 def _light(planes: Planes, calibrated: bool) -> Planes:
     """Light in nanomaggies per pixel."""
-    good = np.isfinite(planes)
+    good = np.abs(planes) < _NUMBER  # False for NaN, too
     if not good.any():
         raise UnreadableImageError("has no pixel that is a number")
     planes = np.where(good, planes, np.nan)
@@ -111,4 +118,4 @@ def _light(planes: Planes, calibrated: bool) -> Planes:
         return np.where(good, planes, sky[:, None, None])
     above = np.where(good, planes - sky[:, None, None], 0.0)
     bright = np.percentile(above.max(axis=0), _BRIGHT)
-    return above * (_BRIGHT_LIGHT / bright) if bright > 0 else above
+    return np.clip(above / bright, -1e6, 1e6) * _BRIGHT_LIGHT if bright > 0 else 0 * above

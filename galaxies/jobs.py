@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -27,6 +27,8 @@ SHARD: Final = 4096
 """Galaxies in a shard; a shard of another size would be another job."""
 
 _FORMAT: Final = 1
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -114,21 +116,22 @@ class Shards:
 
     def read(self, number: int) -> pa.Table:
         """Read a shard back."""
+        return self._look(number, pq.read_table)
+
+    def rows(self, number: int) -> int:
+        """Count a shard's galaxies."""
+        return self._look(number, lambda file: int(pq.read_metadata(file).num_rows))
+
+    def _look(self, number: int, look: Callable[[Any], T]) -> T:
         fs, inside = url_to_fs(self.folder)
         path = f"{inside}/{number:08d}.parquet"
         try:
             with fs.open(path) as file:
-                return pq.read_table(file)
+                return look(file)
         except (pa.ArrowInvalid, OSError) as error:
             raise GalaxiesError(
                 f"{path}: damaged shard ({error}); remove it, and the same command makes it again"
             ) from error
-
-    def rows(self, number: int) -> int:
-        """How many galaxies a shard has."""
-        fs, inside = url_to_fs(self.folder)
-        with fs.open(f"{inside}/{number:08d}.parquet") as file:
-            return int(pq.read_metadata(file).num_rows)
 
     def begin(self, job: dict[str, Any], *, overwrite: bool) -> None:
         """Begin a job here, or continue the one that was begun.
@@ -224,11 +227,16 @@ def run_job(
     found: Counter[str] = Counter()
 
     def tables() -> Iterator[pa.Table]:
+        found.clear()  # FITS reads twice
         for number in range(number_of_shards):
             table = parts.read(number)
             found.update(table["decision"].drop_null().to_pylist())
             found["unreadable"] += len(table) - table["error"].null_count
-            yield table
+            for field in schema:
+                # Beside a catalogue, images that stand in none have no further columns.
+                if field.name not in table.column_names:
+                    table = table.append_column(field, pa.nulls(len(table), field.type))
+            yield table.select(schema.names)
 
     write_stream(output, schema, tables)
     parts.remove()

@@ -181,7 +181,8 @@ def _state(path: str) -> dict[str, Any]:
     """Size and time of change of a file or object."""
     fs, inside = url_to_fs(path)
     info = fs.info(inside)
-    changed = next(info[key] for key in ("ETag", "etag", "mtime", "LastModified") if key in info)
+    marks = ("ETag", "etag", "mtime", "LastModified", "created")
+    changed = next((info[key] for key in marks if key in info), None)
     return {"input": path, "size": info["size"], "changed": str(changed)}
 
 
@@ -621,7 +622,10 @@ class _ParquetCatalogue(_Catalogue):
                 yield self._chunk(pa.Table.from_batches(waiting).replace_schema_metadata(None))
 
 
-_WHOLE: Final = re.compile(r"-?(0|[1-9][0-9]{0,17})")
+_WHOLE: Final = re.compile(r"-?(0|[1-9][0-9]{0,18})")
+# A name, such as 007, or more digits than a float64 keeps.
+_NO_NUMBER: Final = re.compile(r"[+-]?(0[0-9]+|[0-9]{16,})")
+_LARGEST: Final = 2**63
 
 
 class _CsvCatalogue(_Catalogue):
@@ -677,9 +681,14 @@ class _CsvCatalogue(_Catalogue):
 
 def _kind(texts: "pd.Series[str]", kind: pa.DataType) -> pa.DataType:
     """Find the narrowest of whole number, number and text for these and earlier values."""
-    filled = texts[texts != ""]
-    if kind == pa.int64() and not filled.map(lambda text: bool(_WHOLE.fullmatch(text))).all():
+    filled = [text for text in texts if text]
+    if kind == pa.int64() and not all(
+        _WHOLE.fullmatch(text) and abs(int(text)) < _LARGEST for text in filled
+    ):
         kind = pa.float64()
-    if kind == pa.float64() and pd.to_numeric(filled, errors="coerce").isna().any():
+    if kind == pa.float64() and (
+        any(_NO_NUMBER.fullmatch(text) for text in filled)
+        or pd.to_numeric(pd.Series(filled, dtype=str), errors="coerce").isna().any()
+    ):
         kind = pa.string()
     return kind

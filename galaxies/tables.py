@@ -83,7 +83,7 @@ def _write_fits(path: Path, schema: pa.Schema, parts: Parts) -> None:
     header = fits.BinTableHDU(np.zeros(0, dtype), name="GALAXIES").header
     header["NAXIS2"] = rows
     fits.PrimaryHDU().writeto(path)
-    with closing(fits.StreamingHDU(path, header)) as stream:
+    with closing(fits.StreamingHDU(str(path), header)) as stream:
         for part in parts():
             data = np.zeros(len(part), dtype)
             for name in schema.names:

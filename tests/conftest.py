@@ -3,6 +3,7 @@
 import io
 import os
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import hypothesis
@@ -11,7 +12,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from galaxies.bundle import Description, describe, new_bundle
+from galaxies.calibration import Calibration
 from galaxies.splitting import Part
+from galaxies.tree import DecisionTree
+from galaxies.triage import Promise
 
 ROOT = Path(__file__).parents[1]
 # CI tries the same examples each time, on machines of any speed; at home they vary.
@@ -86,3 +91,48 @@ def real_data() -> Path:
     if not (folder / "gz2").is_dir():
         pytest.skip(f"no real surveys in {folder}; set GALAXY_DATA to the folder that holds gz2/")
     return folder
+
+
+PROMISES = (
+    Promise(agreement=0.9, confidence=0.9, threshold=0.6),
+    Promise(agreement=0.99, confidence=0.9, threshold=0.9),
+)
+
+
+def write_bundle(folder: Path, kind: str, save: Callable[[Path], object], **changes) -> Path:
+    """A bundle of any kind, which `save` puts the model into."""
+    entries = {
+        "model": kind,
+        "title": kind,
+        "size": 32,
+        "crop": 0.5,
+        "views": 1,
+        "calibration": Calibration(slope=1.5, intercept=0.25),
+        "votes": Calibration(slope=1, intercept=0),
+        "triage": PROMISES,
+        "survey": "drawn",
+        "galaxies": 80,
+    }
+    with new_bundle(folder) as beside:
+        save(beside)
+        describe(beside, Description(**entries | changes))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tree_bundle(tmp_path_factory) -> Path:
+    """A tree that asks about single pixels, at random: its answers differ from galaxy to galaxy."""
+    random = np.random.default_rng(8)
+    inner = 63
+    nodes = np.arange(2 * inner + 1)
+    asks = nodes < inner
+    tree = DecisionTree(
+        size=np.int64(16),
+        feature=np.where(asks, random.integers(0, 16 * 16 * 3, len(nodes)), -2),
+        threshold=np.where(asks, random.integers(9, 16, len(nodes)) + 0.5, -2.0),
+        left=np.where(asks, 2 * nodes + 1, -1),
+        right=np.where(asks, 2 * nodes + 2, -1),
+        p_spiral=random.uniform(0.02, 0.98, len(nodes)).astype(np.float32),
+    )
+    folder = tmp_path_factory.mktemp("bundles") / "tree"
+    return write_bundle(folder, "tree", lambda beside: tree.save(beside / "tree.npz"))

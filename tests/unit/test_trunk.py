@@ -14,7 +14,7 @@ from keras.src.legacy.saving import legacy_h5_format
 from galaxies import trunk as subject
 from galaxies.bundle import Description, describe, new_bundle
 from galaxies.calibration import Calibration
-from galaxies.classifier import Classifier
+from galaxies.classification import GalaxyClassifier
 from galaxies.embedding import embed_survey
 from galaxies.errors import GalaxiesError
 from galaxies.head import fit_head
@@ -24,6 +24,7 @@ from galaxies.packing import open_array
 from galaxies.splitting import Part
 from galaxies.survey import IMAGES, list_images, open_archive
 from galaxies.trunk import embed, load_trunk, make_trunk
+from tests.conftest import PROMISES
 
 SIDE = 75
 SAME = Calibration(slope=1, intercept=0)
@@ -149,12 +150,13 @@ def test_a_bundle_classifies_frames_as_the_pipeline_classified_embeddings(
             (folder / file.name).write_bytes(file.read_bytes())
         description = Description(
             model="inception", title="InceptionV3 (random)", size=SIDE, crop=0.5, views=1,
-            calibration=SAME, votes=SAME, triage=(), survey="tiny", galaxies=40,
+            calibration=SAME, votes=SAME, triage=PROMISES, survey="tiny", galaxies=40,
         )  # fmt: skip
         describe(folder, description)
-    classifier = Classifier(tmp_path / "bundle")
+    classifier = GalaxyClassifier(tmp_path / "bundle")
     with open_archive(archive) as file:
         names = [member.name for member in list_images(archive)[40:44]]
         frames = [decode_image(file.read(name)) for name in names]
     expected = classifier.predict_rows(embeddings, rows[40:44])
-    assert classifier.classify(frames).p_spiral == pytest.approx(expected.p_spiral, abs=2e-3)
+    said = classifier.classify(frames)["p_spiral"].to_numpy()
+    assert said == pytest.approx(expected.p_spiral, abs=2e-3)
