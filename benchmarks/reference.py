@@ -3,7 +3,7 @@
 Each trains on the pipeline's split of a survey with the settings of `params.yaml`, is calibrated on
 the validation galaxies, and scored on the test galaxies: the reference's recipe as it was, in one
 orientation; the residual recipe in one orientation and in the average of eight; and once more from
-random weights. "fed share" compares the rate of training with that on one batch in memory.
+random weights, for which its learning rate is 0.003. "fed share" compares the rate of training with that on one batch in memory.
 All galaxies of the surveys named behind `--also` train as well, but those named by `--leave-out`,
 which are also in the survey under other IDs.
 
@@ -114,7 +114,7 @@ def main() -> None:
     def with_cnn(**changes: Any) -> Settings:  # noqa: ANN401
         return settings.model_copy(update={"cnn": settings.cnn.model_copy(update=changes)})
 
-    bare = settings.cnn.residual.model_copy(update={"start": None})
+    bare = settings.cnn.residual.model_copy(update={"start": None, "learning_rate": 0.003})
     with tempfile.TemporaryDirectory() as scratch:
         survey = read_survey(options.survey, Path(scratch), settings)
         for folder in options.also:
