@@ -3,9 +3,9 @@
 Each trains on the pipeline's split of a survey with the settings of `params.yaml`, is calibrated on
 the validation galaxies, and scored on the test galaxies: the reference's recipe as it was, in one
 orientation; the residual recipe in one orientation and in the average of eight; and once more from
-random weights, for which its learning rate is 0.003. "fed share" compares the rate of training with that on one batch in memory.
-All galaxies of the surveys named behind `--also` train as well, but those named by `--leave-out`,
-which are also in the survey under other IDs.
+random weights, for which its learning rate is 0.003. "fed share" compares the rate of training with
+that on one batch in memory. All galaxies of the surveys named behind `--also` train as well, but
+those named by `--leave-out`, which are also in the survey under other IDs.
 
     python -m benchmarks.reference data/gz1
     python -m benchmarks.reference data/kaggle --also data/gz1 data/gz2 -o benchmarks/kaggle.json \
