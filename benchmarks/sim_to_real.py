@@ -3,8 +3,8 @@
 The pipeline's own CNN, from random weights, and decision tree learn, with the settings of
 `params.yaml`, from four fifths of a simulated survey (a fifth of which validates) and are scored on
 the fifth held back and on every galaxy of each real survey. Then the CNN learns from the first real
-survey and is scored on the simulated galaxies held back. Real galaxies never train what is scored on
-them.
+survey and is scored on the simulated galaxies held back. No real galaxy trains what is scored on
+real ones.
 
     python -m benchmarks.sim_to_real --simulated data/simulated --real data/gz1 data/kaggle
 """
