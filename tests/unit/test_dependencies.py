@@ -72,3 +72,5 @@ def test_every_stage_script_is_in_the_pipeline():
 def test_the_models_are_the_same_everywhere():
     models = tuple(PIPELINE["stages"]["predict"]["foreach"])
     assert models == evaluate.MODELS == tuple(LINES)
+    made = {name: artifact["path"] for name, artifact in PIPELINE["artifacts"].items()}
+    assert made == {model: f"models/{model}" for model in models}

@@ -93,6 +93,7 @@ def result(model):
             "roc_auc_low": 0.81,
             "roc_auc_high": 0.89,
             "ece": 0.02,
+            "brier": 0.13,
             "triage": {
                 "90%": {"decided": 0.6, "agreement": 0.92, "kept": True, "threshold": 0.8},
                 "99%": {"decided": 0.0, "galaxies_left": 60},
