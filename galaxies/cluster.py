@@ -3,6 +3,8 @@
 import logging
 import os
 import pickle
+import re
+import socket
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
@@ -18,6 +20,9 @@ _CORES: Final = 4
 
 _WINDOW: Final = 500
 """Chunks that the cluster knows of at a time, two million galaxies; a billion's would fill it."""
+
+_PATIENCE: Final = 20
+"""Seconds to wait for a cluster's answer."""
 
 Rows = dict[str, npt.NDArray[Any]]
 
@@ -92,8 +97,12 @@ def ray_engine(
     ours = not ray.is_initialized()
     if ours:
         try:
+            if address and re.fullmatch(r"[^:/]+:[0-9]+", address):
+                host, _, port = address.partition(":")
+                # Ray would try for minutes.
+                socket.create_connection((host, int(port)), timeout=_PATIENCE).close()
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-        except (ConnectionError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError) as error:
             said = str(error).splitlines()[0]
             raise GalaxiesError(
                 f"no Ray cluster at {address or 'this machine'} ({said})"

@@ -203,6 +203,7 @@ def run_job(
     """
     if not output.name.lower().endswith(TABLE_SUFFIXES):
         raise GalaxiesError(f"{output}: unknown suffix; written are {', '.join(TABLE_SUFFIXES)}")
+    read_description(model.folder)
     parts = Shards(shards or f"{output.absolute()}.shards")
     fs, inside = url_to_fs(parts.folder)
     if output.exists() and not overwrite and not fs.exists(inside):

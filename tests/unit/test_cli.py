@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from galaxies import __version__
 from galaxies.checking import KAGGLE, Report, check_survey
-from galaxies.cli import app
+from galaxies.cli import UNREADABLE, app
 from galaxies.errors import GalaxiesError
 from tests.conftest import ROOT, encode, real_data, write_survey, write_tiny_survey
 
@@ -109,3 +109,47 @@ def test_the_shell_completes_commands():
 
 def test_a_mistyped_command_gets_a_suggestion():
     assert "Did you mean 'merge'?" in CliRunner().invoke(app, ["merg"]).output
+
+
+def test_classify_writes_a_table_and_says_what_is_in_it(tiny_survey, tree_bundle, tmp_path):
+    archive, output = tiny_survey / "images_training_rev1.zip", tmp_path / "out.csv"
+    command = ["classify", str(archive), "-o", str(output), "--model", str(tree_bundle)]
+    done = CliRunner().invoke(app, [*command, "--views", "8", "--agreement", "0.9"])
+    assert done.exit_code == 0, done.output
+    assert f"{output}: 60 images: " in done.output
+    table = pd.read_csv(output, dtype={"galaxy_id": str})
+    said = table["decision"].value_counts()
+    assert said.sum() == 60
+    assert all(f"{count} {decision}" in done.output for decision, count in said.items())
+    assert (table["spread"] > 0).any()
+    assert CliRunner().invoke(app, command).exit_code == 1
+
+
+def test_unreadable_images_have_an_exit_status_of_their_own(tree_bundle, tmp_path):
+    (tmp_path / "bad.jpg").write_bytes(b"text")
+    output = tmp_path / "out.parquet"
+    command = ["classify", str(tmp_path / "bad.jpg"), "-o", str(output)]
+    done = CliRunner().invoke(app, [*command, "--model", str(tree_bundle)])
+    assert done.exit_code == UNREADABLE == 3
+    assert "1 images: none readable" in done.output
+    assert "1 could not be read; the column error says why" in done.output
+    assert len(pd.read_parquet(output)) == 1
+
+
+def test_a_bundle_that_cannot_be_used_stops_classify_at_once(tiny_survey, tmp_path):
+    archive = tiny_survey / "images_training_rev1.zip"
+    command = ["classify", str(archive), "-o", str(tmp_path / "out.csv"), "--model", str(tmp_path)]
+    done = CliRunner().invoke(app, command)
+    assert isinstance(done.exception, GalaxiesError)
+    assert str(done.exception) == f"{tmp_path}: no bundle: bundle.json cannot be read"
+    assert not list(tmp_path.iterdir())
+
+
+def test_export_writes_a_file_once(tree_bundle, tmp_path):
+    output = tmp_path / "tree.tflite"
+    command = ["export", str(tree_bundle), "--format", "tflite", "-o", str(output)]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 0, done.output
+    assert f"{output}: {output.stat().st_size:,} bytes" in done.output
+    again = CliRunner().invoke(app, command)
+    assert str(again.exception) == f"{output}: exists; --overwrite replaces it"

@@ -88,9 +88,7 @@ def write_bytes_table(path, data):
 
 def write_csv_catalogue(path, data):
     write_folder(path / "images", data)
-    rows = [
-        f"{name},images/{'deeper/' if n > 4 else ''}{name}.jpg" for n, name in enumerate(data)
-    ]
+    rows = [f"{name},images/{'deeper/' if n > 4 else ''}{name}.jpg" for n, name in enumerate(data)]
     (path / "catalogue.csv").write_text("\n".join(["id,path", *rows]) + "\n", encoding="utf-8-sig")
     return [str(path / "catalogue.csv")]
 
@@ -185,7 +183,7 @@ def test_what_cannot_be_read_says_why(data, tmp_path):
     assert first.load() == data["galaxy00"]
     with pytest.raises(UnreadableImageError, match="has no path"):
         empty.load()
-    with pytest.raises(UnreadableImageError, match="cannot be read .No such file"):
+    with pytest.raises(UnreadableImageError, match=r"cannot be read .No such file"):
         absent.load()
     table = pa.table({"image": [{"bytes": None, "path": "a.jpg"}]})
     pq.write_table(table, tmp_path / "none.parquet")
@@ -226,8 +224,8 @@ def test_a_damaged_member_does_not_stop_the_archive(data, tmp_path):
         (lambda path: [_file(path / "a.csv", b"")], "a.csv: not a CSV table"),
         (lambda path: [_file(path / "a.csv", b"\xff\xfe")], "a.csv: not UTF-8 text at byte 0"),
         (lambda path: [_file(path / "a.csv", b"id,path\n")], "a.csv: no image in it"),
-        (lambda path: [_file(path / "a.csv", b"id,ra\n1,2\n")], "needs the columns 'id' and 'path'"),
-        (lambda path: [_file(path / "a.csv", b"id,path\n1,x.jpg\n")], "none of its first 100 paths"),
+        (lambda path: [_file(path / "a.csv", b"id,ra\n1,2\n")], "needs the columns 'id' and"),
+        (lambda path: [_file(path / "a.csv", b"id,path\n1,x.jpg\n")], "none of its first 100"),
     ],
 )  # fmt: skip
 def test_an_input_that_cannot_be_used_is_named(make, expected, tmp_path):
