@@ -53,6 +53,8 @@ class Description(BaseModel):
     """What it was trained on."""
     galaxies: int
     """How many galaxies it was trained on."""
+    learned_from: str | None = None
+    """`galaxies.splitting.fingerprint` of the split that it was trained on."""
     versions: dict[str, str] = Field(default_factory=lambda: {p: version(p) for p in _PACKAGES})
 
 

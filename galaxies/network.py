@@ -295,7 +295,9 @@ def train_mlp(
     optimizer = keras.optimizers.SGD(settings.learning_rate, momentum=settings.momentum)
     batches = GalaxyBatches(images, train.rows, train.labels, settings.batch, settings.seed)
     checks = GalaxyBatches(images, validation.rows, validation.labels, settings.batch)
-    return network, _fit(network, network, optimizer, batches, checks, settings.epochs)
+    return network, _fit(
+        network, keras.Sequential([network]), optimizer, batches, checks, settings.epochs
+    )
 
 
 def train_cnn(

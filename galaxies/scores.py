@@ -45,8 +45,16 @@ def judged(split: pd.DataFrame, predictions: pd.DataFrame, model: str) -> pd.Dat
     Raises
     ------
     GalaxiesError
-        If a test galaxy has no prediction, or one that was made when it was in another part.
+        If a training galaxy has a prediction, or a test galaxy has none, or one that was made
+        when it was in another part.
     """
+    known = split.loc[split["split"] == "train", "galaxy_id"]
+    learned = predictions.loc[predictions["galaxy_id"].isin(known), "galaxy_id"]
+    if not learned.empty:
+        raise GalaxiesError(
+            f"{model}: predicts {len(learned)} training galaxies, such as {learned.iloc[0]}; "
+            f"run `dvc repro predict@{model}`"
+        )
     test = split[split["split"] == "test"]
     columns = ["galaxy_id", "split", "p_spiral", "vote_fraction"]
     table = test.merge(predictions[columns], on="galaxy_id", how="left", suffixes=("", "_then"))

@@ -1,5 +1,6 @@
 """The protocol that says which galaxies train, validate and test."""
 
+import hashlib
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -120,6 +121,13 @@ def _draw(table: pd.DataFrame, share: float, seed: int) -> npt.NDArray[np.bool_]
     except ValueError as error:
         raise GalaxiesError(f"{len(groups)} galaxies are too few to divide: {error}") from error
     return table["sha1"].isin(drawn["sha1"]).to_numpy()
+
+
+def fingerprint(split: pd.DataFrame) -> str:
+    """Hash the IDs that a model may learn from: SHA-256 of the training and validation parts'."""
+    known = split.loc[split["split"] != "test", ["galaxy_id", "split"]].sort_values("galaxy_id")
+    rows = [f"{galaxy_id} {part}" for galaxy_id, part in known.itertuples(index=False)]
+    return hashlib.sha256("\n".join(rows).encode()).hexdigest()
 
 
 class Part(NamedTuple):

@@ -9,7 +9,7 @@ from galaxies.classifier import Classifier, prediction_table
 from galaxies.errors import GalaxiesError, run_stage
 from galaxies.outputs import write_table
 from galaxies.packing import open_array
-from galaxies.splitting import galaxies_of
+from galaxies.splitting import fingerprint, galaxies_of
 
 
 def main() -> None:
@@ -20,6 +20,11 @@ def main() -> None:
     split, packed = pd.read_parquet("data/split.parquet"), pd.read_parquet("data/images.parquet")
     held_out = galaxies_of(split, packed, "validation", "test")
     classifier = Classifier(Path("models", model))
+    if classifier.description.learned_from != fingerprint(split):
+        raise GalaxiesError(
+            f"models/{model}: learned from other galaxies than data/split.parquet lets it; "
+            f"run `dvc repro train_{model}`"
+        )
     prediction = classifier.predict_rows(open_array(Path(inputs)), held_out.rows)
     write_table(
         Path("data/predictions", f"{model}.parquet"),

@@ -13,7 +13,7 @@ from galaxies.origin import read_origin
 from galaxies.outputs import write_json
 from galaxies.packing import open_array
 from galaxies.settings import load_settings
-from galaxies.splitting import galaxies_of
+from galaxies.splitting import fingerprint, galaxies_of
 from galaxies.triage import make_promises
 
 
@@ -42,6 +42,7 @@ def main() -> None:
             triage=make_promises(calibration(raw), validation.labels, settings.triage),
             survey=settings.survey,
             galaxies=len(train.rows),
+            learned_from=fingerprint(split),
         )
         describe(folder, description)
     write_json(Path("metrics/train_inception.json"), {"trunk": origin.source, **fitted.chosen})

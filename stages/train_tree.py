@@ -10,7 +10,7 @@ from galaxies.errors import run_stage
 from galaxies.outputs import write_json
 from galaxies.packing import open_array
 from galaxies.settings import load_settings
-from galaxies.splitting import galaxies_of
+from galaxies.splitting import fingerprint, galaxies_of
 from galaxies.tree import fit_tree
 from galaxies.triage import make_promises
 
@@ -37,6 +37,7 @@ def main() -> None:
             triage=make_promises(calibration(raw), validation.labels, settings.triage),
             survey=settings.survey,
             galaxies=len(train.rows),
+            learned_from=fingerprint(split),
         )
         describe(folder, description)
     write_json(Path("metrics/train_tree.json"), fitted.chosen)

@@ -1,5 +1,6 @@
 """Surveys to test with: a tiny drawn one, and the real ones where they are."""
 
+import contextlib
 import io
 import os
 import zipfile
@@ -12,6 +13,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+import stages.pack
+import stages.split
 from galaxies.bundle import Description, describe, new_bundle
 from galaxies.calibration import Calibration
 from galaxies.splitting import Part
@@ -71,6 +74,24 @@ def write_tiny_survey(folder: Path, galaxies: int = 60) -> Path:
         rows.append(f"{galaxy_id},{1 - features:.4f},{features:.4f},0")
     rows[0] = rows[0].partition(",")[0] + ",0.1,0.1,0.8"
     return write_survey(folder, members, rows)
+
+
+def write_project(folder: Path, galaxies: int = 24) -> Path:
+    """A project folder with a small survey, packed and split; IDs from 1."""
+    random = np.random.default_rng(7)
+    members, rows = {}, []
+    for number in range(1, galaxies + 1):
+        spiral = number % 2
+        members[f"images/{number}.jpg"] = encode(draw_galaxy(random, bool(spiral), side=48))
+        rows.append(f"{number},{1 - spiral},{spiral},0")
+    write_survey(folder / "data/small", members, rows)
+    params = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    params = params.replace("survey: simulated", "survey: small").replace("size: 64", "size: 32")
+    (folder / "params.yaml").write_text(params, encoding="utf-8")
+    with contextlib.chdir(folder):
+        stages.pack.main()
+        stages.split.main()
+    return folder
 
 
 def every_other(rows: np.ndarray) -> Part:

@@ -32,7 +32,7 @@ from galaxies import cli
 from galaxies.errors import GalaxiesError, run_stage
 from galaxies.images import UnreadableImageError, decode_image, read_image
 from galaxies.survey import IMAGES, VOTES, list_images, open_archive, read_votes
-from tests.conftest import HEADER, ROOT, draw_galaxy, encode, write_survey
+from tests.conftest import HEADER, draw_galaxy, encode, write_project
 
 FRAME = draw_galaxy(np.random.default_rng(1), spiral=True, side=48)
 JPEG = encode(FRAME)
@@ -78,20 +78,9 @@ def predict(*words: str) -> Callable[[], None]:
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory) -> Path:
     """A project folder with a small survey, packed, split, and a tree trained on it."""
-    folder = tmp_path_factory.mktemp("prepared")
-    random = np.random.default_rng(7)
-    members, rows = {}, []
-    for number in range(1, GALAXIES + 1):
-        spiral = number % 2
-        members[f"images/{number}.jpg"] = encode(draw_galaxy(random, bool(spiral), side=48))
-        rows.append(f"{number},{1 - spiral},{spiral},0")
-    write_survey(folder / "data/small", members, rows)
-    params = (ROOT / "params.yaml").read_text(encoding="utf-8")
-    params = params.replace("survey: simulated", "survey: small").replace("size: 64", "size: 32")
-    (folder / "params.yaml").write_text(params, encoding="utf-8")
+    folder = write_project(tmp_path_factory.mktemp("prepared"), GALAXIES)
     with contextlib.chdir(folder):
-        for stage in (stages.pack, stages.split, stages.train_tree):
-            stage.main()
+        stages.train_tree.main()
     return folder
 
 

@@ -179,5 +179,8 @@ def test_predictions_made_on_training_galaxies_are_refused():
     predictions.loc[predictions["galaxy_id"] == 5, "split"] = "train"
     with pytest.raises(GalaxiesError, match="cnn: predicts test galaxy 5 as one of the train part"):
         judged(split, predictions, "cnn")
+    more = pd.concat([predictions, predictions.iloc[:1].assign(galaxy_id=3)])
+    with pytest.raises(GalaxiesError, match="cnn: predicts 1 training galaxies, such as 3"):
+        judged(split, more, "cnn")
     with pytest.raises(GalaxiesError, match="no prediction for 1 of 2 test galaxies, such as 2"):
         judged(split, predictions[predictions["galaxy_id"] != 2], "cnn")
