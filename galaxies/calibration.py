@@ -3,7 +3,6 @@
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
-from sklearn.linear_model import LogisticRegression
 
 Probabilities = npt.NDArray[np.float32]
 """(N,) probability of "spiral"."""
@@ -41,6 +40,9 @@ def fit_calibration(
     targets
         (N,) what they shall match: places in `CLASSES`, both of which occur, or vote fractions.
     """
+    # scikit-learn takes a second to import, which those who only predict need not wait for.
+    from sklearn.linear_model import LogisticRegression
+
     # Each galaxy stands for both answers, weighted by its votes.
     logits = np.tile(_logit(raw), 2)[:, None]
     answers = np.repeat([1, 0], len(raw))

@@ -5,8 +5,6 @@ from typing import NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import log_loss
 from tqdm import tqdm
 
 from galaxies.bundle import read_arrays
@@ -79,6 +77,10 @@ def fit_head(
     FittedHead
         The one with the least log loss; of equals the most penalised.
     """
+    # Those who only predict need not wait for the import.
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import log_loss
+
     known, held_out = embeddings[train.rows], embeddings[validation.rows]
     mean = known.mean(axis=0, dtype=np.float64)
     scale = known.std(axis=0, dtype=np.float64)

@@ -5,15 +5,6 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn.metrics import (
-    accuracy_score,
-    balanced_accuracy_score,
-    brier_score_loss,
-    log_loss,
-    precision_recall_fscore_support,
-    roc_auc_score,
-    roc_curve,
-)
 
 from galaxies.errors import GalaxiesError
 from galaxies.morphology import CLASSES, spiral_fraction
@@ -90,23 +81,28 @@ def score(table: pd.DataFrame, settings: EvaluateSettings) -> dict[str, float | 
         the least error that any model could reach, are there only where votes are soft, that is
         where some galaxy's volunteers disagree.
     """
+    # It takes a second to import: a prediction that does not fit is refused before.
+    from sklearn import metrics
+
     labels, p = _labels_and_p(table)
     said = (p > 0.5).astype(np.int64)
     intervals = bootstrap(labels, p, settings)
     scores: dict[str, float | int] = {
         "galaxies": len(labels),
-        "accuracy": float(accuracy_score(labels, said)),
+        "accuracy": float(metrics.accuracy_score(labels, said)),
         "accuracy_low": intervals.accuracy[0],
         "accuracy_high": intervals.accuracy[1],
-        "balanced_accuracy": float(balanced_accuracy_score(labels, said)),
-        "roc_auc": float(roc_auc_score(labels, p)),
+        "balanced_accuracy": float(metrics.balanced_accuracy_score(labels, said)),
+        "roc_auc": float(metrics.roc_auc_score(labels, p)),
         "roc_auc_low": intervals.roc_auc[0],
         "roc_auc_high": intervals.roc_auc[1],
-        "log_loss": float(log_loss(labels, p, labels=[0, 1])),
-        "brier": float(brier_score_loss(labels, p)),
+        "log_loss": float(metrics.log_loss(labels, p, labels=[0, 1])),
+        "brier": float(metrics.brier_score_loss(labels, p)),
         "ece": calibration_error(table, settings.reliability_bins),
     }
-    by_class = precision_recall_fscore_support(labels, said, labels=[0, 1], zero_division=0.0)
+    by_class = metrics.precision_recall_fscore_support(
+        labels, said, labels=[0, 1], zero_division=0.0
+    )
     for name, values in zip(("precision", "recall", "f1"), by_class[:3], strict=True):
         for place, value in zip(CLASSES, values, strict=True):
             scores[f"{name}_{place}"] = float(value)
@@ -179,6 +175,8 @@ def bootstrap(labels: Labels, p: npt.NDArray[np.float64], settings: EvaluateSett
     settings
         Number of resamples and seed.
     """
+    from sklearn import metrics
+
     random = np.random.default_rng(settings.seed)
     accuracies: list[float] = []
     areas: list[float] = []
@@ -187,7 +185,7 @@ def bootstrap(labels: Labels, p: npt.NDArray[np.float64], settings: EvaluateSett
         if np.ptp(labels[drawn]) == 0:
             continue  # a resample of one class has no ROC curve
         accuracies.append(((p[drawn] > 0.5) == labels[drawn]).mean())
-        areas.append(roc_auc_score(labels[drawn], p[drawn]))
+        areas.append(metrics.roc_auc_score(labels[drawn], p[drawn]))
     low, high = 2.5, 97.5
     return Intervals(
         (float(np.percentile(accuracies, low)), float(np.percentile(accuracies, high))),
@@ -242,7 +240,9 @@ def roc(table: pd.DataFrame) -> pd.DataFrame:
         `false_positive_rate` and `true_positive_rate`, "spiral" being positive. Thresholds are
         left out: the first is infinite, which JSON cannot say.
     """
-    false, true, _ = roc_curve(*_labels_and_p(table))
+    from sklearn import metrics
+
+    false, true, _ = metrics.roc_curve(*_labels_and_p(table))
     length = np.concatenate([[0], np.cumsum(np.abs(np.diff(false)) + np.abs(np.diff(true)))])
     marks = np.linspace(0, length[-1], _CURVE_POINTS)
     kept = np.unique(np.searchsorted(length, marks).clip(0, len(length) - 1))

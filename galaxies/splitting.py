@@ -6,8 +6,6 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn.model_selection import train_test_split
-from sklearn.utils import resample
 
 from galaxies.errors import GalaxiesError
 from galaxies.morphology import CLASSES, VOTED, most_voted, spiral_fraction
@@ -48,6 +46,9 @@ def split_galaxies(votes: pd.DataFrame, images: pd.DataFrame, settings: SplitSet
     GalaxiesError
         If votes and images have no galaxy in common, or a part would lack a class.
     """
+    # Those who only read a split need not wait for the import.
+    from sklearn.utils import resample
+
     table = votes.merge(images[["galaxy_id", "sha1"]], on="galaxy_id", validate="one_to_one")
     if table.empty:
         raise GalaxiesError(
@@ -111,6 +112,8 @@ def split_galaxies(votes: pd.DataFrame, images: pd.DataFrame, settings: SplitSet
 
 def _draw(table: pd.DataFrame, share: float, seed: int) -> npt.NDArray[np.bool_]:
     """Mark a stratified share of the galaxies, identical images together."""
+    from sklearn.model_selection import train_test_split
+
     groups = table.drop_duplicates("sha1")
     # A class of one galaxy cannot be stratified; it is drawn along with the largest class.
     classes = groups["class"]

@@ -2,12 +2,10 @@
 
 from itertools import product
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import log_loss
-from sklearn.tree import DecisionTreeClassifier
 from tqdm import tqdm
 
 from galaxies.bundle import read_arrays
@@ -17,6 +15,9 @@ from galaxies.images import Pixels
 from galaxies.packing import shrink
 from galaxies.settings import TreeSettings
 from galaxies.splitting import Part
+
+if TYPE_CHECKING:
+    from sklearn.tree import DecisionTreeClassifier
 
 _CHUNK = 512
 
@@ -128,6 +129,10 @@ def fit_tree(images: Pixels, train: Part, validation: Part, settings: TreeSettin
     FittedTree
         The tree with the least log loss; of equals the shallower and more pruned one.
     """
+    # Those who only predict need not wait for the import.
+    from sklearn.metrics import log_loss
+    from sklearn.tree import DecisionTreeClassifier
+
     known = _features(images, settings.size, train.rows)
     held_out = _features(images, settings.size, validation.rows)
     fitted: list[FittedTree] = []
@@ -163,7 +168,7 @@ def _features(
     return features
 
 
-def _as_arrays(model: DecisionTreeClassifier, size: int) -> DecisionTree:
+def _as_arrays(model: "DecisionTreeClassifier", size: int) -> DecisionTree:
     nodes = model.tree_
     spirals = nodes.value[:, 0, 1] * nodes.n_node_samples
     return DecisionTree(

@@ -6,7 +6,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
-from scipy.special import betaincinv
 
 from galaxies.calibration import Probabilities
 from galaxies.errors import GalaxiesError
@@ -56,6 +55,9 @@ def lower_bound(
     confidence
         Between 0 and 1.
     """
+    # Only training needs it; it takes half a second to import.
+    from scipy.special import betaincinv
+
     wrong = trials - right
     return np.where(right > 0, betaincinv(np.maximum(right, 1), wrong + 1, 1 - confidence), 0.0)
 

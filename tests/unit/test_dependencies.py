@@ -1,6 +1,8 @@
 """`dvc.yaml` names for every stage exactly the code it reaches and the settings it reads."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -67,6 +69,14 @@ def test_params_are_the_settings_that_the_script_reads(stage):
 def test_every_stage_script_is_in_the_pipeline():
     scripts = {path.name for path in (ROOT / "stages").glob("[!_]*.py")}
     assert scripts == {Path(script_of(stage)).name for stage in STAGES}
+
+
+@pytest.mark.parametrize("stage", ["split", "evaluate", "plot", "page"])
+def test_light_stages_start_without_the_packages_that_take_seconds(stage):
+    heavy = ["keras", "scipy", "sklearn", "tensorflow"]
+    code = f"import sys, stages.{stage}; print(sorted(set({heavy}) & set(sys.modules)))"
+    said = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True)
+    assert said.strip() == "[]"
 
 
 def test_the_models_are_the_same_everywhere():
