@@ -178,7 +178,7 @@ def main() -> None:
     if "up to date" not in said:
         raise RuntimeError(said)
     table = pd.DataFrame(rows).assign(galaxies_per_second=lambda t: options.galaxies / t["seconds"])
-    packing = float(table.set_index("stage").loc["pack", "galaxies_per_second"])
+    packing = options.galaxies / next(row["seconds"] for row in rows if row["stage"] == "pack")
     report = {
         "galaxies": options.galaxies,
         "processors": THREADS,

@@ -1,8 +1,11 @@
 """`dvc.yaml` names for every stage exactly the code it reaches and the settings it reads."""
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -84,3 +87,41 @@ def test_the_models_are_the_same_everywhere():
     assert models == evaluate.MODELS == tuple(LINES)
     made = {name: artifact["path"] for name, artifact in PIPELINE["artifacts"].items()}
     assert made == {model: f"models/{model}" for model in models}
+
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def package(requirement: str) -> str:
+    return re.split(r"[^A-Za-z0-9-]", requirement, maxsplit=1)[0].lower()
+
+
+def imported() -> set[str]:
+    """Packages that the project's own code imports, lazily or not."""
+    modules = set()
+    for folder in ("galaxies", "stages"):
+        for path in (ROOT / folder).glob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Import):
+                    modules |= {alias.name.split(".")[0] for alias in node.names}
+                elif isinstance(node, ast.ImportFrom) and node.module:
+                    modules.add(node.module.split(".")[0])
+    found = packages_distributions()
+    return {name.lower().replace("_", "-") for module in modules for name in found.get(module, [])}
+
+
+def test_every_package_asked_for_is_used_and_every_one_used_is_asked_for():
+    extras = PROJECT["optional-dependencies"]
+    asked = {package(item) for item in PROJECT["dependencies"]}
+    optional = {package(item) for name in extras if name != "dev" for item in extras[name]}
+    used = imported() - {"galaxies"}
+    assert asked - used == {"dvc"}  # the command that runs the pipeline
+    assert used - asked <= optional | {package(item) for item in extras["dev"]}
+
+
+def test_the_list_of_licences_names_every_package_asked_for():
+    text = (ROOT / "docs/dependencies.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| ([a-z][a-z0-9-]*) \|", text, re.M)
+    extras = PROJECT["optional-dependencies"].values()
+    asked = [package(item) for group in (PROJECT["dependencies"], *extras) for item in group]
+    assert sorted(set(listed) - {"package"}) == sorted(set(asked) - {"galaxies"})

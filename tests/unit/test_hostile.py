@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -593,6 +594,100 @@ COMMAND_CASES = [
     Case("predict: no inputs", predict("tree", "none.npy"), lambda: None, "none.npy: No such file"),
 ]
 
+
+def classify(*words: str) -> Callable[[], None]:
+    return command("classify", *words, "--model", "models/tree", "-o", "out.parquet")
+
+
+def fits(data: bytes):
+    """A folder of one FITS file."""
+
+    def spoil() -> None:
+        Path("sky").mkdir()
+        Path("sky/1.fits").write_bytes(data)
+
+    return spoil
+
+
+def nothing() -> None:
+    """Spoil nothing: the command itself is wrong."""
+
+
+CLASSIFY_CASES = [
+    Case(f"classify: {what}", classify(*words), spoil, said, status)
+    for what, words, spoil, said, status in [
+        ("no inputs", (), nothing, "(?s).*Missing argument", 2),
+        ("an absent folder", ("none",), nothing, "none: ", 1),
+        ("an empty folder", ("sky",), lambda: Path("sky").mkdir(), ".*sky: no image in it", 1),
+        ("settings", ("params.yaml",), nothing, ".*params.yaml: ", 1),
+        ("an absent list", ("none.csv",), nothing, ".*none.csv: ", 1),
+        ("an empty list", ("list.csv",), lambda: Path("list.csv").touch(), ".*list.csv: ", 1),
+        (
+            "a list of another encoding",
+            ("list.csv",),
+            lambda: Path("list.csv").write_bytes("id,größe\n".encode("utf-16")),
+            ".*list.csv: not UTF-8 text",
+            1,
+        ),
+        (
+            "a false table",
+            ("list.parquet",),
+            lambda: Path("list.parquet").write_bytes(b"PAR1PAR1"),
+            ".*list.parquet: ",
+            1,
+        ),
+        ("a cut-off zip", (str(ARCHIVE),), cut(3000), ".*images_training_rev1.zip: is cut off", 1),
+        ("three views", (str(ARCHIVE), "--views", "3"), nothing, "(?s).*Invalid value", 2),
+        ("no workers", (str(ARCHIVE), "--workers", "0"), nothing, "(?s).*Invalid value", 2),
+        ("an agreement in words", (str(ARCHIVE), "--agreement", "much"), nothing, "(?s).*Inval", 2),
+        ("an unknown engine", (str(ARCHIVE), "--engine", "steam"), nothing, "(?s).*Invalid val", 2),
+    ]
+] + [
+    Case(
+        f"classify: {what}",
+        command("classify", str(ARCHIVE), *words),
+        spoil,
+        said,
+        status,
+    )
+    for what, words, spoil, said, status in [
+        ("no bundle", ("--model", "none", "-o", "o.csv"), nothing, ".*none: no bundle", 1),
+        (
+            "no table",
+            ("--model", "models/tree", "-o", "o.txt"),
+            nothing,
+            "o.txt: unknown suffix",
+            1,
+        ),
+        (
+            "a folder for a table",
+            ("--model", "models/tree", "-o", "data/o.csv"),
+            lambda: Path("data/o.csv").mkdir(),
+            "data/o.csv: ",
+            1,
+        ),
+    ]
+]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(b"SIMPLE  =                    T".ljust(2880), id="a header without end"),
+        pytest.param(b"SIMPLE  =                    T / cut", id="cut off"),
+        pytest.param(PNG[:60], id="a PNG cut off"),
+    ],
+)
+def test_a_bad_fits_file_is_named_in_the_table_and_the_rest_is_classified(project, capsys, data):
+    fits(data)()
+    Path("sky/2.jpg").write_bytes(JPEG)
+    assert outcome(classify("sky"), capsys).status == 3  # as the command's help says
+    table = pd.read_parquet("out.parquet")
+    assert table["p_spiral"].isna().tolist() == [True, False]
+    assert table["error"][0]
+
+
 CASES = [
     *VOTE_CASES,
     *ARCHIVE_CASES,
@@ -600,6 +695,7 @@ CASES = [
     *SETTING_CASES,
     *BUNDLE_CASES,
     *COMMAND_CASES,
+    *CLASSIFY_CASES,
 ]
 
 
