@@ -1,6 +1,7 @@
 """The neural networks on pixels: a hidden layer, and convolutions."""
 
 import contextlib
+import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -428,7 +429,11 @@ def predict_network(network: keras.Model, images: Pixels) -> Probabilities:
 
 def save_network(network: keras.Model, folder: Path) -> None:
     """Write the architecture and the weights; unlike `.keras` files, the same bytes each time."""
-    (folder / "network.json").write_text(network.to_json(indent=1) + "\n", encoding="utf-8")
+    architecture = json.loads(network.to_json())
+    # How it was trained; to load that, Keras would have to find our own `accuracy`.
+    architecture.pop("compile_config", None)
+    text = json.dumps(architecture, indent=1) + "\n"
+    (folder / "network.json").write_text(text, encoding="utf-8")
     network.save_weights(folder / "network.weights.h5")
 
 

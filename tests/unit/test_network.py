@@ -89,6 +89,14 @@ def test_a_saved_network_predicts_the_same_and_holds_no_augmentation(images, tmp
     )
 
 
+def test_a_saved_baseline_predicts_the_same_and_holds_no_training(images, tmp_path):
+    network, _ = train_mlp(images, TRAIN, VALIDATION, MLP)
+    save_network(network, tmp_path)
+    assert "optimizer" not in (tmp_path / "network.json").read_text()
+    loaded = load_network(tmp_path)
+    assert np.array_equal(predict_network(loaded, images), predict_network(network, images))
+
+
 def test_the_best_epoch_on_validation_is_kept(images):
     network, trained = train_mlp(images, TRAIN, VALIDATION, MLP)
     losses = [row["validation_loss"] for row in trained.curve]
