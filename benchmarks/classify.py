@@ -24,12 +24,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from PIL import Image
 
 from galaxies.bundle import PRETRAINED
-from galaxies.classification import BATCH, GalaxyClassifier, decode
+from galaxies.classification import BATCH, COLUMNS, GalaxyClassifier, decode
 from galaxies.images import Pixels, reduce_image
-from galaxies.jobs import Model, Progress, Shards, classify_chunks, run_job
+from galaxies.jobs import SHARD, Model, Progress, Shards, classify_chunks, run_job
 from galaxies.outputs import write_json
 from galaxies.sources import Chunk, batched, open_sources
 from galaxies.survey import IMAGES
@@ -103,6 +104,24 @@ def measure_decode(options: argparse.Namespace) -> Measured:
         "decode, one thread": one,
         "decode at a reduced scale": best(lambda: in_threads(drafted, batches)),
     }
+
+
+def measure_write(options: argparse.Namespace) -> Measured:
+    """Write shards."""
+    classifier = loaded(options, 1)
+    size = classifier.description.size
+    noise = np.random.default_rng(0).integers(0, 60, (SHARD, size, size, 3), dtype=np.uint8)
+    table = pa.Table.from_pandas(classifier.classify(list(noise)), COLUMNS)
+    folder = options.scratch / "shards"
+    folder.mkdir(exist_ok=True)
+    shards = Shards(str(folder))
+
+    def work() -> int:
+        for number in range(10):
+            shards.write(number, table)
+        return 10 * len(table)
+
+    return {"write": best(work)}
 
 
 def draft(data: bytes, size: int, crop: float) -> Image.Image:
@@ -270,6 +289,7 @@ def measurements(options: argparse.Namespace) -> dict[str, Callable[[], Measured
     return {
         "read": partial(measure_read, options),
         "decode": partial(measure_decode, options),
+        "write": partial(measure_write, options),
         "forward": partial(measure_forward, options),
         "forward_shared": partial(measure_forward_shared, options),
         "forward_bfloat16": partial(measure_forward_bfloat16, options),
