@@ -1,5 +1,6 @@
 """A long classification: shards that are written one by one, and the table they make together."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -67,12 +68,11 @@ def one_thread_each(*, bfloat16: bool) -> None:
     """Tell TensorFlow, before it starts, to compute within the thread that asks it."""
     import tensorflow as tf
 
-    try:
-        tf.config.threading.set_intra_op_parallelism_threads(1)
-    except RuntimeError:
-        return  # it runs already, in a process that is not ours alone
     if bfloat16:
         tf.config.optimizer.set_experimental_options({"auto_mixed_precision_onednn_bfloat16": True})
+    # In a process that is not ours alone it may run already.
+    with contextlib.suppress(RuntimeError):
+        tf.config.threading.set_intra_op_parallelism_threads(1)
 
 
 Progress = Callable[[int], object]
