@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -361,8 +362,11 @@ def operations(network: keras.Model) -> int:
 def _start_from(network: keras.Model, name: str) -> None:
     """Give a network the weights of one that comes with the package."""
     try:
-        network.load_weights(PRETRAINED / name / "network.weights.h5")
-    except ValueError as error:
+        with warnings.catch_warnings():
+            # Keras only warns of layers that the file does not have.
+            warnings.simplefilter("error", UserWarning)
+            network.load_weights(PRETRAINED / name / "network.weights.h5")
+    except (ValueError, UserWarning) as error:
         raise GalaxiesError(
             f"cnn.residual.filters: the network {name!r} that training starts from has other "
             "layers; put the filters back, or set cnn.residual.start to null"
