@@ -4,8 +4,8 @@ Each trains on the pipeline's split of a survey with the settings of `params.yam
 the validation galaxies, and scored on the test galaxies: the reference's recipe as it was, in one
 orientation; the residual recipe in one orientation and in the average of eight; and, if asked for,
 once more from random weights, with a learning rate of 0.003. "fed share" compares the rate of
-training with that on one batch in memory. All galaxies of the surveys named behind `--also` train as well, but
-those named by `--leave-out`, which are also in the survey under other IDs.
+training with that on one batch in memory. All galaxies of the surveys named behind `--also` train
+as well, but those named by `--leave-out`, which are also in the survey under other IDs.
 
     python -m benchmarks.reference data/gz1 --random-weights
     python -m benchmarks.reference data/kaggle --also data/gz1 data/gz2 -o benchmarks/kaggle.json \
