@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.clones import lock, make_clone, run
-from benchmarks.interrupt import REPRO, kill_stage
+from benchmarks.clones import lock, make_clone
+from benchmarks.interrupt import kill_stage, recover
 from tests.conftest import ROOT
 from tests.pipeline.conftest import TINY
 
@@ -24,7 +24,7 @@ def killed(tmp_path_factory, tiny_survey) -> Path:
 def test_a_killed_stage_recovers_to_the_same_bytes(clone, killed, stage):
     for after, alone in ((0.0, False), (1.0, True), (1.5, False)):
         kill_stage(killed, stage, after, alone=alone)
-    run(killed, *REPRO, stage)
+    recover(killed, stage)
     assert lock(killed)[stage] == lock(clone)[stage]
     made = {out["path"] for out in lock(killed)[stage]["outs"]}
     for folder in {(killed / path).parent for path in made}:
