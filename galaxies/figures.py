@@ -621,10 +621,9 @@ def draw_triage(results: Sequence[Result]) -> Figure:
     figure = Figure(figsize=(_WIDTH, 3.4 + 0.15 * len(results)), layout="constrained")
     axes = figure.add_subplot()
     lowest = min(one.triage["agreement"].iloc[-1] for one in results)
-    for promised in results[0].scores["triage"]:
-        wished = float(promised.rstrip("%")) / 100
-        axes.axhline(wished, color=_GREY, lw=0.6)
-        axes.text(0.01, wished, f"{promised} wished", size=_SMALL, va="top", color=_GREY)
+    wished = results[0].scores["triage"]
+    for agreement in wished:
+        axes.axhline(float(agreement.rstrip("%")) / 100, color=_GREY, lw=0.6)
     for result in results:
         curve, line = result.triage, result.line
         axes.plot(
@@ -634,23 +633,23 @@ def draw_triage(results: Sequence[Result]) -> Figure:
             ls=line.dashes,
             label=result.title,
         )
-        kept = [one for one in result.scores["triage"].values() if "agreement" in one]
-        axes.plot(
-            [one["decided"] for one in kept],
-            [one["agreement"] for one in kept],
-            color=line.color,
-            ls="none",
-            marker=line.marker,
-            ms=5,
-            clip_on=False,
-        )
+        made = [one for one in result.scores["triage"].values() if "agreement" in one]
+        for one in made:
+            axes.plot(
+                one["decided"],
+                one["agreement"],
+                color=line.color,
+                marker=line.marker,
+                ms=5,
+                clip_on=False,
+            )
     axes.set(xlim=(0, 1), ylim=(lowest - 0.02, 1))
     axes.set(xlabel="share of galaxies that the machine decides", ylabel="agreement with the votes")
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(PercentFormatter(1, decimals=0))
     figure.legend(
         loc="outside lower center",
-        title="marks: thresholds found on the validation galaxies",
+        title=f"wished agreement: {', '.join(wished)}\nmarks: thresholds found in validation",
         title_fontsize=8,
         handlelength=2.6,
     )
