@@ -533,7 +533,7 @@ BUNDLE_CASES = [
         ("weights text", rewritten("tree.npz", b"text"), "/tree.npz: damaged"),
         ("weights one array", rewritten("tree.npz", npy()), "/tree.npz: damaged"),
         ("weights a huge array", huge_array, "/tree.npz: damaged"),
-        ("weights that run code", nodes(left=np.array([print], dtype=object)), "/tree.npz: damage"),
+        ("weights that run code", nodes(left=np.array([Path], dtype=object)), "/tree.npz: damage"),
         ("nodes in a loop", nodes(left=lambda a: a * 0), "/tree.npz: its nodes make no tree"),
         ("nodes beyond the end", nodes(left=lambda a: a + 10**6), "/tree.npz: its nodes make no "),
         ("nodes of all lengths", nodes(right=lambda a: a[:1]), "/tree.npz: its nodes make no tree"),
