@@ -25,6 +25,7 @@ from galaxies.errors import GalaxiesError
 from galaxies.images import Pixels
 from galaxies.morphology import CLASSES
 from galaxies.outputs import written_beside
+from galaxies.summary import with_interval
 
 
 class Line(NamedTuple):
@@ -126,11 +127,6 @@ class Result(NamedTuple):
     def line(self) -> Line:
         """How the model is drawn."""
         return LINES[self.model]
-
-    def with_interval(self, score: str) -> str:
-        """Say a score and its 95% interval."""
-        low, high = self.scores[f"{score}_low"], self.scores[f"{score}_high"]
-        return f"{self.scores[score]:.3f} ({low:.3f}–{high:.3f})"  # noqa: RUF001
 
 
 def choose_samples(split: pd.DataFrame, count: int) -> dict[str, pd.DataFrame]:
@@ -544,7 +540,7 @@ def draw_confusion(result: Result) -> Figure:
     axes.set_yticks(range(len(CLASSES)), CLASSES, rotation=90, va="center")
     axes.tick_params(length=0)
     axes.set(xlabel="class by the model", ylabel="class by the votes")
-    axes.set_title(f"{result.title}\naccuracy {result.with_interval('accuracy')}")
+    axes.set_title(f"{result.title}\naccuracy {with_interval(result.scores, 'accuracy')}")
     bar = figure.colorbar(shown, label="share of the voted class", format=PercentFormatter(1))
     bar.outline.set_linewidth(0.6)
     return figure
@@ -562,7 +558,7 @@ def draw_roc(results: Sequence[Result]) -> Figure:
             result.roc["true_positive_rate"],
             color=result.line.color,
             ls=result.line.dashes,
-            label=f"{result.title}: {result.with_interval('roc_auc')}",
+            label=f"{result.title}: {with_interval(result.scores, 'roc_auc')}",
         )
     axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
     axes.set(xlabel="share of ellipticals taken for spirals", ylabel="share of spirals found")

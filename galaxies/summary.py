@@ -1,19 +1,27 @@
 """How all models did, in a few lines for the terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import pandas as pd
 
-from galaxies.figures import Result
+MODELS: Final = ("tree", "mlp", "cnn", "inception")
+"""All models, in the order in which tables name them."""
 
 
-def score_table(results: Sequence[Result]) -> str:
+def with_interval(scores: Mapping[str, Any], name: str) -> str:
+    """Say one of the scores that `galaxies.scores.score` returns, and its 95% interval."""
+    low, high = scores[f"{name}_low"], scores[f"{name}_high"]
+    return f"{scores[name]:.3f} ({low:.3f}–{high:.3f})"  # noqa: RUF001
+
+
+def score_table(results: Sequence[Mapping[str, Any]]) -> str:
     """Put the scores of the models below each other.
 
     Parameters
     ----------
     results
-        One or more.
+        What `metrics/<model>.json` holds, of one model or more.
 
     Returns
     -------
@@ -23,11 +31,11 @@ def score_table(results: Sequence[Result]) -> str:
     """
     rows = [
         {
-            "accuracy (95% interval)": result.with_interval("accuracy"),
-            "ROC AUC": f"{result.scores['roc_auc']:.3f}",
-            "ECE": f"{result.scores['ece']:.3f}",
-            "Brier": f"{result.scores['brier']:.3f}",
+            "accuracy (95% interval)": with_interval(scores, "accuracy"),
+            "ROC AUC": f"{scores['roc_auc']:.3f}",
+            "ECE": f"{scores['ece']:.3f}",
+            "Brier": f"{scores['brier']:.3f}",
         }
-        for result in results
+        for scores in results
     ]
-    return pd.DataFrame(rows, index=[result.title for result in results]).to_string()
+    return pd.DataFrame(rows, index=[scores["model"] for scores in results]).to_string()

@@ -9,9 +9,8 @@ from galaxies.errors import run_stage
 from galaxies.outputs import write_json, write_records, write_text_table
 from galaxies.scores import accuracy_by_agreement, confusion, judged, reliability, roc, score
 from galaxies.settings import load_settings
+from galaxies.summary import MODELS
 from galaxies.triage import coverage, judge_promises
-
-MODELS = ("tree", "mlp", "cnn", "inception")
 
 
 def main() -> None:

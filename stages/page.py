@@ -1,11 +1,13 @@
-"""Make the page that `dvc plots show` fills, with all its JavaScript inside."""
+"""Make the page that `dvc plots show` fills, and say what the run has made."""
 
+import json
 from pathlib import Path
 
 import vl_convert
 
 from galaxies.errors import run_stage
 from galaxies.outputs import written_beside
+from galaxies.summary import MODELS, score_table
 
 # DVC's own page fetches Vega from the internet when it is opened. This one leaves out DVC's
 # {scripts}; a function keeps the bundle's names from those of DVC's plots.
@@ -30,6 +32,15 @@ BUNDLE
 </html>
 """
 
+SUMMARY = """
+{models} models in models/, judged on {galaxies:,} test galaxies:
+
+{table}
+
+Scores in metrics/, probabilities in data/predictions/. Pictures in figures/; look first at
+  roc_all.png, reliability_all.png, samples.png, mistakes.png and cnn/cnn_layer_0.png
+Everything on one page: dvc plots show"""
+
 
 def main() -> None:
     """Run the stage."""
@@ -37,6 +48,10 @@ def main() -> None:
     bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version="5.21")
     with written_beside(Path("figures/page.html")) as beside:
         beside.write_text(PAGE.replace("BUNDLE", bundle), encoding="utf-8")
+
+    results = [json.loads(Path("metrics", f"{m}.json").read_text("utf-8")) for m in MODELS]
+    galaxies, table = results[0]["galaxies"], score_table(results)
+    print(SUMMARY.format(models=len(results), galaxies=galaxies, table=table))
 
 
 if __name__ == "__main__":

@@ -25,16 +25,6 @@ from galaxies.figures import (
 from galaxies.outputs import table_title
 from galaxies.packing import open_array
 from galaxies.settings import load_settings
-from galaxies.summary import score_table
-
-SUMMARY = """
-{models} models in models/, judged on {galaxies:,} test galaxies:
-
-{table}
-
-Scores in metrics/, probabilities in data/predictions/. Pictures in figures/; look first at
-  roc_all.png, reliability_all.png, samples.png, mistakes.png and cnn/cnn_layer_0.png
-Everything on one page: dvc plots show"""
 
 
 def main() -> None:
@@ -62,10 +52,6 @@ def main() -> None:
     save_figure(figures / "triage.png", draw_triage(results))
     save_figure(figures / "agreement.png", draw_agreement(results))
     save_figure(figures / "learning.png", draw_learning(results))
-
-    galaxies = results[0].scores["galaxies"]
-    table = score_table(results)
-    print(SUMMARY.format(models=len(results), galaxies=galaxies, table=table))
 
 
 def read_result(model: str) -> Result:

@@ -9,12 +9,13 @@ import pytest
 
 from benchmarks.clones import Surroundings, lock, results, run, set_params
 from benchmarks.repeat import compare
+from galaxies.summary import MODELS
 from tests.pipeline.conftest import TINY
 
 pytestmark = pytest.mark.pipeline
 
-MODELS = ("tree", "mlp", "cnn", "inception")
 PREDICTS = {f"predict@{model}" for model in MODELS}
+JUDGED = ("evaluate", "plot", "page")
 TRAINS = {f"train_{model}" for model in MODELS}
 
 
@@ -87,30 +88,30 @@ def test_the_plots_page_holds_every_plot(clone):
         (
             "pack.crop",
             0.6,
-            {"pack", "split", *TRAINS, *PREDICTS, "evaluate", "explain", "plot"},
+            {"pack", "split", *TRAINS, *PREDICTS, "explain", *JUDGED},
         ),
-        ("split.seed", 1, {"split", *TRAINS, *PREDICTS, "evaluate", "explain", "plot"}),
-        ("tree.max_depth", [3], {"train_tree", "predict@tree", "evaluate", "plot"}),
-        ("mlp.hidden", 9, {"train_mlp", "predict@mlp", "evaluate", "plot"}),
-        ("cnn.residual.epochs", 4, {"train_cnn", "predict@cnn", "evaluate", "explain", "plot"}),
+        ("split.seed", 1, {"split", *TRAINS, *PREDICTS, "explain", *JUDGED}),
+        ("tree.max_depth", [3], {"train_tree", "predict@tree", *JUDGED}),
+        ("mlp.hidden", 9, {"train_mlp", "predict@mlp", *JUDGED}),
+        ("cnn.residual.epochs", 4, {"train_cnn", "predict@cnn", "explain", *JUDGED}),
         (
             "inception.weights",
             "auto",
-            {"trunk", "embed", "train_inception", "predict@inception", "evaluate", "plot"},
+            {"trunk", "embed", "train_inception", "predict@inception", *JUDGED},
         ),
         (
             "inception.size",
             96,
-            {"embed", "train_inception", "predict@inception", "evaluate", "plot"},
+            {"embed", "train_inception", "predict@inception", *JUDGED},
         ),
         (
             "inception.regularisation",
             [2.0],
-            {"train_inception", "predict@inception", "evaluate", "plot"},
+            {"train_inception", "predict@inception", *JUDGED},
         ),
-        ("evaluate.bootstrap", 101, {"evaluate", "plot"}),
-        ("explain.spiral", 587722952767439457, {"explain"}),
-        ("plot.samples", 3, {"plot"}),
+        ("evaluate.bootstrap", 101, {*JUDGED}),
+        ("explain.spiral", 587722952767439457, {"explain", "page"}),
+        ("plot.samples", 3, {"plot", "page"}),
     ],
 )
 def test_a_changed_setting_touches_only_its_branch(clone, key, value, expected):
@@ -168,7 +169,7 @@ def test_a_changed_depth_reruns_the_trees_branch_alone(clone):
     set_params(clone, {"tree.max_depth": [2, 3]})
     output = run(clone, "dvc", "repro")
     # What a rerun leaves as it was stops the change there.
-    assert stages_run(output) <= {"train_tree", "predict@tree", "evaluate", "plot"}
+    assert stages_run(output) <= {"train_tree", "predict@tree", *JUDGED}
     assert "train_tree" in stages_run(output)
     run(clone, "dvc", "metrics", "diff")
     run(clone, "dvc", "plots", "diff", "--out", "page")

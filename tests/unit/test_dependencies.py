@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from galaxies.figures import LINES
-from stages import evaluate
+from galaxies.summary import MODELS
 
 ROOT = Path(__file__).parents[2]
 PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
@@ -84,7 +84,7 @@ def test_light_stages_start_without_the_packages_that_take_seconds(stage):
 
 def test_the_models_are_the_same_everywhere():
     models = tuple(PIPELINE["stages"]["predict"]["foreach"])
-    assert models == evaluate.MODELS == tuple(LINES)
+    assert models == MODELS == tuple(LINES)
     made = {name: artifact["path"] for name, artifact in PIPELINE["artifacts"].items()}
     assert made == {model: f"models/{model}" for model in models}
 
