@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -28,6 +29,9 @@ SHARD: Final = 4096
 """Galaxies in a shard; a shard of another size would be another job."""
 
 _FORMAT: Final = 1
+_JOB: Final = "job.json"
+_SHARD_NAME: Final = re.compile(r"[0-9]{8}\.parquet")
+_OURS: Final = re.compile(r"[0-9]{8}\.parquet|job\.json|\.([0-9]{8}\.parquet|job\.json)\.[0-9]+")
 
 T = TypeVar("T")
 
@@ -90,15 +94,17 @@ class Shards:
 
     def write(self, number: int, table: pa.Table) -> None:
         """Write a shard, whole or not at all."""
-        fs, inside = url_to_fs(self.folder)
-        name = f"{number:08d}.parquet"
         buffer = pa.BufferOutputStream()
         pq.write_table(table, buffer, compression="zstd")
+        self._write(f"{number:08d}.parquet", buffer.getvalue().to_pybytes())
+
+    def _write(self, name: str, data: bytes) -> None:
+        fs, inside = url_to_fs(self.folder)
         # An object in a bucket appears whole; a file on disk is renamed into place.
         local = "file" in fs.protocol
         partial = f"{inside}/.{name}.{os.getpid()}" if local else f"{inside}/{name}"
         try:
-            fs.pipe_file(partial, buffer.getvalue().to_pybytes())
+            fs.pipe_file(partial, data)
             if local:
                 Path(partial).replace(f"{inside}/{name}")
         except OSError as error:
@@ -109,10 +115,11 @@ class Shards:
 
     def numbers(self) -> set[int]:
         """Chunks that are done."""
+        return {int(name[:8]) for name in self._names() if _SHARD_NAME.fullmatch(name)}
+
+    def _names(self) -> list[str]:
         fs, inside = url_to_fs(self.folder)
-        names = (str(path).rpartition("/")[2] for path in fs.ls(inside, detail=False))
-        stems = (name.removesuffix(".parquet") for name in names if name.endswith(".parquet"))
-        return {int(stem) for stem in stems if stem.isdigit()}
+        return [str(path).rpartition("/")[2] for path in fs.ls(inside, detail=False)]
 
     def read(self, number: int) -> pa.Table:
         """Read a shard back."""
@@ -139,13 +146,13 @@ class Shards:
         Raises
         ------
         GalaxiesError
-            If the folder holds shards of another job.
+            If the folder holds shards of another job, or files that are no shards.
         """
         fs, inside = url_to_fs(self.folder)
-        path = f"{inside}/job.json"
-        if fs.exists(path):
-            begun = json.loads(fs.cat_file(path))
-            changed = [key for key in job if begun.get(key) != job[key]]
+        if fs.isfile(inside):
+            raise GalaxiesError(f"{self.folder}: is a file; name a new or empty folder")
+        if begun := self.begun():
+            changed = [key for key in job if key != "output" and begun.get(key) != job[key]]
             if not changed:
                 return
             if not overwrite:
@@ -153,15 +160,38 @@ class Shards:
                     f"{self.folder}: begun with another {' and another '.join(changed)}; give what "
                     "it was begun with to continue it, or --overwrite to begin again"
                 )
-        if fs.exists(inside):
-            fs.rm(inside, recursive=True)
+            self.remove()
+        elif fs.exists(inside):
+            strange = [name for name in self._names() if not name.startswith(f".{_JOB}")]
+            if strange:
+                raise GalaxiesError(
+                    f"{self.folder}: holds other files, such as {min(strange)!r}; "
+                    "name a new or empty folder"
+                )
         fs.makedirs(inside, exist_ok=True)
-        fs.pipe_file(path, json.dumps(job, indent=2).encode())
+        self._write(_JOB, json.dumps(job, indent=2).encode())
+
+    def begun(self) -> dict[str, Any]:
+        """Return the job that was begun here, empty if there is none."""
+        fs, inside = url_to_fs(self.folder)
+        if not fs.exists(f"{inside}/{_JOB}"):
+            return {}
+        try:
+            return dict(json.loads(fs.cat_file(f"{inside}/{_JOB}")))
+        except (ValueError, TypeError) as error:
+            raise GalaxiesError(
+                f"{self.folder}/{_JOB}: damaged; remove the folder to begin again"
+            ) from error
 
     def remove(self) -> None:
-        """Delete the folder."""
+        """Delete the shards, and the folder if nothing else is in it."""
         fs, inside = url_to_fs(self.folder)
-        fs.rm(inside, recursive=True)
+        names = [name for name in self._names() if _OURS.fullmatch(name)]
+        # The job's name goes last: without it, shards that are left would be nobody's.
+        for name in sorted(names, key=lambda name: name == _JOB):
+            fs.rm_file(f"{inside}/{name}")
+        if "file" in fs.protocol and not self._names():
+            fs.rmdir(inside)
 
 
 def run_job(
@@ -205,8 +235,9 @@ def run_job(
         raise GalaxiesError(f"{output}: unknown suffix; written are {', '.join(TABLE_SUFFIXES)}")
     read_description(model.folder)
     parts = Shards(shards or f"{output.absolute()}.shards")
-    fs, inside = url_to_fs(parts.folder)
-    if output.exists() and not overwrite and not fs.exists(inside):
+    # Killed after the table was whole, before the shards were gone, the same command succeeds.
+    ours = parts.begun().get("output") == str(output.absolute())
+    if output.exists() and not overwrite and not ours:
         raise GalaxiesError(f"{output}: exists; --overwrite replaces it")
     sources = open_sources(inputs)
     carried = next((source.carried for source in sources if source.carried), pa.schema([]))
@@ -221,6 +252,7 @@ def run_job(
         "model": model.fingerprint(),
         "input": [source.fingerprint() for source in sources],
         "shard": SHARD,
+        "output": str(output.absolute()),
     }
     parts.begin(job, overwrite=overwrite)
     number_of_shards = _run(sources, model, engine, parts)

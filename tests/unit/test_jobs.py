@@ -230,6 +230,72 @@ def test_an_output_that_exists_is_kept(archive, tree_bundle, tmp_path):
     assert len(pd.read_csv(output)) == 40
 
 
+def test_a_folder_that_holds_other_files_is_no_place_for_shards(archive, tree_bundle, tmp_path):
+    mine = tmp_path / "thesis"
+    (mine / "figures").mkdir(parents=True)
+    (mine / "00000000.parquet").write_text("mine")
+    for overwrite in (False, True):
+        with pytest.raises(GalaxiesError, match=r"thesis: holds other files, such as '00000000"):
+            run(archive, tmp_path / "a.csv", tree_bundle, shards=str(mine), overwrite=overwrite)
+    assert (mine / "00000000.parquet").read_text() == "mine"
+    with pytest.raises(GalaxiesError, match=r"00000000.parquet: is a file; name a new or empty"):
+        run(archive, tmp_path / "a.csv", tree_bundle, shards=str(mine / "00000000.parquet"))
+
+
+def test_what_others_put_beside_the_shards_is_left_there(archive, tree_bundle, tmp_path):
+    shards = tmp_path / "shards"
+    shards.mkdir()
+    engine = partial(dying_engine, after=2)
+    with pytest.raises(KeyboardInterrupt):
+        run(archive, tmp_path / "a.csv", tree_bundle, engine, shards=str(shards))
+    (shards / "notes.txt").write_text("mine")
+    run(archive, tmp_path / "a.csv", tree_bundle, shards=str(shards))
+    assert [path.name for path in shards.iterdir()] == ["notes.txt"]
+
+
+def test_an_output_that_exists_is_kept_beside_an_empty_folder_or_another_job(
+    archive, tree_bundle, tmp_path
+):
+    shards, output = tmp_path / "shards", tmp_path / "out.csv"
+    shards.mkdir()
+    output.write_text("mine")
+    with pytest.raises(GalaxiesError, match="--overwrite replaces it"):
+        run(archive, output, tree_bundle, shards=str(shards))
+    engine = partial(dying_engine, after=2)
+    with pytest.raises(KeyboardInterrupt):
+        run(archive, tmp_path / "a.csv", tree_bundle, engine, shards=str(shards))
+    with pytest.raises(GalaxiesError, match="--overwrite replaces it"):
+        run(archive, output, tree_bundle, shards=str(shards))
+    assert output.read_text() == "mine"
+
+
+def test_a_run_killed_after_its_table_was_whole_is_whole(
+    archive, tree_bundle, tmp_path, monkeypatch
+):
+    def killed(self):
+        raise KeyboardInterrupt
+
+    output = tmp_path / "out.csv"
+    monkeypatch.setattr(jobs.Shards, "remove", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(archive, output, tree_bundle)
+    whole = output.read_bytes()
+    monkeypatch.undo()
+    monkeypatch.setattr(jobs, "SHARD", 6)
+    run(archive, output, tree_bundle)
+    assert output.read_bytes() == whole
+    assert [path.name for path in tmp_path.glob("out*")] == ["out.csv"]
+
+
+@pytest.mark.parametrize("content", [b"", b'{"format"', b"[1]", b"\xff"])
+def test_a_damaged_note_of_the_job_is_named(archive, tree_bundle, tmp_path, content):
+    with pytest.raises(KeyboardInterrupt):
+        run(archive, tmp_path / "a.csv", tree_bundle, partial(dying_engine, after=2))
+    (tmp_path / "a.csv.shards/job.json").write_bytes(content)
+    with pytest.raises(GalaxiesError, match=r"job.json: damaged; remove the folder"):
+        run(archive, tmp_path / "a.csv", tree_bundle)
+
+
 def test_an_unknown_suffix_is_refused_before_any_work(archive, tree_bundle, tmp_path):
     with pytest.raises(GalaxiesError, match=r"out.txt: unknown suffix; written are .parquet"):
         run(archive, tmp_path / "out.txt", tree_bundle)
