@@ -5,6 +5,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from galaxies.bundle import read_arrays
@@ -27,7 +28,9 @@ class Head(NamedTuple):
 
     def predict(self, features: Features) -> Probabilities:
         """Probability of "spiral", float32 (N,)."""
-        scores = _standardised(features, self.mean, self.scale) @ self.weights + self.intercept
+        standardised = _standardised(features, self.mean, self.scale)
+        with _one_thread():
+            scores = standardised @ self.weights + self.intercept
         return np.asarray(1 / (1 + np.exp(-scores)), dtype=np.float32)
 
     def save(self, path: Path) -> None:
@@ -91,7 +94,8 @@ def fit_head(
     strengths = sorted(regularisation, reverse=True)
     for strength in tqdm(strengths, desc="InceptionV3", unit=" fits"):
         model = LogisticRegression(C=1 / (strength * len(known)), max_iter=5000)
-        model.fit(standardised, train.labels)
+        with _one_thread():
+            model.fit(standardised, train.labels)
         head = Head(mean, scale, model.coef_[0], np.float64(model.intercept_[0]))
         p = head.predict(held_out)
         candidate = {
@@ -102,6 +106,11 @@ def fit_head(
         candidates.append(candidate)
         fitted.append(FittedHead(head, candidate, candidates))
     return min(fitted, key=lambda one: one.chosen["loss"])
+
+
+def _one_thread() -> threadpool_limits:
+    """Keep BLAS from sharing out a sum: its last digits would tell the number of threads."""
+    return threadpool_limits(1, user_api="blas")
 
 
 def _standardised(

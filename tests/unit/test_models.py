@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
+from threadpoolctl import threadpool_limits
 
 from galaxies.bundle import Description, describe, new_bundle
 from galaxies.calibration import Calibration
@@ -77,6 +78,19 @@ def test_the_best_candidate_on_validation_is_kept(images):
     assert fitted.chosen["loss"] == min(one["loss"] for one in fitted.candidates)
     said = fitted.tree.predict(images[VALIDATION.rows]) > 0.5
     assert (said == VALIDATION.labels).mean() == fitted.chosen["accuracy"] > 0.9
+
+
+def test_the_head_does_not_depend_on_the_number_of_threads():
+    random = np.random.default_rng(4)
+    features = random.normal(size=(600, 2048)).astype(np.float16)
+    part = every_other(np.arange(0, 600))
+    heads = []
+    for threads in (1, 3):
+        with threadpool_limits(threads):
+            heads.append(fit_head(features, part, part, [0.01]).head)
+            assert (heads[0].predict(features) == heads[-1].predict(features)).all()
+    for one, other in zip(*heads, strict=True):
+        assert (one == other).all()
 
 
 def test_the_head_is_logistic_regression_on_standardised_features():
