@@ -242,6 +242,22 @@ def test_a_folder_that_holds_other_files_is_no_place_for_shards(archive, tree_bu
         run(archive, tmp_path / "a.csv", tree_bundle, shards=str(mine / "00000000.parquet"))
 
 
+def test_shards_may_lie_in_a_bucket(archive, tree_bundle, tmp_path):
+    run(archive, tmp_path / "whole.parquet", tree_bundle)
+    bucket, output = "memory://bucket/shards", tmp_path / "out.parquet"
+    with pytest.raises(KeyboardInterrupt):
+        run(archive, output, tree_bundle, partial(dying_engine, after=3), shards=bucket)
+    memory, inside = jobs.url_to_fs(bucket)
+    assert f"{inside}/job.json" in memory.find(inside)
+    memory.pipe_file(f"{inside}/notes.txt", b"mine")
+    run(archive, output, tree_bundle, shards=bucket)
+    assert output.read_bytes() == (tmp_path / "whole.parquet").read_bytes()
+    assert memory.find(inside) == [f"{inside}/notes.txt"]
+    with pytest.raises(GalaxiesError, match=r"shards: holds other files, such as 'notes.txt'"):
+        run(archive, tmp_path / "again.parquet", tree_bundle, shards=bucket)
+    memory.rm(inside, recursive=True)
+
+
 def test_what_others_put_beside_the_shards_is_left_there(archive, tree_bundle, tmp_path):
     shards = tmp_path / "shards"
     shards.mkdir()
