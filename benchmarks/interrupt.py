@@ -2,9 +2,9 @@
 
 Each stage runs once undisturbed, and in a second clone is killed some way through: first with all
 its processes, then the `dvc` that started it alone, so that what it started goes on beside the next
-run. `dvc repro` must then succeed as it is. One thing is mended here, and counted: DVC writes its
-own `.dvc/tmp/rwlock` in place, and a kill in that very instant leaves half of it, which DVC then
-refuses to read.
+run. `dvc repro` must then succeed as it is. One thing is mended here, and said: DVC writes its own
+`.dvc/tmp/rwlock` and `dvc.lock` in place, and a kill in that very instant leaves half of one, which
+DVC then refuses to read. The first is removed, the second put back as it was, as from Git.
 
     python -m benchmarks.interrupt
     python -m benchmarks.interrupt --survey data/gz2 --at 0.1 0.5 0.9
@@ -13,6 +13,7 @@ refuses to read.
 import argparse
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -80,17 +81,35 @@ def kill_stage(clone: Path, stage: str, after: float, *, alone: bool) -> bool:
     return False
 
 
-def recover(clone: Path, stage: str) -> bool:
-    """Run a stage that was killed; whether DVC's own lock file was broken and had to go."""
+def recover(clone: Path, stage: str, known: bytes | None) -> str:
+    """Run a stage that was killed.
+
+    Parameters
+    ----------
+    clone, stage
+        What to run.
+    known
+        What `dvc.lock` held before the stage, if there was one.
+
+    Returns
+    -------
+    str
+        Which of DVC's own files was broken and had to be mended; empty if none.
+    """
     try:
         run(clone, *REPRO, stage)
     except RuntimeError as error:
-        if "Unable to read RWLock-file" not in str(error):
+        if "Unable to read RWLock-file" in str(error):
+            broken = ".dvc/tmp/rwlock"
+            (clone / broken).unlink()
+        elif re.search(r"dvc.lock' (validation failed|is invalid)", str(error)):
+            broken = "dvc.lock"
+            (clone / broken).write_bytes(known) if known else (clone / broken).unlink()
+        else:
             raise
-        (clone / ".dvc/tmp/rwlock").unlink()
         run(clone, *REPRO, stage)
-        return True
-    return False
+        return broken
+    return ""
 
 
 def main() -> None:
@@ -110,19 +129,21 @@ def main() -> None:
         )
         for stage in run(undisturbed, "dvc", "stage", "list", "--name-only").split():
             seconds = time_stage(undisturbed, stage)
+            file = killed / "dvc.lock"
+            known = file.read_bytes() if file.exists() else None
             kills = [
                 kill_stage(killed, stage, share * seconds, alone=alone)
                 for share in options.at
                 for alone in (False, True)
             ]
-            mended = recover(killed, stage)
+            mended = recover(killed, stage, known)
             one, other = (lock(clone)[stage] for clone in (undisturbed, killed))
             rows.append(
                 {
                     "stage": stage,
                     "seconds": seconds,
                     "kills": sum(kills),
-                    "lock_broken": mended,
+                    "mended": mended,
                     "identical": one == other,
                 }
             )
