@@ -27,13 +27,17 @@ import pandas as pd
 import pyarrow as pa
 from PIL import Image
 
-from galaxies.bundle import PRETRAINED
-from galaxies.classification import BATCH, COLUMNS, GalaxyClassifier, decode
-from galaxies.images import Pixels, reduce_image
-from galaxies.jobs import SHARD, Model, Progress, Shards, classify_chunks, run_job
-from galaxies.outputs import write_json
-from galaxies.sources import Chunk, batched, open_sources
-from galaxies.survey import IMAGES
+from galaxies.base.arrays import Pixels
+from galaxies.base.outputs import write_json
+from galaxies.classifying.classifier import BATCH, COLUMNS, GalaxyClassifier, decode
+from galaxies.classifying.engines import Model, Progress, classify_chunks
+from galaxies.classifying.inputs.chunks import Chunk, batched
+from galaxies.classifying.inputs.opening import open_sources
+from galaxies.classifying.job import SHARD, run_job
+from galaxies.classifying.shards import Shards
+from galaxies.dataset.layout import IMAGES
+from galaxies.images.decode import reduce_image
+from galaxies.learning.bundle import PRETRAINED
 
 Measured = dict[str, float]
 
@@ -217,7 +221,7 @@ def measure_naive(options: argparse.Namespace) -> Measured:
     import keras
     import tensorflow as tf
 
-    from galaxies.network import load_network
+    from galaxies.models.networks import load_network
 
     folder = options.scratch / "folder/all"
     folder.mkdir(parents=True, exist_ok=True)

@@ -27,11 +27,14 @@ from PIL import Image
 from tqdm import tqdm
 
 from benchmarks.clones import make_clone, run, start
-from galaxies.checking import KAGGLE
-from galaxies.images import Pixels, decode_image
-from galaxies.orientations import orient
-from galaxies.outputs import write_json
-from galaxies.survey import IMAGES, VOTE_COLUMNS, VOTES, list_images, open_archive, read_votes
+from galaxies.base.arrays import Pixels
+from galaxies.base.outputs import write_json
+from galaxies.dataset.archive import list_images, open_archive
+from galaxies.dataset.layout import IMAGES, VOTE_COLUMNS, VOTES
+from galaxies.dataset.votes import read_votes
+from galaxies.images.decode import decode_image
+from galaxies.learning.views import orient
+from galaxies.surveys.check import KAGGLE
 
 SETTINGS = {
     "simulate.galaxies": 30,

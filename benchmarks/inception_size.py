@@ -13,13 +13,13 @@ from pathlib import Path
 import pandas as pd
 from sklearn.metrics import roc_auc_score
 
-from galaxies.embedding import embed_survey
-from galaxies.head import fit_head
-from galaxies.outputs import write_json
-from galaxies.packing import open_array
+from galaxies.base.arrays import open_array
+from galaxies.base.outputs import write_json
+from galaxies.dataset.layout import IMAGES, survey_file
+from galaxies.learning.parts import galaxies_of
+from galaxies.models.inception.classifier import fit_head
+from galaxies.models.inception.features import embed_survey
 from galaxies.settings import load_settings
-from galaxies.splitting import galaxies_of
-from galaxies.survey import IMAGES, survey_file
 
 
 def main() -> None:

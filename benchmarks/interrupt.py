@@ -25,7 +25,7 @@ import pandas as pd
 
 from benchmarks.clones import add_options, lock, make_clone, results, run, start
 from benchmarks.repeat import compare
-from galaxies.outputs import write_json
+from galaxies.base.outputs import write_json
 
 REPRO = ("dvc", "repro", "--no-run-cache")
 

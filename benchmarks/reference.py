@@ -26,13 +26,14 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.sim_to_real import Survey, read_survey
-from galaxies.calibration import fit_calibration
-from galaxies.network import GalaxyBatches, RandomView, operations, predict_network, train_cnn
-from galaxies.orientations import score_rows
-from galaxies.outputs import write_json
-from galaxies.scores import score
+from galaxies.base.outputs import write_json
+from galaxies.judging.scores import score
+from galaxies.learning.calibration import fit_calibration
+from galaxies.learning.parts import Part
+from galaxies.learning.views import score_rows
+from galaxies.models.cnn import RandomView, train_cnn
+from galaxies.models.networks import GalaxyBatches, operations, predict_network
 from galaxies.settings import CnnSettings, Settings, load_settings
-from galaxies.splitting import Part
 
 _STEPS = 60
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.clones import Surroundings, add_options, make_clone, results, run
-from galaxies.outputs import write_json
+from galaxies.base.outputs import write_json
 
 PACKAGES = ("keras", "matplotlib", "numpy", "pandas", "pillow", "pyarrow", "scikit-learn", "scipy")
 

@@ -20,16 +20,18 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import roc_auc_score
 
-from galaxies.calibration import Probabilities
-from galaxies.images import Pixels
-from galaxies.network import predict_network, train_cnn
-from galaxies.orientations import score_rows
-from galaxies.outputs import write_json
-from galaxies.packing import open_array, pack_images
+from galaxies.base.arrays import Pixels, Probabilities, open_array
+from galaxies.base.outputs import write_json
+from galaxies.dataset.layout import IMAGES, VOTES
+from galaxies.dataset.packing import pack_images
+from galaxies.dataset.splitting import split_galaxies
+from galaxies.dataset.votes import read_votes
+from galaxies.learning.parts import Part, galaxies_of
+from galaxies.learning.views import score_rows
+from galaxies.models.cnn import train_cnn
+from galaxies.models.networks import predict_network
+from galaxies.models.tree import fit_tree
 from galaxies.settings import Settings, load_settings
-from galaxies.splitting import Part, galaxies_of, split_galaxies
-from galaxies.survey import IMAGES, VOTES, read_votes
-from galaxies.tree import fit_tree
 
 
 class Survey(NamedTuple):

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
-    from galaxies.classification import GalaxyClassifier
+    from galaxies.classifying.classifier import GalaxyClassifier
 
 __version__: Final = "0.1.0"
 
@@ -23,9 +23,9 @@ def load(
     bundle
         Its folder; the pretrained one that comes with the package unless given.
     views, agreement
-        As in `galaxies.classification.GalaxyClassifier`.
+        As in `galaxies.classifying.classifier.GalaxyClassifier`.
     """
-    from galaxies.bundle import PRETRAINED
-    from galaxies.classification import GalaxyClassifier
+    from galaxies.classifying.classifier import GalaxyClassifier
+    from galaxies.learning.bundle import PRETRAINED
 
     return GalaxyClassifier(Path(bundle or PRETRAINED / "real"), views, agreement)

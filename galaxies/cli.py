@@ -15,7 +15,7 @@ UNREADABLE = 3
 """Exit status of `classify` where the table is whole but some images could not be read."""
 
 if TYPE_CHECKING:
-    from galaxies.checking import Report
+    from galaxies.surveys.check import Report
 
 app = typer.Typer(
     help="Classify galaxy morphologies from images and the votes of volunteers.",
@@ -62,13 +62,13 @@ def check(
 
     The exit status is 0 if the pipeline can use it, whether or not it is Kaggle's.
     """
-    from galaxies.checking import check_survey
+    from galaxies.surveys.check import check_survey
 
     _say_what_is_in(survey, check_survey(survey))
 
 
 def _say_what_is_in(survey: Path, report: "Report") -> None:
-    from galaxies.checking import KAGGLE
+    from galaxies.surveys.check import KAGGLE
 
     typer.echo(f"{survey}: {report.images:,} images, {report.votes:,} rows of votes")
     typer.echo(f"  with both    {report.common:>8,}")
@@ -101,7 +101,7 @@ def merge(
     Images keep their bytes and votes their digits; frames may differ in size. Of the votes those
     columns stay that all surveys have. A GalaxyID that two surveys know is refused.
     """
-    from galaxies.merging import merge_surveys
+    from galaxies.surveys.merge import merge_surveys
 
     merged = merge_surveys(surveys, output, overwrite=overwrite)
     typer.echo(
@@ -131,10 +131,10 @@ def export_folders(
     image once. `keras.utils.image_dataset_from_directory("kaggle-folders/train")` reads
     the folders, with the classes in the pipeline's order: elliptical 0, spiral 1.
     """
-    from galaxies import folders
-    from galaxies.morphology import CLASSES
+    from galaxies.base.questions import CLASSES
+    from galaxies.dataset.splitting import PARTS
     from galaxies.settings import load_settings
-    from galaxies.splitting import PARTS
+    from galaxies.surveys import class_folders as folders
 
     counts = folders.export_folders(
         survey, output, load_settings(params), workers=os.cpu_count() or 1, overwrite=overwrite
@@ -166,7 +166,7 @@ def kaggle(output: SurveyToMake = Path("data/kaggle"), overwrite: Overwrite = Fa
 
     Run the command again after a broken connection: it goes on where it stopped.
     """
-    from galaxies.kaggle import download_kaggle
+    from galaxies.surveys.download.kaggle import download_kaggle
 
     _say_what_is_in(output, download_kaggle(output, overwrite=overwrite))
 
@@ -194,7 +194,7 @@ def gz2(
 
     Run the command again after a broken connection: it goes on where it stopped.
     """
-    from galaxies.galaxy_zoo_2 import download_gz2
+    from galaxies.surveys.download.galaxy_zoo_2 import download_gz2
 
     _say_what_is_in(output, download_gz2(output, mirror=mirror, overwrite=overwrite))
 
@@ -291,8 +291,9 @@ def classify(
     Exit status: 0 if all is well, 1 after an error, 3 if the table is whole but
     some images could not be read.
     """
-    from galaxies.bundle import PRETRAINED
-    from galaxies.jobs import Model, local_engine, run_job
+    from galaxies.classifying.engines import Model, local_engine
+    from galaxies.classifying.job import run_job
+    from galaxies.learning.bundle import PRETRAINED
 
     bundle = Model(
         (model or PRETRAINED / "real").absolute(),
@@ -301,7 +302,7 @@ def classify(
         bfloat16=bfloat16,
     )
     if engine is Engine.RAY:
-        from galaxies.cluster import ray_engine
+        from galaxies.classifying.ray_engine import ray_engine
 
         work = partial(ray_engine, address=address)
     else:
@@ -348,16 +349,16 @@ def export(
     """Write all that a bundle does as one file for other programs.
 
     It maps images uint8 (N, size, size, 3), cropped and reduced as
-    galaxies.images.reduce_image does, to p_spiral (calibrated) and spread, both
+    galaxies.images.decode.reduce_image does, to p_spiral (calibrated) and spread, both
     float32 (N,). An ONNX file names size and crop in its metadata.
     """
-    from galaxies.bundle import PRETRAINED
+    from galaxies.learning.bundle import PRETRAINED
 
     folder = bundle or PRETRAINED / "real"
     path = output or Path(f"{folder.absolute().name}.{kind}")
     if path.exists() and not overwrite:
         raise GalaxiesError(f"{path}: exists; --overwrite replaces it")
-    from galaxies.exporting import export_bundle
+    from galaxies.classifying.export import export_bundle
 
     export_bundle(folder, path, kind.value, views.number() if views else None)
     typer.echo(f"{path}: {path.stat().st_size:,} bytes")

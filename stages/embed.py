@@ -3,10 +3,10 @@
 import os
 from pathlib import Path
 
-from galaxies.embedding import embed_survey
+from galaxies.dataset.layout import IMAGES, survey_file
 from galaxies.errors import run_stage
+from galaxies.models.inception.features import embed_survey
 from galaxies.settings import load_settings
-from galaxies.survey import IMAGES, survey_file
 
 
 def main() -> None:

@@ -4,13 +4,20 @@ from pathlib import Path
 
 import pandas as pd
 
-from galaxies.bundle import read_description
+from galaxies.base.outputs import write_json, write_records, write_text_table
 from galaxies.errors import run_stage
-from galaxies.outputs import write_json, write_records, write_text_table
-from galaxies.scores import accuracy_by_agreement, confusion, judged, reliability, roc, score
+from galaxies.judging.promises import coverage, judge_promises
+from galaxies.judging.scores import (
+    accuracy_by_agreement,
+    confusion,
+    judged,
+    reliability,
+    roc,
+    score,
+)
+from galaxies.learning.bundle import read_description
+from galaxies.models.registry import MODELS
 from galaxies.settings import load_settings
-from galaxies.summary import MODELS
-from galaxies.triage import coverage, judge_promises
 
 
 def main() -> None:

@@ -6,23 +6,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from galaxies.activations import first_filters, grad_cam, layer_activations, spatial_layers
-from galaxies.bundle import read_description
+from galaxies.base.arrays import open_array
+from galaxies.base.outputs import written_beside
+from galaxies.base.questions import CLASSES
 from galaxies.errors import run_stage
-from galaxies.figures import (
-    choose_galaxy,
-    draw_attention,
-    draw_filters,
-    draw_input,
-    draw_layer,
-    portraits,
-    save_figure,
-)
-from galaxies.morphology import CLASSES
-from galaxies.network import load_network, predict_network
-from galaxies.orientations import average_orientations
-from galaxies.outputs import written_beside
-from galaxies.packing import open_array
+from galaxies.figures.galleries import choose_galaxy, draw_input, portraits
+from galaxies.figures.inside import draw_attention, draw_filters, draw_layer
+from galaxies.figures.style import save_figure
+from galaxies.inside.activations import first_filters, grad_cam, layer_activations, spatial_layers
+from galaxies.learning.bundle import read_description
+from galaxies.learning.views import average_orientations
+from galaxies.models.networks import load_network, predict_network
 from galaxies.settings import load_settings
 
 

@@ -3,11 +3,11 @@
 import os
 from pathlib import Path
 
+from galaxies.base.outputs import write_json, write_table
+from galaxies.dataset.layout import IMAGES, survey_file
+from galaxies.dataset.packing import pack_images
 from galaxies.errors import run_stage
-from galaxies.outputs import write_json, write_table
-from galaxies.packing import pack_images
 from galaxies.settings import load_settings
-from galaxies.survey import IMAGES, survey_file
 
 
 def main() -> None:

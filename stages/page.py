@@ -5,9 +5,10 @@ from pathlib import Path
 
 import vl_convert
 
+from galaxies.base.outputs import written_beside
 from galaxies.errors import run_stage
-from galaxies.outputs import written_beside
-from galaxies.summary import MODELS, score_table
+from galaxies.figures.table import score_table
+from galaxies.models.registry import MODELS
 
 # DVC's own page fetches Vega from the internet when it is opened. This one leaves out DVC's
 # {scripts}; a function keeps the bundle's names from those of DVC's plots.

@@ -5,25 +5,27 @@ from pathlib import Path
 
 import pandas as pd
 
+from galaxies.base.arrays import open_array
+from galaxies.base.outputs import table_title
 from galaxies.errors import run_stage
-from galaxies.figures import (
-    LINES,
+from galaxies.figures.curves import (
     Result,
-    choose_mistakes,
-    choose_samples,
     draw_agreement,
     draw_confusion,
     draw_learning,
-    draw_mistakes,
     draw_reliability,
     draw_roc,
-    draw_samples,
     draw_triage,
-    portraits,
-    save_figure,
 )
-from galaxies.outputs import table_title
-from galaxies.packing import open_array
+from galaxies.figures.galleries import (
+    choose_mistakes,
+    choose_samples,
+    draw_mistakes,
+    draw_samples,
+    portraits,
+)
+from galaxies.figures.style import save_figure
+from galaxies.models.registry import LINES
 from galaxies.settings import load_settings
 
 

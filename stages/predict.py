@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from galaxies.classifier import Classifier, prediction_table
+from galaxies.base.arrays import open_array
+from galaxies.base.outputs import write_table
 from galaxies.errors import GalaxiesError, run_stage
-from galaxies.outputs import write_table
-from galaxies.packing import open_array
-from galaxies.splitting import fingerprint, galaxies_of
+from galaxies.learning.parts import fingerprint, galaxies_of
+from galaxies.models.predictor import Classifier, prediction_table
 
 
 def main() -> None:

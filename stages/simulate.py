@@ -5,7 +5,7 @@ from pathlib import Path
 
 from galaxies.errors import run_stage
 from galaxies.settings import load_settings
-from galaxies.simulation import simulate_survey
+from galaxies.simulated.survey import simulate_survey
 
 
 def main() -> None:

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from galaxies.base.outputs import write_json, write_table
+from galaxies.dataset.layout import VOTES, survey_file
+from galaxies.dataset.splitting import split_galaxies
+from galaxies.dataset.votes import read_votes
 from galaxies.errors import run_stage
-from galaxies.outputs import write_json, write_table
 from galaxies.settings import load_settings
-from galaxies.splitting import split_galaxies
-from galaxies.survey import VOTES, read_votes, survey_file
 
 
 def main() -> None:

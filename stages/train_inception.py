@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pandas as pd
 
-from galaxies.bundle import Description, describe, new_bundle
-from galaxies.calibration import fit_calibration
+from galaxies.base.arrays import open_array
+from galaxies.base.outputs import write_json
 from galaxies.errors import run_stage
-from galaxies.head import fit_head
-from galaxies.origin import read_origin
-from galaxies.outputs import write_json
-from galaxies.packing import open_array
+from galaxies.learning.bundle import Description, describe, new_bundle
+from galaxies.learning.calibration import fit_calibration
+from galaxies.learning.parts import fingerprint, galaxies_of
+from galaxies.learning.promises import make_promises
+from galaxies.models.inception.classifier import fit_head
+from galaxies.models.inception.weights import read_origin
 from galaxies.settings import load_settings
-from galaxies.splitting import fingerprint, galaxies_of
-from galaxies.triage import make_promises
 
 
 def main() -> None:

@@ -4,15 +4,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from galaxies.bundle import Description, describe, new_bundle
-from galaxies.calibration import fit_calibration
+from galaxies.base.arrays import open_array
+from galaxies.base.outputs import write_json
 from galaxies.errors import run_stage
-from galaxies.outputs import write_json
-from galaxies.packing import open_array
+from galaxies.learning.bundle import Description, describe, new_bundle
+from galaxies.learning.calibration import fit_calibration
+from galaxies.learning.parts import fingerprint, galaxies_of
+from galaxies.learning.promises import make_promises
+from galaxies.models.tree import fit_tree
 from galaxies.settings import load_settings
-from galaxies.splitting import fingerprint, galaxies_of
-from galaxies.tree import fit_tree
-from galaxies.triage import make_promises
 
 
 def main() -> None:

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from galaxies.errors import run_stage
+from galaxies.models.inception.backbone import make_trunk
 from galaxies.settings import load_settings
-from galaxies.trunk import make_trunk
 
 
 def main() -> None:

@@ -15,11 +15,11 @@ from PIL import Image
 
 import stages.pack
 import stages.split
-from galaxies.bundle import Description, describe, new_bundle
-from galaxies.calibration import Calibration
-from galaxies.splitting import Part
-from galaxies.tree import DecisionTree
-from galaxies.triage import Promise
+from galaxies.learning.bundle import Description, describe, new_bundle
+from galaxies.learning.calibration import Calibration
+from galaxies.learning.parts import Part
+from galaxies.learning.promises import Promise
+from galaxies.models.tree import DecisionTree
 
 ROOT = Path(__file__).parents[1]
 # CI tries the same examples each time, on machines of any speed; at home they vary.

@@ -36,7 +36,7 @@ def test_a_killed_stage_recovers_to_the_same_bytes(clone, killed, stage):
 def test_the_workers_of_a_killed_process_end():
     code = (
         "import multiprocessing, os, time; from concurrent.futures import ProcessPoolExecutor\n"
-        "from galaxies.simulation import end_with_parent\n"
+        "from galaxies.simulated.survey import end_with_parent\n"
         "spawn = multiprocessing.get_context('spawn')\n"
         "with ProcessPoolExecutor(1, spawn, initializer=end_with_parent) as pool:\n"
         "    print(pool.submit(os.getpid).result(), flush=True); time.sleep(600)"

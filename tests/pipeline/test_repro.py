@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.clones import Surroundings, lock, results, run, set_params
 from benchmarks.repeat import compare
-from galaxies.summary import MODELS
+from galaxies.models.registry import MODELS
 from tests.pipeline.conftest import TINY
 
 pytestmark = pytest.mark.pipeline

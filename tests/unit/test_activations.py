@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from galaxies.activations import (
+from galaxies.inside.activations import (
     first_filters,
     grad_cam,
     layer_activations,

@@ -10,9 +10,9 @@ import typer
 from typer.testing import CliRunner
 
 from galaxies import __version__
-from galaxies.checking import KAGGLE, Report, check_survey
 from galaxies.cli import UNREADABLE, app
 from galaxies.errors import GalaxiesError
+from galaxies.surveys.check import KAGGLE, Report, check_survey
 from tests.conftest import ROOT, encode, real_data, write_survey, write_tiny_survey
 
 

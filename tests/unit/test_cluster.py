@@ -12,16 +12,17 @@ import pandas as pd
 import psutil
 import pytest
 
-from galaxies import jobs
+from galaxies.classifying import job as jobs
+from galaxies.classifying.engines import Model, local_engine
+from galaxies.classifying.job import run_job
 from galaxies.errors import GalaxiesError
-from galaxies.jobs import Model, local_engine, run_job
 from tests.conftest import draw_galaxy, encode
 
 ray = pytest.importorskip("ray")
 
 from ray.cluster_utils import Cluster  # noqa: E402
 
-from galaxies.cluster import ray_engine  # noqa: E402
+from galaxies.classifying.ray_engine import ray_engine  # noqa: E402
 
 # Ray's own, and what it leaves for the garbage collector.
 pytestmark = [

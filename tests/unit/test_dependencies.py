@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from galaxies.figures import LINES
-from galaxies.summary import MODELS
+from galaxies.models.registry import LINES, MODELS
 
 ROOT = Path(__file__).parents[2]
 PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))

@@ -18,13 +18,15 @@ from hypothesis.extra.numpy import arrays
 from kagglesdk import kaggle_env
 from typer.testing import CliRunner
 
-from galaxies import fetching, galaxy_zoo_2, kaggle
 from galaxies.cli import app
+from galaxies.dataset.archive import list_images
+from galaxies.dataset.layout import IMAGES, VOTES
 from galaxies.errors import GalaxiesError
-from galaxies.fetching import fetch
-from galaxies.galaxy_zoo_2 import FRACTIONS, download_gz2, kaggle_votes
-from galaxies.kaggle import COMPETITION, download_kaggle
-from galaxies.survey import IMAGES, VOTES, list_images
+from galaxies.surveys.download import fetch as fetching
+from galaxies.surveys.download import galaxy_zoo_2, kaggle
+from galaxies.surveys.download.fetch import fetch
+from galaxies.surveys.download.galaxy_zoo_2 import FRACTIONS, download_gz2, kaggle_votes
+from galaxies.surveys.download.kaggle import COMPETITION, download_kaggle
 from tests.conftest import encode, real_data
 
 AMONG_OTHERS = ("count", "weight", "fraction", "weighted_fraction", "debiased", "flag")

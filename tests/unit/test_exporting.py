@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from galaxies.classifier import Classifier
+from galaxies.classifying.export import export_bundle
 from galaxies.errors import GalaxiesError
-from galaxies.exporting import export_bundle
-from galaxies.head import Head
-from galaxies.network import build_mlp, build_reference, build_residual, save_network
-from galaxies.trunk import embed, load_trunk, make_trunk
+from galaxies.models.cnn import build_reference, build_residual
+from galaxies.models.inception.backbone import embed, load_trunk, make_trunk
+from galaxies.models.inception.classifier import Head
+from galaxies.models.mlp import build_mlp
+from galaxies.models.networks import save_network
+from galaxies.models.predictor import Classifier
 from tests.conftest import draw_galaxy, write_bundle
 from tests.unit.test_network import CNN, MLP
 

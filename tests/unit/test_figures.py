@@ -8,19 +8,19 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
 
-from galaxies import figures
+from galaxies.base.questions import CLASSES
 from galaxies.errors import GalaxiesError
-from galaxies.figures import (
-    LINES,
+from galaxies.figures.curves import Result
+from galaxies.figures.curves import curves as figures
+from galaxies.figures.galleries import (
     Portrait,
-    Result,
     choose_galaxy,
     choose_mistakes,
     choose_samples,
     portraits,
-    save_figure,
 )
-from galaxies.morphology import CLASSES
+from galaxies.figures.style import save_figure
+from galaxies.models.registry import LINES
 
 LARGE_ID = 587722952767439450  # beyond what a float64 can hold
 

@@ -10,10 +10,10 @@ from astropy.io import fits
 from hypothesis import given
 from hypothesis import strategies as st
 
-from galaxies.camera import colour_image
-from galaxies.classification import decode
-from galaxies.fits_frames import decode_fits
-from galaxies.images import UnreadableImageError
+from galaxies.classifying.classifier import decode
+from galaxies.images.colour import colour_image
+from galaxies.images.decode import UnreadableImageError
+from galaxies.images.fits import decode_fits
 
 Y, X = np.mgrid[:40, :60]
 GLOW = 5 * np.exp(-np.hypot(X - 30, Y - 20) / 4)

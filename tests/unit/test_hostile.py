@@ -30,9 +30,11 @@ import stages.predict
 import stages.split
 import stages.train_tree
 from galaxies import cli
+from galaxies.dataset.archive import list_images, open_archive, read_image
+from galaxies.dataset.layout import IMAGES, VOTES
+from galaxies.dataset.votes import read_votes
 from galaxies.errors import GalaxiesError, run_stage
-from galaxies.images import UnreadableImageError, decode_image, read_image
-from galaxies.survey import IMAGES, VOTES, list_images, open_archive, read_votes
+from galaxies.images.decode import UnreadableImageError, decode_image
 from tests.conftest import HEADER, draw_galaxy, encode, write_project
 
 FRAME = draw_galaxy(np.random.default_rng(1), spiral=True, side=48)

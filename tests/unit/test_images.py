@@ -6,10 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from galaxies.base.arrays import open_array, shrink
+from galaxies.dataset.archive import list_images, read_images
+from galaxies.dataset.layout import IMAGES
+from galaxies.dataset.packing import pack_images
 from galaxies.errors import GalaxiesError
-from galaxies.images import decode_image, read_images, reduce_image
-from galaxies.packing import open_array, pack_images, shrink
-from galaxies.survey import IMAGES, list_images
+from galaxies.images.decode import decode_image, reduce_image
 from tests.conftest import draw_galaxy, encode, real_data, write_survey
 
 GALAXY = draw_galaxy(np.random.default_rng(1), spiral=True)

@@ -19,13 +19,14 @@ from astropy.table import Table
 from PIL import Image
 
 import galaxies
-from galaxies import jobs
-from galaxies.classification import COLUMNS, GalaxyClassifier
+from galaxies.classifying import job as jobs
+from galaxies.classifying.classifier import COLUMNS, GalaxyClassifier
+from galaxies.classifying.engines import Model, local_engine
+from galaxies.classifying.job import run_job
+from galaxies.classifying.table_files import write_stream
 from galaxies.errors import GalaxiesError
-from galaxies.images import decode_image, reduce_image
-from galaxies.jobs import Model, local_engine, run_job
-from galaxies.tables import write_stream
-from galaxies.tree import DecisionTree
+from galaxies.images.decode import decode_image, reduce_image
+from galaxies.models.tree import DecisionTree
 from tests.conftest import ROOT, draw_galaxy, encode
 
 LOCAL = partial(local_engine, workers=2)

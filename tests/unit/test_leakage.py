@@ -14,10 +14,10 @@ import yaml
 import stages.predict
 import stages.split
 import stages.train_tree
+from galaxies.base.arrays import open_array
+from galaxies.base.questions import CLASSES
 from galaxies.errors import GalaxiesError
-from galaxies.morphology import CLASSES
-from galaxies.packing import open_array
-from galaxies.splitting import galaxies_of
+from galaxies.learning.parts import galaxies_of
 from tests.conftest import write_project
 
 MODELS = ("tree", "mlp", "cnn", "inception")

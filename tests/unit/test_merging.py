@@ -10,11 +10,13 @@ import pytest
 from hypothesis import given, settings
 from typer.testing import CliRunner
 
-from galaxies.checking import check_survey
 from galaxies.cli import app
+from galaxies.dataset.archive import list_images
+from galaxies.dataset.layout import IMAGES, VOTES
+from galaxies.dataset.votes import read_votes
 from galaxies.errors import GalaxiesError
-from galaxies.merging import merge_surveys
-from galaxies.survey import IMAGES, VOTES, list_images, read_votes
+from galaxies.surveys.check import check_survey
+from galaxies.surveys.merge import merge_surveys
 from tests.conftest import encode, real_data, write_survey
 
 LARGE = 587722952767439450

@@ -7,15 +7,15 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 from threadpoolctl import threadpool_limits
 
-from galaxies.bundle import Description, describe, new_bundle
-from galaxies.calibration import Calibration
-from galaxies.classifier import Classifier
-from galaxies.head import fit_head
-from galaxies.orientations import average_orientations, orient, score_rows
-from galaxies.packing import shrink
+from galaxies.base.arrays import shrink
+from galaxies.learning.bundle import Description, describe, new_bundle
+from galaxies.learning.calibration import Calibration
+from galaxies.learning.promises import Promise
+from galaxies.learning.views import average_orientations, orient, score_rows
+from galaxies.models.inception.classifier import fit_head
+from galaxies.models.predictor import Classifier
+from galaxies.models.tree import DecisionTree, fit_tree
 from galaxies.settings import TreeSettings
-from galaxies.tree import DecisionTree, fit_tree
-from galaxies.triage import Promise
 from tests.conftest import draw_galaxy, every_other
 
 TREE = TreeSettings(size=8, max_depth=[1, 2, 4], pruning=[0.0, 0.02], seed=1)

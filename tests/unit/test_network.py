@@ -6,18 +6,16 @@ import keras
 import numpy as np
 import pytest
 
-from galaxies.bundle import PRETRAINED
 from galaxies.errors import GalaxiesError
-from galaxies.network import (
+from galaxies.learning.bundle import PRETRAINED
+from galaxies.models.cnn import RandomView, build_reference, train_cnn
+from galaxies.models.mlp import train_mlp
+from galaxies.models.networks import (
     GalaxyBatches,
-    RandomView,
-    build_reference,
     load_network,
     operations,
     predict_network,
     save_network,
-    train_cnn,
-    train_mlp,
 )
 from galaxies.settings import (
     CnnSettings,

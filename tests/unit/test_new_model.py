@@ -32,7 +32,7 @@ def test_all_that_it_imports_is_there():
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     ]
-    assert ("galaxies.bundle", "describe") in imports
+    assert ("galaxies.learning.bundle", "describe") in imports
     own = {"fit_linear", "LinearSettings"}
     missing = [
         f"{module}.{name}"

@@ -7,9 +7,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from galaxies.base.arrays import growing_array, open_array
+from galaxies.base.outputs import (
+    table_title,
+    write_json,
+    write_table,
+    write_text_table,
+    written_beside,
+)
 from galaxies.errors import GalaxiesError, run_stage
-from galaxies.outputs import table_title, write_json, write_table, write_text_table, written_beside
-from galaxies.packing import growing_array, open_array
 
 
 def test_a_failure_leaves_the_earlier_output_and_no_rest(tmp_path):
@@ -29,7 +35,8 @@ def test_a_failure_leaves_the_earlier_output_and_no_rest(tmp_path):
 
 def test_what_a_killed_run_left_is_cleared(tmp_path):
     code = (
-        "import os, sys; from pathlib import Path; from galaxies.outputs import written_beside\n"
+        "import os, sys; from pathlib import Path\n"
+        "from galaxies.base.outputs import written_beside\n"
         "with written_beside(Path(sys.argv[1])) as beside:\n"
         "    beside.mkdir(); (beside / 'half').touch(); os.kill(os.getpid(), 9)"
     )

@@ -5,9 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import auc, log_loss
 
-from galaxies.calibration import Calibration, fit_calibration
+from galaxies.dataset.splitting import PARTS
 from galaxies.errors import GalaxiesError
-from galaxies.scores import (
+from galaxies.judging.scores import (
     accuracy_by_agreement,
     calibration_error,
     confusion,
@@ -17,8 +17,8 @@ from galaxies.scores import (
     score,
     vote_noise,
 )
+from galaxies.learning.calibration import Calibration, fit_calibration
 from galaxies.settings import EvaluateSettings
-from galaxies.splitting import PARTS
 
 SETTINGS = EvaluateSettings(bootstrap=200, reliability_bins=15, volunteers=45, seed=1)
 

@@ -10,17 +10,13 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
-from galaxies.camera import FRAME, colour_image, cut_out, draw_bands, grey_level, nanomaggies
-from galaxies.population import draw_galaxy, draw_target, petrosian_r90
-from galaxies.rendering import deposit, spiral_pattern
+from galaxies.images.colour import colour_image, grey_level
 from galaxies.settings import SimulateSettings
-from galaxies.simulation import (
-    draw_cutout,
-    draw_scene,
-    galaxy_ids,
-    simulate_survey,
-)
-from galaxies.volunteers import Appearance, cast_votes, chance_of_features
+from galaxies.simulated.camera import FRAME, cut_out, draw_bands, nanomaggies
+from galaxies.simulated.population import draw_galaxy, draw_target, petrosian_r90
+from galaxies.simulated.rendering import deposit, spiral_pattern
+from galaxies.simulated.survey import draw_cutout, draw_scene, galaxy_ids, simulate_survey
+from galaxies.simulated.volunteers import Appearance, cast_votes, chance_of_features
 
 SETTINGS = SimulateSettings(
     galaxies=30, seed=3, faintest=17.0, artifacts=0.006, votes_least=40, votes_most=50

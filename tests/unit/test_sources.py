@@ -13,9 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from galaxies.classifying.inputs.chunks import stem
+from galaxies.classifying.inputs.opening import open_sources
 from galaxies.errors import GalaxiesError
-from galaxies.images import LARGEST_IMAGE, UnreadableImageError
-from galaxies.sources import open_sources, stem
+from galaxies.images.decode import LARGEST_IMAGE, UnreadableImageError
 from tests.conftest import draw_galaxy, encode
 
 NAMES = [f"galaxy{number:02d}" for number in range(7)]

@@ -4,10 +4,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from galaxies.base.questions import most_voted
+from galaxies.dataset.splitting import split_galaxies
 from galaxies.errors import GalaxiesError
-from galaxies.morphology import most_voted
+from galaxies.learning.parts import galaxies_of
 from galaxies.settings import SplitSettings
-from galaxies.splitting import galaxies_of, split_galaxies
 
 PROTOCOL = SplitSettings(
     seed=123,

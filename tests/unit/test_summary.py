@@ -1,4 +1,5 @@
-from galaxies.summary import MODELS, score_table, with_interval
+from galaxies.figures.table import score_table, with_interval
+from galaxies.models.registry import MODELS
 from tests.unit.test_dependencies import STAGES
 from tests.unit.test_figures import result
 

@@ -2,8 +2,10 @@ import zipfile
 
 import pytest
 
+from galaxies.dataset.archive import list_images
+from galaxies.dataset.layout import IMAGES, VOTES, survey_file
+from galaxies.dataset.votes import read_votes
 from galaxies.errors import GalaxiesError
-from galaxies.survey import IMAGES, VOTES, list_images, read_votes, survey_file
 from tests.conftest import HEADER
 
 

@@ -6,18 +6,17 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from galaxies.errors import GalaxiesError
-from galaxies.settings import TriageSettings
-from galaxies.triage import (
+from galaxies.judging.promises import coverage, judge_promises
+from galaxies.learning.promises import (
     UNDECIDED,
     Promise,
     certainty,
     choose_promise,
-    coverage,
     decide,
-    judge_promises,
     lower_bound,
     make_promises,
 )
+from galaxies.settings import TriageSettings
 
 WISHES = TriageSettings(agreement=[0.9, 0.95], confidence=0.9)
 

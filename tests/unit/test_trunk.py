@@ -11,19 +11,20 @@ import pandas as pd
 import pytest
 from keras.src.legacy.saving import legacy_h5_format
 
-from galaxies import trunk as subject
-from galaxies.bundle import Description, describe, new_bundle
-from galaxies.calibration import Calibration
-from galaxies.classification import GalaxyClassifier
-from galaxies.embedding import embed_survey
+from galaxies.base.arrays import open_array
+from galaxies.classifying.classifier import GalaxyClassifier
+from galaxies.dataset.archive import list_images, open_archive
+from galaxies.dataset.layout import IMAGES
 from galaxies.errors import GalaxiesError
-from galaxies.head import fit_head
-from galaxies.images import decode_image
-from galaxies.origin import read_origin
-from galaxies.packing import open_array
-from galaxies.splitting import Part
-from galaxies.survey import IMAGES, list_images, open_archive
-from galaxies.trunk import embed, load_trunk, make_trunk
+from galaxies.images.decode import decode_image
+from galaxies.learning.bundle import Description, describe, new_bundle
+from galaxies.learning.calibration import Calibration
+from galaxies.learning.parts import Part
+from galaxies.models.inception import backbone as subject
+from galaxies.models.inception.backbone import embed, load_trunk, make_trunk
+from galaxies.models.inception.classifier import fit_head
+from galaxies.models.inception.features import embed_survey
+from galaxies.models.inception.weights import read_origin
 from tests.conftest import PROMISES
 
 SIDE = 75

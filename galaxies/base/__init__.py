@@ -1,0 +1,1 @@
+"""What all other wings stand on: arrays, Galaxy Zoo's questions, outputs."""

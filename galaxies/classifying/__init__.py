@@ -1,0 +1,1 @@
+"""A trained bundle at work on any number of images."""

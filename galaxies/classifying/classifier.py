@@ -1,0 +1,145 @@
+"""What is said of each image: probability, label and decision, or why it could not be read."""
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+from PIL import Image
+
+from galaxies.base.arrays import Pixels
+from galaxies.base.questions import CLASSES
+from galaxies.classifying.inputs.chunks import Item, stem
+from galaxies.classifying.inputs.files import read_file
+from galaxies.errors import GalaxiesError
+from galaxies.images.decode import UnreadableImageError, decode_image, reduce_image
+from galaxies.learning.promises import choose_promise, decide
+from galaxies.models.predictor import Classifier
+
+COLUMNS: Final = pa.schema(
+    {
+        "galaxy_id": pa.string(),
+        "p_spiral": pa.float32(),
+        "spread": pa.float32(),
+        "label": pa.string(),
+        "decision": pa.string(),
+        "error": pa.string(),
+    }
+)
+"""Of the table. All but the first are null where an image could not be read; `error` elsewhere."""
+
+FITS_STARTS: Final = (b"SIMPLE  =", b"\x1f\x8b")
+"""How a FITS file begins; the second is gzip's."""
+
+BATCH: Final = 256
+"""Images that go through the model together."""
+
+
+class GalaxyClassifier(Classifier):
+    """A bundle that classifies images of any kind.
+
+    Parameters
+    ----------
+    folder
+        A bundle.
+    views
+        Orientations to average instead of those that the bundle names: 1 or 8.
+    agreement
+        How often the machine must agree with the volunteers where it decides alone.
+
+    Raises
+    ------
+    GalaxiesError
+        If the folder is no bundle, or damaged, or its triage knows no such agreement.
+    """
+
+    def __init__(
+        self, folder: Path, views: Literal[1, 8] | None = None, agreement: float = 0.99
+    ) -> None:
+        super().__init__(folder, views)
+        self.threshold = choose_promise(self.description.triage, agreement).threshold
+
+    def classify(self, images: Sequence[Any]) -> pd.DataFrame:
+        """Classify images.
+
+        Parameters
+        ----------
+        images
+            Each a path, the bytes of a JPEG, PNG or FITS file, a Pillow image, or an array uint8
+            (height, width, 3), with a galaxy at the centre of each.
+
+        Returns
+        -------
+        DataFrame
+            A row for each image, in their order: `galaxy_id` (a path's stem, else the place in
+            `images`), `p_spiral` float32 calibrated, `spread` float32 over the orientations,
+            `label`, `decision`, and `error`, which says why an image could not be read.
+        """
+        tables = [COLUMNS.empty_table()]
+        for start in range(0, len(images), BATCH):
+            batch = enumerate(images[start : start + BATCH], start)
+            tables.append(self.classify_batch([_item(image, place) for place, image in batch]))
+        found: pd.DataFrame = pa.concat_tables(tables).to_pandas()
+        return found
+
+    def classify_batch(self, items: Iterable[Item]) -> pa.Table:
+        """Read and classify some images; the table's columns are `COLUMNS`."""
+        size, crop = self.description.size, self.description.crop
+        ids: list[str] = []
+        images: list[Pixels] = []
+        errors: list[str | None] = []
+        for item in items:
+            ids.append(item.galaxy_id)
+            try:
+                images.append(reduce_image(decode(item.load()), size, crop))
+                errors.append(None)
+            except UnreadableImageError as error:
+                errors.append(str(error))
+        read = np.array([error is None for error in errors], dtype=bool)
+        p, spread = np.zeros((2, len(ids)), np.float32)
+        if images:
+            prediction = self.predict_images(np.stack(images))
+            p[read], spread[read] = prediction.p_spiral, prediction.spread
+        labels = np.where(p > 0.5, CLASSES[1], CLASSES[0])
+        columns = {
+            "galaxy_id": pa.array(ids, pa.string()),
+            "p_spiral": pa.array(p, mask=~read),
+            "spread": pa.array(spread, mask=~read),
+            "label": _texts(labels, read),
+            "decision": _texts(decide(p, self.threshold), read),
+            "error": pa.array(errors, pa.string()),
+        }
+        return pa.table(columns, schema=COLUMNS)
+
+
+def decode(data: bytes | Image.Image) -> Image.Image:
+    """Decode a JPEG, PNG or FITS file to RGB; raises `UnreadableImageError`."""
+    if isinstance(data, Image.Image):
+        return data.convert("RGB")
+    if data.startswith(FITS_STARTS):
+        from galaxies.images.fits import decode_fits
+
+        return decode_fits(data)
+    return decode_image(data)
+
+
+def _texts(values: npt.NDArray[np.str_], read: npt.NDArray[np.bool_]) -> pa.Array:
+    known = [value if one else None for value, one in zip(values.tolist(), read, strict=True)]
+    return pa.array(known, pa.string())
+
+
+def _item(image: Any, place: int) -> Item:  # noqa: ANN401
+    if isinstance(image, str | Path):
+        return Item(stem(str(image)), partial(read_file, str(image)))
+    if isinstance(image, np.ndarray):
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            raise GalaxiesError(
+                f"image {place}: an array {image.dtype} {image.shape}; "
+                "expected uint8 (height, width, 3)"
+            )
+        image = Image.fromarray(image)
+    return Item(str(place), lambda: image)

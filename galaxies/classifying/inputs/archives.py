@@ -1,0 +1,199 @@
+"""Zip and tar archives."""
+
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any, Final
+
+from fsspec.core import url_to_fs
+
+from galaxies.classifying.inputs.chunks import (
+    Chunk,
+    Item,
+    batched,
+    file_state,
+    is_image,
+    is_local,
+    stem,
+)
+from galaxies.dataset.archive import open_archive
+from galaxies.errors import GalaxiesError
+from galaxies.images.decode import LARGEST_IMAGE, UnreadableImageError
+
+_LARGEST_CHUNK: Final = 256_000_000  # bytes of a compressed tar archive that are held
+
+
+@dataclass(frozen=True)
+class ZipChunk:
+    """Members of a zip archive."""
+
+    archive: str
+    names: tuple[str, ...]
+    carried = None
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def items(self) -> Iterator[Item]:
+        """Iterate over the images in their order."""
+        archive = _open_zip(self.archive)
+        for name in self.names:
+            yield Item(stem(name), partial(_read_member, archive, name))
+
+
+@lru_cache(maxsize=2)
+def _open_zip(path: str) -> zipfile.ZipFile:
+    fs, inside = url_to_fs(path)
+    if is_local(fs):
+        return open_archive(Path(path))
+    try:
+        return zipfile.ZipFile(fs.open(inside))
+    except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError) as error:
+        raise GalaxiesError(f"{path}: is cut off or no zip archive") from error
+
+
+def _read_member(archive: zipfile.ZipFile, name: str) -> bytes:
+    info = archive.getinfo(name)
+    if info.file_size > LARGEST_IMAGE:
+        raise UnreadableImageError("is too large")
+    if info.flag_bits & 0x1:
+        raise UnreadableImageError("is encrypted")
+    try:
+        return archive.read(info)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+        raise UnreadableImageError(f"is damaged in the archive ({error})") from error
+
+
+class ZipInput:
+    carried = None
+
+    def __init__(self, path: str) -> None:
+        self.name = path
+        self.count: int | None = sum(1 for _ in self._names())
+
+    def _names(self) -> Iterator[str]:
+        return (name for name in _open_zip(self.name).namelist() if is_image(name))
+
+    def chunks(self, size: int) -> Iterator[Chunk]:
+        for names in batched(self._names(), size):
+            yield ZipChunk(self.name, names)
+
+    def fingerprint(self) -> dict[str, Any]:
+        return file_state(self.name)
+
+
+@dataclass(frozen=True)
+class TarChunk:
+    """Members of a tar archive that is not compressed, by their places in it."""
+
+    archive: str
+    ids: tuple[str, ...]
+    starts: tuple[int, ...]
+    sizes: tuple[int, ...]
+    carried = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def items(self) -> Iterator[Item]:
+        """Iterate over the images in their order."""
+        fs, inside = url_to_fs(self.archive)
+        for galaxy_id, start, size in zip(self.ids, self.starts, self.sizes, strict=True):
+            yield Item(galaxy_id, partial(_read_range, fs, inside, start, size))
+
+
+def _read_range(fs: Any, path: str, start: int, size: int) -> bytes:  # noqa: ANN401
+    if size > LARGEST_IMAGE:
+        raise UnreadableImageError("is too large")
+    try:
+        return bytes(fs.cat_file(path, start=start, end=start + size))
+    except OSError as error:
+        raise UnreadableImageError(f"cannot be read ({error})") from error
+
+
+def _tar_members(path: str) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
+    fs, inside = url_to_fs(path)
+    try:
+        with fs.open(inside) as file, tarfile.open(fileobj=file, mode="r:*") as archive:
+            while member := archive.next():
+                if member.isfile() and is_image(member.name):
+                    yield archive, member
+                archive.members = []  # type: ignore[attr-defined]  # it would keep them all
+    except (tarfile.TarError, EOFError, zlib.error) as error:
+        raise GalaxiesError(
+            f"{path}: is cut off or no tar archive ({error}); copy or download it again"
+        ) from error
+
+
+class TarInput:
+    carried = None
+
+    def __init__(self, path: str) -> None:
+        self.name = path
+        self.count: int | None = sum(1 for _ in _tar_members(path))
+
+    def chunks(self, size: int) -> Iterator[Chunk]:
+        places = ((m.name, m.offset_data, m.size) for _, m in _tar_members(self.name))
+        for batch in batched(places, size):
+            names, starts, sizes = zip(*batch, strict=True)
+            yield TarChunk(self.name, tuple(map(stem, names)), starts, sizes)
+
+    def fingerprint(self) -> dict[str, Any]:
+        return file_state(self.name)
+
+
+@dataclass(frozen=True)
+class LoadedChunk:
+    """Images that can be read only in passing, and so are held."""
+
+    ids: tuple[str, ...]
+    data: tuple[bytes | None, ...]
+    carried = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def items(self) -> Iterator[Item]:
+        """Iterate over the images in their order."""
+        for galaxy_id, data in zip(self.ids, self.data, strict=True):
+            yield Item(galaxy_id, partial(_held, data))
+
+
+def _held(data: bytes | None) -> bytes:
+    if data is None:
+        raise UnreadableImageError("is too large")
+    return data
+
+
+class CompressedTarInput:
+    """Has no places to jump to: it is unpacked from its start in every run."""
+
+    carried = None
+    count: int | None = None
+
+    def __init__(self, path: str) -> None:
+        self.name = path
+        if next(_tar_members(path), None) is None:
+            raise GalaxiesError(f"{path}: no image in it")
+
+    def chunks(self, size: int) -> Iterator[Chunk]:
+        ids: list[str] = []
+        data: list[bytes | None] = []
+        held = 0
+        for archive, member in _tar_members(self.name):
+            file = archive.extractfile(member) if member.size <= LARGEST_IMAGE else None
+            ids.append(stem(member.name))
+            data.append(file.read() if file else None)
+            held += member.size if file else 0
+            if len(ids) == size or held > _LARGEST_CHUNK:
+                yield LoadedChunk(tuple(ids), tuple(data))
+                ids, data, held = [], [], 0
+        if ids:
+            yield LoadedChunk(tuple(ids), tuple(data))
+
+    def fingerprint(self) -> dict[str, Any]:
+        return file_state(self.name)

@@ -1,0 +1,100 @@
+"""Where the images to classify lie: files, folders, archives, tables; on disk or in a bucket.
+
+Every input is a sequence of chunks, the same in every run, so that a job that was interrupted needs
+to know only which chunks are done. A chunk says where its images lie and, as a rule, holds none of
+them, so that it can be sent to another machine.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Final
+
+from fsspec.core import url_to_fs
+
+from galaxies.classifying.inputs.archives import CompressedTarInput, TarInput, ZipInput
+from galaxies.classifying.inputs.chunks import IMAGE_SUFFIXES, TAR_SUFFIXES, Source, is_local
+from galaxies.classifying.inputs.files import FilesInput, images_below
+from galaxies.classifying.inputs.tables import (
+    CsvCatalogue,
+    ParquetCatalogue,
+    TableInput,
+    image_column,
+    open_table,
+    reading_table,
+)
+from galaxies.errors import GalaxiesError
+
+KNOWN_SUFFIXES: Final = (*IMAGE_SUFFIXES, ".zip", *TAR_SUFFIXES, ".parquet", ".csv")
+
+
+def open_sources(inputs: Sequence[str]) -> list[Source]:
+    """Find out what each input is.
+
+    Parameters
+    ----------
+    inputs
+        Paths, globs or addresses that fsspec knows, such as `s3://bucket/folder`. Image files that
+        follow each other become one source.
+
+    Raises
+    ------
+    GalaxiesError
+        If one does not exist, has an unknown suffix or no image in it, or is damaged.
+    """
+    sources: list[Source] = []
+    loose: list[str] = []
+
+    def gather() -> None:
+        if loose:
+            sources.append(FilesInput(loose[0], partial(iter, tuple(loose))))
+            loose.clear()
+
+    for path in (path for text in inputs for path in _expanded(text)):
+        if path.lower().endswith(IMAGE_SUFFIXES):
+            loose.append(path)
+            continue
+        gather()
+        sources.append(_open_source(path))
+    gather()
+    for source in sources:
+        if source.count == 0:
+            raise GalaxiesError(f"{source.name}: no image in it")
+    if not sources:
+        raise GalaxiesError("nothing to classify; name images, folders, archives or tables")
+    carried = [source.carried for source in sources if source.carried]
+    if any(schema != carried[0] for schema in carried):
+        raise GalaxiesError("the catalogues have different columns; classify them one by one")
+    return sources
+
+
+def _expanded(text: str) -> list[str]:
+    """Paths that an input stands for; local ones absolute."""
+    fs, path = url_to_fs(text)
+    if fs.exists(path):
+        found = [path]
+    elif set("*?[") & set(path):
+        found = sorted(fs.glob(path))
+        if not found:
+            raise GalaxiesError(f"{text}: no file of that pattern")
+    else:
+        raise GalaxiesError(f"{text}: no such file or folder")
+    return found if is_local(fs) else [fs.unstrip_protocol(path) for path in found]
+
+
+def _open_source(path: str) -> Source:
+    fs, inside = url_to_fs(path)
+    lower = path.lower()
+    if fs.isdir(inside):
+        return FilesInput(path, partial(images_below, path))
+    if lower.endswith(".zip"):
+        return ZipInput(path)
+    if lower.endswith(TAR_SUFFIXES):
+        return TarInput(path) if lower.endswith(".tar") else CompressedTarInput(path)
+    if lower.endswith(".csv"):
+        return CsvCatalogue(path)
+    if lower.endswith(".parquet"):
+        with reading_table(path):
+            schema = open_table(path).schema_arrow
+        image = image_column(schema)
+        return TableInput(path, image) if image else ParquetCatalogue(path)
+    raise GalaxiesError(f"{path}: unknown suffix; read are {', '.join(KNOWN_SUFFIXES)}")

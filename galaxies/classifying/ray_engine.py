@@ -1,0 +1,159 @@
+"""The same classification on many machines, by Ray Data."""
+
+import logging
+import os
+import pickle
+import re
+import socket
+from collections.abc import Iterable
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from galaxies.classifying.engines import Model, Progress, classify_chunks
+from galaxies.classifying.inputs.chunks import Chunk, batched
+from galaxies.classifying.shards import Shards
+from galaxies.errors import GalaxiesError
+
+_CORES: Final = 4
+"""Of one actor at most; the threads of more would wait for Python's lock."""
+
+_WINDOW: Final = 500
+"""Chunks that the cluster knows of at a time, two million galaxies; a billion's would fill it."""
+
+_PATIENCE: Final = 20
+"""Seconds to wait for a cluster's answer."""
+
+Rows = dict[str, npt.NDArray[Any]]
+
+
+class _Actors(NamedTuple):
+    """How many there are, and what each has."""
+
+    number: int
+    cores: int
+    gpus: int
+
+
+class _ChunkClassifier:
+    """Holds the model in one actor, and makes a shard of each chunk."""
+
+    def __init__(self, model: Model, shards: Shards, cores: int) -> None:
+        self._classifier = model.load()
+        self._shards = shards
+        self._cores = cores
+
+    def __call__(self, rows: Rows) -> Rows:
+        """Classify chunks; returns how many `galaxies` each has."""
+        # Pickled by ourselves a moment ago: nothing from outside gets in here.
+        chunks = [
+            (int(n), pickle.loads(c)) for n, c in zip(rows["number"], rows["chunk"], strict=True)
+        ]
+        galaxies = []
+        for number, table in classify_chunks(
+            self._classifier, chunks, lambda _: None, workers=self._cores
+        ):
+            self._shards.write(number, table)
+            galaxies.append(len(table))
+        return {"galaxies": np.array(galaxies)}
+
+
+def ray_engine(
+    model: Model,
+    chunks: Iterable[tuple[int, Chunk]],
+    shards: Shards,
+    progress: Progress,
+    *,
+    address: str | None = None,
+) -> None:
+    """Classify on a Ray cluster; see `galaxies.classifying.engines.Engine`.
+
+    Each actor has a few cores, and a GPU where there are some, loads the model once and writes its
+    shards itself. Every machine must see the bundle, the inputs and the folder of the shards. A
+    worker that dies is replaced and its chunk made again.
+
+    Parameters
+    ----------
+    model, chunks, shards, progress
+        As in `Engine`.
+    address
+        Of a running cluster; `None` starts one on this machine.
+
+    Raises
+    ------
+    GalaxiesError
+        If Ray is not installed, or there is no cluster at the address.
+    """
+    try:
+        import ray
+    except ImportError as error:
+        raise GalaxiesError("Ray is not installed; pip install 'galaxies[ray]'") from error
+
+    # It would otherwise report to its makers, and bury our own messages.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    ours = not ray.is_initialized()
+    if ours:
+        try:
+            if address and re.fullmatch(r"[^:/]+:[0-9]+", address):
+                host, _, port = address.partition(":")
+                # Ray would try for minutes.
+                socket.create_connection((host, int(port)), timeout=_PATIENCE).close()
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        except (OSError, ValueError, RuntimeError) as error:
+            said = str(error).splitlines()[0]
+            raise GalaxiesError(
+                f"no Ray cluster at {address or 'this machine'} ({said})"
+            ) from error
+    try:
+        for window in batched(chunks, _WINDOW):
+            _classify_window(model, window, shards, progress)
+    except ray.exceptions.RayError as error:
+        cause: BaseException | None = error
+        while cause and not isinstance(cause, GalaxiesError):
+            cause = cause.__cause__
+        raise GalaxiesError(str(cause or error).strip().splitlines()[-1]) from error
+    finally:
+        if ours:
+            ray.shutdown()
+
+
+def _classify_window(
+    model: Model, chunks: tuple[tuple[int, Chunk], ...], shards: Shards, progress: Progress
+) -> None:
+    import ray.data
+
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False  # there is one already
+    actors = _actors()
+    rows = [{"number": number, "chunk": pickle.dumps(chunk)} for number, chunk in chunks]
+    done = ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
+        _ChunkClassifier,
+        fn_constructor_args=(model, shards, actors.cores),
+        compute=ray.data.ActorPoolStrategy(size=min(actors.number, len(rows))),
+        batch_size=1,
+        num_cpus=actors.cores,
+        num_gpus=actors.gpus,
+    )
+    for batch in done.iter_batches(batch_size=None, prefetch_batches=0):
+        progress(int(batch["galaxies"].sum()))
+
+
+def _actors() -> _Actors:
+    """Share out the cluster."""
+    import ray
+
+    nodes = ray.nodes()  # type: ignore[no-untyped-call]
+    machines = [node["Resources"] for node in nodes if node["Alive"]]
+    machines = [one for one in machines if one.get("CPU", 0) >= 1]
+    if not machines:
+        raise GalaxiesError("no machine of the Ray cluster has a core to give")
+    gpus = int(sum(one.get("GPU", 0) for one in machines))
+    if gpus:
+        per_gpu = (int(one["CPU"] // one["GPU"]) for one in machines if one.get("GPU", 0) >= 1)
+        return _Actors(gpus, max(1, min(_CORES, *per_gpu)), 1)
+    cores = min(_CORES, *(int(one["CPU"]) for one in machines))
+    return _Actors(sum(int(one["CPU"]) // cores for one in machines), cores, 0)

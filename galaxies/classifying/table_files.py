@@ -1,0 +1,128 @@
+"""A table of any length, written part by part."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from galaxies.base.outputs import written_beside
+from galaxies.errors import GalaxiesError
+
+Parts = Callable[[], Iterator[pa.Table]]
+"""Gives the table's parts anew at each call."""
+
+_ROW_GROUP: Final = 131_072
+
+# Whole numbers with gaps would become floats in pandas' own types.
+_NULLABLE: Final = {pa.int64(): pd.Int64Dtype(), pa.int32(): pd.Int32Dtype()}
+
+
+def write_stream(path: Path, schema: pa.Schema, parts: Parts) -> None:
+    """Write a table as Parquet, CSV or FITS, by the suffix, without holding it in memory.
+
+    Parameters
+    ----------
+    path
+        The file to make, whole or not at all.
+    schema
+        Of the whole table.
+    parts
+        At least one.
+
+    Raises
+    ------
+    GalaxiesError
+        If the suffix is another, or FITS cannot hold a column, or the disk is full.
+    """
+    write = _WRITERS[path.suffix.lower()]
+    try:
+        with written_beside(path) as beside:
+            write(beside, schema, parts)
+    except OSError as error:
+        said = error.strerror or str(error)
+        raise GalaxiesError(f"{path}: {said}; the same command tries again") from error
+
+
+def _write_parquet(path: Path, schema: pa.Schema, parts: Parts) -> None:
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        waiting: list[pa.Table] = []
+        for part in parts():
+            waiting.append(part)
+            # Many small row groups would make a reader slow.
+            if sum(map(len, waiting)) >= _ROW_GROUP:
+                writer.write_table(pa.concat_tables(waiting))
+                waiting.clear()
+        if waiting:
+            writer.write_table(pa.concat_tables(waiting))
+
+
+def _write_csv(path: Path, schema: pa.Schema, parts: Parts) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        for number, part in enumerate(parts()):
+            frame = part.to_pandas(types_mapper=_NULLABLE.get)
+            frame.to_csv(file, index=False, header=number == 0, lineterminator="\n")
+
+
+def _write_fits(path: Path, schema: pa.Schema, parts: Parts) -> None:
+    """Two passes: a FITS header says how many rows there are, and how wide each text is."""
+    from astropy.io import fits
+
+    rows = 0
+    kinds: dict[str, str] = {}
+    for part in parts():
+        rows += len(part)
+        for name in schema.names:
+            kinds[name] = _wider(_fits_kind(part[name]), kinds.get(name))
+    dtype = np.dtype(list(kinds.items()))
+    header = fits.BinTableHDU(np.zeros(0, dtype), name="GALAXIES").header
+    header["NAXIS2"] = rows
+    fits.PrimaryHDU().writeto(path)
+    with closing(fits.StreamingHDU(str(path), header)) as stream:
+        for part in parts():
+            data = np.zeros(len(part), dtype)
+            for name in schema.names:
+                data[name] = _fits_values(part[name], dtype[name])
+            stream.write(data.view(np.uint8))
+
+
+def _fits_kind(column: pa.ChunkedArray) -> str:
+    """Find the numpy type for a column; FITS has big-endian numbers and ASCII alone."""
+    kind = column.type
+    if pa.types.is_floating(kind):
+        return ">f8" if kind == pa.float64() else ">f4"
+    if pa.types.is_integer(kind):
+        # No gaps in whole numbers.
+        return ">f8" if column.null_count else ">i8"
+    if pa.types.is_boolean(kind) and not column.null_count:
+        return "u1"
+    return f"S{max(map(len, _ascii(column)), default=1) or 1}"
+
+
+def _wider(kind: str, earlier: str | None) -> str:
+    if earlier is None or earlier == kind:
+        return kind
+    if kind[0] == earlier[0] == "S":
+        return max(kind, earlier, key=lambda one: int(one[1:]))
+    # Whole numbers with gaps in one part, yes and no in another.
+    return next((one for one in (kind, earlier) if one[0] == "S"), ">f8")
+
+
+def _fits_values(column: pa.ChunkedArray, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    if dtype.kind == "S":
+        return np.array(_ascii(column), dtype)
+    return np.asarray(column.to_pandas(), dtype)
+
+
+def _ascii(column: pa.ChunkedArray) -> list[bytes]:
+    texts = ("" if value is None else str(value) for value in column.to_pylist())
+    return [text.encode("ascii", "replace") for text in texts]
+
+
+_WRITERS: Final = {".parquet": _write_parquet, ".csv": _write_csv, ".fits": _write_fits}
+TABLE_SUFFIXES: Final = tuple(_WRITERS)

@@ -1,0 +1,125 @@
+"""The protocol that says which galaxies train, validate and test."""
+
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from galaxies.base.questions import CLASSES, VOTED, most_voted
+from galaxies.errors import GalaxiesError
+from galaxies.settings import SplitSettings
+
+PARTS: Final = ("train", "validation", "test")
+
+
+class Split(NamedTuple):
+    """What `split_galaxies` decided."""
+
+    table: pd.DataFrame
+    """`galaxy_id` int64, `split` and `label` categories, three vote fractions float32."""
+    counts: dict[str, int]
+    """How many galaxies of each class went where, and how many were left out, and why."""
+
+
+def split_galaxies(votes: pd.DataFrame, images: pd.DataFrame, settings: SplitSettings) -> Split:
+    """Divide the galaxies into parts.
+
+    The class is the largest of the three vote fractions; a galaxy for which that is less than
+    `min_agreement` is left out. Half of each class, artifacts included,
+    goes to the test (`test_share`); then artifacts are dropped, each side is cut to its cap, and
+    a share of the training side validates. All draws are stratified by class. Galaxies with
+    identical pixels count as one until the parts are made, so they always share a side.
+
+    Parameters
+    ----------
+    votes
+        As `galaxies.dataset.votes.read_votes` returns it.
+    images
+        `galaxy_id` and `sha1` of every packed image.
+    settings
+        Shares, caps and the seed.
+
+    Raises
+    ------
+    GalaxiesError
+        If votes and images have no galaxy in common, or a part would lack a class.
+    """
+    # Those who only read a split need not wait for the import.
+    from sklearn.utils import resample
+
+    table = votes.merge(images[["galaxy_id", "sha1"]], on="galaxy_id", validate="one_to_one")
+    if table.empty:
+        raise GalaxiesError(
+            f"votes and images have no GalaxyID in common: the votes start with "
+            f"{votes['galaxy_id'].iloc[0]}, the images with {images['galaxy_id'].iloc[0]}"
+        )
+    counts = {
+        "votes_without_image": len(votes) - len(table),
+        "images_without_votes": len(images) - len(table),
+        "identical_images": int(table.duplicated("sha1").sum()),
+    }
+    fractions = table[["p_smooth", "p_features", "p_artifact"]].to_numpy()
+    table["class"] = most_voted(fractions)
+    disputed = fractions.max(axis=1) < settings.min_agreement
+    counts["below_min_agreement"] = int(disputed.sum())
+    table = table[~disputed].reset_index(drop=True)
+    seen = np.bincount(table["class"], minlength=len(VOTED))
+    for place, name in enumerate(CLASSES):
+        if seen[place] < len(PARTS):
+            raise GalaxiesError(
+                f"the votes make {seen[place]} galaxies {name}; at least {len(PARTS)} are needed, "
+                "one to train, one to validate and one to test"
+                + (", or a lower split.min_agreement" if disputed.any() else "")
+            )
+
+    in_test = _draw(table, settings.test_share, settings.seed)
+    sides = []
+    for side, chosen, cap in (
+        ("train", ~in_test, settings.max_train),
+        ("test", in_test, settings.max_test),
+    ):
+        counts[f"{side}_artifacts_dropped"] = int((chosen & (table["class"] == 2)).sum())
+        galaxies = table[chosen & (table["class"] < len(CLASSES))]
+        counts[f"{side}_beyond_cap"] = max(0, len(galaxies) - cap)
+        if len(galaxies) > cap:
+            galaxies = resample(
+                galaxies,
+                replace=False,
+                n_samples=cap,
+                random_state=settings.seed,
+                stratify=galaxies["class"],
+            )
+        sides.append(galaxies.sort_values("galaxy_id").assign(split=side))
+    train, test = sides
+    train.loc[_draw(train, settings.validation_share, settings.seed), "split"] = "validation"
+
+    table = pd.concat([train, test]).sort_values("galaxy_id", ignore_index=True)
+    table["label"] = pd.Categorical(
+        np.array(CLASSES)[table["class"].to_numpy()], categories=list(CLASSES)
+    )
+    table["split"] = pd.Categorical(table["split"], categories=list(PARTS))
+    for part in PARTS:
+        for name in CLASSES:
+            found = int(((table["split"] == part) & (table["label"] == name)).sum())
+            if not found:
+                raise GalaxiesError(f"no {name} galaxy is left in the {part} part; raise its share")
+            counts[f"{part}_{name}"] = found
+    columns = ["galaxy_id", "split", "label", "p_smooth", "p_features", "p_artifact"]
+    return Split(table[columns], counts)
+
+
+def _draw(table: pd.DataFrame, share: float, seed: int) -> npt.NDArray[np.bool_]:
+    """Mark a stratified share of the galaxies, identical images together."""
+    from sklearn.model_selection import train_test_split
+
+    groups = table.drop_duplicates("sha1")
+    # A class of one galaxy cannot be stratified; it is drawn along with the largest class.
+    classes = groups["class"]
+    few = classes.map(classes.value_counts()) < 2
+    strata = classes.where(~few, classes.mode()[0])
+    try:
+        _, drawn = train_test_split(groups, test_size=share, random_state=seed, stratify=strata)
+    except ValueError as error:
+        raise GalaxiesError(f"{len(groups)} galaxies are too few to divide: {error}") from error
+    return table["sha1"].isin(drawn["sha1"]).to_numpy()

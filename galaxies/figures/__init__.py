@@ -1,0 +1,1 @@
+"""All pictures and tables that the pipeline makes."""

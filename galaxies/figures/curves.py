@@ -1,0 +1,279 @@
+"""Curves and matrices: how models learned and how good they are."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import PercentFormatter
+
+from galaxies.base.questions import CLASSES
+from galaxies.figures.style import GREY, STYLE, WIDTH
+from galaxies.figures.table import with_interval
+from galaxies.models.registry import LINES, Line
+
+_RING: dict[str, Any] = {
+    "marker": "o",
+    "mfc": "none",
+    "mec": "black",
+    "ms": 6,
+    "mew": 0.9,
+    "ls": "none",
+}
+
+
+class Result(NamedTuple):
+    """How one model did."""
+
+    model: str
+    """A key of `LINES`."""
+    scores: Mapping[str, Any]
+    """As `galaxies.judging.scores.score` returns them, and `model`, what figures call it."""
+    p_spiral: npt.NDArray[np.float32]
+    """(N,) of the test galaxies."""
+    confusion: pd.DataFrame
+    """`actual` and `predicted` class of each test galaxy."""
+    roc: pd.DataFrame
+    """`false_positive_rate` and `true_positive_rate`."""
+    reliability: pd.DataFrame
+    """`predicted`, `observed` and `galaxies` of each bin."""
+    triage: pd.DataFrame
+    """`decided` share and `agreement` on these, the surest galaxies first."""
+    agreement: pd.DataFrame
+    """`agreement` of the volunteers, and the model's `accuracy` on those `galaxies`."""
+    learning: pd.DataFrame
+    """Loss and accuracy of every epoch, by part, or of every candidate."""
+
+    @property
+    def title(self) -> str:
+        """What figures call the model."""
+        return str(self.scores["model"])
+
+    @property
+    def line(self) -> Line:
+        """How the model is drawn."""
+        return LINES[self.model]
+
+
+@STYLE
+def draw_confusion(result: Result) -> Figure:
+    """Draw how many galaxies of each class a model takes for which."""
+    counts = pd.crosstab(result.confusion["actual"], result.confusion["predicted"])
+    galaxies = counts.reindex(index=CLASSES, columns=CLASSES, fill_value=0).to_numpy()
+    shares = galaxies / galaxies.sum(axis=1, keepdims=True)
+    figure = Figure(figsize=(WIDTH, 2.9), layout="constrained")
+    axes = figure.add_subplot()
+    shown = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for (actual, predicted), share in np.ndenumerate(shares):
+        axes.text(
+            predicted,
+            actual,
+            f"{galaxies[actual, predicted]:,}\n{share:.1%}",
+            ha="center",
+            va="center",
+            size=11,
+            color="white" if share > 0.6 else "black",
+        )
+    axes.set_xticks(range(len(CLASSES)), CLASSES)
+    axes.set_yticks(range(len(CLASSES)), CLASSES, rotation=90, va="center")
+    axes.tick_params(length=0)
+    axes.set(xlabel="class by the model", ylabel="class by the votes")
+    axes.set_title(f"{result.title}\naccuracy {with_interval(result.scores, 'accuracy')}")
+    bar = figure.colorbar(shown, label="share of the voted class", format=PercentFormatter(1))
+    bar.outline.set_linewidth(0.6)
+    return figure
+
+
+@STYLE
+def draw_roc(results: Sequence[Result]) -> Figure:
+    """Draw ROC curves and give their areas with 95% intervals."""
+    figure = Figure(figsize=(WIDTH, 3.5 + 0.15 * len(results)), layout="constrained")
+    axes = figure.add_subplot()
+    axes.plot([0, 1], [0, 1], color=GREY, lw=0.6)
+    for result in results:
+        axes.plot(
+            result.roc["false_positive_rate"],
+            result.roc["true_positive_rate"],
+            color=result.line.color,
+            ls=result.line.dashes,
+            label=f"{result.title}: {with_interval(result.scores, 'roc_auc')}",
+        )
+    axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
+    axes.set(xlabel="share of ellipticals taken for spirals", ylabel="share of spirals found")
+    figure.legend(
+        loc="outside lower center",
+        title="area under the curve (95% interval)",
+        title_fontsize=8,
+        handlelength=2.6,
+    )
+    return figure
+
+
+@STYLE
+def draw_reliability(results: Sequence[Result]) -> Figure:
+    """Draw what was promised against what happened, and how often what was promised."""
+    figure = Figure(figsize=(WIDTH, 4.1 + 0.15 * len(results)), layout="constrained")
+    axes, strip = figure.subplots(2, sharex=True, height_ratios=(4, 1))
+    axes.plot([0, 1], [0, 1], color=GREY, lw=0.6)
+    bins = float(np.median(np.concatenate([one.reliability["galaxies"] for one in results])))
+    p = np.linspace(0, 1, 201)
+    noise = 1.96 * np.sqrt(p * (1 - p) / bins)
+    axes.fill_between(
+        p, p - noise, p + noise, color="#DDDDDD", lw=0, label=f"95% by chance, bins of {bins:.0f}"
+    )
+    for result in results:
+        axes.plot(
+            result.reliability["predicted"],
+            result.reliability["observed"],
+            color=result.line.color,
+            ls=result.line.dashes,
+            marker=result.line.marker,
+            label=f"{result.title}, ECE {result.scores['ece']:.3f}",
+        )
+        strip.hist(
+            result.p_spiral,
+            bins=np.linspace(0, 1, 21).tolist(),
+            weights=np.full(len(result.p_spiral), 1 / len(result.p_spiral)),
+            histtype="step",
+            color=result.line.color,
+            ls=result.line.dashes,
+        )
+    axes.set(xlim=(0, 1), ylim=(0, 1), ylabel="observed share of spirals")
+    strip.set(xlabel="predicted probability of spiral", ylabel="galaxies")
+    strip.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", handlelength=2.6)
+    return figure
+
+
+@STYLE
+def draw_triage(results: Sequence[Result]) -> Figure:
+    """Draw how often the machine agrees with people, the more galaxies it decides.
+
+    A mark stands where a model decides as many galaxies as it promised to be able to.
+    """
+    figure = Figure(figsize=(WIDTH, 3.4 + 0.15 * len(results)), layout="constrained")
+    axes = figure.add_subplot()
+    lowest = min(one.triage["agreement"].iloc[-1] for one in results)
+    wished = results[0].scores["triage"]
+    for agreement in wished:
+        axes.axhline(float(agreement.rstrip("%")) / 100, color=GREY, lw=0.6)
+    for result in results:
+        curve, line = result.triage, result.line
+        axes.plot(
+            curve["decided"],
+            curve["agreement"],
+            color=line.color,
+            ls=line.dashes,
+            label=result.title,
+        )
+        made = [one for one in result.scores["triage"].values() if "agreement" in one]
+        for one in made:
+            axes.plot(
+                one["decided"],
+                one["agreement"],
+                color=line.color,
+                marker=line.marker,
+                ms=5,
+                clip_on=False,
+            )
+    axes.set(xlim=(0, 1), ylim=(lowest - 0.02, 1))
+    axes.set(xlabel="share of galaxies that the machine decides", ylabel="agreement with the votes")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(PercentFormatter(1, decimals=0))
+    figure.legend(
+        loc="outside lower center",
+        title=f"wished agreement: {', '.join(wished)}\nmarks: thresholds found in validation",
+        title_fontsize=8,
+        handlelength=2.6,
+    )
+    return figure
+
+
+@STYLE
+def draw_agreement(results: Sequence[Result]) -> Figure:
+    """Draw how often models are right where the volunteers agree more and less."""
+    figure = Figure(figsize=(WIDTH, 3.9 + 0.15 * len(results)), layout="constrained")
+    axes, strip = figure.subplots(2, sharex=True, height_ratios=(4, 1))
+    for result in results:
+        axes.plot(
+            result.agreement["agreement"],
+            result.agreement["accuracy"],
+            color=result.line.color,
+            ls=result.line.dashes,
+            marker=result.line.marker,
+            label=result.title,
+            clip_on=False,
+        )
+    bins = results[0].agreement
+    strip.bar(bins["agreement"], bins["galaxies"], width=0.05, color=GREY)
+    axes.set(xlim=(0.3, 1.03), ylim=(None, 1), ylabel="accuracy")
+    strip.set(xlabel="largest vote fraction", ylabel="galaxies")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(PercentFormatter(1, decimals=0))
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", handlelength=2.6)
+    return figure
+
+
+@STYLE
+def draw_learning(results: Sequence[Result]) -> Figure:
+    """Draw how the networks learned, and how the other models' candidates did."""
+    figure = Figure(figsize=(WIDTH, 4.6), layout="constrained")
+    panels = figure.subplots(3, 2)
+    by_model = {result.model: result for result in results}
+    for column, model in enumerate(("mlp", "cnn")):
+        _draw_epochs(panels[0, column], panels[1, column], by_model[model])
+    for column, (model, key, label) in enumerate(
+        (("tree", "leaves", "leaves"), ("inception", "regularisation", "L2 penalty"))
+    ):
+        axes, result = panels[2, column], by_model[model]
+        candidates = result.learning.sort_values([key, "loss"])
+        best = candidates.nsmallest(1, "loss")
+        line = result.line
+        # Trees of two settings do not follow one curve.
+        dashes = "none" if model == "tree" else line.dashes
+        axes.plot(
+            candidates[key], candidates["loss"], color=line.color, ls=dashes, marker=line.marker
+        )
+        _ring(axes, best[key], best["loss"])
+        axes.set(xscale="log", xlabel=label, title=result.title)
+    for axes in panels[:, 0]:
+        axes.set_ylabel("loss")
+    panels[1, 0].set_ylabel("accuracy")
+    figure.legend(
+        handles=[
+            Line2D([], [], color=GREY, lw=0.9, alpha=0.6, label="train"),
+            Line2D([], [], color=GREY, label="validation"),
+            Line2D([], [], **_RING, label="kept"),
+        ],
+        loc="outside upper center",
+        ncols=3,
+    )
+    return figure
+
+
+def _draw_epochs(above: Axes, below: Axes, result: Result) -> None:
+    line = result.line
+    for axes, score in ((above, "loss"), (below, "accuracy")):
+        for part, look in (
+            ("train", {"lw": 0.9, "ls": "-", "alpha": 0.45}),
+            ("validation", {"ls": line.dashes}),
+        ):
+            epochs = result.learning
+            axes.plot(
+                epochs["epoch"], epochs[f"{part}_{score}"], color=line.color, label=part, **look
+            )
+        best = result.learning.nsmallest(1, "validation_loss")
+        _ring(axes, best["epoch"], best[f"validation_{score}"])
+    above.set_title(result.title)
+    below.set_xlabel("epoch")
+
+
+def _ring(axes: Axes, x: "pd.Series[float]", y: "pd.Series[float]") -> None:
+    """Mark what was kept."""
+    axes.plot(x, y, clip_on=False, **_RING)

@@ -1,0 +1,265 @@
+"""Pictures of galaxies with their votes, and the choice of the galaxies."""
+
+from collections.abc import Mapping, Sequence
+from math import ceil
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch, Rectangle
+
+from galaxies.base.arrays import Pixels
+from galaxies.base.questions import CLASSES
+from galaxies.errors import GalaxiesError
+from galaxies.figures.style import GREY, SMALL, STYLE, WIDTH, canvas
+
+_VOTES: Final = {
+    "p_smooth": ("votes: smooth", "#D55E00"),
+    "p_features": ("features or disk", "#56B4E9"),
+    "p_artifact": ("star or artifact", "#000000"),
+}
+
+
+class Portrait(NamedTuple):
+    """A galaxy to show."""
+
+    image: Pixels
+    """(side, side, 3)."""
+    galaxy_id: int
+    votes: tuple[float, float, float] | None
+    """Smooth, features or disk, star or artifact; `None` for a galaxy outside the split."""
+    p_spiral: float | None
+    """What the model in question says; `None` where there is none."""
+
+
+def choose_samples(split: pd.DataFrame, count: int) -> dict[str, pd.DataFrame]:
+    """Choose galaxies of each class evenly from the least to the most agreed on.
+
+    Parameters
+    ----------
+    split
+        As `galaxies.dataset.splitting.split_galaxies` makes it.
+    count
+        Galaxies of each class; fewer where there are fewer.
+
+    Returns
+    -------
+    dict
+        For each class its rows of the split, in order of agreement; among galaxies with equal
+        votes, in order of `galaxy_id`.
+    """
+    chosen = {}
+    for label, votes in zip(CLASSES, ("p_smooth", "p_features"), strict=True):
+        ranked = split[split["label"] == label].sort_values([votes, "galaxy_id"])
+        shown = min(count, len(ranked))
+        # The middle of each of `shown` equal stretches, neither of the extremes.
+        chosen[label] = ranked.iloc[((np.arange(shown) + 0.5) * len(ranked) / shown).astype(int)]
+    return chosen
+
+
+def choose_mistakes(
+    split: pd.DataFrame, predictions: pd.DataFrame, count: int
+) -> dict[str, pd.DataFrame]:
+    """Choose the test galaxies of each class that a model is surest of being the other.
+
+    Parameters
+    ----------
+    split
+        As `galaxies.dataset.splitting.split_galaxies` makes it.
+    predictions
+        One model's, with `galaxy_id` and `p_spiral`.
+    count
+        Galaxies of each class; fewer where there are fewer mistakes.
+
+    Returns
+    -------
+    dict
+        For each class its rows of the split with `p_spiral`, the surest mistake first.
+    """
+    chosen = {}
+    for label in CLASSES:
+        test = _by_surety(split, predictions, label)
+        mistakes = test[(test["p_spiral"] > 0.5) != (label == "spiral")]
+        chosen[label] = mistakes.sort_values(["surety", "galaxy_id"]).head(count)
+    return chosen
+
+
+def choose_galaxy(
+    wanted: int | None,
+    label: str,
+    split: pd.DataFrame,
+    predictions: pd.DataFrame,
+    images: pd.DataFrame,
+) -> int:
+    """Choose the galaxy that stands for a class where the network is explained.
+
+    Parameters
+    ----------
+    wanted
+        The setting `explain.<label>`: any galaxy with an image, or `None` for the test galaxy of
+        this class that the network is surest of; of equals the one with the smallest ID.
+    label
+        One of `CLASSES`.
+    split, predictions
+        As in `choose_mistakes`.
+    images
+        `galaxy_id` of every packed image.
+
+    Raises
+    ------
+    GalaxiesError
+        If the galaxy wanted has no image.
+    """
+    if wanted is None:
+        return int(_by_surety(split, predictions, label)["galaxy_id"].iloc[0])
+    if not (images["galaxy_id"] == wanted).any():
+        raise GalaxiesError(
+            f"explain.{label}: the survey has no image of GalaxyID {wanted}; "
+            "name one that it has, or null"
+        )
+    return wanted
+
+
+def _by_surety(split: pd.DataFrame, predictions: pd.DataFrame, label: str) -> pd.DataFrame:
+    """Test galaxies of a class, the surest right first, the surest mistake last."""
+    test = split[(split["split"] == "test") & (split["label"] == label)]
+    table = test.merge(predictions[["galaxy_id", "p_spiral"]], on="galaxy_id")
+    surety = table["p_spiral"].astype(np.float64) - 0.5
+    table["surety"] = surety if label == "spiral" else -surety
+    return table.sort_values(["surety", "galaxy_id"], ascending=[False, True])
+
+
+def portraits(galaxies: pd.DataFrame, packed: pd.DataFrame, images: Pixels) -> list[Portrait]:
+    """Put galaxies' images beside what is known of them.
+
+    Parameters
+    ----------
+    galaxies
+        `galaxy_id`, the three vote fractions (NaN where unknown), and `p_spiral` if a model is
+        meant to speak.
+    packed
+        `galaxy_id` and `row` of every packed image.
+    images
+        uint8 (M, side, side, 3).
+    """
+    rows = packed.set_index("galaxy_id")["row"]
+    return [
+        Portrait(
+            image=np.asarray(images[rows[galaxy["galaxy_id"]]]),
+            galaxy_id=galaxy["galaxy_id"],
+            votes=None
+            if np.isnan(galaxy["p_smooth"])
+            else (galaxy["p_smooth"], galaxy["p_features"], galaxy["p_artifact"]),
+            p_spiral=galaxy.get("p_spiral"),
+        )
+        for galaxy in galaxies.to_dict("records")
+    ]
+
+
+@STYLE
+def draw_samples(galaxies: Mapping[str, Sequence[Portrait]]) -> Figure:
+    """Draw galaxies of each class with their votes."""
+    return _gallery({f"voted {label}": shown for label, shown in galaxies.items()})
+
+
+@STYLE
+def draw_mistakes(galaxies: Mapping[str, Sequence[Portrait]], title: str) -> Figure:
+    """Draw galaxies of each class that a model takes for the other.
+
+    Parameters
+    ----------
+    galaxies
+        As `choose_mistakes` chooses them.
+    title
+        What figures call the model.
+    """
+    said = dict(zip(CLASSES, CLASSES[::-1], strict=True))
+    return _gallery(
+        {f"voted {label}, {title} says {said[label]}": shown for label, shown in galaxies.items()}
+    )
+
+
+@STYLE
+def draw_input(galaxy: Portrait, title: str) -> Figure:
+    """Draw one galaxy as a network is given it."""
+    side = len(galaxy.image)
+    figure, axes = canvas(2.98)
+    draw_vote_legend(axes)
+    axes.text(WIDTH / 2, 0.35, f"{title}: input, {side} × {side} × 3", ha="center")  # noqa: RUF001
+    draw_portrait(axes, galaxy, (WIDTH - 2) / 2, 0.42, 2)
+    return figure
+
+
+def _gallery(blocks: Mapping[str, Sequence[Portrait]]) -> Figure:
+    """Draw portraits, three a row, under the heading of their block."""
+    columns, gap, top, heading = 3, 0.06, 0.22, 0.22
+    side = (WIDTH - (columns + 1) * gap) / columns
+    spoken = any(one.p_spiral is not None for block in blocks.values() for one in block)
+    row = side + (0.54 if spoken else 0.42)
+    rows = [max(1, ceil(len(block) / columns)) for block in blocks.values()]
+    figure, axes = canvas(top + heading * len(blocks) + row * sum(rows))
+    draw_vote_legend(axes)
+    y = top
+    for (name, block), count in zip(blocks.items(), rows, strict=True):
+        axes.text(gap, y + heading - 0.06, name, weight="bold")
+        y += heading
+        for place, galaxy in enumerate(block):
+            down, across = divmod(place, columns)
+            draw_portrait(axes, galaxy, gap + across * (side + gap), y + down * row, side)
+        if not block:
+            axes.text(WIDTH / 2, y + row / 2, "none", ha="center", color=GREY)
+        y += count * row
+    return figure
+
+
+def draw_picture(
+    axes: Axes,
+    pixels: npt.NDArray[Any],
+    x: float,
+    y: float,
+    side: float,
+    **options: Any,  # noqa: ANN401
+) -> None:
+    axes.imshow(pixels, extent=(x, x + side, y + side, y), aspect="auto", **options)
+
+
+def draw_vote_legend(axes: Axes) -> None:
+    """Say at the top of a canvas what the colours of the votes mean."""
+    axes.legend(
+        handles=[Patch(color=color, lw=0, label=name) for name, color in _VOTES.values()],
+        loc="upper center",
+        ncols=len(_VOTES),
+        borderaxespad=0.2,
+        handlelength=1,
+        handleheight=0.6,
+        handletextpad=0.5,
+        columnspacing=1.2,
+    )
+
+
+def draw_portrait(axes: Axes, galaxy: Portrait, x: float, y: float, side: float) -> None:
+    """Draw an image; below it a bar of the votes, the votes, the ID, and the model's word."""
+    draw_picture(axes, galaxy.image, x, y, side)
+    below = y + side + 0.02
+    if galaxy.votes is None:
+        lines = ["left out of the split"]
+    else:
+        left = x
+        for votes, (_, color) in zip(galaxy.votes, _VOTES.values(), strict=True):
+            width = side * votes / sum(galaxy.votes)
+            axes.add_patch(Rectangle((left, below), width, 0.05, color=color, lw=0))
+            left += width
+        lines = [" / ".join(f"{votes:.2f}" for votes in galaxy.votes)]
+    lines.append(str(galaxy.galaxy_id))
+    if galaxy.p_spiral is not None:
+        lines.append(f"$p$(spiral) {_said(galaxy.p_spiral)}")
+    for number, line in enumerate(lines, 1):
+        axes.text(x + side / 2, below + 0.04 + 0.12 * number, line, size=SMALL, ha="center")
+
+
+def _said(p: float) -> str:
+    """Give a probability three decimals, and never the look of certainty."""
+    return "< 0.001" if p < 0.0005 else "> 0.999" if p >= 0.9995 else f"= {p:.3f}"

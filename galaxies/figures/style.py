@@ -1,0 +1,75 @@
+"""One look for all figures.
+
+Every figure is one column of a journal wide (3.4 inches), in the colours of Okabe & Ito (2008),
+which colour-blind readers can tell apart.
+"""
+
+from pathlib import Path
+
+from matplotlib import style
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from galaxies.base.outputs import written_beside
+
+WIDTH = 3.4  # inches
+
+
+GREY = "#7F7F7F"
+
+
+SMALL = 7.5  # points; the least that is still read with ease in print
+
+
+# One of matplotlib's own fonts, so that figures are the same bytes on every machine; narrow
+# enough for three 18-digit GalaxyIDs side by side.
+STYLE = style.context(
+    {
+        "font.family": "STIXGeneral",
+        "mathtext.fontset": "stix",
+        "font.size": 9,
+        "axes.titlesize": 9,
+        "axes.labelsize": 9,
+        "xtick.labelsize": 8,
+        "ytick.labelsize": 8,
+        "legend.fontsize": 8,
+        "legend.frameon": False,
+        "axes.linewidth": 0.6,
+        "lines.linewidth": 1.3,
+        "lines.markersize": 3,
+        "hatch.linewidth": 0.4,
+        "image.interpolation": "nearest",
+    },
+    after_reset=True,
+)
+
+
+@STYLE
+def save_figure(path: Path, figure: Figure) -> None:
+    """Write a PNG, whole or not at all, the same bytes for the same picture."""
+    with written_beside(path) as beside:
+        figure.savefig(beside, dpi=200, metadata={"Software": None})
+
+
+def canvas(height: float) -> tuple[Figure, Axes]:
+    """Make an empty figure, measured in inches from its upper left corner."""
+    figure = Figure(figsize=(WIDTH, height))
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set(xlim=(0, WIDTH), ylim=(height, 0))
+    axes.set_axis_off()
+    return figure, axes
+
+
+def draw_colour_bar(figure: Figure, scale: Normalize, label: str, cmap: str, extend: str) -> None:
+    """Draw a horizontal bar at the foot of a canvas."""
+    height = figure.get_figheight()
+    bar = figure.add_axes((0.2, 0.3 / height, 0.6, 0.08 / height))
+    figure.colorbar(
+        ScalarMappable(scale, cmap), bar, orientation="horizontal", extend=extend, label=label
+    )
+    bar.xaxis.labelpad = 0
+    bar.tick_params(pad=1.5, length=2)
+    bar.xaxis.set_major_locator(MaxNLocator(5))

@@ -1,0 +1,1 @@
+"""How good the predictions for test galaxies are, and what promises were worth."""

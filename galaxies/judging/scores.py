@@ -1,0 +1,261 @@
+"""How good predictions are: numbers with intervals, and curves."""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from galaxies.base.questions import CLASSES, spiral_fraction
+from galaxies.errors import GalaxiesError
+from galaxies.settings import EvaluateSettings
+
+_CURVE_POINTS = 200
+
+Labels = npt.NDArray[np.int64]
+"""(N,) places in `CLASSES`."""
+
+
+def judged(split: pd.DataFrame, predictions: pd.DataFrame, model: str) -> pd.DataFrame:
+    """Select the test galaxies and their predictions.
+
+    Parameters
+    ----------
+    split
+        As `galaxies.dataset.splitting.split_galaxies` makes it.
+    predictions
+        One model's, with `galaxy_id`, `split`, `p_spiral` and `vote_fraction`.
+    model
+        What errors call it.
+
+    Returns
+    -------
+    DataFrame
+        The split's test rows with `p_spiral` and `vote_fraction` beside them.
+
+    Raises
+    ------
+    GalaxiesError
+        If a training galaxy has a prediction, or a test galaxy has none, or one that was made
+        when it was in another part.
+    """
+    known = split.loc[split["split"] == "train", "galaxy_id"]
+    learned = predictions.loc[predictions["galaxy_id"].isin(known), "galaxy_id"]
+    if not learned.empty:
+        raise GalaxiesError(
+            f"{model}: predicts {len(learned)} training galaxies, such as {learned.iloc[0]}; "
+            f"run `dvc repro predict@{model}`"
+        )
+    test = split[split["split"] == "test"]
+    columns = ["galaxy_id", "split", "p_spiral", "vote_fraction"]
+    table = test.merge(predictions[columns], on="galaxy_id", how="left", suffixes=("", "_then"))
+    missing = table["p_spiral"].isna()
+    if missing.any():
+        raise GalaxiesError(
+            f"{model}: no prediction for {missing.sum()} of {len(table)} test galaxies, such as "
+            f"{table.loc[missing, 'galaxy_id'].iloc[0]}; run `dvc repro predict@{model}`"
+        )
+    seen = table["split_then"] != "test"
+    if seen.any():
+        raise GalaxiesError(
+            f"{model}: predicts test galaxy {table.loc[seen, 'galaxy_id'].iloc[0]} as one of the "
+            f"{table.loc[seen, 'split_then'].iloc[0]} part; run `dvc repro predict@{model}`"
+        )
+    return table.drop(columns="split_then")
+
+
+def score(table: pd.DataFrame, settings: EvaluateSettings) -> dict[str, float | int]:
+    """Judge one model.
+
+    Parameters
+    ----------
+    table
+        `label`, `p_spiral`, `vote_fraction` and the votes of the test galaxies.
+    settings
+        Bins and bootstrap.
+
+    Returns
+    -------
+    dict
+        Flat, for `dvc metrics`. `vote_rmse`, `vote_correlation` (Pearson's) and `vote_noise`,
+        the least error that any model could reach, are there only where votes are soft, that is
+        where some galaxy's volunteers disagree.
+    """
+    # It takes a second to import: a prediction that does not fit is refused before.
+    from sklearn import metrics
+
+    labels, p = _labels_and_p(table)
+    said = (p > 0.5).astype(np.int64)
+    intervals = bootstrap(labels, p, settings)
+    scores: dict[str, float | int] = {
+        "galaxies": len(labels),
+        "accuracy": float(metrics.accuracy_score(labels, said)),
+        "accuracy_low": intervals.accuracy[0],
+        "accuracy_high": intervals.accuracy[1],
+        "balanced_accuracy": float(metrics.balanced_accuracy_score(labels, said)),
+        "roc_auc": float(metrics.roc_auc_score(labels, p)),
+        "roc_auc_low": intervals.roc_auc[0],
+        "roc_auc_high": intervals.roc_auc[1],
+        "log_loss": float(metrics.log_loss(labels, p, labels=[0, 1])),
+        "brier": float(metrics.brier_score_loss(labels, p)),
+        "ece": calibration_error(table, settings.reliability_bins),
+    }
+    by_class = metrics.precision_recall_fscore_support(
+        labels, said, labels=[0, 1], zero_division=0.0
+    )
+    for name, values in zip(("precision", "recall", "f1"), by_class[:3], strict=True):
+        for place, value in zip(CLASSES, values, strict=True):
+            scores[f"{name}_{place}"] = float(value)
+    votes = spiral_fraction(table["p_smooth"].to_numpy(), table["p_features"].to_numpy())
+    if ((votes > 0) & (votes < 1)).any():
+        expected = table["vote_fraction"].to_numpy(np.float64)
+        scores["vote_rmse"] = float(np.sqrt(np.mean((expected - votes) ** 2)))
+        if np.ptp(expected) > 0:
+            scores["vote_correlation"] = float(np.corrcoef(expected, votes)[0, 1])
+        scores["vote_noise"] = vote_noise(votes, settings.volunteers)
+    return scores
+
+
+def vote_noise(votes: npt.NDArray[np.float64], volunteers: int) -> float:
+    """Estimate the error that is in vote fractions because few volunteers voted.
+
+    Parameters
+    ----------
+    votes
+        (N,) vote fractions.
+    volunteers
+        How many are behind each.
+
+    Returns
+    -------
+    float
+        Root mean square of the binomial standard error. `votes * (1 - votes) / (volunteers - 1)`
+        is the unbiased estimate of its square.
+    """
+    return float(np.sqrt(np.mean(votes * (1 - votes)) / (volunteers - 1)))
+
+
+def accuracy_by_agreement(table: pd.DataFrame) -> pd.DataFrame:
+    """Follow how often a model is right from disputed galaxies to those that all agree on.
+
+    Parameters
+    ----------
+    table
+        `label`, `p_spiral` and the votes of the test galaxies.
+
+    Returns
+    -------
+    DataFrame
+        For each tenth between 0.3 and 1 that holds galaxies, their mean `agreement`, which is
+        the largest vote fraction, the `accuracy`, and how many `galaxies` there are.
+    """
+    labels, p = _labels_and_p(table)
+    agreement = table[["p_smooth", "p_features", "p_artifact"]].to_numpy(np.float64).max(axis=1)
+    frame = pd.DataFrame({"agreement": agreement, "accuracy": (p > 0.5) == labels, "galaxies": 1})
+    # A third is the least that the largest of three can be; 1 belongs to the last tenth.
+    tenths = np.floor(agreement * 10 + 1e-6).clip(3, 9)  # a float32 of 0.7 is a little less
+    binned = frame.groupby(tenths).agg({"agreement": "mean", "accuracy": "mean", "galaxies": "sum"})
+    return binned.reset_index(drop=True)
+
+
+class Intervals(NamedTuple):
+    """95% intervals, low and high."""
+
+    accuracy: tuple[float, float]
+    roc_auc: tuple[float, float]
+
+
+def bootstrap(labels: Labels, p: npt.NDArray[np.float64], settings: EvaluateSettings) -> Intervals:
+    """Percentile intervals by resampling galaxies (Efron 1979).
+
+    Parameters
+    ----------
+    labels, p
+        (N,) classes, both of which occur, and probabilities of "spiral".
+    settings
+        Number of resamples and seed.
+    """
+    from sklearn import metrics
+
+    random = np.random.default_rng(settings.seed)
+    accuracies: list[float] = []
+    areas: list[float] = []
+    while len(areas) < settings.bootstrap:
+        drawn = random.integers(0, len(labels), len(labels))
+        if np.ptp(labels[drawn]) == 0:
+            continue  # a resample of one class has no ROC curve
+        accuracies.append(((p[drawn] > 0.5) == labels[drawn]).mean())
+        areas.append(metrics.roc_auc_score(labels[drawn], p[drawn]))
+    low, high = 2.5, 97.5
+    return Intervals(
+        (float(np.percentile(accuracies, low)), float(np.percentile(accuracies, high))),
+        (float(np.percentile(areas, low)), float(np.percentile(areas, high))),
+    )
+
+
+def reliability(table: pd.DataFrame, bins: int) -> pd.DataFrame:
+    """Compare what was promised with what happened, in bins of equally many galaxies.
+
+    Parameters
+    ----------
+    table
+        `label` and `p_spiral` of the test galaxies.
+    bins
+        How many; fewer where there are fewer galaxies.
+
+    Returns
+    -------
+    DataFrame
+        `predicted` mean probability, `observed` share of spirals and `galaxies` of each bin.
+    """
+    labels, p = _labels_and_p(table)
+    order = np.argsort(p, kind="stable")
+    rows = [
+        {
+            "predicted": float(p[galaxies].mean()),
+            "observed": float(labels[galaxies].mean()),
+            "galaxies": len(galaxies),
+        }
+        for galaxies in np.array_split(order, min(bins, len(p)))
+    ]
+    return pd.DataFrame(rows)
+
+
+def calibration_error(table: pd.DataFrame, bins: int) -> float:
+    """Compute the expected calibration error, the mean gap between promise and outcome.
+
+    Naeini, Cooper & Hauskrecht (2015), with bins of equal mass as in Nixon et al. (2019).
+    """
+    binned = reliability(table, bins)
+    gaps = (binned["predicted"] - binned["observed"]).abs()
+    return float((gaps * binned["galaxies"]).sum() / binned["galaxies"].sum())
+
+
+def roc(table: pd.DataFrame) -> pd.DataFrame:
+    """Draw up the ROC curve, thinned evenly along its length to some 200 points.
+
+    Returns
+    -------
+    DataFrame
+        `false_positive_rate` and `true_positive_rate`, "spiral" being positive. Thresholds are
+        left out: the first is infinite, which JSON cannot say.
+    """
+    from sklearn import metrics
+
+    false, true, _ = metrics.roc_curve(*_labels_and_p(table))
+    length = np.concatenate([[0], np.cumsum(np.abs(np.diff(false)) + np.abs(np.diff(true)))])
+    marks = np.linspace(0, length[-1], _CURVE_POINTS)
+    kept = np.unique(np.searchsorted(length, marks).clip(0, len(length) - 1))
+    return pd.DataFrame({"false_positive_rate": false[kept], "true_positive_rate": true[kept]})
+
+
+def confusion(table: pd.DataFrame) -> pd.DataFrame:
+    """One row per galaxy with its `actual` and `predicted` class, as `dvc plots` counts them."""
+    labels, p = _labels_and_p(table)
+    names = np.array(CLASSES)
+    return pd.DataFrame({"actual": names[labels], "predicted": names[(p > 0.5).astype(int)]})
+
+
+def _labels_and_p(table: pd.DataFrame) -> tuple[Labels, npt.NDArray[np.float64]]:
+    labels = np.asarray(table["label"].cat.codes, dtype=np.int64)
+    return labels, np.asarray(table["p_spiral"], dtype=np.float64)

@@ -1,0 +1,1 @@
+"""What all models share when they learn: parts, views, calibration, promises and the bundle."""

@@ -1,0 +1,107 @@
+"""A bundle: a folder with everything that classifying a new image needs."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from galaxies.base.outputs import write_json, written_beside
+from galaxies.base.questions import CLASSES
+from galaxies.errors import GalaxiesError
+from galaxies.learning.calibration import Calibration
+from galaxies.learning.promises import Promise
+
+FORMAT: Final = 2
+"""Raised whenever a bundle that is written today could not be read by yesterday's loader."""
+
+
+PRETRAINED: Final = Path(__file__).parents[1] / "pretrained"
+"""Folder of the bundles that come with the package: `simulated`, from which trainings start, and
+`real`, trained on real galaxies."""
+
+
+_DESCRIPTION: Final = "bundle.json"
+
+
+_PACKAGES: Final = ("galaxies", "keras", "numpy", "scikit-learn", "tensorflow")
+
+
+class Description(BaseModel):
+    """What stands in `bundle.json`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    format: Literal[2] = FORMAT
+    model: Literal["tree", "mlp", "cnn", "inception"]
+    title: str
+    """What figures call the model."""
+    classes: tuple[str, str] = CLASSES
+    size: Annotated[int, Field(ge=1)]
+    """Side in pixels of the images that the model is given."""
+    crop: Annotated[float, Field(gt=0, le=1)]
+    """Side of the central square those images show, as a share of the frame's shorter side."""
+    views: Literal[1, 8]
+    """Orientations that are averaged."""
+    calibration: Calibration
+    """Makes the raw probability that of the class."""
+    votes: Calibration
+    """Makes it the share of volunteers who would see features or a disk."""
+    triage: tuple[Promise, ...]
+    survey: str
+    """What it was trained on."""
+    galaxies: int
+    """How many galaxies it was trained on."""
+    learned_from: str | None = None
+    """`galaxies.learning.parts.fingerprint` of the split that it was trained on."""
+    versions: dict[str, str] = Field(default_factory=lambda: {p: version(p) for p in _PACKAGES})
+
+
+@contextmanager
+def new_bundle(folder: Path) -> Iterator[Path]:
+    """Make a bundle whole or not at all.
+
+    Yields
+    ------
+    Path
+        An empty folder to save the weights in; the block must also `describe` the bundle there.
+    """
+    with written_beside(folder) as beside:
+        beside.mkdir()
+        yield beside
+
+
+def describe(folder: Path, description: Description) -> None:
+    """Write the description into a bundle that is being made."""
+    write_json(folder / _DESCRIPTION, description.model_dump(mode="json"))
+
+
+def read_description(folder: Path) -> Description:
+    """Read and check a bundle's description.
+
+    Raises
+    ------
+    GalaxiesError
+        If the folder is no bundle, or one of another format, or of other classes.
+    """
+    path = folder / _DESCRIPTION
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise GalaxiesError(f"{folder}: no bundle: {_DESCRIPTION} cannot be read") from error
+    try:
+        description = Description.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(map(str, first["loc"]))
+        if key == "format":
+            raise GalaxiesError(
+                f"{path}: format {first['input']}, and this version reads {FORMAT}; "
+                "train the model again, or install the version of galaxies that made it"
+            ) from error
+        raise GalaxiesError(f"{path}: {key}: {first['msg']}; make the bundle again") from error
+    if description.classes != CLASSES:
+        raise GalaxiesError(f"{path}: classes {description.classes}, expected {CLASSES}")
+    return description

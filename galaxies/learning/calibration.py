@@ -1,0 +1,57 @@
+"""Probabilities that mean what they say, fitted on validation galaxies alone."""
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict
+
+from galaxies.base.arrays import Probabilities
+
+NEAREST = 1e-6  # a float32 probability of exactly 0 or 1 has no logit
+
+
+class Calibration(BaseModel):
+    """Platt's sigmoid on the logit: `sigmoid(slope * logit(p) + intercept)`.
+
+    Platt (1999), "Probabilistic outputs for support vector machines"; on the logit of a
+    probability it is the beta calibration of Kull et al. (2017) with both slopes equal.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    slope: float
+    intercept: float
+
+    def __call__(self, raw: Probabilities) -> Probabilities:
+        """Correct raw probabilities (N,) of any model; returns float32 (N,)."""
+        scores = self.slope * _logit(raw) + self.intercept
+        return np.asarray(1 / (1 + np.exp(-scores)), dtype=np.float32)
+
+
+def fit_calibration(
+    raw: Probabilities, targets: npt.NDArray[np.int64] | npt.NDArray[np.float64]
+) -> Calibration:
+    """Fit the sigmoid by maximum likelihood.
+
+    Parameters
+    ----------
+    raw
+        (N,) probabilities as the model gives them, for validation galaxies.
+    targets
+        (N,) what they shall match: places in `CLASSES`, both of which occur, or vote fractions.
+    """
+    # scikit-learn takes a second to import, which those who only predict need not wait for.
+    from sklearn.linear_model import LogisticRegression
+
+    # Each galaxy stands for both answers, weighted by its votes.
+    logits = np.tile(_logit(raw), 2)[:, None]
+    answers = np.repeat([1, 0], len(raw))
+    votes = np.concatenate([targets, 1 - targets])
+    # Without a penalty, so that a model that is right already keeps slope 1 and intercept 0.
+    fit = LogisticRegression(C=np.inf, tol=1e-8, max_iter=1000)
+    fit.fit(logits, answers, sample_weight=votes)
+    return Calibration(slope=float(fit.coef_[0, 0]), intercept=float(fit.intercept_[0]))
+
+
+def _logit(probabilities: Probabilities) -> npt.NDArray[np.float64]:
+    p = np.clip(probabilities.astype(np.float64), NEAREST, 1 - NEAREST)
+    return np.log(p / (1 - p))

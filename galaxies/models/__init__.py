@@ -1,0 +1,1 @@
+"""The models: each fits, predicts, saves and loads; the registry names them all."""

@@ -1,0 +1,180 @@
+"""The convolutional network, by one of two recipes."""
+
+import warnings
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from galaxies.base.arrays import Pixels
+from galaxies.errors import GalaxiesError
+from galaxies.learning.bundle import PRETRAINED
+from galaxies.learning.parts import Part
+from galaxies.models.networks import GalaxyBatches, Targets, Trained, fit_network, repeatable
+from galaxies.settings import CnnSettings, ReferenceSettings, ResidualSettings
+
+# Keras's 0.99 follows too slowly where an epoch is only some dozen steps.
+_NORM_MOMENTUM = 0.9
+
+
+def build_reference(side: int, settings: ReferenceSettings) -> keras.Model:
+    """Convolutions, each halved by max-pooling, then a dense layer, with dropout between."""
+    stack: list[Any] = [
+        keras.Input((side, side, 3), dtype="uint8", name="image"),
+        layers.Rescaling(1 / 255, name="rescale"),
+    ]
+    for number, filters in enumerate(settings.filters):
+        stack += [
+            layers.Conv2D(filters, 3, padding="same", activation="relu", name=f"conv_{number}"),
+            layers.MaxPooling2D(name=f"pool_{number}"),
+        ]
+    stack += [
+        layers.Flatten(name="flatten"),
+        layers.Dropout(settings.dropout, name="dropout_0"),
+        layers.Dense(settings.dense, activation="relu", name="dense"),
+        layers.Dropout(settings.dropout, name="dropout_1"),
+        layers.Dense(1, activation="sigmoid", dtype="float32", name="p_spiral"),
+    ]
+    return keras.Sequential(stack, name="cnn")
+
+
+def build_residual(side: int, settings: ResidualSettings) -> keras.Model:
+    """Residual blocks (He et al. 2016, "Deep residual learning for image recognition").
+
+    The first convolution and every block halve the image; the mean over what is left keeps the
+    answer from depending on where in the frame a feature lies.
+    """
+    image = keras.Input((side, side, 3), dtype="uint8", name="image")
+    # Galaxies are faint: a quarter of the full brightness becomes 1.
+    x = layers.Rescaling(1 / 64, name="rescale")(image)
+    first, *later = settings.filters
+    x = layers.Conv2D(first, 5, strides=2, padding="same", use_bias=False, name="conv_0")(x)
+    x = layers.BatchNormalization(momentum=_NORM_MOMENTUM, name="norm_0")(x)
+    x = layers.ReLU(name="relu_0")(x)
+    for number, filters in enumerate(later, start=1):
+        x = _residual_block(x, filters, number)
+    x = layers.GlobalAveragePooling2D(name="mean")(x)
+    x = layers.Dropout(settings.dropout, name="dropout")(x)
+    x = layers.Dense(1, activation="sigmoid", dtype="float32", name="p_spiral")(x)
+    return keras.Model(image, x, name="cnn")
+
+
+def _residual_block(x: keras.KerasTensor, filters: int, number: int) -> keras.KerasTensor:
+    name = f"block_{number}"
+    # Averaged before the 1x1 convolution: a stride there would skip three pixels of four (He et
+    # al. 2019, "Bag of tricks", ResNet-D), and with few channels it makes TensorFlow 2.21 on CPU
+    # write beyond its memory.
+    past = layers.AveragePooling2D(2, padding="same", name=f"{name}_average")(x)
+    past = layers.Conv2D(filters, 1, use_bias=False, name=f"{name}_past")(past)
+    x = layers.Conv2D(filters, 3, strides=2, padding="same", use_bias=False, name=f"{name}_conv_0")(
+        x
+    )
+    x = layers.BatchNormalization(momentum=_NORM_MOMENTUM, name=f"{name}_norm_0")(x)
+    x = layers.ReLU(name=f"{name}_relu_0")(x)
+    x = layers.Conv2D(filters, 3, padding="same", use_bias=False, name=f"{name}_conv_1")(x)
+    x = layers.BatchNormalization(momentum=_NORM_MOMENTUM, name=f"{name}_norm_1")(x)
+    return layers.ReLU(name=f"{name}_relu_1")(layers.Add(name=f"{name}_add")([x, past]))
+
+
+class RandomView(layers.Layer):  # type: ignore[misc]
+    """Mirrors, turns, resizes and moves each image at random, and changes its contrast.
+
+    A galaxy has no up, and no exact centre. All is done in one resampling: Keras's own layers,
+    one after the other, would blur four times and take as long as the network's training step.
+
+    Parameters
+    ----------
+    recipe
+        How far.
+    seed
+        Of the draws.
+    """
+
+    def __init__(self, recipe: ReferenceSettings | ResidualSettings, seed: int) -> None:
+        super().__init__(name="view")
+        self._recipe = recipe
+        self._seeds = keras.random.SeedGenerator(seed)
+
+    def call(self, images: Any, training: bool = False) -> Any:  # noqa: ANN401 - tensors
+        """Return images float32 (N, side, side, 3) from 0 to 255."""
+        images = ops.cast(images, "float32")
+        if not training:
+            return images
+        recipe = self._recipe
+        angle = self._draw(images, np.pi * recipe.rotation / 180)
+        scale = 1 + self._draw(images, recipe.zoom)
+        mirror = ops.sign(self._draw(images, 1.0))
+        side = images.shape[1]
+        # Where in the image each pixel of the view lies: turned about the centre, then moved.
+        xx, xy = scale * ops.cos(angle) * mirror, -scale * ops.sin(angle)
+        yx, yy = scale * ops.sin(angle) * mirror, scale * ops.cos(angle)
+        centre = (side - 1) / 2
+        x = centre * (1 - xx - xy) + self._draw(images, recipe.shift * side)
+        y = centre * (1 - yx - yy) + self._draw(images, recipe.shift * side)
+        flat = ops.zeros_like(x)
+        images = ops.image.affine_transform(
+            images,
+            ops.stack([xx, xy, x, yx, yy, y, flat, flat], axis=1),
+            fill_mode="reflect",
+            data_format="channels_last",
+        )
+        if isinstance(recipe, ResidualSettings):
+            mean = ops.mean(images, axis=(1, 2), keepdims=True)
+            contrast = 1 + self._draw(images, recipe.contrast)[:, None, None, None]
+            images = mean + contrast * (images - mean)
+        return ops.clip(images, 0, 255)
+
+    def _draw(self, images: Any, reach: float) -> Any:  # noqa: ANN401
+        """Draw a number from `-reach` to `reach` for each image."""
+        return keras.random.uniform((ops.shape(images)[0],), -reach, reach, seed=self._seeds)
+
+
+def train_cnn(
+    images: Pixels, train: Part, validation: Part, settings: CnnSettings
+) -> tuple[keras.Model, Trained]:
+    """Build the convolutional network by the recipe of the settings, and train it.
+
+    Parameters, returns and errors are those of `train_mlp`.
+    """
+    repeatable(settings.seed)
+    side = images.shape[1]
+    recipe: ReferenceSettings | ResidualSettings
+    targets: Targets
+    checked: Targets
+    if settings.recipe == "reference":
+        recipe = settings.reference
+        targets, checked = train.labels, validation.labels
+        network = build_reference(side, recipe)
+        optimizer = keras.optimizers.SGD(recipe.learning_rate, momentum=recipe.momentum)
+    else:
+        recipe = settings.residual
+        # A galaxy on which the volunteers are divided shall not pull to one side.
+        targets, checked = train.vote_fractions, validation.vote_fractions
+        network = build_residual(side, recipe)
+        if recipe.start is not None:
+            _start_from(network, recipe.start)
+        steps = recipe.epochs * -(-len(train.rows) // recipe.batch)
+        warmup = steps // 10
+        rate = keras.optimizers.schedules.CosineDecay(
+            0.0, steps - warmup, warmup_target=recipe.learning_rate, warmup_steps=warmup
+        )
+        optimizer = keras.optimizers.AdamW(rate, weight_decay=recipe.weight_decay)
+    augmented = keras.Sequential([RandomView(recipe, settings.seed), network])
+    batches = GalaxyBatches(images, train.rows, targets, recipe.batch, settings.seed)
+    checks = GalaxyBatches(images, validation.rows, checked, recipe.batch)
+    return network, fit_network(network, augmented, optimizer, batches, checks, recipe.epochs)
+
+
+def _start_from(network: keras.Model, name: str) -> None:
+    """Give a network the weights of one that comes with the package."""
+    try:
+        with warnings.catch_warnings():
+            # Keras only warns of layers that the file does not have.
+            warnings.simplefilter("error", UserWarning)
+            network.load_weights(PRETRAINED / name / "network.weights.h5")
+    except (ValueError, UserWarning) as error:
+        raise GalaxiesError(
+            f"cnn.residual.filters: the network {name!r} that training starts from has other "
+            "layers; put the filters back, or set cnn.residual.start to null"
+        ) from error

@@ -1,0 +1,1 @@
+"""InceptionV3 as a fixed feature extractor, and the simple classifier on its features."""

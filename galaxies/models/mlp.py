@@ -1,0 +1,68 @@
+"""The network with one hidden layer, the baseline."""
+
+import keras
+from keras import layers
+
+from galaxies.base.arrays import Pixels
+from galaxies.learning.parts import Part
+from galaxies.models.networks import GalaxyBatches, Trained, fit_network, repeatable
+from galaxies.settings import MlpSettings
+
+
+def build_mlp(side: int, settings: MlpSettings) -> keras.Model:
+    """One hidden layer on averaged pixels.
+
+    Parameters
+    ----------
+    side
+        Of the images that it is given; averaged down to `settings.size` by its first layer.
+    settings
+        Its size.
+    """
+    return keras.Sequential(
+        [
+            keras.Input((side, side, 3), dtype="uint8", name="image"),
+            layers.Rescaling(1 / 255, name="rescale"),
+            layers.AveragePooling2D(side // settings.size, name="average"),
+            layers.Flatten(name="flatten"),
+            layers.Dense(settings.hidden, activation="relu", name="hidden"),
+            layers.Dropout(settings.dropout, name="dropout"),
+            layers.Dense(1, activation="sigmoid", dtype="float32", name="p_spiral"),
+        ],
+        name="mlp",
+    )
+
+
+def train_mlp(
+    images: Pixels, train: Part, validation: Part, settings: MlpSettings
+) -> tuple[keras.Model, Trained]:
+    """Build the network with one hidden layer, and train it.
+
+    Parameters
+    ----------
+    images
+        uint8 (M, side, side, 3), of which the parts take rows.
+    train, validation
+        Galaxies to learn from, and to choose the epoch by.
+    settings
+        The network's size and its training.
+
+    Returns
+    -------
+    tuple
+        The network, with the weights of the epoch whose loss on the validation galaxies was
+        least, and how its training went.
+
+    Raises
+    ------
+    GalaxiesError
+        If the loss becomes infinite or no number.
+    """
+    repeatable(settings.seed)
+    network = build_mlp(images.shape[1], settings)
+    optimizer = keras.optimizers.SGD(settings.learning_rate, momentum=settings.momentum)
+    batches = GalaxyBatches(images, train.rows, train.labels, settings.batch, settings.seed)
+    checks = GalaxyBatches(images, validation.rows, validation.labels, settings.batch)
+    return network, fit_network(
+        network, keras.Sequential([network]), optimizer, batches, checks, settings.epochs
+    )

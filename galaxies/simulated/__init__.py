@@ -1,0 +1,1 @@
+"""The simulated survey: galaxies, the camera that sees them and the volunteers who vote on them."""

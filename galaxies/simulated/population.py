@@ -1,0 +1,304 @@
+"""The simulated population: what each galaxy truly is, before anybody looks at it.
+
+Every galaxy gets an absolute magnitude and an apparent one; both give its distance, the distance
+its size on the sky and the reddening of its colours by redshift. Shapes, colours and sizes overlap
+between the kinds, as they do in nature: no single number tells an elliptical from a spiral.
+"""
+
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any, Literal
+
+import astropy.units as u
+import numpy as np
+from astropy.cosmology import Planck18
+from scipy.special import gammaincinv
+
+from galaxies.base.arrays import Floats
+
+Kind = Literal["elliptical", "lenticular", "spiral", "irregular"]
+
+SMALLEST = 3.0  # arcsec, Petrosian 90% radius, the limit of Galaxy Zoo 2
+BRIGHTEST = 13.5  # r magnitude; brighter galaxies were shredded by the survey's deblender
+
+
+@dataclass(frozen=True)
+class Galaxy:
+    """True parameters of one galaxy; radii in arcsec, angles in radians, magnitudes and colours AB.
+
+    `axis_ratio` is the true flattening of the light of an elliptical and of the bulge of a disk
+    galaxy. `inclination` is 0 face-on. Strengths of arms, ring, patches and lopsidedness are
+    relative to the smooth disk; 0 is a perfectly smooth galaxy.
+    """
+
+    kind: Kind
+    redshift: float
+    r_magnitude: float
+    half_light_radius: float
+    position_angle: float
+    bulge_fraction: float
+    bulge_sersic: float
+    bulge_radius: float
+    axis_ratio: float
+    disk_scale: float
+    inclination: float
+    thickness: float
+    bulge_g_r: float
+    bulge_r_i: float
+    disk_g_r: float
+    disk_r_i: float
+    arms: int
+    arm_strength: float
+    arm_sharpness: float
+    pitch: float
+    winding: int
+    bar_fraction: float
+    ring_strength: float
+    patchiness: float
+    knot_fraction: float
+    knots: int
+    lopsidedness: float
+    dust: float
+    petrosian_r90: float = 0.0
+
+    @property
+    def disk_fraction(self) -> float:
+        """Share of the r-band light in the disk, its bar and its knots."""
+        return 1.0 - self.bulge_fraction
+
+
+def bounded_normal(
+    rng: np.random.Generator, mean: float, spread: float, low: float, high: float
+) -> float:
+    """Draw a normal deviate, clipped to a physical range."""
+    return float(np.clip(rng.normal(mean, spread), low, high))
+
+
+@cache
+def _redshift_table() -> tuple[Floats, Floats, Floats]:
+    """Distance modulus (mag) and kpc per arcsec over a grid of redshifts."""
+    redshift = np.geomspace(0.002, 0.4, 400)
+    modulus = Planck18.distmod(redshift).to_value(u.mag)
+    kpc = Planck18.kpc_proper_per_arcmin(redshift).to_value(u.kpc / u.arcsec)
+    return redshift, modulus, kpc
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What the galaxies of one kind have in common.
+
+    Shares are those of a survey limited in apparent magnitude. The half-light radius in kpc is
+    `log_radius` (base 10) at the mean absolute r magnitude and changes by `slope` per magnitude,
+    with a log-normal scatter.
+    """
+
+    share: float
+    magnitude: float
+    magnitude_spread: float
+    log_radius: float
+    slope: float
+    radius_scatter: float
+
+
+# Steep for early types, shallow for disks, as Shen et al. 2003 (MNRAS 343, 978) found; the values
+# are adjusted to the sizes of real cut-outs.
+TRAITS: dict[Kind, Traits] = {
+    "elliptical": Traits(0.22, -21.8, 0.8, 0.605, -0.25, 0.25),
+    "lenticular": Traits(0.12, -21.3, 0.8, 0.50, -0.22, 0.25),
+    "spiral": Traits(0.60, -21.2, 0.9, 0.70, -0.16, 0.26),
+    "irregular": Traits(0.06, -19.9, 0.9, 0.49, -0.16, 0.26),
+}
+
+
+def draw_galaxy(rng: np.random.Generator, faintest: float) -> Galaxy:
+    """Draw the true parameters of one galaxy of a magnitude-limited survey.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    faintest : float
+        Limit in apparent r magnitude; 17 in Galaxy Zoo 2 (Willett et al. 2013, MNRAS 435, 2835).
+
+    Notes
+    -----
+    Counts grow as 10^(0.6 m), as for any local population. Colours follow the red sequence and the
+    blue cloud (Strateva et al. 2001, AJ 122, 1861), axis ratios of ellipticals and the thickness of
+    disks Padilla & Strauss 2008 (MNRAS 388, 1321), pitch angles Kennicutt 1981 (AJ 86, 1847).
+    """
+    kinds = list(TRAITS)
+    kind = kinds[rng.choice(len(kinds), p=[traits.share for traits in TRAITS.values()])]
+    traits = TRAITS[kind]
+    absolute = rng.normal(traits.magnitude, traits.magnitude_spread)
+    brightest = 10 ** (0.6 * (BRIGHTEST - faintest))
+    apparent = faintest + np.log10(rng.uniform(brightest, 1.0)) / 0.6
+    redshifts, moduli, scales = _redshift_table()
+    redshift = float(np.interp(apparent - absolute, moduli, redshifts))
+    log_radius = traits.log_radius + traits.slope * (absolute - traits.magnitude)
+    kpc = 10**log_radius * np.exp(rng.normal(0.0, traits.radius_scatter))
+    radius = float(np.clip(kpc / np.interp(redshift, redshifts, scales), 1.2, 16.0))
+    inclination = float(np.arccos(rng.uniform(0.0, 1.0)))
+
+    shape = _draw_shape(kind, radius, rng)
+    red_g_r = 0.73 + 1.6 * redshift - 0.02 * (absolute + 21.5) + rng.normal(0.0, 0.06)
+    colours = _draw_colours(kind, red_g_r, redshift, shape["bulge_fraction"], inclination, rng)
+    return Galaxy(
+        kind=kind,
+        redshift=redshift,
+        r_magnitude=float(apparent),
+        half_light_radius=radius,
+        position_angle=float(rng.uniform(0.0, np.pi)),
+        disk_scale=radius / 1.45,
+        inclination=inclination,
+        **shape,
+        **colours,
+        **_draw_structure(kind, shape["bulge_fraction"], colours["disk_g_r"], rng),
+    )
+
+
+def _draw_shape(kind: Kind, radius: float, rng: np.random.Generator) -> dict[str, Any]:
+    """Draw the bulge (an elliptical is all bulge) and the thickness of the disk."""
+    if kind == "elliptical":
+        return {
+            "bulge_fraction": 1.0,
+            "bulge_sersic": bounded_normal(rng, 4.0, 1.0, 2.0, 6.0),
+            "bulge_radius": radius,
+            "axis_ratio": bounded_normal(rng, 0.80, 0.14, 0.40, 1.0),
+            "thickness": 1.0,
+        }
+    if kind == "lenticular":
+        fraction, sersic = rng.beta(4.0, 4.0), bounded_normal(rng, 3.0, 0.8, 1.5, 5.0)
+        size, thickness = rng.uniform(0.35, 0.8), rng.uniform(0.18, 0.32)
+    elif kind == "spiral":
+        fraction, sersic = rng.beta(1.3, 4.5), bounded_normal(rng, 2.0, 0.8, 0.8, 4.0)
+        size, thickness = rng.uniform(0.15, 0.45), rng.uniform(0.08, 0.22)
+    else:
+        fraction, sersic = rng.uniform(0.0, 0.1), 1.0
+        size, thickness = 0.2, rng.uniform(0.2, 0.45)
+    return {
+        "bulge_fraction": float(fraction),
+        "bulge_sersic": sersic,
+        "bulge_radius": radius * float(size),
+        "axis_ratio": bounded_normal(rng, 0.85, 0.1, 0.6, 1.0),
+        "thickness": float(thickness),
+    }
+
+
+def _draw_colours(
+    kind: Kind,
+    red_g_r: float,
+    redshift: float,
+    bulge_fraction: float,
+    inclination: float,
+    rng: np.random.Generator,
+) -> dict[str, Any]:
+    """Draw the observed colours of bulge and disk, given that of the red sequence."""
+    bulge_g_r = red_g_r
+    if kind == "elliptical" and rng.random() < 0.20:  # some are still young
+        bulge_g_r -= rng.uniform(0.1, 0.5)
+    if kind == "spiral":
+        reddening = 0.10 * np.log(1 / max(np.cos(inclination), 0.15))  # by dust
+        disk_g_r = 0.35 + 0.45 * bulge_fraction + redshift + reddening + rng.normal(0.0, 0.13)
+        if rng.random() < 0.12:  # some have stopped forming stars
+            disk_g_r = red_g_r - rng.uniform(0.0, 0.1)
+    elif kind == "irregular":
+        disk_g_r = rng.normal(0.35, 0.1)
+    else:
+        disk_g_r = red_g_r - abs(rng.normal(0.0, 0.16))
+    return {
+        "bulge_g_r": float(bulge_g_r),
+        "bulge_r_i": float(0.39 + 0.5 * (bulge_g_r - 0.83) + rng.normal(0.0, 0.03)),
+        "disk_g_r": float(disk_g_r),
+        "disk_r_i": float(0.24 + 0.5 * (disk_g_r - 0.50) + rng.normal(0.0, 0.03)),
+    }
+
+
+def _draw_structure(
+    kind: Kind, bulge_fraction: float, disk_g_r: float, rng: np.random.Generator
+) -> dict[str, Any]:
+    """Draw arms, bar, ring, patches, knots, lopsidedness and dust."""
+    spiral, irregular = kind == "spiral", kind == "irregular"
+    strength = min(float(np.exp(rng.normal(np.log(0.42), 0.55))), 1.8)
+    # Many disks, blue ones too, show next to nothing at this resolution.
+    calm = 0.2 if rng.random() < 0.38 else 1.0
+    barred = rng.random() < {"spiral": 0.35, "lenticular": 0.15}.get(kind, 0.0)
+    ringed = rng.random() < {"spiral": 0.12, "lenticular": 0.12}.get(kind, 0.0)
+    patchiness = calm * rng.uniform(0.1, 0.5) * (2.0 if irregular else 1.0)
+    # Blue disks form stars, in knots.
+    young = float(np.clip(0.95 - disk_g_r, 0.0, 0.6)) if spiral or irregular else 0.0
+    return {
+        "arms": int(rng.choice([1, 2, 3, 4, 5, 6], p=[0.03, 0.56, 0.16, 0.13, 0.07, 0.05])),
+        "arm_strength": calm * strength if spiral else 0.0,
+        "arm_sharpness": float(rng.uniform(0.5, 2.2)),
+        # Arms open up as the bulge shrinks.
+        "pitch": float(
+            np.deg2rad(bounded_normal(rng, 21.4 - 12 * bulge_fraction, 6.0, 10.0, 40.0))
+        ),
+        "winding": int(rng.choice([-1, 1])),
+        "bar_fraction": float(rng.uniform(0.05, 0.22)) if barred else 0.0,
+        "ring_strength": float(rng.uniform(0.2, 0.9)) if ringed else 0.0,
+        "patchiness": float(patchiness) if spiral or irregular else float(abs(rng.normal(0, 0.08))),
+        "knot_fraction": calm * young * float(rng.uniform(0.05, 0.45)),
+        "knots": int(rng.poisson(25 if spiral else 12)),
+        "lopsidedness": float(abs(rng.normal(0.0, 0.12 if spiral or irregular else 0.03))),
+        "dust": float(rng.uniform(0.2, 1.3)) if spiral else 0.0,
+    }
+
+
+def petrosian_r90(galaxy: Galaxy, seeing_fwhm: float) -> float:
+    """Petrosian 90% radius in arcsec as measured through circular apertures and the seeing.
+
+    The light is represented by points at even steps of enclosed flux and at golden angles,
+    projected on the sky and widened by the seeing; the Petrosian radius is where the local surface
+    brightness falls to 0.2 of the mean within, and the flux is that within two such radii (Strauss
+    et al. 2002, AJ 124, 1810).
+    """
+    bulge_ratio = galaxy.axis_ratio
+    disk_ratio = np.hypot(np.cos(galaxy.inclination), galaxy.thickness * np.sin(galaxy.inclination))
+    distances = np.concatenate(
+        [
+            _sersic_points(
+                galaxy.bulge_sersic, galaxy.bulge_radius / bulge_ratio**0.5, bulge_ratio
+            ),
+            _sersic_points(1.0, 1.678 * galaxy.disk_scale, disk_ratio),
+        ]
+    )
+    distances = np.hypot(distances, seeing_fwhm / 2.355 * np.sqrt(2.0))
+    weights = np.repeat([galaxy.bulge_fraction, galaxy.disk_fraction], len(distances) // 2)
+    order = np.argsort(distances)
+    distances = distances[order]
+    flux = np.cumsum(weights[order]) * 2 / len(distances)
+    radii = np.geomspace(1.0, 90.0, 120)
+    inner, within, outer = (
+        np.interp(factor * radii, distances, flux, left=0.0) for factor in (0.8, 1.0, 1.25)
+    )
+    local = (outer - inner) / (1.25**2 - 0.8**2)
+    below = np.flatnonzero((local < 0.2 * within) & (within > 0.2))
+    petrosian = radii[below[0]] if below.size else radii[-1]
+    total = np.interp(2 * petrosian, distances, flux)
+    return float(np.interp(0.9 * total, flux, distances))
+
+
+def _sersic_points(index: float, radius: float, axis_ratio: float, count: int = 1500) -> Floats:
+    """Distances from the centre of points that sample an elliptical Sersic profile evenly.
+
+    `radius` is the half-light radius along the major axis.
+    """
+    share = (np.arange(count) + 0.5) / count
+    angle = np.arange(count) * np.pi * (3 - np.sqrt(5))
+    scaled = gammaincinv(2 * index, share) / gammaincinv(2 * index, 0.5)
+    distance = radius * scaled**index
+    return np.asarray(
+        distance * np.hypot(np.cos(angle), axis_ratio * np.sin(angle)), dtype=np.float64
+    )
+
+
+def draw_target(rng: np.random.Generator, faintest: float, seeing_fwhm: float) -> Galaxy:
+    """Draw a galaxy that is large enough for Galaxy Zoo 2, and record its Petrosian radius.
+
+    Smaller ones are drawn again.
+    """
+    while True:
+        galaxy = draw_galaxy(rng, faintest)
+        radius = petrosian_r90(galaxy, seeing_fwhm)
+        if radius > SMALLEST:
+            return replace(galaxy, petrosian_r90=radius)

@@ -1,0 +1,1 @@
+"""What people do with whole surveys: download, check, merge and copy them."""

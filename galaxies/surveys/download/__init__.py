@@ -1,0 +1,1 @@
+"""Published surveys, fetched over the internet."""
