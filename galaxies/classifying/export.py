@@ -11,7 +11,7 @@ from galaxies.base.outputs import written_beside
 from galaxies.errors import GalaxiesError
 from galaxies.learning.bundle import Description, read_description
 from galaxies.learning.calibration import NEAREST, Calibration
-from galaxies.models.registry import load_model
+from galaxies.models.predictor import load_model
 
 OPSET: Final = 18
 """Of ONNX."""

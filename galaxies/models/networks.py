@@ -194,16 +194,6 @@ def fit_network(
         verbose=0,
         callbacks=[_Progress(network.name, epochs), keep_best],
     ).history
-    history = [
-        {
-            "epoch": epoch + 1,
-            "train_loss": float(losses["loss"][epoch]),
-            "validation_loss": float(losses["val_loss"][epoch]),
-            "train_accuracy": float(losses["accuracy"][epoch]),
-            "validation_accuracy": float(losses["val_accuracy"][epoch]),
-        }
-        for epoch in range(len(losses["loss"]))
-    ]
     best = int(np.argmin(losses["val_loss"]))
     chosen = {
         "best_epoch": best + 1,
@@ -212,7 +202,22 @@ def fit_network(
         "parameters": int(network.count_params()),
         "operations": operations(network),
     }
-    return Training(chosen, history)
+    return Training(chosen, _history(losses))
+
+
+def _history(losses: dict[str, list[float]]) -> History:
+    """Turn Keras's record of a training into one row an epoch."""
+    columns = {
+        "train_loss": "loss",
+        "validation_loss": "val_loss",
+        "train_accuracy": "accuracy",
+        "validation_accuracy": "val_accuracy",
+    }
+    return [
+        {"epoch": epoch + 1}
+        | {ours: float(losses[theirs][epoch]) for ours, theirs in columns.items()}
+        for epoch in range(len(losses["loss"]))
+    ]
 
 
 class Network:

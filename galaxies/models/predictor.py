@@ -1,7 +1,8 @@
 """A bundle's model at work: the one way in which anything here predicts."""
 
+import pkgutil
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -10,8 +11,33 @@ import pandas as pd
 from galaxies.base.arrays import Probabilities
 from galaxies.errors import GalaxiesError
 from galaxies.learning.bundle import Description, read_description
+from galaxies.learning.fitting import Model
 from galaxies.learning.views import average_views, predict_rows
-from galaxies.models.registry import load_model
+from galaxies.models.registry import MODELS
+
+
+def load_model(name: str, folder: Path) -> Model:
+    """Load a model from a bundle.
+
+    Parameters
+    ----------
+    name
+        A key of `MODELS`.
+    folder
+        The bundle.
+
+    Raises
+    ------
+    GalaxiesError
+        If there is no such model, or its files are damaged.
+    """
+    if name not in MODELS:
+        raise GalaxiesError(
+            f"{folder}: holds a model {name!r}, and this version knows {', '.join(MODELS)}; "
+            "install the version of galaxies that made it"
+        )
+    kind = cast("type[Any]", pkgutil.resolve_name(MODELS[name].model))
+    return cast("Model", kind.load(folder))
 
 
 class Prediction(NamedTuple):

@@ -1,11 +1,6 @@
 """All models, in the order in which tables and figures name them."""
 
-import pkgutil
-from pathlib import Path
-from typing import Any, Final, NamedTuple, cast
-
-from galaxies.errors import GalaxiesError
-from galaxies.learning.fitting import Model
+from typing import Final, NamedTuple
 
 
 class Registered(NamedTuple):
@@ -30,27 +25,3 @@ MODELS: Final = {
         "galaxies.models.inception.classifier:InceptionClassifier", "#009E73", "--", "D"
     ),
 }
-
-
-def load_model(name: str, folder: Path) -> Model:
-    """Load a model from a bundle.
-
-    Parameters
-    ----------
-    name
-        A key of `MODELS`.
-    folder
-        The bundle.
-
-    Raises
-    ------
-    GalaxiesError
-        If there is no such model, or its files are damaged.
-    """
-    if name not in MODELS:
-        raise GalaxiesError(
-            f"{folder}: holds a model {name!r}, and this version knows {', '.join(MODELS)}; "
-            "install the version of galaxies that made it"
-        )
-    kind = cast("type[Any]", pkgutil.resolve_name(MODELS[name].model))
-    return cast("Model", kind.load(folder))

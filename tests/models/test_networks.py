@@ -8,15 +8,10 @@ import pytest
 
 from galaxies.errors import GalaxiesError
 from galaxies.learning.bundle import PRETRAINED
-from galaxies.models.cnn import RandomView, build_reference, train_cnn
-from galaxies.models.mlp import train_mlp
-from galaxies.models.networks import (
-    GalaxyBatches,
-    load_network,
-    operations,
-    predict_network,
-    save_network,
-)
+from galaxies.models import cnn, mlp
+from galaxies.models.cnn import Augmentation, Cnn, build_reference
+from galaxies.models.mlp import HiddenLayer
+from galaxies.models.networks import GalaxyBatches, operations
 from galaxies.settings import (
     CnnSettings,
     MlpSettings,
@@ -70,45 +65,35 @@ def test_two_trainings_give_the_same_bytes(images, tmp_path, settings):
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         keras.utils.clear_session()
-        save_network(train_cnn(images, TRAIN, VALIDATION, settings)[0], tmp_path / name)
+        cnn.fit(images, TRAIN, VALIDATION, settings).model.save(tmp_path / name)
     for file in ("network.json", "network.weights.h5"):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
 
 
 @pytest.mark.parametrize("settings", [CNN, RESIDUAL], ids=["reference", "residual"])
 def test_a_saved_network_predicts_the_same_and_holds_no_augmentation(images, tmp_path, settings):
-    network, _ = train_cnn(images, TRAIN, VALIDATION, settings)
-    save_network(network, tmp_path)
-    assert "random" not in (tmp_path / "network.json").read_text().lower()
-    loaded = load_network(tmp_path)
-    assert np.array_equal(predict_network(loaded, images), predict_network(network, images))
-    assert predict_network(loaded, images[:3]) == pytest.approx(
-        predict_network(loaded, images)[:3], abs=1e-6
-    )
-
-
-def test_a_saved_baseline_predicts_the_same_and_holds_no_training(images, tmp_path):
-    network, _ = train_mlp(images, TRAIN, VALIDATION, MLP)
-    save_network(network, tmp_path)
-    assert "optimizer" not in (tmp_path / "network.json").read_text()
-    loaded = load_network(tmp_path)
-    assert np.array_equal(predict_network(loaded, images), predict_network(network, images))
+    model = cnn.fit(images, TRAIN, VALIDATION, settings).model
+    model.save(tmp_path)
+    assert "augmentation" not in (tmp_path / "network.json").read_text().lower()
+    loaded = Cnn.load(tmp_path)
+    assert np.array_equal(loaded.predict(images), model.predict(images))
+    assert loaded.predict(images[:3]) == pytest.approx(loaded.predict(images)[:3], abs=1e-6)
 
 
 def test_the_best_epoch_on_validation_is_kept(images):
-    network, trained = train_mlp(images, TRAIN, VALIDATION, MLP)
-    losses = [row["validation_loss"] for row in trained.curve]
-    assert trained.summary["best_epoch"] == np.argmin(losses) + 1
-    p = predict_network(network, images[VALIDATION.rows]).astype(float)
+    fitted = mlp.fit(images, TRAIN, VALIDATION, MLP)
+    losses = [row["validation_loss"] for row in fitted.history]
+    assert fitted.chosen["best_epoch"] == np.argmin(losses) + 1
+    p = fitted.model.predict(images[VALIDATION.rows]).astype(float)
     truth = np.where(VALIDATION.labels == 1, p, 1 - p)
     assert -np.log(truth).mean() == pytest.approx(min(losses), abs=1e-4)
-    assert trained.summary["accuracy"] > 0.8
+    assert fitted.chosen["accuracy"] > 0.8
 
 
 def test_a_loss_that_is_no_number_stops_the_training(images):
     hopeless = MLP.model_copy(update={"learning_rate": 1e38})
     with pytest.raises(GalaxiesError, match=r"mlp: the loss became nan in epoch 1, step \d; lower"):
-        train_mlp(images, TRAIN, VALIDATION, hopeless)
+        mlp.fit(images, TRAIN, VALIDATION, hopeless)
 
 
 def test_batches_hold_every_galaxy_once_in_a_new_order_each_epoch(images):
@@ -130,7 +115,7 @@ def test_batches_hold_every_galaxy_once_in_a_new_order_each_epoch(images):
 def test_a_view_shows_the_same_galaxy_turned_moved_and_resized(recipe):
     y, x = np.mgrid[:64, :64] - 31.5
     blob = np.exp(-((x - 8) ** 2 + y**2) / 18)[..., None] * [200, 100, 50]
-    views = np.asarray(RandomView(recipe, seed=1)(np.repeat(blob[None], 200, 0), training=True))
+    views = np.asarray(Augmentation(recipe, seed=1)(np.repeat(blob[None], 200, 0), training=True))
     assert views.shape == (200, 64, 64, 3)
     light = views[..., 0] ** 2  # so that the sky does not count
     across, down = ((light * place).sum(axis=(1, 2)) / light.sum(axis=(1, 2)) for place in (x, y))
@@ -148,7 +133,7 @@ def test_a_view_mirrors_half_of_the_images():
     hook = ((abs(x) < 2) & (abs(y) < 16)) | ((abs(y - 14) < 2) & (x > 0) & (x < 12))
     image = np.where(hook, 200, 0)[..., None] * np.ones(3)
     still = CNN.reference.model_copy(update={"rotation": 0.0, "zoom": 0.0, "shift": 0.0})
-    views = np.asarray(RandomView(still, seed=1)(np.repeat(image[None], 100, 0), training=True))
+    views = np.asarray(Augmentation(still, seed=1)(np.repeat(image[None], 100, 0), training=True))
     same = np.abs(views - image).max(axis=(1, 2, 3)) < 1
     mirrored = np.abs(views - image[:, ::-1]).max(axis=(1, 2, 3)) < 1
     assert (same ^ mirrored).all()
@@ -156,7 +141,7 @@ def test_a_view_mirrors_half_of_the_images():
 
 
 def test_outside_training_nothing_is_changed(images):
-    view = RandomView(CNN.residual, seed=1)
+    view = Augmentation(CNN.residual, seed=1)
     assert np.array_equal(np.asarray(view(images[:5])), images[:5])
 
 
@@ -172,39 +157,41 @@ def test_training_can_start_from_simulated_galaxies(images):
         update={"epochs": 1, "batch": 90, "start": "simulated", "filters": trained}
     )
     started = RESIDUAL.model_copy(update={"residual": one_step})
-    network, _ = train_cnn(images, TRAIN, VALIDATION, started)
-    start = load_network(PRETRAINED / "simulated")
+    network = cnn.fit(images, TRAIN, VALIDATION, started).model.network
+    start = Cnn.load(PRETRAINED / "simulated").network
     for one, other in zip(network.trainable_weights, start.trainable_weights, strict=True):
         assert np.abs(np.asarray(one) - np.asarray(other)).max() < 0.02
     wrong = RESIDUAL.model_copy(
         update={"residual": RESIDUAL.residual.model_copy(update={"start": "simulated"})}
     )
     with pytest.raises(GalaxiesError, match=r"cnn\.residual\.filters: .* has other layers"):
-        train_cnn(images, TRAIN, VALIDATION, wrong)
+        cnn.fit(images, TRAIN, VALIDATION, wrong)
 
 
 def test_a_saved_hidden_layer_predicts_the_same_and_holds_nothing_of_its_training(images, tmp_path):
-    network, _ = train_mlp(images, TRAIN, VALIDATION, MLP.model_copy(update={"epochs": 1}))
-    save_network(network, tmp_path)
-    assert "compile_config" not in json.loads((tmp_path / "network.json").read_text())
-    loaded = load_network(tmp_path)
-    assert np.array_equal(predict_network(loaded, images), predict_network(network, images))
+    model = mlp.fit(images, TRAIN, VALIDATION, MLP.model_copy(update={"epochs": 1})).model
+    model.save(tmp_path)
+    text = (tmp_path / "network.json").read_text()
+    assert "compile_config" not in json.loads(text)
+    assert "optimizer" not in text
+    loaded = HiddenLayer.load(tmp_path)
+    assert np.array_equal(loaded.predict(images), model.predict(images))
 
 
 @pytest.mark.parametrize("damage", ["network.json", "network.weights.h5"])
 def test_a_damaged_network_is_refused(images, tmp_path, damage):
-    save_network(build_reference(16, CNN.reference), tmp_path)
+    Cnn(build_reference(16, CNN.reference)).save(tmp_path)
     path = tmp_path / damage
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(GalaxiesError, match="damaged network"):
-        load_network(tmp_path)
+        Cnn.load(tmp_path)
 
 
 def test_a_network_cannot_bring_code(tmp_path):
-    save_network(build_reference(16, CNN.reference), tmp_path)
+    Cnn(build_reference(16, CNN.reference)).save(tmp_path)
     content = json.loads((tmp_path / "network.json").read_text())
     code = keras.Sequential([keras.Input((16,)), keras.layers.Lambda(lambda x: x)]).to_json()
     content["config"]["layers"].append(json.loads(code)["config"]["layers"][-1])
     (tmp_path / "network.json").write_text(json.dumps(content))
     with pytest.raises(GalaxiesError, match="damaged network"):
-        load_network(tmp_path)
+        Cnn.load(tmp_path)

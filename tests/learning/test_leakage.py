@@ -18,9 +18,8 @@ from galaxies.base.arrays import open_array
 from galaxies.base.questions import CLASSES
 from galaxies.errors import GalaxiesError
 from galaxies.learning.parts import galaxies_of
+from galaxies.models.registry import MODELS
 from tests.conftest import write_project
-
-MODELS = ("tree", "mlp", "cnn", "inception")
 
 
 @pytest.fixture(scope="module")
@@ -30,11 +29,11 @@ def prepared(tmp_path_factory) -> Path:
     set_params(folder, "mlp", epochs=2)
     set_params(folder, "cnn", views=1)
     set_params(folder, "cnn", "residual", epochs=1, filters=[4, 8], start=None)
-    trunk = folder / "models/inception_trunk"
-    trunk.mkdir(parents=True)
-    (trunk / "trunk.json").write_text(json.dumps({"source": "random", "detail": "seed 1"}))
+    backbone = folder / "models/inception_backbone"
+    backbone.mkdir(parents=True)
+    (backbone / "backbone.json").write_text(json.dumps({"source": "random", "detail": "seed 1"}))
     features = np.random.default_rng(2).normal(size=(60, 2048)).astype(np.float16)
-    np.save(folder / "data/embeddings.npy", features)
+    np.save(folder / "data/features.npy", features)
     return folder
 
 
@@ -68,9 +67,9 @@ def spoil_part(part: str) -> None:
     images = np.array(open_array(Path("data/images.npy")))
     images[rows] = random.integers(0, 256, images[rows].shape)
     np.save("data/images.npy", images)
-    features = np.load("data/embeddings.npy")
+    features = np.load("data/features.npy")
     features[rows] = random.normal(size=features[rows].shape)
-    np.save("data/embeddings.npy", features)
+    np.save("data/features.npy", features)
     here = split["split"] == part
     codes = split["label"].cat.codes.to_numpy()
     split["label"] = pd.Categorical.from_codes(np.where(here, 1 - codes, codes), list(CLASSES))
