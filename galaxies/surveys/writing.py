@@ -106,12 +106,11 @@ def add_image(target: zipfile.ZipFile, galaxy_id: int, image: bytes | StoredImag
     >>> with zipfile.ZipFile("images_training_rev1.zip", "w") as archive:  # doctest: +SKIP
     ...     add_image(archive, 100008, Path("cutout.jpg").read_bytes())
     """
-    stored = isinstance(image, StoredImage)
-    suffix = PurePosixPath(image.name).suffix.lower() if stored else ".jpg"
+    suffix = ".jpg" if isinstance(image, bytes) else PurePosixPath(image.name).suffix.lower()
     info = zipfile.ZipInfo(f"{_FOLDER}/{galaxy_id}{suffix}", _DATE)
     info.external_attr = 0o644 << 16
     with target.open(info, "w") as file:
-        if stored:
-            copy_member(image.archive, image.name, file)
-        else:
+        if isinstance(image, bytes):
             file.write(image)
+        else:
+            copy_member(image.archive, image.name, file)
