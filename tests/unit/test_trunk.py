@@ -12,7 +12,7 @@ import pytest
 from keras.src.legacy.saving import legacy_h5_format
 
 from galaxies.base.arrays import open_array
-from galaxies.classifying.classifier import GalaxyClassifier
+from galaxies.classifying.classifier import Classifier
 from galaxies.dataset.archive import list_images, open_archive
 from galaxies.dataset.layout import IMAGES
 from galaxies.errors import GalaxiesError
@@ -154,10 +154,10 @@ def test_a_bundle_classifies_frames_as_the_pipeline_classified_embeddings(
             calibration=SAME, votes=SAME, triage=PROMISES, survey="tiny", galaxies=40,
         )  # fmt: skip
         describe(folder, description)
-    classifier = GalaxyClassifier(tmp_path / "bundle")
+    classifier = Classifier(tmp_path / "bundle")
     with open_archive(archive) as file:
         names = [member.name for member in list_images(archive)[40:44]]
         frames = [decode_image(file.read(name)) for name in names]
-    expected = classifier.predict_rows(embeddings, rows[40:44])
+    expected = classifier.predictor.predict_rows(embeddings, rows[40:44])
     said = classifier.classify(frames)["p_spiral"].to_numpy()
     assert said == pytest.approx(expected.p_spiral, abs=2e-3)
