@@ -66,7 +66,7 @@ def loaded(options: argparse.Namespace, views: int, *, bfloat16: bool = False) -
     use = BundleUse(options.model, views=views, bfloat16=bfloat16)  # type: ignore[arg-type]
     classifier = use.load()
     side = classifier.description.size
-    classifier.predictor.predict_images(np.zeros((BATCH, side, side, 3), np.uint8))
+    classifier.predictor.predict(np.zeros((BATCH, side, side, 3), np.uint8))
     return classifier
 
 
@@ -150,14 +150,14 @@ def measure_forward(options: argparse.Namespace) -> Measured:
 
 
 def count_predictions(classifier: Classifier, images: Pixels) -> int:
-    return len(classifier.predictor.predict_images(images).p_spiral)
+    return len(classifier.predictor.predict(images).p_spiral)
 
 
 def measure_forward_shared(options: argparse.Namespace) -> Measured:
     """Do so with TensorFlow's own threads, one batch after the other."""
     classifier = Classifier(options.model, 1)
     images = prepared(options, classifier, options.few)
-    classifier.predictor.predict_images(images[:BATCH])
+    classifier.predictor.predict(images[:BATCH])
     rate = best(partial(count_predictions, classifier, images))
     return {"forward, 1 views, TensorFlow's threads": rate}
 
@@ -177,10 +177,10 @@ def measure_answers(options: argparse.Namespace, *, bfloat16: bool) -> Measured:
     size, crop = classifier.description.size, classifier.description.crop
     data = first(options, 1000)
     exact = np.stack([reduce_image(decode(one), size, crop) for one in data])
-    p = {"exact": classifier.predictor.predict_images(exact).p_spiral}
+    p = {"exact": classifier.predictor.predict(exact).p_spiral}
     if not bfloat16:
         small = np.stack([reduce_image(draft(one, size, crop), size, crop) for one in data])
-        p["reduced scale"] = classifier.predictor.predict_images(small).p_spiral
+        p["reduced scale"] = classifier.predictor.predict(small).p_spiral
     np.savez(options.scratch / f"answers_{'bfloat16' if bfloat16 else 'float32'}.npz", **p)
     return {}
 

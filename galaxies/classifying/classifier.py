@@ -19,7 +19,7 @@ from galaxies.errors import GalaxiesError
 from galaxies.images.decode import UnreadableImageError, decode_image, reduce_image
 from galaxies.learning.bundle import Description
 from galaxies.learning.promises import choose_promise, decide
-from galaxies.models.predictor import Classifier as Predictor
+from galaxies.models.predictor import Predictor
 
 COLUMNS: Final = pa.schema(
     {
@@ -133,7 +133,7 @@ class Classifier:
         read = np.array([error is None for error in errors], dtype=bool)
         p, spread = np.zeros((2, len(ids)), np.float32)
         if images:
-            prediction = self.predictor.predict_images(np.stack(images))
+            prediction = self.predictor.predict(np.stack(images))
             p[read], spread[read] = prediction.p_spiral, prediction.spread
         labels = np.where(p > 0.5, CLASSES[1], CLASSES[0])
         columns = {

@@ -14,7 +14,7 @@ from galaxies.models.inception.backbone import embed, load_trunk, make_trunk
 from galaxies.models.inception.classifier import Head
 from galaxies.models.mlp import build_mlp
 from galaxies.models.networks import save_network
-from galaxies.models.predictor import Classifier as Predictor
+from galaxies.models.predictor import Predictor
 from galaxies.settings import load_settings
 from tests.conftest import ROOT, draw_galaxy, write_bundle
 
@@ -112,7 +112,7 @@ def test_every_bundle_answers_the_same_from_one_file(bundles, images, name, kind
     export_bundle(folder, tmp_path / f"model.{kind}", kind, views)
     predictor = Predictor(folder, views)
     some = images[predictor.description.size]
-    expected = predictor.predict_images(some)
+    expected = predictor.predict(some)
     said = ask(tmp_path / f"model.{kind}", some)
     # Features are rounded to half precision, now and then to the other side; from a random trunk
     # they hardly differ between galaxies, so that this weighs.
