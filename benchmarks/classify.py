@@ -29,10 +29,11 @@ from PIL import Image
 
 from galaxies.base.arrays import Pixels
 from galaxies.base.outputs import write_json
-from galaxies.classifying.classifier import BATCH, COLUMNS, GalaxyClassifier, decode
-from galaxies.classifying.engines import Model, Progress, classify_chunks
-from galaxies.classifying.inputs.chunks import Chunk, batched
-from galaxies.classifying.inputs.opening import open_sources
+from galaxies.base.pool import batched
+from galaxies.classifying.classifier import BATCH, COLUMNS, Classifier, decode
+from galaxies.classifying.engines import BundleUse, Progress, classify_chunks
+from galaxies.classifying.inputs.chunks import Chunk
+from galaxies.classifying.inputs.opening import open_inputs
 from galaxies.classifying.job import SHARD, run_job
 from galaxies.classifying.shards import Shards
 from galaxies.dataset.layout import IMAGES
@@ -60,16 +61,16 @@ def in_threads(work: Callable[[Any], int], batches: Iterable[Any]) -> int:
         return sum(pool.map(work, batches))
 
 
-def loaded(options: argparse.Namespace, views: int, *, bfloat16: bool = False) -> GalaxyClassifier:
+def loaded(options: argparse.Namespace, views: int, *, bfloat16: bool = False) -> Classifier:
     """Load the model, and warm it up."""
-    model = Model(options.model, views=views, bfloat16=bfloat16)  # type: ignore[arg-type]
-    classifier = model.load()
+    use = BundleUse(options.model, views=views, bfloat16=bfloat16)  # type: ignore[arg-type]
+    classifier = use.load()
     side = classifier.description.size
-    classifier.predict_images(np.zeros((BATCH, side, side, 3), np.uint8))
+    classifier.predictor.predict(np.zeros((BATCH, side, side, 3), np.uint8))
     return classifier
 
 
-def prepared(options: argparse.Namespace, classifier: GalaxyClassifier, count: int) -> Pixels:
+def prepared(options: argparse.Namespace, classifier: Classifier, count: int) -> Pixels:
     """Images as the model takes them."""
     size, crop = classifier.description.size, classifier.description.crop
     return np.stack([reduce_image(decode(data), size, crop) for data in first(options, count)])
@@ -77,8 +78,8 @@ def prepared(options: argparse.Namespace, classifier: GalaxyClassifier, count: i
 
 def first(options: argparse.Namespace, count: int) -> list[bytes]:
     """Read the bytes of some images."""
-    [source] = open_sources([str(options.scratch / "some.zip")])
-    items = (item for chunk in source.chunks(BATCH) for item in chunk.items())
+    [archive] = open_inputs([str(options.scratch / "some.zip")])
+    items = (item for chunk in archive.chunks(BATCH) for item in chunk.items())
     return [item.load() for item in islice(items, count)]  # type: ignore[misc]
 
 
@@ -92,7 +93,7 @@ def measure_read(options: argparse.Namespace) -> Measured:
 
 def measure_decode(options: argparse.Namespace) -> Measured:
     """Read, decode, crop and reduce, in all threads: nothing else."""
-    classifier = GalaxyClassifier(options.model)
+    classifier = Classifier(options.model)
     size, crop = classifier.description.size, classifier.description.crop
     batches = list(batched(first(options, options.few), BATCH))
 
@@ -148,15 +149,15 @@ def measure_forward(options: argparse.Namespace) -> Measured:
     return measured
 
 
-def count_predictions(classifier: GalaxyClassifier, images: Pixels) -> int:
-    return len(classifier.predict_images(images).p_spiral)
+def count_predictions(classifier: Classifier, images: Pixels) -> int:
+    return len(classifier.predictor.predict(images).p_spiral)
 
 
 def measure_forward_shared(options: argparse.Namespace) -> Measured:
     """Do so with TensorFlow's own threads, one batch after the other."""
-    classifier = GalaxyClassifier(options.model, 1)
+    classifier = Classifier(options.model, 1)
     images = prepared(options, classifier, options.few)
-    classifier.predict_images(images[:BATCH])
+    classifier.predictor.predict(images[:BATCH])
     rate = best(partial(count_predictions, classifier, images))
     return {"forward, 1 views, TensorFlow's threads": rate}
 
@@ -176,10 +177,10 @@ def measure_answers(options: argparse.Namespace, *, bfloat16: bool) -> Measured:
     size, crop = classifier.description.size, classifier.description.crop
     data = first(options, 1000)
     exact = np.stack([reduce_image(decode(one), size, crop) for one in data])
-    p = {"exact": classifier.predict_images(exact).p_spiral}
+    p = {"exact": classifier.predictor.predict(exact).p_spiral}
     if not bfloat16:
         small = np.stack([reduce_image(draft(one, size, crop), size, crop) for one in data])
-        p["reduced scale"] = classifier.predict_images(small).p_spiral
+        p["reduced scale"] = classifier.predictor.predict(small).p_spiral
     np.savez(options.scratch / f"answers_{'bfloat16' if bfloat16 else 'float32'}.npz", **p)
     return {}
 
@@ -187,17 +188,17 @@ def measure_answers(options: argparse.Namespace, *, bfloat16: bool) -> Measured:
 def measure_whole(options: argparse.Namespace, *, views: int, bfloat16: bool = False) -> Measured:
     """From the archive to the table, the model being loaded."""
     classifier = loaded(options, views, bfloat16=bfloat16)
-    model = Model(options.model, views=views, bfloat16=bfloat16)  # type: ignore[arg-type]
+    use = BundleUse(options.model, views=views, bfloat16=bfloat16)  # type: ignore[arg-type]
 
     def engine(
-        model: Model, chunks: Iterable[tuple[int, Chunk]], shards: Shards, progress: Progress
+        use: BundleUse, chunks: Iterable[tuple[int, Chunk]], shards: Shards, progress: Progress
     ) -> None:
         for number, table in classify_chunks(classifier, chunks, progress, workers=CORES):
             shards.write(number, table)
 
     def work() -> int:
         archive, output = options.scratch / "some.zip", options.scratch / "whole.parquet"
-        return run_job([str(archive)], output, model, engine, overwrite=True).total()
+        return run_job([str(archive)], output, use, engine, overwrite=True).total()
 
     name = f"end to end, {views} views" + (", bfloat16" if bfloat16 else "")
     return {name: best(work, 2)}
@@ -230,7 +231,7 @@ def measure_naive(options: argparse.Namespace) -> Measured:
         (folder / f"{number}.jpg").write_bytes(one)
     frame = decode(data[0])
     network = load_network(options.model)
-    description = GalaxyClassifier(options.model).description
+    description = Classifier(options.model).description
     side = round(min(frame.size) * description.crop)
 
     def dataset() -> Any:  # noqa: ANN401

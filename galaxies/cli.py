@@ -276,7 +276,7 @@ def classify(
         ),
     ] = False,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the output, and parts of another job.")
+        bool, typer.Option("--overwrite", help="Replace the output, and shards of another job.")
     ] = False,
 ) -> None:
     """Classify images as elliptical or spiral, and say which ones need volunteers.
@@ -291,11 +291,11 @@ def classify(
     Exit status: 0 if all is well, 1 after an error, 3 if the table is whole but
     some images could not be read.
     """
-    from galaxies.classifying.engines import Model, local_engine
+    from galaxies.classifying.engines import BundleUse, local_engine
     from galaxies.classifying.job import run_job
     from galaxies.learning.bundle import PRETRAINED
 
-    bundle = Model(
+    use = BundleUse(
         (model or PRETRAINED / "real").absolute(),
         views=views.number() if views else None,
         agreement=agreement,
@@ -307,10 +307,10 @@ def classify(
         work = partial(ray_engine, address=address)
     else:
         work = partial(local_engine, workers=workers or len(os.sched_getaffinity(0)))
-    found = run_job(inputs, output, bundle, work, shards=shards, overwrite=overwrite)
+    found = run_job(inputs, output, use, work, shards=shards, overwrite=overwrite)
     unreadable = found.pop("unreadable")
-    said = ", ".join(f"{count:,} {decision}" for decision, count in sorted(found.items()))
-    typer.echo(f"{output}: {found.total() + unreadable:,} images: {said or 'none readable'}")
+    decided = ", ".join(f"{count:,} {decision}" for decision, count in sorted(found.items()))
+    typer.echo(f"{output}: {found.total() + unreadable:,} images: {decided or 'none readable'}")
     if unreadable:
         typer.echo(f"{unreadable:,} could not be read; the column error says why", err=True)
         raise typer.Exit(UNREADABLE)

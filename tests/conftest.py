@@ -35,8 +35,8 @@ def cannot_change_an_output(path: str) -> bool:
 
     Errors are raised, never written. A setting has no default and no conversion, so what a stage
     reads is what stands in `params.yaml`, which DVC compares. An `__init__` holds a docstring; that
-    of the package also the version, which no stage writes. `tests/test_dependencies.py` holds all three
-    to it.
+    of the package also the version, which no stage writes. `tests/test_dependencies.py` holds all
+    three to it.
     """
     return path in ("galaxies/errors.py", "galaxies/settings.py") or path.endswith("__init__.py")
 

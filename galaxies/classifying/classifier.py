@@ -17,6 +17,7 @@ from galaxies.classifying.inputs.chunks import Item, stem
 from galaxies.classifying.inputs.files import read_file
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import UnreadableImageError, decode_image, reduce_image
+from galaxies.learning.bundle import Description
 from galaxies.learning.promises import choose_promise, decide
 from galaxies.models.predictor import Predictor
 
@@ -39,38 +40,57 @@ BATCH: Final = 256
 """Images that go through the model together."""
 
 
-class GalaxyClassifier(Predictor):
-    """A bundle that classifies images of any kind.
+class Classifier:
+    """A trained bundle at work on images of any kind.
 
     Parameters
     ----------
-    folder
+    folder : Path
         A bundle.
-    views
-        Orientations to average instead of those that the bundle names: 1 or 8.
-    agreement
+    views : {1, 8}, optional
+        Orientations to average instead of those that the bundle names.
+    agreement : float
         How often the machine must agree with the volunteers where it decides alone.
+
+    Attributes
+    ----------
+    predictor : Predictor
+        What turns prepared images into probabilities.
+    threshold : float
+        The larger class's probability from which the machine decides alone.
 
     Raises
     ------
     GalaxiesError
-        If the folder is no bundle, or damaged, or its triage knows no such agreement.
+        If the folder is no bundle, or damaged, or makes no promise of such an agreement.
+
+    Examples
+    --------
+    >>> import galaxies
+    >>> classifier = galaxies.load("models/cnn")  # doctest: +SKIP
+    >>> classifier.classify(["587722952767439450.jpg"])["label"][0]  # doctest: +SKIP
+    'spiral'
     """
 
     def __init__(
         self, folder: Path, views: Literal[1, 8] | None = None, agreement: float = 0.99
     ) -> None:
-        super().__init__(folder, views)
+        self.predictor = Predictor(folder, views)
         self.threshold = choose_promise(self.description.triage, agreement).threshold
+
+    @property
+    def description(self) -> Description:
+        """What stands in the bundle."""
+        return self.predictor.description
 
     def classify(self, images: Sequence[Any]) -> pd.DataFrame:
         """Classify images.
 
         Parameters
         ----------
-        images
-            Each a path, the bytes of a JPEG, PNG or FITS file, a Pillow image, or an array uint8
-            (height, width, 3), with a galaxy at the centre of each.
+        images : sequence
+            Each a path, the bytes of a JPEG, PNG or FITS file, a Pillow image, or an array of
+            shape (height, width, 3), uint8, with a galaxy at the centre of each.
 
         Returns
         -------
@@ -83,11 +103,22 @@ class GalaxyClassifier(Predictor):
         for start in range(0, len(images), BATCH):
             batch = enumerate(images[start : start + BATCH], start)
             tables.append(self.classify_batch([_item(image, place) for place, image in batch]))
-        found: pd.DataFrame = pa.concat_tables(tables).to_pandas()
-        return found
+        table: pd.DataFrame = pa.concat_tables(tables).to_pandas()
+        return table
 
     def classify_batch(self, items: Iterable[Item]) -> pa.Table:
-        """Read and classify some images; the table's columns are `COLUMNS`."""
+        """Read and classify some images.
+
+        Parameters
+        ----------
+        items : iterable of Item
+            Few enough to go through the model together.
+
+        Returns
+        -------
+        Table
+            A row for each image, in their order; the columns are `COLUMNS`.
+        """
         size, crop = self.description.size, self.description.crop
         ids: list[str] = []
         images: list[Pixels] = []
@@ -102,7 +133,7 @@ class GalaxyClassifier(Predictor):
         read = np.array([error is None for error in errors], dtype=bool)
         p, spread = np.zeros((2, len(ids)), np.float32)
         if images:
-            prediction = self.predict(np.stack(images))
+            prediction = self.predictor.predict(np.stack(images))
             p[read], spread[read] = prediction.p_spiral, prediction.spread
         labels = np.where(p > 0.5, CLASSES[1], CLASSES[0])
         columns = {

@@ -5,14 +5,16 @@ import os
 import pickle
 import re
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from galaxies.classifying.engines import Model, Progress, classify_chunks
-from galaxies.classifying.inputs.chunks import Chunk, batched
+from galaxies.base.pool import batched
+from galaxies.classifying.engines import BundleUse, Progress, classify_chunks
+from galaxies.classifying.inputs.chunks import Chunk
 from galaxies.classifying.shards import Shards
 from galaxies.errors import GalaxiesError
 
@@ -39,8 +41,8 @@ class _Actors(NamedTuple):
 class _ChunkClassifier:
     """Holds the model in one actor, and makes a shard of each chunk."""
 
-    def __init__(self, model: Model, shards: Shards, cores: int) -> None:
-        self._classifier = model.load()
+    def __init__(self, use: BundleUse, shards: Shards, cores: int) -> None:
+        self._classifier = use.load()
         self._shards = shards
         self._cores = cores
 
@@ -60,7 +62,7 @@ class _ChunkClassifier:
 
 
 def ray_engine(
-    model: Model,
+    use: BundleUse,
     chunks: Iterable[tuple[int, Chunk]],
     shards: Shards,
     progress: Progress,
@@ -75,10 +77,10 @@ def ray_engine(
 
     Parameters
     ----------
-    model, chunks, shards, progress
+    use, chunks, shards, progress
         As in `Engine`.
-    address
-        Of a running cluster; `None` starts one on this machine.
+    address : str, optional
+        Of a running cluster; one is started on this machine unless given.
 
     Raises
     ------
@@ -90,39 +92,47 @@ def ray_engine(
     except ImportError as error:
         raise GalaxiesError("Ray is not installed; pip install 'galaxies[ray]'") from error
 
+    with _connected(address):
+        try:
+            for window in batched(chunks, _WINDOW):
+                _classify_window(use, window, shards, progress)
+        except ray.exceptions.RayError as error:
+            cause: BaseException | None = error
+            while cause and not isinstance(cause, GalaxiesError):
+                cause = cause.__cause__
+            raise GalaxiesError(str(cause or error).strip().splitlines()[-1]) from error
+
+
+@contextmanager
+def _connected(address: str | None) -> Iterator[None]:
+    """Connect to a cluster, or start one here, unless this process is connected already."""
+    import ray
+
     # It would otherwise report to its makers, and bury our own messages.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     logging.getLogger("ray").setLevel(logging.ERROR)
     logging.getLogger("ray.data").setLevel(logging.ERROR)
-    ours = not ray.is_initialized()
-    if ours:
-        try:
-            if address and re.fullmatch(r"[^:/]+:[0-9]+", address):
-                host, _, port = address.partition(":")
-                # Ray would try for minutes.
-                socket.create_connection((host, int(port)), timeout=_PATIENCE).close()
-            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-        except (OSError, ValueError, RuntimeError) as error:
-            said = str(error).splitlines()[0]
-            raise GalaxiesError(
-                f"no Ray cluster at {address or 'this machine'} ({said})"
-            ) from error
+    if ray.is_initialized():
+        yield
+        return
     try:
-        for window in batched(chunks, _WINDOW):
-            _classify_window(model, window, shards, progress)
-    except ray.exceptions.RayError as error:
-        cause: BaseException | None = error
-        while cause and not isinstance(cause, GalaxiesError):
-            cause = cause.__cause__
-        raise GalaxiesError(str(cause or error).strip().splitlines()[-1]) from error
+        if address and re.fullmatch(r"[^:/]+:[0-9]+", address):
+            host, _, port = address.partition(":")
+            # Ray would try for minutes.
+            socket.create_connection((host, int(port)), timeout=_PATIENCE).close()
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise GalaxiesError(f"no Ray cluster at {address or 'this machine'} ({reason})") from error
+    try:
+        yield
     finally:
-        if ours:
-            ray.shutdown()
+        ray.shutdown()
 
 
 def _classify_window(
-    model: Model, chunks: tuple[tuple[int, Chunk], ...], shards: Shards, progress: Progress
+    use: BundleUse, chunks: tuple[tuple[int, Chunk], ...], shards: Shards, progress: Progress
 ) -> None:
     import ray.data
 
@@ -132,7 +142,7 @@ def _classify_window(
     rows = [{"number": number, "chunk": pickle.dumps(chunk)} for number, chunk in chunks]
     done = ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
         _ChunkClassifier,
-        fn_constructor_args=(model, shards, actors.cores),
+        fn_constructor_args=(use, shards, actors.cores),
         compute=ray.data.ActorPoolStrategy(size=min(actors.number, len(rows))),
         batch_size=1,
         num_cpus=actors.cores,

@@ -4,9 +4,8 @@ import lzma
 import struct
 import zipfile
 import zlib
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import Final, NamedTuple
 
@@ -14,6 +13,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from galaxies.base.arrays import Pixels
+from galaxies.base.pool import batched, in_order
 from galaxies.dataset.layout import LARGEST_ID, WHOLE_ID
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import (
@@ -24,6 +24,9 @@ from galaxies.images.decode import (
 )
 
 IMAGE_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png"})
+
+_BATCH: Final = 32
+"""Images that a thread reads at a time."""
 
 
 class Member(NamedTuple):
@@ -38,7 +41,7 @@ def list_images(path: Path) -> list[Member]:
 
     Parameters
     ----------
-    path
+    path : Path
         The archive. Folders in it do not matter; a member's stem is its GalaxyID.
 
     Returns
@@ -51,35 +54,44 @@ def list_images(path: Path) -> list[Member]:
     GalaxiesError
         If the archive is empty, cut off or not a zip, or if a member climbs out of its folder,
         is no image by its suffix, has no GalaxyID, is encrypted or repeats a GalaxyID.
+
+    Examples
+    --------
+    >>> list_images(Path("data/simulated/images_training_rev1.zip"))[0]  # doctest: +SKIP
+    Member(galaxy_id=100161, name='images_training_rev1/100161.jpg')
     """
     members: dict[int, Member] = {}
     with open_archive(path) as archive:
         for info in archive.infolist():
-            name = PurePosixPath(info.filename.replace("\\", "/"))
-            if name.is_absolute() or ".." in name.parts or ":" in str(name).split("/")[0]:
-                raise GalaxiesError(f"{path}: member {info.filename!r} points outside the archive")
-            if info.is_dir() or "__MACOSX" in name.parts or name.name == ".DS_Store":
-                continue
-            if name.suffix.lower() not in IMAGE_SUFFIXES:
-                raise GalaxiesError(
-                    f"{path}: member {info.filename!r} is not an image; "
-                    "remove it (.jpg, .jpeg and .png are read)"
-                )
-            if info.flag_bits & 0x1:
-                raise GalaxiesError(f"{path}: member {info.filename!r} is encrypted")
-            if not WHOLE_ID.fullmatch(name.stem) or int(name.stem) > LARGEST_ID:
-                raise GalaxiesError(
-                    f"{path}: member {info.filename!r} is not named by a GalaxyID, as 100008.jpg is"
-                )
-            member = Member(int(name.stem), info.filename)
-            first = members.setdefault(member.galaxy_id, member)
-            if first is not member:
+            member = _as_member(path, info)
+            if member and (first := members.setdefault(member.galaxy_id, member)) is not member:
                 raise GalaxiesError(
                     f"{path}: GalaxyID {member.galaxy_id} twice: {first.name!r} and {member.name!r}"
                 )
     if not members:
         raise GalaxiesError(f"{path}: holds no image")
     return [members[galaxy_id] for galaxy_id in sorted(members)]
+
+
+def _as_member(path: Path, info: zipfile.ZipInfo) -> Member | None:
+    """Check what the archive's directory says of a member; `None` for what macOS leaves there."""
+    name = PurePosixPath(info.filename.replace("\\", "/"))
+    if name.is_absolute() or ".." in name.parts or ":" in str(name).split("/")[0]:
+        raise GalaxiesError(f"{path}: member {info.filename!r} points outside the archive")
+    if info.is_dir() or "__MACOSX" in name.parts or name.name == ".DS_Store":
+        return None
+    if name.suffix.lower() not in IMAGE_SUFFIXES:
+        raise GalaxiesError(
+            f"{path}: member {info.filename!r} is not an image; "
+            "remove it (.jpg, .jpeg and .png are read)"
+        )
+    if info.flag_bits & 0x1:
+        raise GalaxiesError(f"{path}: member {info.filename!r} is encrypted")
+    if not WHOLE_ID.fullmatch(name.stem) or int(name.stem) > LARGEST_ID:
+        raise GalaxiesError(
+            f"{path}: member {info.filename!r} is not named by a GalaxyID, as 100008.jpg is"
+        )
+    return Member(int(name.stem), info.filename)
 
 
 def open_archive(path: Path) -> zipfile.ZipFile:
@@ -89,9 +101,6 @@ def open_archive(path: Path) -> zipfile.ZipFile:
     except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError) as error:
         what = "is empty" if path.stat().st_size == 0 else "is cut off or no zip archive"
         raise GalaxiesError(f"{path}: {what}; copy or download it again") from error
-
-
-_CHUNK: Final = 32
 
 
 def read_image(archive: zipfile.ZipFile, name: str) -> Image.Image:
@@ -127,22 +136,24 @@ def read_images(
 
     Parameters
     ----------
-    path
+    path : Path
         The zip archive.
-    members
+    members : sequence of Member
         Which images, in the order wanted.
-    size, crop
+    size : int
+    crop : float
         As in `reduce_image`.
-    workers
+    workers : int
         Threads.
-    doing
+    doing : str
         What the progress bar says.
 
     Yields
     ------
-    tuple
-        The member, and its pixels (size, size, 3) or why it could not be read. At most a few
-        hundred images are held at a time.
+    member : Member
+    pixels : ndarray, shape (size, size, 3), uint8, or UnreadableImageError
+        The error says why the image could not be read. At most a few hundred images are held at
+        a time.
     """
 
     def read(archive: zipfile.ZipFile, member: Member) -> Pixels | UnreadableImageError:
@@ -151,28 +162,20 @@ def read_images(
         except UnreadableImageError as error:
             return error
 
-    def read_chunk(chunk: tuple[Member, ...]) -> list[Pixels | UnreadableImageError]:
-        return [read(archive, member) for member in chunk]
-
-    waiting: deque[tuple[tuple[Member, ...], Future[list[Pixels | UnreadableImageError]]]] = deque()
     with (
         open_archive(path) as archive,
         ThreadPoolExecutor(workers) as pool,
         tqdm(total=len(members), desc=doing, unit=" galaxies", unit_scale=True) as bar,
     ):
 
-        def finished() -> Iterator[tuple[Member, Pixels | UnreadableImageError]]:
-            chunk, future = waiting.popleft()
-            yield from zip(chunk, future.result(), strict=True)
-            bar.update(len(chunk))
+        def read_batch(
+            batch: tuple[Member, ...],
+        ) -> list[tuple[Member, Pixels | UnreadableImageError]]:
+            return [(member, read(archive, member)) for member in batch]
 
-        for start in range(0, len(members), _CHUNK):
-            chunk = tuple(members[start : start + _CHUNK])
-            waiting.append((chunk, pool.submit(read_chunk, chunk)))
-            if len(waiting) > 2 * workers:
-                yield from finished()
-        while waiting:
-            yield from finished()
+        for batch in in_order(pool, read_batch, batched(members, _BATCH), 2 * workers):
+            yield from batch
+            bar.update(len(batch))
 
 
 class UnreadableImages:

@@ -29,21 +29,33 @@ def pack_images(
 
     Parameters
     ----------
-    archive
+    archive : Path
         The survey's zip.
-    images
-        The `.npy` file to make: uint8 (N, size, size, 3).
-    size, crop
+    images : Path
+        The `.npy` file to make, shape (N, size, size, 3), uint8.
+    size : int
+    crop : float
         As in `galaxies.images.decode.reduce_image`.
-    max_unreadable
+    max_unreadable : float
         Share of the images that may be unreadable.
-    workers
-        Decoding threads.
+    workers : int
+        Decoding threads; the file does not depend on it.
 
     Raises
     ------
     GalaxiesError
         If the archive is unusable, or more images are unreadable than tolerated.
+
+    Examples
+    --------
+    >>> packed = pack_images(
+    ...     Path("data/kaggle/images_training_rev1.zip"),
+    ...     Path("images.npy"),
+    ...     size=64,
+    ...     crop=0.5,
+    ...     max_unreadable=0.001,
+    ...     workers=4,
+    ... )  # doctest: +SKIP
     """
     members = list_images(archive)
     unreadable = UnreadableImages(archive, len(members), max_unreadable)

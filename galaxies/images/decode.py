@@ -25,7 +25,7 @@ def decode_image(data: bytes) -> Image.Image:
 
     Parameters
     ----------
-    data
+    data : bytes
         The file's bytes. Grey, palette, CMYK, transparent and 16-bit images become RGB; of an
         animation the first frame is taken; an EXIF orientation is applied.
 
@@ -38,6 +38,14 @@ def decode_image(data: bytes) -> Image.Image:
     ------
     UnreadableImageError
         If the bytes are cut off, no image, or an image beyond `LARGEST_IMAGE`.
+
+    Examples
+    --------
+    >>> file = io.BytesIO()
+    >>> Image.new("L", (60, 40)).save(file, "PNG")
+    >>> frame = decode_image(file.getvalue())
+    >>> frame.mode, frame.size
+    ('RGB', (60, 40))
     """
     if not data:
         raise UnreadableImageError("is empty")
@@ -69,17 +77,22 @@ def reduce_image(image: Image.Image, size: int, crop: float) -> Pixels:
 
     Parameters
     ----------
-    image
+    image : Image
         A frame with the galaxy at its centre.
-    size
+    size : int
         Side of the result in pixels.
-    crop
+    crop : float
         Side of the central square that is kept, as a share of the frame's shorter side.
 
     Returns
     -------
-    ndarray of uint8 (size, size, 3)
+    ndarray, shape (size, size, 3), uint8
         Each pixel is the mean of the frame's pixels whose centres fall into it.
+
+    Examples
+    --------
+    >>> reduce_image(Image.new("RGB", (424, 424), "navy"), 64, 0.5).shape
+    (64, 64, 3)
     """
     half = crop * min(image.size) / 2
     x, y = image.width / 2, image.height / 2

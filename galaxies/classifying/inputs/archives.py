@@ -11,15 +11,8 @@ from typing import Any, Final
 
 from fsspec.core import url_to_fs
 
-from galaxies.classifying.inputs.chunks import (
-    Chunk,
-    Item,
-    batched,
-    file_state,
-    is_image,
-    is_local,
-    stem,
-)
+from galaxies.base.pool import batched
+from galaxies.classifying.inputs.chunks import Chunk, Item, file_state, is_image, is_local, stem
 from galaxies.dataset.archive import open_archive
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import LARGEST_IMAGE, UnreadableImageError
@@ -69,6 +62,8 @@ def _read_member(archive: zipfile.ZipFile, name: str) -> bytes:
 
 
 class ZipInput:
+    """A zip archive, on disk or in a bucket."""
+
     carried = None
 
     def __init__(self, path: str) -> None:
@@ -79,10 +74,12 @@ class ZipInput:
         return (name for name in _open_zip(self.name).namelist() if is_image(name))
 
     def chunks(self, size: int) -> Iterator[Chunk]:
+        """Chunks of `size` images, the last one smaller."""
         for names in batched(self._names(), size):
             yield ZipChunk(self.name, names)
 
     def fingerprint(self) -> dict[str, Any]:
+        """Say what changes when the input does."""
         return file_state(self.name)
 
 
@@ -130,6 +127,8 @@ def _tar_members(path: str) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]
 
 
 class TarInput:
+    """A tar archive that is not compressed: a first pass notes where each image starts."""
+
     carried = None
 
     def __init__(self, path: str) -> None:
@@ -137,12 +136,14 @@ class TarInput:
         self.count: int | None = sum(1 for _ in _tar_members(path))
 
     def chunks(self, size: int) -> Iterator[Chunk]:
+        """Chunks of `size` images, the last one smaller."""
         places = ((m.name, m.offset_data, m.size) for _, m in _tar_members(self.name))
         for batch in batched(places, size):
             names, starts, sizes = zip(*batch, strict=True)
             yield TarChunk(self.name, tuple(map(stem, names)), starts, sizes)
 
     def fingerprint(self) -> dict[str, Any]:
+        """Say what changes when the input does."""
         return file_state(self.name)
 
 
@@ -170,7 +171,7 @@ def _held(data: bytes | None) -> bytes:
 
 
 class CompressedTarInput:
-    """Has no places to jump to: it is unpacked from its start in every run."""
+    """A compressed tar archive: without places to jump to, it is unpacked anew in every run."""
 
     carried = None
     count: int | None = None
@@ -181,6 +182,7 @@ class CompressedTarInput:
             raise GalaxiesError(f"{path}: no image in it")
 
     def chunks(self, size: int) -> Iterator[Chunk]:
+        """Chunks of `size` images, the last one smaller."""
         ids: list[str] = []
         data: list[bytes | None] = []
         held = 0
@@ -196,4 +198,5 @@ class CompressedTarInput:
             yield LoadedChunk(tuple(ids), tuple(data))
 
     def fingerprint(self) -> dict[str, Any]:
+        """Say what changes when the input does."""
         return file_state(self.name)

@@ -14,14 +14,17 @@ from galaxies.models.inception.backbone import embed, load_trunk, make_trunk
 from galaxies.models.inception.classifier import Head
 from galaxies.models.mlp import build_mlp
 from galaxies.models.networks import save_network
-from galaxies.models.predictor import Classifier
-from tests.conftest import draw_galaxy, write_bundle
-from tests.unit.test_network import CNN, MLP
+from galaxies.models.predictor import Predictor
+from galaxies.settings import load_settings
+from tests.conftest import ROOT, draw_galaxy, write_bundle
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:In the future `np.object`:FutureWarning"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
 ]
+
+
+SETTINGS = load_settings(ROOT / "params.yaml")
 
 
 def network_bundle(folder, kind, network):
@@ -49,11 +52,13 @@ def bundles(tmp_path_factory, tree_bundle, images):
     keras.utils.set_random_seed(4)
     return {
         "tree": tree_bundle,
-        "mlp": network_bundle(folder / "mlp", "mlp", build_mlp(32, MLP)),
+        "mlp": network_bundle(folder / "mlp", "mlp", build_mlp(32, SETTINGS.mlp)),
         "reference": network_bundle(
-            folder / "reference", "cnn", build_reference(32, CNN.reference)
+            folder / "reference", "cnn", build_reference(32, SETTINGS.cnn.reference)
         ),
-        "residual": network_bundle(folder / "residual", "cnn", build_residual(32, CNN.residual)),
+        "residual": network_bundle(
+            folder / "residual", "cnn", build_residual(32, SETTINGS.cnn.residual)
+        ),
         "inception": write_bundle(folder / "inception", "inception", inception, size=75),
     }
 
@@ -105,9 +110,9 @@ def test_every_bundle_answers_the_same_from_one_file(bundles, images, name, kind
     # A tree has no views of its own, but can be asked for them.
     views = 8 if name == "tree" else None
     export_bundle(folder, tmp_path / f"model.{kind}", kind, views)
-    classifier = Classifier(folder, views)
-    some = images[classifier.description.size]
-    expected = classifier.predict_images(some)
+    predictor = Predictor(folder, views)
+    some = images[predictor.description.size]
+    expected = predictor.predict(some)
     said = ask(tmp_path / f"model.{kind}", some)
     # Features are rounded to half precision, now and then to the other side; from a random trunk
     # they hardly differ between galaxies, so that this weighs.

@@ -19,10 +19,11 @@ from astropy.table import Table
 from PIL import Image
 
 import galaxies
-from galaxies.classifying import job as jobs
-from galaxies.classifying.classifier import COLUMNS, GalaxyClassifier
-from galaxies.classifying.engines import Model, local_engine
+from galaxies.classifying import engines, job
+from galaxies.classifying.classifier import COLUMNS, Classifier
+from galaxies.classifying.engines import BundleUse, local_engine
 from galaxies.classifying.job import run_job
+from galaxies.classifying.shards import Shards, url_to_fs
 from galaxies.classifying.table_files import write_stream
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import decode_image, reduce_image
@@ -49,13 +50,13 @@ def archive(images, tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def _small_shards(monkeypatch):
-    monkeypatch.setattr(jobs, "SHARD", 6)
-    monkeypatch.setattr(jobs, "BATCH", 4)
+    monkeypatch.setattr(job, "SHARD", 6)
+    monkeypatch.setattr(engines, "BATCH", 4)
 
 
 def run(inputs, output, bundle, engine=LOCAL, **options):
     inputs = [str(path) for path in (inputs if isinstance(inputs, list) else [inputs])]
-    return run_job(inputs, output, Model(bundle), engine, **options)
+    return run_job(inputs, output, BundleUse(bundle), engine, **options)
 
 
 def test_the_table_says_what_the_model_says(images, archive, tree_bundle, tmp_path):
@@ -83,13 +84,17 @@ def test_the_table_says_what_the_model_says(images, archive, tree_bundle, tmp_pa
 
 
 def test_views_and_agreement_are_followed(archive, tree_bundle, tmp_path):
-    run_job([str(archive)], tmp_path / "a.parquet", Model(tree_bundle, views=8), LOCAL)
+    run_job([str(archive)], tmp_path / "a.parquet", BundleUse(tree_bundle, views=8), LOCAL)
     assert (pd.read_parquet(tmp_path / "a.parquet")["spread"] > 0).mean() > 0.5
     strict = run(archive, tmp_path / "b.parquet", tree_bundle)
-    lax = run_job([str(archive)], tmp_path / "c.parquet", Model(tree_bundle, agreement=0.8), LOCAL)
+    lax = run_job(
+        [str(archive)], tmp_path / "c.parquet", BundleUse(tree_bundle, agreement=0.8), LOCAL
+    )
     assert lax["ask volunteers"] < strict["ask volunteers"]
     with pytest.raises(GalaxiesError, match=r"no promise of an agreement of 0.999"):
-        run_job([str(archive)], tmp_path / "d.parquet", Model(tree_bundle, agreement=0.999), LOCAL)
+        run_job(
+            [str(archive)], tmp_path / "d.parquet", BundleUse(tree_bundle, agreement=0.999), LOCAL
+        )
 
 
 def test_unreadable_images_are_rows_with_an_error(images, tree_bundle, tmp_path):
@@ -110,7 +115,7 @@ def test_unreadable_images_are_rows_with_an_error(images, tree_bundle, tmp_path)
     assert only == Counter(unreadable=1)
 
 
-def dying_engine(model, chunks, shards, progress, *, after):
+def dying_engine(use, chunks, shards, progress, *, after):
     """A local engine that is killed after some shards."""
 
     def until():
@@ -119,7 +124,7 @@ def dying_engine(model, chunks, shards, progress, *, after):
                 raise KeyboardInterrupt
             yield chunk
 
-    local_engine(model, until(), shards, progress, workers=2)
+    local_engine(use, until(), shards, progress, workers=2)
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".csv", ".fits"])
@@ -136,9 +141,9 @@ def test_a_run_that_was_stopped_continues_to_the_same_table(
     (shards / ".00000006.parquet.123").write_bytes(b"half a shard")
     assert not output.exists()
     made = []
-    write = jobs.Shards.write
+    write = Shards.write
     monkeypatch.setattr(
-        jobs.Shards, "write", lambda self, n, table: (made.append(n), write(self, n, table))
+        Shards, "write", lambda self, n, table: (made.append(n), write(self, n, table))
     )
     run(archive, output, tree_bundle)
     assert len(made) == 7 - len(done)
@@ -151,16 +156,17 @@ def test_a_process_killed_at_any_moment_loses_no_galaxy(archive, tree_bundle, tm
         import sys, time
         from functools import partial
         from pathlib import Path
-        from galaxies import jobs
-        jobs.SHARD, jobs.BATCH = 6, 4
-        write = jobs.Shards.write
+        from galaxies.classifying import engines, job
+        from galaxies.classifying.shards import Shards
+        job.SHARD, engines.BATCH = 6, 4
+        write = Shards.write
         def slowly(self, number, table):
             time.sleep(0.15)
             write(self, number, table)
-        jobs.Shards.write = slowly
+        Shards.write = slowly
         archive, output, bundle = sys.argv[1:]
-        engine = partial(jobs.local_engine, workers=2)
-        jobs.run_job([archive], Path(output), jobs.Model(Path(bundle)), engine)
+        engine = partial(engines.local_engine, workers=2)
+        job.run_job([archive], Path(output), engines.BundleUse(Path(bundle)), engine)
     """
     output = tmp_path / "out.parquet"
     command = [sys.executable, "-c", script, str(archive), str(output), str(tree_bundle)]
@@ -181,20 +187,20 @@ def test_a_process_killed_at_any_moment_loses_no_galaxy(archive, tree_bundle, tm
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        (lambda model, archive: (Model(model.folder, views=8), archive), "another model"),
-        (lambda model, archive: (Model(model.folder, agreement=0.9), archive), "another model"),
-        (lambda model, archive: (model, touched(archive)), "another input"),
-        (lambda model, archive: (Model(retrained(model.folder)), archive), "another model"),
+        (lambda use, archive: (BundleUse(use.folder, views=8), archive), "another bundle"),
+        (lambda use, archive: (BundleUse(use.folder, agreement=0.9), archive), "another bundle"),
+        (lambda use, archive: (use, touched(archive)), "another input"),
+        (lambda use, archive: (BundleUse(retrained(use.folder)), archive), "another bundle"),
     ],
 )  # fmt: skip
-def test_parts_of_another_job_are_not_mixed_in(archive, tree_bundle, tmp_path, change, expected):
+def test_shards_of_another_job_are_not_mixed_in(archive, tree_bundle, tmp_path, change, expected):
     mine = tmp_path / "mine.zip"
     mine.write_bytes(archive.read_bytes())
-    model, output = Model(tree_bundle), tmp_path / "out.parquet"
+    use, output = BundleUse(tree_bundle), tmp_path / "out.parquet"
     with pytest.raises(KeyboardInterrupt):
-        run_job([str(mine)], output, model, partial(dying_engine, after=3))
+        run_job([str(mine)], output, use, partial(dying_engine, after=3))
     before = sorted((tmp_path / "out.parquet.shards").iterdir())
-    other, mine = change(model, mine)
+    other, mine = change(use, mine)
     with pytest.raises(GalaxiesError, match=rf"out.parquet.shards: begun with {expected}"):
         run_job([str(mine)], output, other, LOCAL)
     assert sorted((tmp_path / "out.parquet.shards").iterdir()) == before
@@ -248,7 +254,7 @@ def test_shards_may_lie_in_a_bucket(archive, tree_bundle, tmp_path):
     bucket, output = "memory://bucket/shards", tmp_path / "out.parquet"
     with pytest.raises(KeyboardInterrupt):
         run(archive, output, tree_bundle, partial(dying_engine, after=3), shards=bucket)
-    memory, inside = jobs.url_to_fs(bucket)
+    memory, inside = url_to_fs(bucket)
     assert f"{inside}/job.json" in memory.find(inside)
     memory.pipe_file(f"{inside}/notes.txt", b"mine")
     run(archive, output, tree_bundle, shards=bucket)
@@ -293,12 +299,12 @@ def test_a_run_killed_after_its_table_was_whole_is_whole(
         raise KeyboardInterrupt
 
     output = tmp_path / "out.csv"
-    monkeypatch.setattr(jobs.Shards, "remove", killed)
+    monkeypatch.setattr(Shards, "remove", killed)
     with pytest.raises(KeyboardInterrupt):
         run(archive, output, tree_bundle)
     whole = output.read_bytes()
     monkeypatch.undo()
-    monkeypatch.setattr(jobs, "SHARD", 6)
+    monkeypatch.setattr(job, "SHARD", 6)
     run(archive, output, tree_bundle)
     assert output.read_bytes() == whole
     assert [path.name for path in tmp_path.glob("out*")] == ["out.csv"]
@@ -329,14 +335,14 @@ def test_a_full_disk_ends_in_one_line_and_keeps_the_shards(
             raise OSError(28, "No space left on device")
         return keep(self, path, value, **kwargs)
 
-    local = type(jobs.url_to_fs(str(tmp_path))[0])
+    local = type(url_to_fs(str(tmp_path))[0])
     keep = local.pipe_file
     monkeypatch.setattr(local, "pipe_file", full)
     with pytest.raises(GalaxiesError, match=r"00000003.parquet: No space left on device; what is"):
         run(archive, output, tree_bundle)
     assert len(list((tmp_path / "out.parquet.shards").glob("*.parquet"))) == 3
     monkeypatch.undo()
-    monkeypatch.setattr(jobs, "SHARD", 6)
+    monkeypatch.setattr(job, "SHARD", 6)
     run(archive, output, tree_bundle)
     assert len(pd.read_parquet(output)) == 40
 
@@ -403,8 +409,8 @@ def test_inputs_of_several_kinds_make_one_table(images, archive, tree_bundle, tm
 
 def test_batches_do_not_change_the_answers(images, archive, tree_bundle, tmp_path, monkeypatch):
     run(archive, tmp_path / "a.parquet", tree_bundle)
-    monkeypatch.setattr(jobs, "SHARD", 4096)
-    monkeypatch.setattr(jobs, "BATCH", 256)
+    monkeypatch.setattr(job, "SHARD", 4096)
+    monkeypatch.setattr(engines, "BATCH", 256)
     run(archive, tmp_path / "b.parquet", tree_bundle, partial(local_engine, workers=1))
     a, b = (pd.read_parquet(tmp_path / name) for name in ("a.parquet", "b.parquet"))
     pd.testing.assert_frame_equal(a, b)
@@ -433,16 +439,16 @@ def test_only_a_bundle_is_loaded(tmp_path):
         galaxies.load(tmp_path)
 
 
-def test_a_stream_of_parts_is_one_table(tmp_path):
+def test_a_stream_of_pieces_is_one_table(tmp_path):
     schema = pa.schema({"name": pa.string(), "n": pa.int64(), "yes": pa.bool_(), "x": pa.float64()})
-    parts = [
+    pieces = [
         pa.table([["a", None], [1, 2], [True, False], [0.5, None]], schema=schema),
         pa.table([["a longer name"], [None], [None], [2.5]], schema=schema),
         pa.table([["b"], [3], [True], [1.0]], schema=schema),
     ]
     for suffix in (".parquet", ".csv", ".fits"):
-        write_stream(tmp_path / f"t{suffix}", schema, lambda: iter(parts))
-    assert pq.read_table(tmp_path / "t.parquet").equals(pa.concat_tables(parts))
+        write_stream(tmp_path / f"t{suffix}", schema, lambda: iter(pieces))
+    assert pq.read_table(tmp_path / "t.parquet").equals(pa.concat_tables(pieces))
     assert (tmp_path / "t.csv").read_text() == (
         "name,n,yes,x\na,1,True,0.5\n,2,False,\na longer name,,,2.5\nb,3,True,1.0\n"
     )
@@ -453,6 +459,6 @@ def test_a_stream_of_parts_is_one_table(tmp_path):
 
 
 def test_the_classifier_can_be_asked_for_a_single_batch(images, tree_bundle):
-    table = GalaxyClassifier(tree_bundle).classify_batch([])
+    table = Classifier(tree_bundle).classify_batch([])
     assert table.schema == COLUMNS
     assert len(table) == 0

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from galaxies.classifying.inputs.chunks import stem
-from galaxies.classifying.inputs.opening import open_sources
+from galaxies.classifying.inputs.opening import open_inputs
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import LARGEST_IMAGE, UnreadableImageError
 from tests.conftest import draw_galaxy, encode
@@ -124,33 +124,33 @@ WRITERS = [
 @pytest.mark.parametrize("write", WRITERS, ids=lambda write: write.__name__)
 @pytest.mark.parametrize("size", [3, 100])
 def test_every_kind_of_input_gives_the_same_images_in_chunks(write, size, data, tmp_path):
-    [source] = open_sources(write(tmp_path / "in", data))
-    chunks = [pickle.loads(pickle.dumps(chunk)) for chunk in source.chunks(size)]
+    [one] = open_inputs(write(tmp_path / "in", data))
+    chunks = [pickle.loads(pickle.dumps(chunk)) for chunk in one.chunks(size)]
     assert [len(chunk) for chunk in chunks] == ([3, 3, 1] if size == 3 else [7])
-    assert source.count in (7, None)
+    assert one.count in (7, None)
     items = [item for chunk in chunks for item in chunk.items()]
     assert {item.galaxy_id: item.load() for item in items} == data
     assert [item.galaxy_id for item in items] == NAMES
     assert [len(list(chunk.items())) for chunk in chunks] == [len(chunk) for chunk in chunks]
-    assert json.loads(json.dumps(source.fingerprint())) == source.fingerprint()
+    assert json.loads(json.dumps(one.fingerprint())) == one.fingerprint()
 
 
 @pytest.mark.parametrize("write", [write_folder, write_zip, write_csv_catalogue])
 def test_a_changed_input_has_another_fingerprint(write, data, tmp_path):
-    first = open_sources(write(tmp_path / "in", data))[0].fingerprint()
+    first = open_inputs(write(tmp_path / "in", data))[0].fingerprint()
     changed = data | {"galaxy05": data["galaxy05"] + b"\0"}
     for path in (tmp_path / "in").rglob("*.*"):
         path.unlink()
     (tmp_path / "in").rename(tmp_path / "was")
     inputs = write(tmp_path / "in", changed)
-    assert open_sources(inputs)[0].fingerprint() != first
+    assert open_inputs(inputs)[0].fingerprint() != first
 
 
 def test_inputs_of_several_kinds_keep_their_order(data, tmp_path):
     archive = write_zip(tmp_path / "zip", data)
     files = write_files(tmp_path / "files", data)
-    sources = open_sources([files[0], files[1], *archive, files[2]])
-    assert [source.count for source in sources] == [2, 7, 1]
+    opened = open_inputs([files[0], files[1], *archive, files[2]])
+    assert [one.count for one in opened] == [2, 7, 1]
 
 
 def test_a_catalogues_further_columns_keep_their_types(data, tmp_path):
@@ -160,15 +160,15 @@ def test_a_catalogues_further_columns_keep_their_types(data, tmp_path):
              for n, name in enumerate(list(data)[:5])]  # fmt: skip
     rows[3] = rows[3].replace("0.2,", ",")
     (tmp_path / "catalogue.csv").write_text("\n".join(rows))
-    [source] = open_sources([str(tmp_path / "catalogue.csv")])
-    assert source.carried == pa.schema(
+    [one] = open_inputs([str(tmp_path / "catalogue.csv")])
+    assert one.carried == pa.schema(
         {
             "objid": pa.int64(), "z": pa.float64(), "name": pa.string(), "empty": pa.int64(),
             "big": pa.string(),
         }
     )  # fmt: skip
-    chunks = list(source.chunks(2))
-    assert all(chunk.carried.schema == source.carried for chunk in chunks)
+    chunks = list(one.chunks(2))
+    assert all(chunk.carried.schema == one.carried for chunk in chunks)
     carried = pa.concat_tables([chunk.carried for chunk in chunks])
     assert carried["objid"].to_pylist()[4] == 587722952767439454
     assert carried["z"].to_pylist() == [0.0, 0.1, None, 0.3, 0.4]
@@ -179,7 +179,7 @@ def test_what_cannot_be_read_says_why(data, tmp_path):
     write_folder(tmp_path / "images", data)
     rows = ["id,path", "1,images/galaxy00.jpg", "2,", "3,images/none.jpg"]
     (tmp_path / "catalogue.csv").write_text("\n".join(rows))
-    [chunk] = open_sources([str(tmp_path / "catalogue.csv")])[0].chunks(10)
+    [chunk] = open_inputs([str(tmp_path / "catalogue.csv")])[0].chunks(10)
     first, empty, absent = chunk.items()
     assert first.load() == data["galaxy00"]
     with pytest.raises(UnreadableImageError, match="has no path"):
@@ -188,12 +188,12 @@ def test_what_cannot_be_read_says_why(data, tmp_path):
         absent.load()
     table = pa.table({"image": [{"bytes": None, "path": "a.jpg"}]})
     pq.write_table(table, tmp_path / "none.parquet")
-    [chunk] = open_sources([str(tmp_path / "none.parquet")])[0].chunks(10)
+    [chunk] = open_inputs([str(tmp_path / "none.parquet")])[0].chunks(10)
     with pytest.raises(UnreadableImageError, match="has no bytes"):
         next(chunk.items()).load()
     with (tmp_path / "huge.jpg").open("wb") as file:
         file.truncate(LARGEST_IMAGE + 2)
-    [chunk] = open_sources([str(tmp_path / "huge.jpg")])[0].chunks(10)
+    [chunk] = open_inputs([str(tmp_path / "huge.jpg")])[0].chunks(10)
     with pytest.raises(UnreadableImageError, match="is too large"):
         next(chunk.items()).load()
 
@@ -204,7 +204,7 @@ def test_a_damaged_member_does_not_stop_the_archive(data, tmp_path):
     place = content.index(b"galaxy03.jpg") + 40
     content[place : place + 60] = bytes(60)
     (tmp_path / "in/images.zip").write_bytes(content)
-    [chunk] = open_sources([path])[0].chunks(10)
+    [chunk] = open_inputs([path])[0].chunks(10)
     damaged = list(chunk.items())[3]
     with pytest.raises(UnreadableImageError, match="is damaged in the archive"):
         damaged.load()
@@ -231,7 +231,7 @@ def test_a_damaged_member_does_not_stop_the_archive(data, tmp_path):
 )  # fmt: skip
 def test_an_input_that_cannot_be_used_is_named(make, expected, tmp_path):
     with pytest.raises(GalaxiesError, match=expected):
-        open_sources(make(tmp_path))
+        open_inputs(make(tmp_path))
 
 
 def _file(path, content):
@@ -241,12 +241,12 @@ def _file(path, content):
 
 def test_catalogues_of_different_columns_are_not_mixed(data, tmp_path):
     write_folder(tmp_path / "images", data)
-    inputs = [
+    addresses = [
         _file(tmp_path / name, f"id,path,{column}\n1,images/galaxy00.jpg,2\n".encode())
         for name, column in (("a.csv", "ra"), ("b.csv", "dec"))
     ]
     with pytest.raises(GalaxiesError, match="different columns"):
-        open_sources(inputs)
+        open_inputs(addresses)
 
 
 def test_a_galaxy_is_named_by_its_file():
