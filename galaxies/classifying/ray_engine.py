@@ -14,7 +14,7 @@ import numpy.typing as npt
 from galaxies.classifying.engines import Model, Progress, classify_chunks
 from galaxies.classifying.inputs.chunks import Chunk, batched
 from galaxies.classifying.shards import Shards
-from galaxies.errors import GalaxiesError
+from galaxies.errors import GalaxiesError, needs
 
 _CORES: Final = 4
 """Of one actor at most; the threads of more would wait for Python's lock."""
@@ -85,10 +85,8 @@ def ray_engine(
     GalaxiesError
         If Ray is not installed, or there is no cluster at the address.
     """
-    try:
+    with needs("ray"):
         import ray
-    except ImportError as error:
-        raise GalaxiesError("Ray is not installed; pip install 'galaxies[ray]'") from error
 
     # It would otherwise report to its makers, and bury our own messages.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")

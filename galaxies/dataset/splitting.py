@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from galaxies.base.questions import CLASSES, VOTED, most_voted
-from galaxies.errors import GalaxiesError
+from galaxies.errors import GalaxiesError, needs
 from galaxies.settings import SplitSettings
 
 PARTS: Final = ("train", "validation", "test")
@@ -46,7 +46,8 @@ def split_galaxies(votes: pd.DataFrame, images: pd.DataFrame, settings: SplitSet
         If votes and images have no galaxy in common, or a part would lack a class.
     """
     # Those who only read a split need not wait for the import.
-    from sklearn.utils import resample
+    with needs("pipeline"):
+        from sklearn.utils import resample
 
     table = votes.merge(images[["galaxy_id", "sha1"]], on="galaxy_id", validate="one_to_one")
     if table.empty:
@@ -111,7 +112,8 @@ def split_galaxies(votes: pd.DataFrame, images: pd.DataFrame, settings: SplitSet
 
 def _draw(table: pd.DataFrame, share: float, seed: int) -> npt.NDArray[np.bool_]:
     """Mark a stratified share of the galaxies, identical images together."""
-    from sklearn.model_selection import train_test_split
+    with needs("pipeline"):
+        from sklearn.model_selection import train_test_split
 
     groups = table.drop_duplicates("sha1")
     # A class of one galaxy cannot be stratified; it is drawn along with the largest class.
