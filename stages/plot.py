@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from galaxies.base.arrays import open_array
-from galaxies.base.outputs import table_title
+from galaxies.base.outputs import table_title, written_beside
 from galaxies.errors import run_stage
 from galaxies.figures.curves import (
     Result,
@@ -25,7 +25,7 @@ from galaxies.figures.galleries import (
     portraits,
 )
 from galaxies.figures.style import save_figure
-from galaxies.models.registry import LINES
+from galaxies.models.registry import MODELS
 from galaxies.settings import load_settings
 
 
@@ -45,10 +45,11 @@ def main() -> None:
     shown = {label: portraits(chosen, packed, images) for label, chosen in mistakes.items()}
     save_figure(figures / "mistakes.png", draw_mistakes(shown, table_title(cnn)))
 
-    results = [read_result(model) for model in LINES]
-    for result in results:
-        save_figure(figures / f"confusion_{result.model}.png", draw_confusion(result))
-        save_figure(figures / f"roc_{result.model}.png", draw_roc([result]))
+    results = [read_result(model) for model in MODELS]
+    with written_beside(figures / "models") as folder:
+        for result in results:
+            save_figure(folder / f"confusion_{result.model}.png", draw_confusion(result))
+            save_figure(folder / f"roc_{result.model}.png", draw_roc([result]))
     save_figure(figures / "roc_all.png", draw_roc(results))
     save_figure(figures / "reliability_all.png", draw_reliability(results))
     save_figure(figures / "triage.png", draw_triage(results))
@@ -58,17 +59,17 @@ def main() -> None:
 
 def read_result(model: str) -> Result:
     """Collect what the earlier stages found out about a model."""
-    metrics = Path("metrics")
+    metrics, curves = Path("metrics"), Path("metrics/curves")
     predictions = pd.read_parquet(Path("data/predictions", f"{model}.parquet"))
     return Result(
         model=model,
         scores=json.loads((metrics / f"{model}.json").read_text(encoding="utf-8")),
         p_spiral=predictions.loc[predictions["split"] == "test", "p_spiral"].to_numpy(),
-        confusion=pd.read_csv(metrics / "confusion" / f"{model}.csv"),
-        roc=pd.read_json(metrics / "roc" / f"{model}.json"),
-        reliability=pd.read_json(metrics / "reliability" / f"{model}.json"),
-        triage=pd.read_json(metrics / "triage" / f"{model}.json"),
-        agreement=pd.read_json(metrics / "agreement" / f"{model}.json"),
+        confusion=pd.read_csv(curves / "confusion" / f"{model}.csv"),
+        roc=pd.read_json(curves / "roc" / f"{model}.json"),
+        reliability=pd.read_json(curves / "reliability" / f"{model}.json"),
+        triage=pd.read_json(curves / "triage" / f"{model}.json"),
+        agreement=pd.read_json(curves / "agreement" / f"{model}.json"),
         learning=pd.read_json(metrics / "learning" / f"{model}.json"),
     )
 

@@ -18,7 +18,7 @@ from galaxies.classifying.inputs.files import read_file
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import UnreadableImageError, decode_image, reduce_image
 from galaxies.learning.promises import choose_promise, decide
-from galaxies.models.predictor import Classifier
+from galaxies.models.predictor import Predictor
 
 COLUMNS: Final = pa.schema(
     {
@@ -39,7 +39,7 @@ BATCH: Final = 256
 """Images that go through the model together."""
 
 
-class GalaxyClassifier(Classifier):
+class GalaxyClassifier(Predictor):
     """A bundle that classifies images of any kind.
 
     Parameters
@@ -102,7 +102,7 @@ class GalaxyClassifier(Classifier):
         read = np.array([error is None for error in errors], dtype=bool)
         p, spread = np.zeros((2, len(ids)), np.float32)
         if images:
-            prediction = self.predict_images(np.stack(images))
+            prediction = self.predict(np.stack(images))
             p[read], spread[read] = prediction.p_spiral, prediction.spread
         labels = np.where(p > 0.5, CLASSES[1], CLASSES[0])
         columns = {

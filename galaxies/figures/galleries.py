@@ -176,9 +176,9 @@ def draw_mistakes(galaxies: Mapping[str, Sequence[Portrait]], title: str) -> Fig
     title
         What figures call the model.
     """
-    said = dict(zip(CLASSES, CLASSES[::-1], strict=True))
+    other = dict(zip(CLASSES, CLASSES[::-1], strict=True))
     return _gallery(
-        {f"voted {label}, {title} says {said[label]}": shown for label, shown in galaxies.items()}
+        {f"voted {label}, {title} says {other[label]}": shown for label, shown in galaxies.items()}
     )
 
 
@@ -255,11 +255,11 @@ def draw_portrait(axes: Axes, galaxy: Portrait, x: float, y: float, side: float)
         lines = [" / ".join(f"{votes:.2f}" for votes in galaxy.votes)]
     lines.append(str(galaxy.galaxy_id))
     if galaxy.p_spiral is not None:
-        lines.append(f"$p$(spiral) {_said(galaxy.p_spiral)}")
+        lines.append(f"$p$(spiral) {_rounded(galaxy.p_spiral)}")
     for number, line in enumerate(lines, 1):
         axes.text(x + side / 2, below + 0.04 + 0.12 * number, line, size=SMALL, ha="center")
 
 
-def _said(p: float) -> str:
+def _rounded(p: float) -> str:
     """Give a probability three decimals, and never the look of certainty."""
     return "< 0.001" if p < 0.0005 else "> 0.999" if p >= 0.9995 else f"= {p:.3f}"

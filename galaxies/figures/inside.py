@@ -40,11 +40,11 @@ def draw_layer(name: str, kind: str, values: npt.NDArray[np.float32], title: str
     side = (WIDTH - (columns + 1) * gap) / columns
     row = side + 0.14
     figure, axes = canvas(top + row * ceil(channels / columns) + foot)
-    said = f", {silent.sum()} silent" if silent.any() else ""
+    silence = f", {silent.sum()} silent" if silent.any() else ""
     axes.text(
         WIDTH / 2,
         0.15,
-        f"{title}, {name} ({kind}): {height} × {width} × {channels}{said}",  # noqa: RUF001
+        f"{title}, {name} ({kind}): {height} × {width} × {channels}{silence}",  # noqa: RUF001
         ha="center",
     )
     for channel in range(channels):

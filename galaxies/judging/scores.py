@@ -8,12 +8,10 @@ import pandas as pd
 
 from galaxies.base.questions import CLASSES, spiral_fraction
 from galaxies.errors import GalaxiesError
+from galaxies.learning.parts import Labels
 from galaxies.settings import EvaluateSettings
 
 _CURVE_POINTS = 200
-
-Labels = npt.NDArray[np.int64]
-"""(N,) places in `CLASSES`."""
 
 
 def judged(split: pd.DataFrame, predictions: pd.DataFrame, model: str) -> pd.DataFrame:
@@ -85,14 +83,14 @@ def score(table: pd.DataFrame, settings: EvaluateSettings) -> dict[str, float | 
     from sklearn import metrics
 
     labels, p = _labels_and_p(table)
-    said = (p > 0.5).astype(np.int64)
+    predicted = (p > 0.5).astype(np.int64)
     intervals = bootstrap(labels, p, settings)
     scores: dict[str, float | int] = {
         "galaxies": len(labels),
-        "accuracy": float(metrics.accuracy_score(labels, said)),
+        "accuracy": float(metrics.accuracy_score(labels, predicted)),
         "accuracy_low": intervals.accuracy[0],
         "accuracy_high": intervals.accuracy[1],
-        "balanced_accuracy": float(metrics.balanced_accuracy_score(labels, said)),
+        "balanced_accuracy": float(metrics.balanced_accuracy_score(labels, predicted)),
         "roc_auc": float(metrics.roc_auc_score(labels, p)),
         "roc_auc_low": intervals.roc_auc[0],
         "roc_auc_high": intervals.roc_auc[1],
@@ -101,7 +99,7 @@ def score(table: pd.DataFrame, settings: EvaluateSettings) -> dict[str, float | 
         "ece": calibration_error(table, settings.reliability_bins),
     }
     by_class = metrics.precision_recall_fscore_support(
-        labels, said, labels=[0, 1], zero_division=0.0
+        labels, predicted, labels=[0, 1], zero_division=0.0
     )
     for name, values in zip(("precision", "recall", "f1"), by_class[:3], strict=True):
         for place, value in zip(CLASSES, values, strict=True):

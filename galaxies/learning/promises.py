@@ -1,4 +1,4 @@
-"""Promises: from which certainty on a model may decide alone, proven on validation galaxies."""
+"""Promises: the confidence threshold above which a model may decide alone."""
 
 from typing import Annotated, Final
 
@@ -16,7 +16,7 @@ UNDECIDED: Final = "ask volunteers"
 
 
 class Promise(BaseModel):
-    """From which certainty on a model agrees with the volunteers as often as is wished.
+    """The confidence threshold above which a model reaches a target agreement.
 
     The certainty of a model is the larger of its calibrated probabilities of the two classes.
     """
@@ -24,7 +24,7 @@ class Promise(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     agreement: Annotated[float, Field(gt=0.5, lt=1)]
-    """Wished share of decisions that are the volunteers' own."""
+    """Target share of decisions that agree with the volunteers."""
     confidence: Annotated[float, Field(gt=0, lt=1)]
     """With which the validation galaxies prove it."""
     threshold: Annotated[float, Field(ge=0.5, le=1)] | None
@@ -62,10 +62,10 @@ def lower_bound(
 def make_promises(
     p_spiral: Probabilities, labels: npt.NDArray[np.int64], settings: TriageSettings
 ) -> tuple[Promise, ...]:
-    """Find for each wished agreement the least certainty that is proven to reach it.
+    """Find for each target agreement the confidence threshold that is proven to reach it.
 
     It is the certainty of the validation galaxy down to which the machine decides most galaxies,
-    while the Clopper-Pearson bound on its agreement stays at the wished one or above.
+    while the Clopper-Pearson bound on its agreement stays at the target or above.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def make_promises(
     labels
         (N,) their places in `CLASSES`.
     settings
-        Wished agreements, and the confidence of the bound.
+        Target agreements, and the confidence of the bound.
     """
     sure = certainty(p_spiral)
     right = (p_spiral > 0.5) == labels
@@ -98,7 +98,7 @@ def make_promises(
 
 
 def choose_promise(promises: tuple[Promise, ...], agreement: float) -> Promise:
-    """Choose the promise that keeps a wished agreement, the least strict of those that do.
+    """Choose the promise that reaches a target agreement, the least strict of those that do.
 
     Raises
     ------
@@ -130,7 +130,7 @@ def decide(p_spiral: Probabilities, threshold: float | None) -> npt.NDArray[np.s
     ndarray of str (N,)
         A class, or `UNDECIDED`.
     """
-    said = np.array(CLASSES)[(p_spiral > 0.5).astype(int)]
+    labels = np.array(CLASSES)[(p_spiral > 0.5).astype(int)]
     if threshold is None:
         return np.full(len(p_spiral), UNDECIDED)
-    return np.where(certainty(p_spiral) >= threshold, said, UNDECIDED)
+    return np.where(certainty(p_spiral) >= threshold, labels, UNDECIDED)

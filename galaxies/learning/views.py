@@ -1,4 +1,4 @@
-"""A galaxy has no up: the eight flips and quarter turns of an image."""
+"""Views: the eight flips and quarter turns of an image. A galaxy has no up."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -9,52 +9,58 @@ from tqdm import tqdm
 
 from galaxies.base.arrays import Pixels, Probabilities
 
+Predict = Callable[[Any], Probabilities]
+"""Gives raw probabilities (N,) for N inputs."""
+
 _CHUNK: Final = 512
 
 
-def orient(images: Pixels, view: int) -> Pixels:
+def view_of(images: Pixels, view: int) -> Pixels:
     """Turn images by a quarter `view % 4` times, mirrored first if `view` is 4 or more.
 
     Parameters
     ----------
-    images
-        (N, size, size, 3).
+    images : ndarray of uint8 (N, size, size, 3)
     view
         0, which changes nothing, to 7.
+
+    Returns
+    -------
+    ndarray of uint8 (N, size, size, 3)
     """
     if view >= 4:
         images = images[:, :, ::-1]
     return np.ascontiguousarray(np.rot90(images, view % 4, axes=(1, 2)))
 
 
-def average_orientations(
-    score: Callable[[Any], Probabilities], inputs: npt.NDArray[Any], views: int
+def average_views(
+    predict: Predict, inputs: npt.NDArray[Any], views: int
 ) -> tuple[Probabilities, Probabilities]:
-    """Average a model's probabilities over orientations.
+    """Average a model's probabilities over views.
 
     Parameters
     ----------
-    score
-        Gives probabilities (N,) for N inputs.
+    predict
+        The model.
     inputs
-        Images (N, size, size, 3); where `views` is 1, anything that `score` takes.
+        Images uint8 (N, size, size, 3); where `views` is 1, anything that `predict` takes.
     views
-        How many of the eight orientations: 1 or 8.
+        How many of the eight: 1 or 8.
 
     Returns
     -------
     mean, spread : ndarray of float32 (N,)
-        The spread is the standard deviation over the orientations, 0 for one.
+        The spread is the standard deviation over the views, 0 for one.
     """
     if views == 1:
-        only = score(inputs)
+        only = predict(inputs)
         return only, np.zeros_like(only)
-    each = np.stack([score(orient(inputs, view)) for view in range(views)]).astype(np.float64)
+    each = np.stack([predict(view_of(inputs, view)) for view in range(views)]).astype(np.float64)
     return each.mean(axis=0).astype(np.float32), each.std(axis=0).astype(np.float32)
 
 
-def score_rows(
-    score: Callable[[Any], Probabilities],
+def predict_rows(
+    predict: Predict,
     inputs: npt.NDArray[Any],
     rows: npt.NDArray[np.int64],
     views: int,
@@ -65,18 +71,22 @@ def score_rows(
 
     Parameters
     ----------
-    score, inputs, views
-        As in `average_orientations`.
-    rows
-        (N,) which inputs.
+    predict, inputs, views
+        As in `average_views`.
+    rows : ndarray of int64 (N,)
+        Which inputs.
     doing
         What the progress bar says.
+
+    Returns
+    -------
+    mean, spread : ndarray of float32 (N,)
     """
-    parts = []
+    chunks = []
     with tqdm(total=len(rows), desc=doing, unit=" galaxies", unit_scale=True) as bar:
         for start in range(0, len(rows), _CHUNK):
             chunk = rows[start : start + _CHUNK]
-            parts.append(average_orientations(score, inputs[chunk], views))
+            chunks.append(average_views(predict, inputs[chunk], views))
             bar.update(len(chunk))
-    mean, spread = (np.concatenate(part) for part in zip(*parts, strict=True))
+    mean, spread = (np.concatenate(chunk) for chunk in zip(*chunks, strict=True))
     return mean, spread

@@ -1,4 +1,4 @@
-"""Models that are plain arrays: loading them runs no code."""
+"""Models that are plain arrays in an `.npz` file: loading them can run no code."""
 
 import zipfile
 from collections.abc import Sequence
@@ -12,7 +12,14 @@ from galaxies.errors import GalaxiesError
 
 
 def read_arrays(path: Path, names: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
-    """Read arrays from a bundle's `.npz` file; loading them can run no code.
+    """Read arrays from a bundle's `.npz` file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    names
+        Of the arrays wanted.
 
     Raises
     ------

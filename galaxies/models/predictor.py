@@ -1,7 +1,5 @@
-"""A trained bundle at work: the one way in which anything here predicts."""
+"""A bundle's model at work: the one way in which anything here predicts."""
 
-from collections.abc import Callable
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -9,40 +7,39 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from galaxies.base.arrays import Pixels, Probabilities
+from galaxies.base.arrays import Probabilities
 from galaxies.errors import GalaxiesError
 from galaxies.learning.bundle import Description, read_description
-from galaxies.learning.views import average_orientations, score_rows
-from galaxies.models.inception.classifier import Head
-from galaxies.models.tree import DecisionTree
+from galaxies.learning.views import average_views, predict_rows
+from galaxies.models.registry import load_model
 
 
 class Prediction(NamedTuple):
-    """What a model says of N galaxies; each float32 (N,)."""
+    """What a model predicts for N galaxies; each float32 (N,)."""
 
     p_spiral: Probabilities
     """Calibrated."""
     p_spiral_raw: Probabilities
     vote_fraction: Probabilities
-    """Share of volunteers who would see features or a disk, as far as the model can tell."""
+    """Share of volunteers who would see features or a disk."""
     spread: Probabilities
-    """Standard deviation of the raw probability over the orientations; 0 for a single one."""
+    """Standard deviation of the raw probability over the views; 0 for a single one."""
 
 
-class Classifier:
-    """A model with all it needs.
+class Predictor:
+    """A bundle's model, its calibrations and its views.
 
     Parameters
     ----------
     folder
         A bundle.
     views
-        Orientations to average instead of those that the bundle names.
+        Views to average instead of those that the bundle names.
 
     Raises
     ------
     GalaxiesError
-        If it is none, or damaged.
+        If the folder is not a valid bundle.
     """
 
     def __init__(self, folder: Path, views: Literal[1, 8] | None = None) -> None:
@@ -50,70 +47,51 @@ class Classifier:
         self.description: Description = read_description(folder)
         if views is not None:
             self.description = self.description.model_copy(update={"views": views})
-        self._score: Callable[[Any], Probabilities]
-        match self.description.model:
-            case "tree":
-                self._score = DecisionTree.load(folder / "tree.npz").predict
-            case "inception":
-                self._score = Head.load(folder / "head.npz").predict
-            case "mlp" | "cnn":
-                # Keras takes seconds to import, which the tree need not wait for.
-                from galaxies.models.networks import load_network, predict_network
-
-                network = load_network(folder)
-                self._score = lambda images: predict_network(network, images)
+        self.model = load_model(self.description.model, folder)
 
     def predict(self, inputs: npt.NDArray[Any]) -> Prediction:
-        """Classify galaxies.
+        """Predict the class of galaxies.
+
+        Parameters
+        ----------
+        inputs : ndarray of uint8 (N, size, size, 3)
+            Images, cropped and reduced as the description says; for InceptionV3 also their
+            features, float16 (N, 2048).
+
+        Raises
+        ------
+        GalaxiesError
+            If the images are of another size than those that the model learned from.
+        """
+        self._check(inputs)
+        views = self.description.views
+        return self._calibrated(*average_views(self.model.predict, inputs, views))
+
+    def predict_rows(self, inputs: npt.NDArray[Any], rows: npt.NDArray[np.int64]) -> Prediction:
+        """Predict for rows of an array on disk, some hundred at a time, with a progress bar.
 
         Parameters
         ----------
         inputs
-            Images uint8 (N, size, size, 3) cropped and reduced as the description says, or for
-            InceptionV3 their features float16 (N, 2048).
+            As in `predict`.
+        rows : ndarray of int64 (N,)
+            Which of them.
         """
         self._check(inputs)
-        return self._calibrated(*average_orientations(self._score, inputs, self.description.views))
+        views, title = self.description.views, self.description.title
+        return self._calibrated(*predict_rows(self.model.predict, inputs, rows, views, doing=title))
 
     def _check(self, inputs: npt.NDArray[Any]) -> None:
-        """Refuse images of another size than the model was trained on."""
         side = self.description.size
-        if self.description.model != "inception" and inputs.shape[1:3] != (side, side):
+        if inputs.ndim == 4 and inputs.shape[1:3] != (side, side):
             raise GalaxiesError(
                 f"{self._folder}: is for images of {side}x{side} pixels, "
                 f"not {inputs.shape[2]}x{inputs.shape[1]}"
             )
 
-    def predict_rows(self, inputs: npt.NDArray[Any], rows: npt.NDArray[np.int64]) -> Prediction:
-        """Classify rows (N,) of an array on disk, some hundred at a time."""
-        self._check(inputs)
-        name, views = self.description.title, self.description.views
-        return self._calibrated(*score_rows(self._score, inputs, rows, views, doing=name))
-
     def _calibrated(self, raw: Probabilities, spread: Probabilities) -> Prediction:
         description = self.description
         return Prediction(description.calibration(raw), raw, description.votes(raw), spread)
-
-    def predict_images(self, images: Pixels) -> Prediction:
-        """Classify images uint8 (N, size, size, 3), cropped and reduced as the description says.
-
-        Unlike `predict`, this runs InceptionV3 itself.
-        """
-        score = self._score_images
-        return self._calibrated(*average_orientations(score, images, self.description.views))
-
-    def _score_images(self, images: Pixels) -> Probabilities:
-        if self.description.model != "inception":
-            return self._score(images)
-        from galaxies.models.inception.backbone import embed_many
-
-        return self._score(embed_many(self._trunk, images))
-
-    @cached_property
-    def _trunk(self) -> Any:  # noqa: ANN401 - keras.Model, which is not imported here
-        from galaxies.models.inception.backbone import load_trunk
-
-        return load_trunk(self._folder, self.description.size)
 
 
 def prediction_table(galaxies: pd.DataFrame, prediction: Prediction) -> pd.DataFrame:

@@ -1,23 +1,56 @@
 """All models, in the order in which tables and figures name them."""
 
-from typing import Final, NamedTuple
+import pkgutil
+from pathlib import Path
+from typing import Any, Final, NamedTuple, cast
 
-MODELS: Final = ("tree", "mlp", "cnn", "inception")
-"""All models, in the order in which tables name them."""
+from galaxies.errors import GalaxiesError
+from galaxies.learning.fitting import Model
 
 
-class Line(NamedTuple):
-    """How a model is drawn."""
+class Registered(NamedTuple):
+    """A model that the pipeline knows, and how figures draw it.
 
+    What they call it is the model's own `title`: that of InceptionV3 says where its weights come
+    from.
+    """
+
+    model: str
+    """Module and class; imported when it is loaded, since some take seconds."""
     color: str
     dashes: str
     marker: str
 
 
-LINES: Final = {
-    "tree": Line("#E69F00", ":", "^"),
-    "mlp": Line("#CC79A7", "-.", "s"),
-    "cnn": Line("#0072B2", "-", "o"),
-    "inception": Line("#009E73", "--", "D"),
+MODELS: Final = {
+    "tree": Registered("galaxies.models.tree:DecisionTree", "#E69F00", ":", "^"),
+    "mlp": Registered("galaxies.models.mlp:HiddenLayer", "#CC79A7", "-.", "s"),
+    "cnn": Registered("galaxies.models.cnn:Cnn", "#0072B2", "-", "o"),
+    "inception": Registered(
+        "galaxies.models.inception.classifier:InceptionClassifier", "#009E73", "--", "D"
+    ),
 }
-"""The models in the order in which figures name them."""
+
+
+def load_model(name: str, folder: Path) -> Model:
+    """Load a model from a bundle.
+
+    Parameters
+    ----------
+    name
+        A key of `MODELS`.
+    folder
+        The bundle.
+
+    Raises
+    ------
+    GalaxiesError
+        If there is no such model, or its files are damaged.
+    """
+    if name not in MODELS:
+        raise GalaxiesError(
+            f"{folder}: holds a model {name!r}, and this version knows {', '.join(MODELS)}; "
+            "install the version of galaxies that made it"
+        )
+    kind = cast("type[Any]", pkgutil.resolve_name(MODELS[name].model))
+    return cast("Model", kind.load(folder))

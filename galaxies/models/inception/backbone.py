@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 from keras import layers
 
-from galaxies.base.arrays import Pixels
+from galaxies.base.arrays import Pixels, in_full_batches
 from galaxies.base.outputs import written_beside
 from galaxies.errors import GalaxiesError, needs
-from galaxies.models.inception.weights import Origin, write_origin
+from galaxies.models.inception.weights import Weights, write_weights_record
 
 # As in keras.applications.inception_v3, which does not export them.
 IMAGENET_URL: Final = (
@@ -24,22 +24,25 @@ IMAGENET_URL: Final = (
 IMAGENET_MD5: Final = "bcbd6486424b2319ff4ef7d526e38f63"
 _TIMEOUT: Final = 20  # seconds without an answer
 
+Features = npt.NDArray[np.float16]
+"""(N, 2048)."""
+
 FEATURES: Final = 2048
-"""Numbers that the trunk makes of one image."""
+"""Numbers that the backbone makes of one image."""
 
-EMBED_BATCH: Final = 64
+BATCH: Final = 64
 
-_WEIGHTS: Final = "trunk.weights.h5"
+_WEIGHTS: Final = "backbone.weights.h5"
 
 
-def build_trunk(size: int) -> keras.Model:
+def build_backbone(size: int) -> keras.Model:
     """Map uint8 images (N, size, size, 3) to features float32 (N, 2048).
 
     Szegedy et al. (2016), "Rethinking the Inception architecture for computer vision".
     """
     image = keras.Input((size, size, 3), dtype="uint8", name="image")
     scaled = layers.Rescaling(1 / 127.5, offset=-1, name="rescale")(image)
-    return keras.Model(image, _inception(size)(scaled), name="trunk")
+    return keras.Model(image, _inception(size)(scaled), name="backbone")
 
 
 def _inception(size: int) -> keras.Model:
@@ -48,8 +51,8 @@ def _inception(size: int) -> keras.Model:
     )
 
 
-def make_trunk(folder: Path, weights: str, seed: int) -> Origin:
-    """Put a trunk's weights, and where they come from, into a folder.
+def make_backbone(folder: Path, weights: str, seed: int) -> Weights:
+    """Put the backbone's weights, and where they come from, into a folder.
 
     Parameters
     ----------
@@ -72,15 +75,15 @@ def make_trunk(folder: Path, weights: str, seed: int) -> Origin:
     # Convolutions know no image size; the smallest is the quickest to build.
     inception = _inception(75)
     if weights == "random":
-        origin = Origin(source="random", detail=f"seed {seed}")
+        found = Weights(source="random", detail=f"seed {seed}")
     elif weights == "imagenet":
-        origin = _load(inception, imagenet_file(), "imagenet")
+        found = _load(inception, imagenet_file(), "imagenet")
     elif weights == "auto":
         try:
-            origin = _load(inception, imagenet_file(), "imagenet")
+            found = _load(inception, imagenet_file(), "imagenet")
         except GalaxiesError as error:
             _warn(str(error))
-            origin = Origin(source="random", detail=f"seed {seed}")
+            found = Weights(source="random", detail=f"seed {seed}")
     else:
         path = Path(weights)
         if not path.is_file():
@@ -88,12 +91,12 @@ def make_trunk(folder: Path, weights: str, seed: int) -> Origin:
                 f"inception.weights: no file {weights!r}; "
                 "give imagenet, random, auto or the path of a Keras weights file"
             )
-        origin = _load(inception, path, "file")
+        found = _load(inception, path, "file")
     with written_beside(folder) as beside:
         beside.mkdir()
         inception.save_weights(beside / _WEIGHTS)
-        write_origin(beside, origin)
-    return origin
+        write_weights_record(beside, found)
+    return found
 
 
 def imagenet_file() -> Path:
@@ -132,17 +135,17 @@ def imagenet_file() -> Path:
     return Path(found)
 
 
-def _load(inception: keras.Model, path: Path, source: Literal["imagenet", "file"]) -> Origin:
+def _load(inception: keras.Model, path: Path, source: Literal["imagenet", "file"]) -> Weights:
     try:
         inception.load_weights(path)
     except (OSError, ValueError, KeyError) as error:
-        said = str(error).splitlines()[0]
+        reason = str(error).splitlines()[0]
         raise GalaxiesError(
-            f"{path}: no weights of InceptionV3 without its top ({said})"
+            f"{path}: no weights of InceptionV3 without its top ({reason})"
         ) from error
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return Origin(source=source, detail=f"sha256 {digest}")
+    return Weights(source=source, detail=f"sha256 {digest}")
 
 
 def _warn(why: str) -> None:
@@ -150,39 +153,39 @@ def _warn(why: str) -> None:
     print(
         f"{line}\n! WARNING: InceptionV3 gets RANDOM weights, because {why}.\n"
         "! Its figures and metrics say `random`. For ImageNet's, get the file, then run\n"
-        f"! `dvc repro --force trunk` and `dvc repro`.\n{line}",
+        f"! `dvc repro --force backbone` and `dvc repro`.\n{line}",
         file=sys.stderr,
     )
 
 
-def load_trunk(folder: Path, size: int) -> keras.Model:
-    """Build the trunk for images of one size, with the weights of a folder.
+def load_backbone(folder: Path, size: int) -> keras.Model:
+    """Build the backbone for images of one size, with the weights of a folder.
 
     Parameters
     ----------
     folder
-        As `make_trunk` made it, or a bundle that holds a copy.
+        As `make_backbone` made it, or a bundle that holds a copy.
     size
         Side of the images in pixels, from 75.
     """
-    model = build_trunk(size)
+    model = build_backbone(size)
     try:
         model.layers[-1].load_weights(folder / _WEIGHTS)
     except (OSError, ValueError, KeyError) as error:
-        said = str(error).splitlines()[0]
-        raise GalaxiesError(f"{folder / _WEIGHTS}: damaged ({said}); make it again") from error
+        reason = str(error).splitlines()[0]
+        raise GalaxiesError(f"{folder / _WEIGHTS}: damaged ({reason}); make it again") from error
     return model
 
 
-def embed(trunk: keras.Model, images: Pixels) -> npt.NDArray[np.float16]:
-    """Features of images.
+def extract_features(backbone: keras.Model, images: Pixels) -> Features:
+    """Describe any number of images by their features, some dozen at a time.
 
     Parameters
     ----------
-    trunk
-        As `load_trunk` returns it.
-    images
-        uint8 (N, size, size, 3).
+    backbone
+        As `load_backbone` returns it.
+    images : ndarray of uint8 (N, size, size, 3)
+        At least one.
 
     Returns
     -------
@@ -192,23 +195,9 @@ def embed(trunk: keras.Model, images: Pixels) -> npt.NDArray[np.float16]:
     Raises
     ------
     GalaxiesError
-        If a feature is no number or too large, as weights that are no trunk's would make it.
+        If a feature is no number or too large, as weights that are no backbone's would make it.
     """
-    features = np.asarray(trunk.predict_on_batch(images))
+    features = in_full_batches(backbone.predict_on_batch, images, BATCH)
     if not (np.abs(features) < np.finfo(np.float16).max).all():  # False for NaN, too
         raise GalaxiesError("inception.weights: these weights make features that are no numbers")
     return features.astype(np.float16)
-
-
-def embed_many(trunk: keras.Model, images: Pixels) -> npt.NDArray[np.float16]:
-    """Features float16 (N, 2048) of any number of images, some dozen at a time.
-
-    Each batch is filled up: one compiled graph, whatever the number of images.
-    """
-    features = np.empty((len(images), FEATURES), np.float16)
-    for start in range(0, len(images), EMBED_BATCH):
-        batch = images[start : start + EMBED_BATCH]
-        filled = np.zeros((EMBED_BATCH, *batch.shape[1:]), np.uint8)
-        filled[: len(batch)] = batch
-        features[start : start + len(batch)] = embed(trunk, filled)[: len(batch)]
-    return features

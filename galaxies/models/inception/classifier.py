@@ -1,23 +1,29 @@
-"""The simple classifier on top of InceptionV3: logistic regression on its features."""
+"""InceptionV3 with a simple classifier on top: logistic regression on its features."""
 
+import shutil
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
-from tqdm import tqdm
 
 from galaxies.base.arrays import Probabilities
 from galaxies.errors import GalaxiesError
+from galaxies.learning.fitting import Candidate, Fit, best_candidate
 from galaxies.learning.parts import Part
+from galaxies.models.inception.weights import read_weights_record
 from galaxies.models.plain_arrays import read_arrays
+from galaxies.settings import InceptionSettings
 
-Features = npt.NDArray[np.float16]
-"""(N, features)."""
+if TYPE_CHECKING:
+    from galaxies.models.inception.backbone import Features
+
+_FILE: Final = "regression.npz"
 
 
-class Head(NamedTuple):
+class Regression(NamedTuple):
     """Logistic regression on standardised features."""
 
     mean: npt.NDArray[np.float64]
@@ -26,7 +32,7 @@ class Head(NamedTuple):
     weights: npt.NDArray[np.float64]
     intercept: np.float64
 
-    def predict(self, features: Features) -> Probabilities:
+    def predict(self, features: "Features") -> Probabilities:
         """Probability of "spiral", float32 (N,)."""
         standardised = _standardised(features, self.mean, self.scale)
         with _one_thread():
@@ -51,61 +57,123 @@ class Head(NamedTuple):
         return cls._make(arrays.values())
 
 
-class FittedHead(NamedTuple):
-    """The chosen regression and how the candidates did."""
+class InceptionClassifier:
+    """InceptionV3's backbone, and the regression on its features.
 
-    head: Head
-    chosen: dict[str, float]
-    """`regularisation`, and `accuracy` and `loss` on validation galaxies."""
-    candidates: list[dict[str, float]]
-    """The same of every candidate."""
+    Parameters
+    ----------
+    regression
+        What was fitted.
+    backbone
+        Folder of the backbone.
+    """
+
+    def __init__(self, regression: Regression, backbone: Path) -> None:
+        self._regression = regression
+        self._folder = backbone
+        self._backbones: dict[int, Any] = {}
+
+    @property
+    def title(self) -> str:
+        """What figures call it; says where the backbone's weights come from."""
+        return read_weights_record(self._folder).title
+
+    def predict(self, inputs: npt.NDArray[Any]) -> Probabilities:
+        """Raw probability of "spiral", float32 (N,).
+
+        Parameters
+        ----------
+        inputs : ndarray of uint8 (N, size, size, 3), or of float16 (N, 2048)
+            Images, or their features.
+        """
+        if inputs.ndim == 4:
+            # Keras takes seconds to import; where there are features, nobody needs it.
+            from galaxies.models.inception.backbone import extract_features
+
+            inputs = extract_features(self._backbone(inputs.shape[1]), inputs)
+        return self._regression.predict(inputs)
+
+    def _backbone(self, size: int) -> Any:  # noqa: ANN401 - keras.Model, which is not imported here
+        from galaxies.models.inception.backbone import load_backbone
+
+        if size not in self._backbones:
+            self._backbones[size] = load_backbone(self._folder, size)
+        return self._backbones[size]
+
+    def save(self, folder: Path) -> None:
+        """Write the regression, and a copy of the backbone."""
+        self._regression.save(folder / _FILE)
+        shutil.copytree(self._folder, folder, dirs_exist_ok=True)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote; a damaged file is a `GalaxiesError`."""
+        return cls(Regression.load(folder / _FILE), folder)
+
+    def graph(self, size: int) -> Callable[[Any], Any]:
+        """Repeat `predict` in TensorFlow; see `galaxies.learning.fitting.Model`."""
+        import tensorflow as tf
+
+        backbone, regression = self._backbone(size), self._regression
+        mean, scale = regression.mean.astype(np.float32), regression.scale.astype(np.float32)
+        weights = regression.weights.astype(np.float32)[:, None]
+        intercept = np.float32(regression.intercept)
+
+        def predict(images: Any) -> Any:  # noqa: ANN401 - tensors
+            features = backbone(images, training=False)
+            # Rounded as the pipeline keeps them.
+            kept = tf.cast(tf.cast(features, tf.float16), tf.float32)
+            return tf.sigmoid(((kept - mean) / scale) @ weights + intercept)[:, 0]
+
+        return predict
 
 
-def fit_head(
-    embeddings: Features, train: Part, validation: Part, regularisation: list[float]
-) -> FittedHead:
+def fit(
+    features: "Features",
+    train: Part,
+    validation: Part,
+    settings: InceptionSettings,
+    backbone: Path,
+) -> Fit[InceptionClassifier]:
     """Fit a regression for every strength of the penalty, and keep the best on validation.
 
     Parameters
     ----------
-    embeddings
-        (M, features), of which the parts take rows.
+    features : ndarray of float16 (M, 2048)
+        Of all images; the parts take rows.
     train, validation
         Galaxies to learn from, and to choose by.
-    regularisation
-        Strengths of the L2 penalty on the weights, relative to the mean log loss.
+    settings
+        The strengths of the L2 penalty, relative to the mean log loss.
+    backbone
+        Folder of what made the features.
 
     Returns
     -------
-    FittedHead
+    Fit of InceptionClassifier
         The one with the least log loss; of equals the most penalised.
     """
     # Those who only predict need not wait for the import.
     from sklearn.linear_model import LogisticRegression
-    from sklearn.metrics import log_loss
 
-    known, held_out = embeddings[train.rows], embeddings[validation.rows]
+    known, held_out = features[train.rows], features[validation.rows]
     mean = known.mean(axis=0, dtype=np.float64)
     scale = known.std(axis=0, dtype=np.float64)
     scale[scale == 0] = 1
     standardised = _standardised(known, mean, scale)
-    fitted: list[FittedHead] = []
-    candidates: list[dict[str, float]] = []
-    strengths = sorted(regularisation, reverse=True)
-    for strength in tqdm(strengths, desc="InceptionV3", unit=" fits"):
+
+    def fit_one(strength: float) -> Candidate[Regression]:
         model = LogisticRegression(C=1 / (strength * len(known)), max_iter=5000)
         with _one_thread():
             model.fit(standardised, train.labels)
-        head = Head(mean, scale, model.coef_[0], np.float64(model.intercept_[0]))
-        p = head.predict(held_out)
-        candidate = {
-            "regularisation": strength,
-            "accuracy": float(((p > 0.5) == validation.labels).mean()),
-            "loss": float(log_loss(validation.labels, p, labels=[0, 1])),
-        }
-        candidates.append(candidate)
-        fitted.append(FittedHead(head, candidate, candidates))
-    return min(fitted, key=lambda one: one.chosen["loss"])
+        regression = Regression(mean, scale, model.coef_[0], np.float64(model.intercept_[0]))
+        return Candidate(regression, {"regularisation": strength}, regression.predict(held_out))
+
+    strengths = sorted(settings.regularisation, reverse=True)
+    best = best_candidate(strengths, fit_one, validation.labels, doing="InceptionV3")
+    weights = {"weights": read_weights_record(backbone).source}
+    classifier = InceptionClassifier(best.model, backbone)
+    return Fit(classifier, weights | best.chosen, best.history)
 
 
 def _one_thread() -> threadpool_limits:
@@ -114,6 +182,6 @@ def _one_thread() -> threadpool_limits:
 
 
 def _standardised(
-    features: Features, mean: npt.NDArray[np.float64], scale: npt.NDArray[np.float64]
+    features: "Features", mean: npt.NDArray[np.float64], scale: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
     return (features.astype(np.float64) - mean) / scale

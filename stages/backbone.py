@@ -3,16 +3,16 @@
 from pathlib import Path
 
 from galaxies.errors import run_stage
-from galaxies.models.inception.backbone import make_trunk
+from galaxies.models.inception.backbone import make_backbone
 from galaxies.settings import load_settings
 
 
 def main() -> None:
     """Run the stage."""
     settings = load_settings()
-    folder = Path("models/inception_trunk")
-    origin = make_trunk(folder, settings.inception.weights, settings.inception.seed)
-    print(f"{folder}: {origin.title}, {origin.detail}")
+    folder = Path("models/inception_backbone")
+    weights = make_backbone(folder, settings.inception.weights, settings.inception.seed)
+    print(f"{folder}: {weights.title}, {weights.detail}")
 
 
 if __name__ == "__main__":

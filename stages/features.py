@@ -5,17 +5,17 @@ from pathlib import Path
 
 from galaxies.dataset.layout import IMAGES, survey_file
 from galaxies.errors import run_stage
-from galaxies.models.inception.features import embed_survey
+from galaxies.models.inception.features import survey_features
 from galaxies.settings import load_settings
 
 
 def main() -> None:
     """Run the stage."""
     settings = load_settings()
-    embed_survey(
+    survey_features(
         survey_file(Path("data", settings.survey), IMAGES),
-        Path("models/inception_trunk"),
-        Path("data/embeddings.npy"),
+        Path("models/inception_backbone"),
+        Path("data/features.npy"),
         size=settings.inception.size,
         crop=settings.inception.crop,
         max_unreadable=settings.pack.max_unreadable,
