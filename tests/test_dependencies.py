@@ -4,8 +4,6 @@ import ast
 import re
 import subprocess
 import sys
-import tomllib
-from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -175,41 +173,3 @@ def test_the_page_comes_after_all_others_and_in_a_fresh_clone():
         made = STAGES[stage].get("metrics", []) + STAGES[stage].get("plots", [])
         paths = {path for one in made for path in one}
         assert any(f"{path}/".startswith(f"{dep}/") for path in paths for dep in page["deps"])
-
-
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-
-
-def package(requirement: str) -> str:
-    return re.split(r"[^A-Za-z0-9-]", requirement, maxsplit=1)[0].lower()
-
-
-def imported() -> set[str]:
-    """Packages that the project's own code imports, lazily or not."""
-    modules = set()
-    for folder in ("galaxies", "stages"):
-        for path in (ROOT / folder).rglob("*.py"):
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                if isinstance(node, ast.Import):
-                    modules |= {alias.name.split(".")[0] for alias in node.names}
-                elif isinstance(node, ast.ImportFrom) and node.module:
-                    modules.add(node.module.split(".")[0])
-    found = packages_distributions()
-    return {name.lower().replace("_", "-") for module in modules for name in found.get(module, [])}
-
-
-def test_every_package_asked_for_is_used_and_every_one_used_is_asked_for():
-    extras = PROJECT["optional-dependencies"]
-    asked = {package(item) for item in PROJECT["dependencies"]}
-    optional = {package(item) for name in extras if name != "dev" for item in extras[name]}
-    used = imported() - {"galaxies"}
-    assert asked - used == {"dvc"}  # the command that runs the pipeline
-    assert used - asked <= optional | {package(item) for item in extras["dev"]}
-
-
-def test_the_list_of_licences_names_every_package_asked_for():
-    text = (ROOT / "docs/dependencies.md").read_text(encoding="utf-8")
-    listed = re.findall(r"^\| ([a-z][a-z0-9-]*) \|", text, re.M)
-    extras = PROJECT["optional-dependencies"].values()
-    asked = [package(item) for group in (PROJECT["dependencies"], *extras) for item in group]
-    assert sorted(set(listed) - {"package"}) == sorted(set(asked) - {"galaxies"})

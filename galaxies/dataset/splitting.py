@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from galaxies.base.questions import CLASSES, VOTED, most_voted
-from galaxies.errors import GalaxiesError
+from galaxies.errors import GalaxiesError, needs
 from galaxies.settings import SplitSettings
 
 PARTS: Final = ("train", "validation", "test")
@@ -97,7 +97,8 @@ def _side(
 ) -> pd.DataFrame:
     """Drop a side's artifacts, and cut it to its cap; in order of `galaxy_id`."""
     # Those who only read a split need not wait for the import.
-    from sklearn.utils import resample
+    with needs("pipeline"):
+        from sklearn.utils import resample
 
     galaxies = table[table["class"] < len(CLASSES)]
     counts[f"{side}_artifacts_dropped"] = len(table) - len(galaxies)
@@ -126,7 +127,8 @@ def _count_parts(table: pd.DataFrame, counts: dict[str, int]) -> None:
 
 def _draw(table: pd.DataFrame, share: float, seed: int) -> npt.NDArray[np.bool_]:
     """Mark a stratified share of the galaxies, identical images together."""
-    from sklearn.model_selection import train_test_split
+    with needs("pipeline"):
+        from sklearn.model_selection import train_test_split
 
     groups = table.drop_duplicates("sha1")
     # A class of one galaxy cannot be stratified; it is drawn along with the largest class.

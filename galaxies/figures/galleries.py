@@ -223,6 +223,7 @@ def draw_picture(
     side: float,
     **options: Any,  # noqa: ANN401
 ) -> None:
+    """Draw pixels (height, width) or (height, width, 3) on a canvas; x, y and side in inches."""
     axes.imshow(pixels, extent=(x, x + side, y + side, y), aspect="auto", **options)
 
 

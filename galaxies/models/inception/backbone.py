@@ -9,13 +9,11 @@ from typing import Final, Literal
 import keras
 import numpy as np
 import numpy.typing as npt
-import pooch
-import requests
 from keras import layers
 
 from galaxies.base.arrays import Pixels, in_full_batches
 from galaxies.base.outputs import written_beside
-from galaxies.errors import GalaxiesError
+from galaxies.errors import GalaxiesError, needs
 from galaxies.models.inception.weights import Weights, write_weights_record
 
 # As in keras.applications.inception_v3, which does not export them.
@@ -109,6 +107,11 @@ def imagenet_file() -> Path:
     GalaxiesError
         If it is neither there nor reachable, or differs from what Keras published.
     """
+    # Those who only classify need neither package.
+    with needs("pipeline"):
+        import pooch
+        import requests
+
     cache = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "models"
     name = IMAGENET_URL.rpartition("/")[2]
     try:
