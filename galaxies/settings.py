@@ -123,7 +123,7 @@ class CnnSettings(Section):
 
 
 class InceptionSettings(Section):
-    """InceptionV3 as a fixed trunk, and the classifier on top of it."""
+    """InceptionV3 as a fixed backbone, and the classifier on top of it."""
 
     weights: Annotated[str, Field(min_length=1)]
     seed: Seed
