@@ -156,4 +156,4 @@ def tree_bundle(tmp_path_factory) -> Path:
         p_spiral=random.uniform(0.02, 0.98, len(nodes)).astype(np.float32),
     )
     folder = tmp_path_factory.mktemp("bundles") / "tree"
-    return write_bundle(folder, "tree", lambda beside: tree.save(beside / "tree.npz"))
+    return write_bundle(folder, "tree", tree.save)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from galaxies.base.arrays import Pixels, growing_array
+from galaxies.base.arrays import Decoding, Pixels, growing_array
 from galaxies.dataset.archive import UnreadableImages, list_images, read_images
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import UnreadableImageError
@@ -18,6 +18,7 @@ def survey_features(
     *,
     size: int,
     crop: float,
+    decoding: Decoding,
     max_unreadable: float,
     workers: int,
 ) -> int:
@@ -32,8 +33,8 @@ def survey_features(
     features
         The `.npy` file to make: float16 (N, 2048), its rows those of `pack_images`, which reads
         the same archive in the same order and leaves out the same images.
-    size, crop
-        What the backbone sees, as in `galaxies.images.decode.reduce_image`.
+    size, crop, decoding
+        What the backbone sees, as in `galaxies.images.decode.decode_reduced`.
     max_unreadable
         As in `pack_images`.
     workers
@@ -58,7 +59,7 @@ def survey_features(
             batch.clear()
 
         for member, pixels in read_images(
-            archive, members, size, crop, workers=workers, doing="features"
+            archive, members, size, crop, decoding, workers=workers, doing="features"
         ):
             if isinstance(pixels, UnreadableImageError):
                 unreadable.add(member, pixels)
