@@ -18,6 +18,7 @@ from galaxies.classifying.inputs.files import read_file
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import UnreadableImageError, decode_reduced, reduce_image
 from galaxies.learning.bundle import Description
+from galaxies.learning.fitting import Device
 from galaxies.learning.promises import choose_promise, decide
 from galaxies.models.predictor import Predictor
 
@@ -51,6 +52,8 @@ class Classifier:
         Orientations to average instead of those that the bundle names.
     agreement : float
         How often the machine must agree with the volunteers where it decides alone.
+    device : {"cpu", "gpu"}
+        What computes.
 
     Attributes
     ----------
@@ -73,9 +76,13 @@ class Classifier:
     """
 
     def __init__(
-        self, folder: Path, views: Literal[1, 8] | None = None, agreement: float = 0.99
+        self,
+        folder: Path,
+        views: Literal[1, 8] | None = None,
+        agreement: float = 0.99,
+        device: Device = "cpu",
     ) -> None:
-        self.predictor = Predictor(folder, views)
+        self.predictor = Predictor(folder, views, device)
         self.threshold = choose_promise(self.description.triage, agreement).threshold
 
     @property

@@ -109,7 +109,9 @@ def train(
     inputs, validation = galaxies.inputs, galaxies.validation
     fitted = fit(inputs, galaxies.train, validation)
     model: Model = fitted.model
-    raw, _ = predict_rows(model.predict, inputs, validation.rows, seen.views, doing="calibrate")
+    raw, _ = predict_rows(
+        model.predict, inputs, validation.rows, seen.views, workers=1, doing="calibrate"
+    )
     calibration = fit_calibration(raw, validation.labels)
     description = Description(
         model=name,

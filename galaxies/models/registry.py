@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, cast
 
 from galaxies.errors import GalaxiesError
-from galaxies.learning.fitting import Model
+from galaxies.learning.fitting import Device, Saved
 
 
 class Registered(NamedTuple):
@@ -16,7 +16,7 @@ class Registered(NamedTuple):
     """
 
     model: str
-    """Module and class; imported when it is loaded, since some take seconds."""
+    """Module and class of what predicts; imported when it is loaded."""
     color: str
     dashes: str
     marker: str
@@ -24,15 +24,15 @@ class Registered(NamedTuple):
 
 MODELS: Final = {
     "tree": Registered("galaxies.models.tree:DecisionTree", "#E69F00", ":", "^"),
-    "mlp": Registered("galaxies.models.mlp:HiddenLayer", "#CC79A7", "-.", "s"),
-    "cnn": Registered("galaxies.models.cnn:Cnn", "#0072B2", "-", "o"),
+    "mlp": Registered("galaxies.models.forward:SavedNetwork", "#CC79A7", "-.", "s"),
+    "cnn": Registered("galaxies.models.forward:SavedNetwork", "#0072B2", "-", "o"),
     "inception": Registered(
         "galaxies.models.inception.classifier:InceptionClassifier", "#009E73", "--", "D"
     ),
 }
 
 
-def load_model(name: str, folder: Path) -> Model:
+def load_model(name: str, folder: Path, device: Device) -> Saved:
     """Load a model from a bundle.
 
     Parameters
@@ -41,6 +41,8 @@ def load_model(name: str, folder: Path) -> Model:
         A key of `MODELS`.
     folder
         The bundle.
+    device
+        What computes.
 
     Raises
     ------
@@ -53,4 +55,4 @@ def load_model(name: str, folder: Path) -> Model:
             "install the version of galaxies that made it"
         )
     kind = cast("type[Any]", pkgutil.resolve_name(MODELS[name].model))
-    return cast("Model", kind.load(folder))
+    return cast("Saved", kind.load(folder, device))
