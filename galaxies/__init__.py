@@ -14,7 +14,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 def load(
-    bundle: str | Path | None = None, views: Literal[1, 8] | None = None, agreement: float = 0.99
+    bundle: str | Path | None = None,
+    views: Literal[1, 8] | None = None,
+    agreement: float = 0.99,
+    device: Literal["cpu", "gpu"] = "cpu",
 ) -> "Classifier":
     """Load a trained bundle, to classify images.
 
@@ -24,6 +27,7 @@ def load(
         Its folder; the pretrained one that comes with the package unless given.
     views : {1, 8}, optional
     agreement : float
+    device : {"cpu", "gpu"}
         As in `galaxies.classifying.classifier.Classifier`.
 
     Returns
@@ -41,4 +45,4 @@ def load(
     from galaxies.classifying.classifier import Classifier
     from galaxies.learning.bundle import PRETRAINED
 
-    return Classifier(Path(bundle or PRETRAINED / "real"), views, agreement)
+    return Classifier(Path(bundle or PRETRAINED / "real"), views, agreement, device)

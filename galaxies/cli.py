@@ -206,6 +206,13 @@ class Engine(StrEnum):
     RAY = "ray"
 
 
+class Device(StrEnum):
+    """What computes."""
+
+    CPU = "cpu"
+    GPU = "gpu"
+
+
 class Views(StrEnum):
     """Orientations that can be averaged."""
 
@@ -267,14 +274,9 @@ def classify(
             "must see it."
         ),
     ] = None,
-    bfloat16: Annotated[
-        bool,
-        typer.Option(
-            "--bfloat16",
-            help="Compute in bfloat16 where the processor can: faster, probabilities differ by "
-            "some thousandths.",
-        ),
-    ] = False,
+    device: Annotated[
+        Device, typer.Option(help="What computes; gpu needs the package onnxruntime-gpu.")
+    ] = Device.CPU,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the output, and shards of another job.")
     ] = False,
@@ -299,7 +301,7 @@ def classify(
         (model or PRETRAINED / "real").absolute(),
         views=views.number() if views else None,
         agreement=agreement,
-        bfloat16=bfloat16,
+        device=device.value,
     )
     if engine is Engine.RAY:
         from galaxies.classifying.ray_engine import ray_engine

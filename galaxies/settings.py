@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from galaxies.base.arrays import Decoding
 from galaxies.errors import GalaxiesError
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -47,6 +48,7 @@ class PackSettings(Section):
 
     size: Annotated[int, Field(ge=8, le=424)]
     crop: Annotated[float, Field(gt=0, le=1)]
+    decoding: Decoding
     max_unreadable: Share
 
 

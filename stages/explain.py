@@ -8,7 +8,7 @@ import pandas as pd
 from galaxies.base.arrays import open_array
 from galaxies.base.outputs import written_beside
 from galaxies.base.questions import CLASSES
-from galaxies.errors import GalaxiesError, run_stage
+from galaxies.errors import run_stage
 from galaxies.figures.galleries import choose_galaxy, draw_input, portraits
 from galaxies.figures.inside import draw_attention, draw_filters, draw_layer
 from galaxies.figures.style import save_figure
@@ -24,9 +24,7 @@ def main() -> None:
     split, packed = pd.read_parquet("data/split.parquet"), pd.read_parquet("data/images.parquet")
     predictions = pd.read_parquet("data/predictions/cnn.parquet")
     predictor = Predictor(Path("models/cnn"))
-    if not isinstance(predictor.model, Network):
-        raise GalaxiesError("models/cnn: holds no network; run `dvc repro train_cnn`")
-    network, title = predictor.model.network, predictor.description.title
+    network, title = Network.load(Path("models/cnn")).network, predictor.description.title
 
     wanted = dict(zip(CLASSES, (settings.explain.elliptical, settings.explain.spiral), strict=True))
     chosen = [

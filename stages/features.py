@@ -18,6 +18,7 @@ def main() -> None:
         Path("data/features.npy"),
         size=settings.inception.size,
         crop=settings.inception.crop,
+        decoding=settings.pack.decoding,
         max_unreadable=settings.pack.max_unreadable,
         workers=len(os.sched_getaffinity(0)),
     )

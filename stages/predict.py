@@ -1,5 +1,6 @@
 """Predict the validation and test galaxies with one model."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -25,7 +26,9 @@ def main() -> None:
             f"models/{model}: learned from other galaxies than data/split.parquet lets it; "
             f"run `dvc repro train_{model}`"
         )
-    prediction = predictor.predict_rows(open_array(Path(inputs)), held_out.rows)
+    prediction = predictor.predict_rows(
+        open_array(Path(inputs)), held_out.rows, workers=len(os.sched_getaffinity(0))
+    )
     write_table(
         Path("data/predictions", f"{model}.parquet"),
         prediction_table(held_out.galaxies, prediction),

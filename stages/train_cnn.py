@@ -16,7 +16,7 @@ def main() -> None:
     galaxies = open_galaxies(
         data / "split.parquet", data / "images.parquet", data / "images.npy", settings.survey
     )
-    seen = Seen(settings.pack.size, settings.pack.crop, settings.cnn.views)
+    seen = Seen(settings.pack.size, settings.pack.crop, settings.pack.decoding, settings.cnn.views)
     trained = train("cnn", partial(fit, settings=settings.cnn), galaxies, seen, settings.triage)
     trained.save(
         Path("models/cnn"), Path("metrics/train_cnn.json"), Path("metrics/learning/cnn.json")

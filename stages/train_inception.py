@@ -17,7 +17,7 @@ def main() -> None:
         data / "split.parquet", data / "images.parquet", data / "features.npy", settings.survey
     )
     fit_it = partial(fit, settings=settings.inception, backbone=Path("models/inception_backbone"))
-    seen = Seen(settings.inception.size, settings.inception.crop)
+    seen = Seen(settings.inception.size, settings.inception.crop, settings.pack.decoding)
     trained = train("inception", fit_it, galaxies, seen, settings.triage)
     trained.save(
         Path("models/inception"),

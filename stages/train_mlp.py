@@ -16,7 +16,7 @@ def main() -> None:
     galaxies = open_galaxies(
         data / "split.parquet", data / "images.parquet", data / "images.npy", settings.survey
     )
-    seen = Seen(settings.pack.size, settings.pack.crop)
+    seen = Seen(settings.pack.size, settings.pack.crop, settings.pack.decoding)
     trained = train("mlp", partial(fit, settings=settings.mlp), galaxies, seen, settings.triage)
     trained.save(
         Path("models/mlp"), Path("metrics/train_mlp.json"), Path("metrics/learning/mlp.json")

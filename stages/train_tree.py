@@ -16,7 +16,7 @@ def main() -> None:
     galaxies = open_galaxies(
         data / "split.parquet", data / "images.parquet", data / "images.npy", settings.survey
     )
-    seen = Seen(settings.pack.size, settings.pack.crop)
+    seen = Seen(settings.pack.size, settings.pack.crop, settings.pack.decoding)
     trained = train("tree", partial(fit, settings=settings.tree), galaxies, seen, settings.triage)
     trained.save(
         Path("models/tree"), Path("metrics/train_tree.json"), Path("metrics/learning/tree.json")

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,10 @@ Floats = npt.NDArray[np.float64]
 
 Pixels = npt.NDArray[np.uint8]
 """An image (height, width, 3), red, green and blue; or several (N, height, width, 3)."""
+
+Decoding = Literal["scaled", "whole"]
+"""How the pixels of a JPEG are made: at the smallest of the file's own scales that still has all
+that is wanted, or at full scale."""
 
 Probabilities = npt.NDArray[np.float32]
 """(N,) probability of "spiral"."""

@@ -16,8 +16,9 @@ from galaxies.base.questions import CLASSES
 from galaxies.classifying.inputs.chunks import Item, stem
 from galaxies.classifying.inputs.files import read_file
 from galaxies.errors import GalaxiesError
-from galaxies.images.decode import UnreadableImageError, decode_image, reduce_image
+from galaxies.images.decode import UnreadableImageError, decode_reduced, reduce_image
 from galaxies.learning.bundle import Description
+from galaxies.learning.fitting import Device
 from galaxies.learning.promises import choose_promise, decide
 from galaxies.models.predictor import Predictor
 
@@ -51,6 +52,8 @@ class Classifier:
         Orientations to average instead of those that the bundle names.
     agreement : float
         How often the machine must agree with the volunteers where it decides alone.
+    device : {"cpu", "gpu"}
+        What computes.
 
     Attributes
     ----------
@@ -73,9 +76,13 @@ class Classifier:
     """
 
     def __init__(
-        self, folder: Path, views: Literal[1, 8] | None = None, agreement: float = 0.99
+        self,
+        folder: Path,
+        views: Literal[1, 8] | None = None,
+        agreement: float = 0.99,
+        device: Device = "cpu",
     ) -> None:
-        self.predictor = Predictor(folder, views)
+        self.predictor = Predictor(folder, views, device)
         self.threshold = choose_promise(self.description.triage, agreement).threshold
 
     @property
@@ -106,6 +113,32 @@ class Classifier:
         table: pd.DataFrame = pa.concat_tables(tables).to_pandas()
         return table
 
+    def prepare(self, image: bytes | Image.Image) -> Pixels:
+        """Make of a frame what the model takes.
+
+        Parameters
+        ----------
+        image : bytes or Image
+            A JPEG, PNG or FITS file, or a frame of any mode.
+
+        Returns
+        -------
+        ndarray, shape (size, size, 3), uint8
+
+        Raises
+        ------
+        UnreadableImageError
+            If the file is damaged, or of another kind.
+        """
+        size, crop = self.description.size, self.description.crop
+        if isinstance(image, Image.Image):
+            return reduce_image(image.convert("RGB"), size, crop)
+        if image.startswith(FITS_STARTS):
+            from galaxies.images.fits import decode_fits
+
+            return reduce_image(decode_fits(image), size, crop)
+        return decode_reduced(image, size, crop, self.description.decoding)
+
     def classify_batch(self, items: Iterable[Item]) -> pa.Table:
         """Read and classify some images.
 
@@ -119,14 +152,13 @@ class Classifier:
         Table
             A row for each image, in their order; the columns are `COLUMNS`.
         """
-        size, crop = self.description.size, self.description.crop
         ids: list[str] = []
         images: list[Pixels] = []
         errors: list[str | None] = []
         for item in items:
             ids.append(item.galaxy_id)
             try:
-                images.append(reduce_image(decode(item.load()), size, crop))
+                images.append(self.prepare(item.load()))
                 errors.append(None)
             except UnreadableImageError as error:
                 errors.append(str(error))
@@ -145,17 +177,6 @@ class Classifier:
             "error": pa.array(errors, pa.string()),
         }
         return pa.table(columns, schema=COLUMNS)
-
-
-def decode(data: bytes | Image.Image) -> Image.Image:
-    """Decode a JPEG, PNG or FITS file to RGB; raises `UnreadableImageError`."""
-    if isinstance(data, Image.Image):
-        return data.convert("RGB")
-    if data.startswith(FITS_STARTS):
-        from galaxies.images.fits import decode_fits
-
-        return decode_fits(data)
-    return decode_image(data)
 
 
 def _texts(values: npt.NDArray[np.str_], read: npt.NDArray[np.bool_]) -> pa.Array:

@@ -1,6 +1,5 @@
 """Engines: what does the work of a long classification, here or on a cluster."""
 
-import contextlib
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +14,7 @@ from galaxies.base.pool import batched, in_order
 from galaxies.classifying.classifier import BATCH, Classifier
 from galaxies.classifying.inputs.chunks import Chunk, Item
 from galaxies.classifying.shards import Shards
-from galaxies.learning.bundle import read_description
+from galaxies.learning.fitting import Device
 
 
 @dataclass(frozen=True)
@@ -30,24 +29,18 @@ class BundleUse:
         Orientations to average instead of those that the bundle names.
     agreement : float
         How often the machine must agree with the volunteers where it decides alone.
-    bfloat16 : bool
-        Whether to compute in bfloat16 where the processor can.
+    device : {"cpu", "gpu"}
+        What computes.
     """
 
     folder: Path
     views: Literal[1, 8] | None = None
     agreement: float = 0.99
-    bfloat16: bool = False
+    device: Device = "cpu"
 
     def load(self) -> Classifier:
-        """Load the bundle in this process.
-
-        Each of the job's threads runs the model for itself, so TensorFlow needs no further ones:
-        small batches side by side are faster than one that is cut up.
-        """
-        if read_description(self.folder).model != "tree":
-            one_thread_each(bfloat16=self.bfloat16)
-        return Classifier(self.folder, self.views, self.agreement)
+        """Load the bundle in this process."""
+        return Classifier(self.folder, self.views, self.agreement, self.device)
 
     def fingerprint(self) -> dict[str, Any]:
         """Say what makes its answers."""
@@ -58,19 +51,8 @@ class BundleUse:
             "sha256": digest.hexdigest(),
             "views": self.views,
             "agreement": self.agreement,
-            "bfloat16": self.bfloat16,
+            "device": self.device,
         }
-
-
-def one_thread_each(*, bfloat16: bool) -> None:
-    """Tell TensorFlow, before it starts, to compute within the thread that asks it."""
-    import tensorflow as tf
-
-    if bfloat16:
-        tf.config.optimizer.set_experimental_options({"auto_mixed_precision_onednn_bfloat16": True})
-    # In a process that is not ours alone it may run already.
-    with contextlib.suppress(RuntimeError):
-        tf.config.threading.set_intra_op_parallelism_threads(1)
 
 
 Progress = Callable[[int], object]
@@ -122,9 +104,9 @@ def classify_chunks(
 ) -> Iterator[tuple[int, pa.Table]]:
     """Classify chunks one after the other, without a pause between them.
 
-    Each thread reads, decodes and classifies a batch by itself; Pillow and TensorFlow work outside
-    Python's lock. Batches begin anew with every chunk, so that a chunk's table depends on nothing
-    but the chunk.
+    Each thread reads, decodes and classifies a batch by itself; Pillow and ONNX Runtime work
+    outside Python's lock. Batches begin anew with every chunk, so that a chunk's table depends on
+    nothing but the chunk.
 
     Parameters
     ----------

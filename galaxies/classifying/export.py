@@ -35,7 +35,9 @@ class WholeModel(keras.Model):  # type: ignore[misc]
         super().__init__(name="galaxies")
         self.description = read_description(folder)
         self._views = views or self.description.views
-        self._predict = load_model(self.description.model, folder).graph(self.description.size)
+        self._predict = load_model(self.description.model, folder, "cpu").graph(
+            self.description.size
+        )
 
     def call(self, image: Any) -> dict[str, Any]:  # noqa: ANN401 - a tensor
         """Classify images."""

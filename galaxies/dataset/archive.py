@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from PIL import Image
 from tqdm import tqdm
 
-from galaxies.base.arrays import Pixels
+from galaxies.base.arrays import Decoding, Pixels
 from galaxies.base.pool import batched, in_order
 from galaxies.dataset.layout import LARGEST_ID, WHOLE_ID
 from galaxies.errors import GalaxiesError
@@ -20,7 +20,7 @@ from galaxies.images.decode import (
     LARGEST_IMAGE,
     UnreadableImageError,
     decode_image,
-    reduce_image,
+    decode_reduced,
 )
 
 IMAGE_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png"})
@@ -103,18 +103,21 @@ def open_archive(path: Path) -> zipfile.ZipFile:
         raise GalaxiesError(f"{path}: {what}; copy or download it again") from error
 
 
-def read_image(archive: zipfile.ZipFile, name: str) -> Image.Image:
-    """Decode a member of an archive.
+def read_member(archive: zipfile.ZipFile, name: str) -> bytes:
+    """Read an image file out of an archive.
 
     Raises
     ------
     UnreadableImageError
-        As `decode_image` does, and if the member is damaged or too large.
+        If it is damaged, encrypted or too large.
     """
+    info = archive.getinfo(name)
+    if info.file_size > LARGEST_IMAGE:
+        raise UnreadableImageError("is too large")
+    if info.flag_bits & 0x1:
+        raise UnreadableImageError("is encrypted")
     try:
-        if archive.getinfo(name).file_size > LARGEST_IMAGE:
-            raise UnreadableImageError("is too large")
-        return decode_image(archive.read(name))
+        return archive.read(info)
     # What zipfile and the decompressors raise on damaged archives.
     except (
         zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, ValueError,
@@ -123,11 +126,23 @@ def read_image(archive: zipfile.ZipFile, name: str) -> Image.Image:
         raise UnreadableImageError(f"is damaged in the archive ({error})") from error
 
 
+def read_image(archive: zipfile.ZipFile, name: str) -> Image.Image:
+    """Decode an image of an archive, the whole frame.
+
+    Raises
+    ------
+    UnreadableImageError
+        As `read_member` and `decode_image` do.
+    """
+    return decode_image(read_member(archive, name))
+
+
 def read_images(
     path: Path,
     members: Sequence[Member],
     size: int,
     crop: float,
+    decoding: Decoding,
     *,
     workers: int,
     doing: str,
@@ -142,7 +157,8 @@ def read_images(
         Which images, in the order wanted.
     size : int
     crop : float
-        As in `reduce_image`.
+    decoding : {"scaled", "whole"}
+        As in `decode_reduced`.
     workers : int
         Threads.
     doing : str
@@ -158,7 +174,7 @@ def read_images(
 
     def read(archive: zipfile.ZipFile, member: Member) -> Pixels | UnreadableImageError:
         try:
-            return reduce_image(read_image(archive, member.name), size, crop)
+            return decode_reduced(read_member(archive, member.name), size, crop, decoding)
         except UnreadableImageError as error:
             return error
 

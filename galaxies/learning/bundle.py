@@ -8,6 +8,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from galaxies.base.arrays import Decoding
 from galaxies.base.outputs import write_json, written_beside
 from galaxies.base.questions import CLASSES
 from galaxies.errors import GalaxiesError
@@ -45,6 +46,8 @@ class Description(BaseModel):
     """Side in pixels of the images that the model is given."""
     crop: Annotated[float, Field(gt=0, le=1)]
     """Side of the central square those images show, as a share of the frame's shorter side."""
+    decoding: Decoding = "whole"
+    """How the pixels of a JPEG are made, as in `galaxies.images.decode.decode_reduced`."""
     views: Literal[1, 8]
     """Views that are averaged."""
     calibration: Calibration

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, Protocol, Self, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, Protocol, Self, TypeVar
 
 import numpy.typing as npt
 from tqdm import tqdm
@@ -12,6 +12,10 @@ from galaxies.learning.parts import Labels
 
 History = list[dict[str, float]]
 """One row for each epoch or candidate."""
+
+
+Device = Literal["cpu", "gpu"]
+"""What computes."""
 
 
 class Model(Protocol):
@@ -27,9 +31,19 @@ class Model(Protocol):
     def save(self, folder: Path) -> None:
         """Write its files into a folder that is there."""
 
+
+class Saved(Protocol):
+    """A model read back from a bundle, to predict."""
+
+    def predict(self, inputs: npt.NDArray[Any]) -> Probabilities:
+        """Raw probability of "spiral", float32 (N,), for images uint8 (N, size, size, 3).
+
+        Several threads may call it at the same time.
+        """
+
     @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Read what `save` wrote; a damaged file is a `GalaxiesError`."""
+    def load(cls, folder: Path, device: Device = "cpu") -> Self:
+        """Read what the model's `save` wrote; a damaged file is a `GalaxiesError`."""
 
     def graph(self, size: int) -> Callable[[Any], Any]:
         """Repeat `predict` in TensorFlow, for images of one size, for export.

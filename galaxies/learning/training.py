@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 import numpy.typing as npt
 import pandas as pd
 
-from galaxies.base.arrays import open_array
+from galaxies.base.arrays import Decoding, open_array
 from galaxies.base.outputs import write_json
 from galaxies.learning.bundle import Description, describe, new_bundle
 from galaxies.learning.calibration import fit_calibration
@@ -40,6 +40,8 @@ class Seen(NamedTuple):
     """Side of the image in pixels."""
     crop: float
     """Side of the central square that the image shows, as a share of the frame's shorter side."""
+    decoding: Decoding
+    """How the pixels of a JPEG are made, as in `galaxies.images.decode.decode_reduced`."""
     views: Literal[1, 8] = 1
     """Views that are averaged when it predicts."""
 
@@ -107,7 +109,9 @@ def train(
     inputs, validation = galaxies.inputs, galaxies.validation
     fitted = fit(inputs, galaxies.train, validation)
     model: Model = fitted.model
-    raw, _ = predict_rows(model.predict, inputs, validation.rows, seen.views, doing="calibrate")
+    raw, _ = predict_rows(
+        model.predict, inputs, validation.rows, seen.views, workers=1, doing="calibrate"
+    )
     calibration = fit_calibration(raw, validation.labels)
     description = Description(
         model=name,

@@ -1,6 +1,7 @@
 """Views: the eight flips and quarter turns of an image. A galaxy has no up."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 import numpy as np
@@ -8,6 +9,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from galaxies.base.arrays import Pixels, Probabilities
+from galaxies.base.pool import in_order
 
 Predict = Callable[[Any], Probabilities]
 """Gives raw probabilities (N,) for N inputs."""
@@ -65,6 +67,7 @@ def predict_rows(
     rows: npt.NDArray[np.int64],
     views: int,
     *,
+    workers: int,
     doing: str,
 ) -> tuple[Probabilities, Probabilities]:
     """Do the same for rows of an array on disk, some hundred at a time, with a progress bar.
@@ -75,6 +78,8 @@ def predict_rows(
         As in `average_views`.
     rows : ndarray of int64 (N,)
         Which inputs.
+    workers
+        Threads that predict, some hundred inputs each at a time.
     doing
         What the progress bar says.
 
@@ -82,11 +87,18 @@ def predict_rows(
     -------
     mean, spread : ndarray of float32 (N,)
     """
-    chunks = []
-    with tqdm(total=len(rows), desc=doing, unit=" galaxies", unit_scale=True) as bar:
-        for start in range(0, len(rows), _CHUNK):
-            chunk = rows[start : start + _CHUNK]
-            chunks.append(average_views(predict, inputs[chunk], views))
-            bar.update(len(chunk))
-    mean, spread = (np.concatenate(chunk) for chunk in zip(*chunks, strict=True))
+
+    def predict_chunk(chunk: npt.NDArray[np.int64]) -> tuple[Probabilities, Probabilities]:
+        return average_views(predict, inputs[chunk], views)
+
+    chunks = np.split(rows, range(_CHUNK, len(rows), _CHUNK))
+    predicted = []
+    with (
+        ThreadPoolExecutor(workers) as pool,
+        tqdm(total=len(rows), desc=doing, unit=" galaxies", unit_scale=True) as bar,
+    ):
+        for one in in_order(pool, predict_chunk, chunks, 2 * workers):
+            predicted.append(one)
+            bar.update(len(one[0]))
+    mean, spread = (np.concatenate(one) for one in zip(*predicted, strict=True))
     return mean, spread

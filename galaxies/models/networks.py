@@ -15,6 +15,8 @@ from tqdm import tqdm
 from galaxies.base.arrays import Pixels, Probabilities, in_full_batches
 from galaxies.errors import GalaxiesError
 from galaxies.learning.fitting import History
+from galaxies.models.forward import NETWORK
+from galaxies.models.graph import write_graph
 
 Targets = npt.NDArray[np.int64] | npt.NDArray[np.float64]
 """(N,) what a network is to predict: labels or vote fractions."""
@@ -240,13 +242,17 @@ class Network:
         return p[:, 0].astype(np.float32)
 
     def save(self, folder: Path) -> None:
-        """Write the architecture and the weights; unlike `.keras` files, the same bytes always."""
+        """Write the architecture and the weights, for Keras and for ONNX Runtime.
+
+        Unlike `.keras` files, these have the same bytes always.
+        """
         architecture = json.loads(self.network.to_json())
         # How it was trained; to load that, Keras would have to find our own `accuracy`.
         architecture.pop("compile_config", None)
         text = json.dumps(architecture, indent=1) + "\n"
         (folder / _ARCHITECTURE).write_text(text, encoding="utf-8")
         self.network.save_weights(folder / WEIGHTS)
+        write_graph(self.network, folder / NETWORK)
 
     @classmethod
     def load(cls, folder: Path) -> Self:

@@ -11,12 +11,12 @@ import pandas as pd
 from galaxies.base.arrays import Probabilities
 from galaxies.errors import GalaxiesError
 from galaxies.learning.bundle import Description, read_description
-from galaxies.learning.fitting import Model
+from galaxies.learning.fitting import Device, Saved
 from galaxies.learning.views import average_views, predict_rows
 from galaxies.models.registry import MODELS
 
 
-def load_model(name: str, folder: Path) -> Model:
+def load_model(name: str, folder: Path, device: Device) -> Saved:
     """Load a model from a bundle.
 
     Parameters
@@ -25,6 +25,8 @@ def load_model(name: str, folder: Path) -> Model:
         A key of `MODELS`.
     folder
         The bundle.
+    device
+        What computes.
 
     Raises
     ------
@@ -37,7 +39,7 @@ def load_model(name: str, folder: Path) -> Model:
             "install the version of galaxies that made it"
         )
     kind = cast("type[Any]", pkgutil.resolve_name(MODELS[name].model))
-    return cast("Model", kind.load(folder))
+    return cast("Saved", kind.load(folder, device))
 
 
 class Prediction(NamedTuple):
@@ -61,6 +63,8 @@ class Predictor:
         A bundle.
     views
         Views to average instead of those that the bundle names.
+    device
+        What computes.
 
     Raises
     ------
@@ -68,12 +72,14 @@ class Predictor:
         If the folder is not a valid bundle.
     """
 
-    def __init__(self, folder: Path, views: Literal[1, 8] | None = None) -> None:
+    def __init__(
+        self, folder: Path, views: Literal[1, 8] | None = None, device: Device = "cpu"
+    ) -> None:
         self._folder = folder
         self.description: Description = read_description(folder)
         if views is not None:
             self.description = self.description.model_copy(update={"views": views})
-        self.model = load_model(self.description.model, folder)
+        self.model = load_model(self.description.model, folder, device)
 
     def predict(self, inputs: npt.NDArray[Any]) -> Prediction:
         """Predict the class of galaxies.
@@ -93,7 +99,9 @@ class Predictor:
         views = self.description.views
         return self._calibrated(*average_views(self.model.predict, inputs, views))
 
-    def predict_rows(self, inputs: npt.NDArray[Any], rows: npt.NDArray[np.int64]) -> Prediction:
+    def predict_rows(
+        self, inputs: npt.NDArray[Any], rows: npt.NDArray[np.int64], *, workers: int
+    ) -> Prediction:
         """Predict for rows of an array on disk, some hundred at a time, with a progress bar.
 
         Parameters
@@ -102,10 +110,19 @@ class Predictor:
             As in `predict`.
         rows : ndarray of int64 (N,)
             Which of them.
+        workers
+            Threads; the predictions do not depend on it.
         """
         self._check(inputs)
-        views, title = self.description.views, self.description.title
-        return self._calibrated(*predict_rows(self.model.predict, inputs, rows, views, doing=title))
+        raw = predict_rows(
+            self.model.predict,
+            inputs,
+            rows,
+            self.description.views,
+            workers=workers,
+            doing=self.description.title,
+        )
+        return self._calibrated(*raw)
 
     def _check(self, inputs: npt.NDArray[Any]) -> None:
         side = self.description.size

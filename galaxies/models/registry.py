@@ -11,7 +11,7 @@ class Registered(NamedTuple):
     """
 
     model: str
-    """Module and class; imported when it is loaded, since some take seconds."""
+    """Module and class of what predicts; imported when it is loaded."""
     color: str
     dashes: str
     marker: str
@@ -19,8 +19,8 @@ class Registered(NamedTuple):
 
 MODELS: Final = {
     "tree": Registered("galaxies.models.tree:DecisionTree", "#E69F00", ":", "^"),
-    "mlp": Registered("galaxies.models.mlp:HiddenLayer", "#CC79A7", "-.", "s"),
-    "cnn": Registered("galaxies.models.cnn:Cnn", "#0072B2", "-", "o"),
+    "mlp": Registered("galaxies.models.forward:SavedNetwork", "#CC79A7", "-.", "s"),
+    "cnn": Registered("galaxies.models.forward:SavedNetwork", "#0072B2", "-", "o"),
     "inception": Registered(
         "galaxies.models.inception.classifier:InceptionClassifier", "#009E73", "--", "D"
     ),

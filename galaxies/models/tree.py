@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from galaxies.base.arrays import Pixels, Probabilities, shrink
 from galaxies.errors import GalaxiesError
-from galaxies.learning.fitting import Candidate, Fit, best_candidate
+from galaxies.learning.fitting import Candidate, Device, Fit, best_candidate
 from galaxies.learning.parts import Part
 from galaxies.models.plain_arrays import read_arrays
 from galaxies.settings import TreeSettings
@@ -69,8 +69,8 @@ class DecisionTree(_Nodes):
         np.savez(folder / _FILE, **self._asdict())
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Read what `save` wrote.
+    def load(cls, folder: Path, device: Device = "cpu") -> Self:
+        """Read what `save` wrote; a tree asks its questions on the processor, whatever `device`.
 
         Raises
         ------
@@ -84,7 +84,7 @@ class DecisionTree(_Nodes):
         return tree
 
     def graph(self, size: int) -> Callable[[Any], Any]:
-        """Repeat `predict` in TensorFlow, a level of questions after the other; see `Model`."""
+        """Repeat `predict` in TensorFlow, a level of questions after the other; see `Saved`."""
         import tensorflow as tf
 
         asked = int(self.size)

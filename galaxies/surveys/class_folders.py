@@ -66,6 +66,7 @@ def export_folders(
             pixels,
             size=settings.pack.size,
             crop=settings.pack.crop,
+            decoding=settings.pack.decoding,
             max_unreadable=settings.pack.max_unreadable,
             workers=workers,
         )

@@ -10,10 +10,12 @@ import tensorflow as tf
 from galaxies.classifying.export import export_bundle
 from galaxies.errors import GalaxiesError
 from galaxies.models.cnn import build_reference, build_residual
-from galaxies.models.inception.backbone import embed, load_trunk, make_trunk
-from galaxies.models.inception.classifier import Head
+from galaxies.models.forward import ForwardPass
+from galaxies.models.inception.backbone import make_backbone
+from galaxies.models.inception.classifier import InceptionClassifier, Regression
+from galaxies.models.inception.features import BACKBONE, extract_features
 from galaxies.models.mlp import build_mlp
-from galaxies.models.networks import save_network
+from galaxies.models.networks import Network
 from galaxies.models.predictor import Predictor
 from galaxies.settings import load_settings
 from tests.conftest import ROOT, draw_galaxy, write_bundle
@@ -31,7 +33,7 @@ def network_bundle(folder, kind, network):
     keras.utils.set_random_seed(4)
     # Weights at random, strong enough that galaxies differ.
     network.set_weights([3 * weights for weights in network.get_weights()])
-    return write_bundle(folder, kind, lambda beside: save_network(network, beside), views=8)
+    return write_bundle(folder, kind, Network(network).save, views=8)
 
 
 @pytest.fixture(scope="module")
@@ -40,14 +42,13 @@ def bundles(tmp_path_factory, tree_bundle, images):
     random = np.random.default_rng(1)
 
     def inception(beside):
-        make_trunk(beside / "new", "random", seed=1)
-        for file in (beside / "new").iterdir():
-            file.rename(beside / file.name)
-        (beside / "new").rmdir()
-        features = embed(load_trunk(beside, 75), images[75]).astype(np.float64)
+        make_backbone(folder / "backbone", "random", seed=1)
+        forward = ForwardPass(folder / "backbone" / BACKBONE)
+        features = extract_features(forward, images[75]).astype(np.float64)
         scale = features.std(axis=0).clip(1e-6)
         weights = random.normal(size=2048) / 40
-        Head(features.mean(axis=0), scale, weights, np.float64(-0.1)).save(beside / "head.npz")
+        regression = Regression(features.mean(axis=0), scale, weights, np.float64(-0.1))
+        InceptionClassifier(regression, folder / "backbone").save(beside)
 
     keras.utils.set_random_seed(4)
     return {

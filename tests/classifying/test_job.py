@@ -1,5 +1,7 @@
 """Long classifications: what comes out, whatever interrupts them."""
 
+import gzip
+import io
 import json
 import os
 import signal
@@ -15,6 +17,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from astropy.io import fits
 from astropy.table import Table
 from PIL import Image
 
@@ -27,6 +30,7 @@ from galaxies.classifying.shards import Shards, url_to_fs
 from galaxies.classifying.table_files import write_stream
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import decode_image, reduce_image
+from galaxies.images.fits import decode_fits
 from galaxies.models.tree import DecisionTree
 from tests.conftest import ROOT, draw_galaxy, encode
 
@@ -65,7 +69,7 @@ def test_the_table_says_what_the_model_says(images, archive, tree_bundle, tmp_pa
     assert table.schema.remove_metadata() == COLUMNS
     frame = table.to_pandas()
     assert frame["galaxy_id"].tolist() == list(images)
-    tree = DecisionTree.load(tree_bundle / "tree.npz")
+    tree = DecisionTree.load(tree_bundle)
     pixels = np.stack([reduce_image(decode_image(data), 32, 0.5) for data in images.values()])
     raw = tree.predict(pixels).astype(float)
     p = 1 / (1 + np.exp(-(1.5 * np.log(raw / (1 - raw)) + 0.25)))
@@ -377,9 +381,9 @@ def test_a_catalogues_columns_are_carried_through(images, tree_bundle, tmp_path,
             table = pd.read_csv(output, dtype={"galaxy_id": str})
             assert "\n587722952767439457," in output.read_text()
         case _:
-            fits = Table.read(output)
-            assert fits["galaxy_id"].dtype.kind in "SU"
-            table = fits.to_pandas()
+            read = Table.read(output)
+            assert read["galaxy_id"].dtype.kind in "SU"
+            table = read.to_pandas()
             assert table["note"][0] == b"caf? g000"
             table["galaxy_id"] = table["galaxy_id"].str.decode("ascii")
     assert list(table.columns) == [*COLUMNS.names, "ra", "count", "note"]
@@ -434,6 +438,18 @@ def test_the_python_interface_takes_images_of_any_kind(images, tree_bundle, tmp_
     assert grey["error"].isna().all()
 
 
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_fits_files_are_known_by_their_first_bytes(tree_bundle, pack):
+    glow = np.full((3, 48, 48), 0.02)
+    glow[:, 20:28, 20:28] = 0.4
+    file = io.BytesIO()
+    fits.PrimaryHDU(glow).writeto(file)
+    classifier = galaxies.load(tree_bundle)
+    table = classifier.classify([pack(file.getvalue()), decode_fits(file.getvalue())])
+    assert table["error"].isna().all()
+    assert len(set(table["p_spiral"])) == 1
+
+
 def test_only_a_bundle_is_loaded(tmp_path):
     with pytest.raises(GalaxiesError, match="no bundle"):
         galaxies.load(tmp_path)
@@ -452,10 +468,10 @@ def test_a_stream_of_pieces_is_one_table(tmp_path):
     assert (tmp_path / "t.csv").read_text() == (
         "name,n,yes,x\na,1,True,0.5\n,2,False,\na longer name,,,2.5\nb,3,True,1.0\n"
     )
-    fits = Table.read(tmp_path / "t.fits")
-    assert [str(name) for name in fits["name"].filled("")] == ["a", "", "a longer name", "b"]
-    assert fits["n"].filled(-1).tolist() == [1, 2, -1, 3]
-    assert fits["x"].filled(-1).tolist() == [0.5, -1, 2.5, 1]
+    read = Table.read(tmp_path / "t.fits")
+    assert [str(name) for name in read["name"].filled("")] == ["a", "", "a longer name", "b"]
+    assert read["n"].filled(-1).tolist() == [1, 2, -1, 3]
+    assert read["x"].filled(-1).tolist() == [0.5, -1, 2.5, 1]
 
 
 def test_the_classifier_can_be_asked_for_a_single_batch(images, tree_bundle):

@@ -30,7 +30,7 @@ def test_images_are_listed_by_their_ids_without_what_macos_leaves_behind(survey)
 
 
 def read(survey, members, workers):
-    return list(read_images(survey, members, 8, 0.5, workers=workers, doing="test"))
+    return list(read_images(survey, members, 8, 0.5, "scaled", workers=workers, doing="test"))
 
 
 def test_images_come_in_the_order_asked_for_whatever_the_workers(survey):
@@ -47,9 +47,11 @@ def test_images_come_in_the_order_asked_for_whatever_the_workers(survey):
 
 def test_few_images_are_read_ahead(survey, monkeypatch):
     monkeypatch.setattr(archive, "_BATCH", 2)
-    read_one, begun = archive.read_image, []
-    monkeypatch.setattr(archive, "read_image", lambda *a: (begun.append(a), read_one(*a))[1])
+    read_one, begun = archive.read_member, []
+    monkeypatch.setattr(archive, "read_member", lambda *a: (begun.append(a), read_one(*a))[1])
     members = list_images(survey)
-    for done, _ in enumerate(read_images(survey, members, 8, 0.5, workers=2, doing="test"), 1):
+    for done, _ in enumerate(
+        read_images(survey, members, 8, 0.5, "scaled", workers=2, doing="test"), 1
+    ):
         assert len(begun) - done <= 2 * 5
     assert len(begun) == 100

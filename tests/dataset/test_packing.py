@@ -14,7 +14,7 @@ GALAXY = draw_galaxy(np.random.default_rng(1), spiral=True)
 
 
 def pack(folder, out, **options):
-    defaults = {"size": 16, "crop": 0.5, "max_unreadable": 0.0, "workers": 2}
+    defaults = {"size": 16, "crop": 0.5, "decoding": "scaled", "max_unreadable": 0.0, "workers": 2}
     return pack_images(folder / IMAGES, out / "images.npy", **defaults | options)
 
 
@@ -29,7 +29,9 @@ def test_packing_keeps_the_order_of_ids_whatever_the_workers(tiny_survey, tmp_pa
     assert array.shape == (60, 16, 16, 3)
     assert array.dtype == np.uint8
     member = list_images(tiny_survey / IMAGES)[5]
-    [(_, pixels)] = read_images(tiny_survey / IMAGES, [member], 16, 0.5, workers=1, doing="test")
+    [(_, pixels)] = read_images(
+        tiny_survey / IMAGES, [member], 16, 0.5, "scaled", workers=1, doing="test"
+    )
     assert np.array_equal(array[5], pixels)
 
 

@@ -10,7 +10,6 @@ from astropy.io import fits
 from hypothesis import given
 from hypothesis import strategies as st
 
-from galaxies.classifying.classifier import decode
 from galaxies.images.colour import colour_image
 from galaxies.images.decode import UnreadableImageError
 from galaxies.images.fits import decode_fits
@@ -34,8 +33,7 @@ def pixels(data):
 def test_a_calibrated_cube_is_composed_as_the_survey_composes_it():
     data = write(fits.PrimaryHDU(BANDS), BUNIT="nanomaggy")
     assert np.array_equal(pixels(data), colour_image(BANDS)[::-1])
-    assert np.array_equal(np.asarray(decode(data)), pixels(data))
-    assert np.array_equal(np.asarray(decode(gzip.compress(data))), pixels(data))
+    assert np.array_equal(pixels(gzip.compress(data)), pixels(data))
 
 
 @pytest.mark.parametrize("key", ["FILTER", "EXTNAME"])

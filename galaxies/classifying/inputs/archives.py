@@ -13,7 +13,7 @@ from fsspec.core import url_to_fs
 
 from galaxies.base.pool import batched
 from galaxies.classifying.inputs.chunks import Chunk, Item, file_state, is_image, is_local, stem
-from galaxies.dataset.archive import open_archive
+from galaxies.dataset.archive import open_archive, read_member
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import LARGEST_IMAGE, UnreadableImageError
 
@@ -35,7 +35,7 @@ class ZipChunk:
         """Iterate over the images in their order."""
         archive = _open_zip(self.archive)
         for name in self.names:
-            yield Item(stem(name), partial(_read_member, archive, name))
+            yield Item(stem(name), partial(read_member, archive, name))
 
 
 @lru_cache(maxsize=2)
@@ -47,18 +47,6 @@ def _open_zip(path: str) -> zipfile.ZipFile:
         return zipfile.ZipFile(fs.open(inside))
     except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError) as error:
         raise GalaxiesError(f"{path}: is cut off or no zip archive") from error
-
-
-def _read_member(archive: zipfile.ZipFile, name: str) -> bytes:
-    info = archive.getinfo(name)
-    if info.file_size > LARGEST_IMAGE:
-        raise UnreadableImageError("is too large")
-    if info.flag_bits & 0x1:
-        raise UnreadableImageError("is encrypted")
-    try:
-        return archive.read(info)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
-        raise UnreadableImageError(f"is damaged in the archive ({error})") from error
 
 
 class ZipInput:

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Final, Literal
 
 import keras
-import numpy as np
-import numpy.typing as npt
 from keras import layers
 
-from galaxies.base.arrays import Pixels, in_full_batches
 from galaxies.base.outputs import written_beside
 from galaxies.errors import GalaxiesError, needs
+from galaxies.models.graph import write_graph
+from galaxies.models.inception.features import BACKBONE
 from galaxies.models.inception.weights import Weights, write_weights_record
 
 # As in keras.applications.inception_v3, which does not export them.
@@ -23,14 +22,6 @@ IMAGENET_URL: Final = (
 )
 IMAGENET_MD5: Final = "bcbd6486424b2319ff4ef7d526e38f63"
 _TIMEOUT: Final = 20  # seconds without an answer
-
-Features = npt.NDArray[np.float16]
-"""(N, 2048)."""
-
-FEATURES: Final = 2048
-"""Numbers that the backbone makes of one image."""
-
-BATCH: Final = 64
 
 _WEIGHTS: Final = "backbone.weights.h5"
 
@@ -95,8 +86,20 @@ def make_backbone(folder: Path, weights: str, seed: int) -> Weights:
     with written_beside(folder) as beside:
         beside.mkdir()
         inception.save_weights(beside / _WEIGHTS)
+        _write_graph(inception, beside / BACKBONE)
         write_weights_record(beside, found)
     return found
+
+
+def _write_graph(inception: keras.Model, path: Path) -> None:
+    """Write the backbone for images of any size from 75."""
+    image = keras.Input((None, None, 3), dtype="uint8", name="image")
+    scaled = layers.Rescaling(1 / 127.5, offset=-1, name="rescale")(image)
+    open_size = keras.applications.InceptionV3(
+        include_top=False, weights=None, pooling="avg", input_tensor=scaled
+    )
+    open_size.set_weights(inception.get_weights())
+    write_graph(open_size, path)
 
 
 def imagenet_file() -> Path:
@@ -175,29 +178,3 @@ def load_backbone(folder: Path, size: int) -> keras.Model:
         reason = str(error).splitlines()[0]
         raise GalaxiesError(f"{folder / _WEIGHTS}: damaged ({reason}); make it again") from error
     return model
-
-
-def extract_features(backbone: keras.Model, images: Pixels) -> Features:
-    """Describe any number of images by their features, some dozen at a time.
-
-    Parameters
-    ----------
-    backbone
-        As `load_backbone` returns it.
-    images : ndarray of uint8 (N, size, size, 3)
-        At least one.
-
-    Returns
-    -------
-    ndarray of float16 (N, 2048)
-        Half precision: its error, 0.05%, is far below the differences between galaxies.
-
-    Raises
-    ------
-    GalaxiesError
-        If a feature is no number or too large, as weights that are no backbone's would make it.
-    """
-    features = in_full_batches(backbone.predict_on_batch, images, BATCH)
-    if not (np.abs(features) < np.finfo(np.float16).max).all():  # False for NaN, too
-        raise GalaxiesError("inception.weights: these weights make features that are no numbers")
-    return features.astype(np.float16)

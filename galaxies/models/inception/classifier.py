@@ -3,7 +3,8 @@
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
+from threading import Lock
+from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -11,14 +12,13 @@ from threadpoolctl import threadpool_limits
 
 from galaxies.base.arrays import Probabilities
 from galaxies.errors import GalaxiesError
-from galaxies.learning.fitting import Candidate, Fit, best_candidate
+from galaxies.learning.fitting import Candidate, Device, Fit, best_candidate
 from galaxies.learning.parts import Part
+from galaxies.models.forward import ForwardPass
+from galaxies.models.inception.features import BACKBONE, Features, extract_features
 from galaxies.models.inception.weights import read_weights_record
 from galaxies.models.plain_arrays import read_arrays
 from galaxies.settings import InceptionSettings
-
-if TYPE_CHECKING:
-    from galaxies.models.inception.backbone import Features
 
 _FILE: Final = "regression.npz"
 
@@ -32,7 +32,7 @@ class Regression(NamedTuple):
     weights: npt.NDArray[np.float64]
     intercept: np.float64
 
-    def predict(self, features: "Features") -> Probabilities:
+    def predict(self, features: Features) -> Probabilities:
         """Probability of "spiral", float32 (N,)."""
         standardised = _standardised(features, self.mean, self.scale)
         with _one_thread():
@@ -66,12 +66,16 @@ class InceptionClassifier:
         What was fitted.
     backbone
         Folder of the backbone.
+    device
+        What computes the features.
     """
 
-    def __init__(self, regression: Regression, backbone: Path) -> None:
+    def __init__(self, regression: Regression, backbone: Path, device: Device = "cpu") -> None:
         self._regression = regression
         self._folder = backbone
-        self._backbones: dict[int, Any] = {}
+        self._device: Device = device
+        self._forward: ForwardPass | None = None
+        self._lock = Lock()
 
     @property
     def title(self) -> str:
@@ -87,18 +91,16 @@ class InceptionClassifier:
             Images, or their features.
         """
         if inputs.ndim == 4:
-            # Keras takes seconds to import; where there are features, nobody needs it.
-            from galaxies.models.inception.backbone import extract_features
-
-            inputs = extract_features(self._backbone(inputs.shape[1]), inputs)
+            inputs = extract_features(self._backbone, inputs)
         return self._regression.predict(inputs)
 
-    def _backbone(self, size: int) -> Any:  # noqa: ANN401 - keras.Model, which is not imported here
-        from galaxies.models.inception.backbone import load_backbone
-
-        if size not in self._backbones:
-            self._backbones[size] = load_backbone(self._folder, size)
-        return self._backbones[size]
+    @property
+    def _backbone(self) -> ForwardPass:
+        """Loaded when it is needed first: where there are features, it is not."""
+        with self._lock:
+            if self._forward is None:
+                self._forward = ForwardPass(self._folder / BACKBONE, self._device)
+            return self._forward
 
     def save(self, folder: Path) -> None:
         """Write the regression, and a copy of the backbone."""
@@ -106,15 +108,17 @@ class InceptionClassifier:
         shutil.copytree(self._folder, folder, dirs_exist_ok=True)
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
+    def load(cls, folder: Path, device: Device = "cpu") -> Self:
         """Read what `save` wrote; a damaged file is a `GalaxiesError`."""
-        return cls(Regression.load(folder / _FILE), folder)
+        return cls(Regression.load(folder / _FILE), folder, device)
 
     def graph(self, size: int) -> Callable[[Any], Any]:
-        """Repeat `predict` in TensorFlow; see `galaxies.learning.fitting.Model`."""
+        """Repeat `predict` in TensorFlow; see `galaxies.learning.fitting.Saved`."""
         import tensorflow as tf
 
-        backbone, regression = self._backbone(size), self._regression
+        from galaxies.models.inception.backbone import load_backbone
+
+        backbone, regression = load_backbone(self._folder, size), self._regression
         mean, scale = regression.mean.astype(np.float32), regression.scale.astype(np.float32)
         weights = regression.weights.astype(np.float32)[:, None]
         intercept = np.float32(regression.intercept)
@@ -129,7 +133,7 @@ class InceptionClassifier:
 
 
 def fit(
-    features: "Features",
+    features: Features,
     train: Part,
     validation: Part,
     settings: InceptionSettings,
@@ -182,6 +186,6 @@ def _one_thread() -> threadpool_limits:
 
 
 def _standardised(
-    features: "Features", mean: npt.NDArray[np.float64], scale: npt.NDArray[np.float64]
+    features: Features, mean: npt.NDArray[np.float64], scale: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
     return (features.astype(np.float64) - mean) / scale
