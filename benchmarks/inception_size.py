@@ -18,7 +18,7 @@ from galaxies.base.outputs import write_json
 from galaxies.dataset.layout import IMAGES, survey_file
 from galaxies.learning.parts import galaxies_of
 from galaxies.models.inception.classifier import fit
-from galaxies.models.inception.features import survey_features
+from galaxies.models.inception.extraction import survey_features
 from galaxies.settings import load_settings
 
 

@@ -89,7 +89,7 @@ def code_of(stage: str) -> set[str]:
     """What a stage runs: its script, what that imports, and a model that it loads by name."""
     script = script_of(stage)
     reached = modules_reached(ROOT / script) | {script}
-    if "galaxies/models/predictor.py" in reached:
+    if "galaxies/models/predicting/predictor.py" in reached:
         module = (
             MODELS[stage.partition("@")[2] or "cnn"].model.partition(":")[0].replace(".", "/")
             + ".py"

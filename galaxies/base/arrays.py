@@ -23,6 +23,9 @@ that is wanted, or at full scale."""
 Probabilities = npt.NDArray[np.float32]
 """(N,) probability of "spiral"."""
 
+Device = Literal["cpu", "gpu"]
+"""What computes."""
+
 _HEADER: Final = 128
 
 

@@ -1,6 +1,7 @@
 """A bundle as one file for other programs: from pixels to the calibrated probability."""
 
 import json
+import pkgutil
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -11,7 +12,7 @@ from galaxies.base.outputs import written_beside
 from galaxies.errors import GalaxiesError
 from galaxies.learning.bundle import Description, read_description
 from galaxies.learning.calibration import NEAREST, Calibration
-from galaxies.models.predictor import load_model
+from galaxies.models.predicting.predictor import registered
 
 OPSET: Final = 18
 """Of ONNX."""
@@ -35,9 +36,8 @@ class WholeModel(keras.Model):  # type: ignore[misc]
         super().__init__(name="galaxies")
         self.description = read_description(folder)
         self._views = views or self.description.views
-        self._predict = load_model(self.description.model, folder, "cpu").graph(
-            self.description.size
-        )
+        graph = pkgutil.resolve_name(registered(self.description.model, folder).graph)
+        self._predict = graph(folder, self.description.size)
 
     def call(self, image: Any) -> dict[str, Any]:  # noqa: ANN401 - a tensor
         """Classify images."""

@@ -15,8 +15,8 @@ from tqdm import tqdm
 from galaxies.base.arrays import Pixels, Probabilities, in_full_batches
 from galaxies.errors import GalaxiesError
 from galaxies.learning.fitting import History
-from galaxies.models.forward import NETWORK
 from galaxies.models.graph import write_graph
+from galaxies.models.saved_network import NETWORK
 
 Targets = npt.NDArray[np.int64] | npt.NDArray[np.float64]
 """(N,) what a network is to predict: labels or vote fractions."""
@@ -278,6 +278,8 @@ class Network:
             ) from error
         return cls(network)
 
-    def graph(self, size: int) -> Callable[[Any], Any]:
-        """Repeat `predict` in TensorFlow; see `galaxies.learning.fitting.Model`."""
-        return lambda images: self.network(images, training=False)[:, 0]
+
+def graph(folder: Path, size: int) -> Callable[[Any], Any]:
+    """Repeat a bundle's network in TensorFlow; see `galaxies.models.registry.Registered`."""
+    network = Network.load(folder).network
+    return lambda images: network(images, training=False)[:, 0]

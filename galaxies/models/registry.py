@@ -12,16 +12,42 @@ class Registered(NamedTuple):
 
     model: str
     """Module and class of what predicts; imported when it is loaded."""
+    graph: str
+    """Module and function of what repeats it in TensorFlow, for export: it takes a bundle's folder
+    and the side of the images, and returns a function from a tensor uint8 (N, size, size, 3) to raw
+    probabilities float32 (N,)."""
     color: str
     dashes: str
     marker: str
 
 
 MODELS: Final = {
-    "tree": Registered("galaxies.models.tree:DecisionTree", "#E69F00", ":", "^"),
-    "mlp": Registered("galaxies.models.forward:SavedNetwork", "#CC79A7", "-.", "s"),
-    "cnn": Registered("galaxies.models.forward:SavedNetwork", "#0072B2", "-", "o"),
+    "tree": Registered(
+        model="galaxies.models.tree:DecisionTree",
+        graph="galaxies.models.tree:graph",
+        color="#E69F00",
+        dashes=":",
+        marker="^",
+    ),
+    "mlp": Registered(
+        model="galaxies.models.saved_network:SavedNetwork",
+        graph="galaxies.models.networks:graph",
+        color="#CC79A7",
+        dashes="-.",
+        marker="s",
+    ),
+    "cnn": Registered(
+        model="galaxies.models.saved_network:SavedNetwork",
+        graph="galaxies.models.networks:graph",
+        color="#0072B2",
+        dashes="-",
+        marker="o",
+    ),
     "inception": Registered(
-        "galaxies.models.inception.classifier:InceptionClassifier", "#009E73", "--", "D"
+        model="galaxies.models.inception.classifier:InceptionClassifier",
+        graph="galaxies.models.inception.tensorflow_graph:graph",
+        color="#009E73",
+        dashes="--",
+        marker="D",
     ),
 }

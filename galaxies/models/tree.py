@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-from galaxies.base.arrays import Pixels, Probabilities, shrink
+from galaxies.base.arrays import Device, Pixels, Probabilities, shrink
 from galaxies.errors import GalaxiesError
-from galaxies.learning.fitting import Candidate, Device, Fit, best_candidate
+from galaxies.learning.fitting import Candidate, Fit, best_candidate
 from galaxies.learning.parts import Part
-from galaxies.models.plain_arrays import read_arrays
+from galaxies.models.predicting.plain_arrays import read_arrays
 from galaxies.settings import TreeSettings
 
 if TYPE_CHECKING:
@@ -136,6 +136,11 @@ class DecisionTree(_Nodes):
             and ((asked >= 0) & (asked < 3 * size * size)).all()
             and ((self.p_spiral >= 0) & (self.p_spiral <= 1)).all()
         )
+
+
+def graph(folder: Path, size: int) -> Callable[[Any], Any]:
+    """Repeat a bundle's tree in TensorFlow; see `galaxies.models.registry.Registered`."""
+    return DecisionTree.load(folder).graph(size)
 
 
 def fit(images: Pixels, train: Part, validation: Part, settings: TreeSettings) -> Fit[DecisionTree]:

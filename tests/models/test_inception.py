@@ -25,7 +25,7 @@ from galaxies.models.inception.backbone import extract_features, load_backbone, 
 from galaxies.models.inception.classifier import Regression, fit
 from galaxies.models.inception.features import survey_features
 from galaxies.models.inception.weights import read_weights_record
-from galaxies.models.predictor import Predictor
+from galaxies.models.predicting.predictor import Predictor
 from galaxies.settings import InceptionSettings
 from tests.conftest import every_other, write_bundle
 

@@ -12,8 +12,7 @@ from keras import layers
 from galaxies.base.outputs import written_beside
 from galaxies.errors import GalaxiesError, needs
 from galaxies.models.graph import write_graph
-from galaxies.models.inception.features import BACKBONE
-from galaxies.models.inception.weights import Weights, write_weights_record
+from galaxies.models.inception.weights import BACKBONE, Weights, write_weights_record
 
 # As in keras.applications.inception_v3, which does not export them.
 IMAGENET_URL: Final = (

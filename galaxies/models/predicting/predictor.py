@@ -8,38 +8,22 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from galaxies.base.arrays import Probabilities
+from galaxies.base.arrays import Device, Probabilities
 from galaxies.errors import GalaxiesError
 from galaxies.learning.bundle import Description, read_description
-from galaxies.learning.fitting import Device, Saved
+from galaxies.learning.fitting import Saved
 from galaxies.learning.views import average_views, predict_rows
-from galaxies.models.registry import MODELS
+from galaxies.models.registry import MODELS, Registered
 
 
-def load_model(name: str, folder: Path, device: Device) -> Saved:
-    """Load a model from a bundle.
-
-    Parameters
-    ----------
-    name
-        A key of `MODELS`.
-    folder
-        The bundle.
-    device
-        What computes.
-
-    Raises
-    ------
-    GalaxiesError
-        If there is no such model, or its files are damaged.
-    """
+def registered(name: str, folder: Path) -> Registered:
+    """Look up a bundle's model; one that this version does not know is a `GalaxiesError`."""
     if name not in MODELS:
         raise GalaxiesError(
             f"{folder}: holds a model {name!r}, and this version knows {', '.join(MODELS)}; "
             "install the version of galaxies that made it"
         )
-    kind = cast("type[Any]", pkgutil.resolve_name(MODELS[name].model))
-    return cast("Saved", kind.load(folder, device))
+    return MODELS[name]
 
 
 class Prediction(NamedTuple):
@@ -79,7 +63,8 @@ class Predictor:
         self.description: Description = read_description(folder)
         if views is not None:
             self.description = self.description.model_copy(update={"views": views})
-        self.model = load_model(self.description.model, folder, device)
+        kind = registered(self.description.model, folder).model
+        self.model = cast("type[Saved]", pkgutil.resolve_name(kind)).load(folder, device)
 
     def predict(self, inputs: npt.NDArray[Any]) -> Prediction:
         """Predict the class of galaxies.

@@ -1,20 +1,15 @@
 """A network's forward pass by ONNX Runtime, which starts at once and needs no Keras."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as errors
 
-from galaxies.base.arrays import Pixels, Probabilities
+from galaxies.base.arrays import Device, Pixels
 from galaxies.errors import GalaxiesError
-from galaxies.learning.fitting import Device
-
-NETWORK: Final = "network.onnx"
-"""A network's file in a bundle."""
 
 BATCH: Final = 32
 """Images that go through together; what a processor core keeps of so few stays in its caches."""
@@ -91,34 +86,3 @@ class ForwardPass:
         """
         batches = (images[start : start + BATCH] for start in range(0, len(images), BATCH))
         return np.concatenate([self._session.run(None, {"image": batch})[0] for batch in batches])
-
-
-class SavedNetwork:
-    """A bundle's network, ready to predict.
-
-    Parameters
-    ----------
-    folder : Path
-        Of the bundle.
-    device : {"cpu", "gpu"}
-        What computes.
-    """
-
-    def __init__(self, folder: Path, device: Device = "cpu") -> None:
-        self._folder = folder
-        self._forward = ForwardPass(folder / NETWORK, device)
-
-    @classmethod
-    def load(cls, folder: Path, device: Device = "cpu") -> Self:
-        """Read the network of a bundle; a damaged file is a `GalaxiesError`."""
-        return cls(folder, device)
-
-    def predict(self, images: Pixels) -> Probabilities:
-        """Raw probability of "spiral", float32 (N,), for images uint8 (N, side, side, 3)."""
-        return self._forward(images)[:, 0]
-
-    def graph(self, size: int) -> Callable[[Any], Any]:
-        """Repeat `predict` in TensorFlow; see `galaxies.learning.fitting.Saved`."""
-        from galaxies.models.networks import Network
-
-        return Network.load(self._folder).graph(size)
