@@ -12,7 +12,8 @@ from galaxies.errors import GalaxiesError
 from galaxies.models.cnn import build_reference, build_residual
 from galaxies.models.inception.backbone import make_backbone
 from galaxies.models.inception.classifier import InceptionClassifier, Regression
-from galaxies.models.inception.features import BACKBONE, extract_features
+from galaxies.models.inception.features import extract_features
+from galaxies.models.inception.weights import BACKBONE
 from galaxies.models.mlp import build_mlp
 from galaxies.models.networks import Network
 from galaxies.models.predicting.forward import ForwardPass

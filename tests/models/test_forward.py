@@ -17,7 +17,7 @@ from galaxies.learning.bundle import PRETRAINED
 from galaxies.models.cnn import build_reference, build_residual
 from galaxies.models.graph import write_graph
 from galaxies.models.inception.backbone import load_backbone, make_backbone
-from galaxies.models.inception.features import BACKBONE
+from galaxies.models.inception.weights import BACKBONE
 from galaxies.models.mlp import build_mlp
 from galaxies.models.networks import Network
 from galaxies.models.predicting.forward import BATCH, ForwardPass

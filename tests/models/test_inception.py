@@ -14,17 +14,19 @@ from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from galaxies.base.arrays import open_array
-from galaxies.classifying.classifier import GalaxyClassifier as Classifier
+from galaxies.classifying.classifier import Classifier
 from galaxies.dataset.archive import list_images, open_archive
 from galaxies.dataset.layout import IMAGES
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import decode_image
 from galaxies.learning.parts import Part
 from galaxies.models.inception import backbone as subject
-from galaxies.models.inception.backbone import extract_features, load_backbone, make_backbone
+from galaxies.models.inception.backbone import make_backbone
 from galaxies.models.inception.classifier import Regression, fit
-from galaxies.models.inception.features import survey_features
-from galaxies.models.inception.weights import read_weights_record
+from galaxies.models.inception.extraction import survey_features
+from galaxies.models.inception.features import extract_features
+from galaxies.models.inception.weights import BACKBONE, read_weights_record
+from galaxies.models.predicting.forward import ForwardPass
 from galaxies.models.predicting.predictor import Predictor
 from galaxies.settings import InceptionSettings
 from tests.conftest import every_other, write_bundle
@@ -88,7 +90,7 @@ def test_imagenet_weights_come_from_the_server_once_and_then_from_the_cache(
     )
     assert read_weights_record(tmp_path / "again").source == "imagenet"
 
-    features = extract_features(load_backbone(tmp_path / "backbone", SIDE), images)
+    features = extract_features(ForwardPass(tmp_path / "backbone" / BACKBONE), images)
     reference = keras.applications.InceptionV3(
         include_top=False, weights=str(published), pooling="avg", input_shape=(SIDE, SIDE, 3)
     )
@@ -123,7 +125,7 @@ def test_random_weights_follow_the_seed(random_backbone, images, tmp_path):
     weights = "backbone.weights.h5"
     assert (tmp_path / "same" / weights).read_bytes() == (random_backbone / weights).read_bytes()
     one, other = (
-        extract_features(load_backbone(f, SIDE), images)
+        extract_features(ForwardPass(f / BACKBONE), images)
         for f in (random_backbone, tmp_path / "other")
     )
     assert not np.allclose(one, other)
