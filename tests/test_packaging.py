@@ -129,7 +129,7 @@ def without_extras() -> str:
         for module, homes in packages_distributions().items()
         if {home.lower().replace("_", "-") for home in homes} & brought
     ]
-    assert {"dvc", "galsim", "kagglehub", "matplotlib", "sklearn"} <= set(modules)
+    assert {"dvc", "galsim", "kagglehub", "keras", "sklearn", "tensorflow"} <= set(modules)
     return f"""
 class Missing:
     def find_spec(self, name, path=None, target=None):
@@ -160,7 +160,7 @@ def test_the_plain_installation_classifies(installed, tmp_path):
     [
         ("download kaggle", "pooch is missing; pip install 'galaxies[download]'"),
         ("download gz2", "pooch is missing; pip install 'galaxies[download]'"),
-        ("export", "onnx is missing; pip install 'galaxies[onnx]'"),
+        ("export", "keras is missing; pip install 'galaxies[onnx]'"),
         ("export-folders tiny -o folders", "sklearn is missing; pip install 'galaxies[pipeline]'"),
         (
             "classify tiny/images_training_rev1.zip -o classes.csv --engine ray",

@@ -5,14 +5,15 @@ import pkgutil
 from pathlib import Path
 from typing import Any, Final, Literal
 
-import keras
-import tensorflow as tf
-
 from galaxies.base.outputs import written_beside
-from galaxies.errors import GalaxiesError
+from galaxies.errors import GalaxiesError, needs
 from galaxies.learning.bundle import Description, read_description
 from galaxies.learning.calibration import NEAREST, Calibration
 from galaxies.models.predicting.predictor import registered
+
+with needs("onnx"):
+    import keras
+    import tensorflow as tf
 
 OPSET: Final = 18
 """Of ONNX."""
