@@ -517,7 +517,7 @@ BUNDLE_CASES = [
         ("with a secret", description(secret=1), "/bundle.json: secret: "),
         ("of negative size", description(size=-1), "/bundle.json: size: "),
         ("of another size", description(size=64), ": is for images of 64x64 pixels, not 32x32"),
-        ("of unknown kind", description(model="forest"), "/bundle.json: model: "),
+        ("of unknown kind", description(model="forest"), ": holds a model 'forest'"),
         ("of no calibration", description(calibration=None), "/bundle.json: calibration: "),
         (
             "of a calibration that is no number",
@@ -545,23 +545,20 @@ BUNDLE_CASES = [
         ("a size that divides nothing", nodes(size=np.int64(7)), "/tree.npz: its nodes make no tr"),
         ("probabilities of 7", nodes(p_spiral=lambda a: a + 7), "/tree.npz: its nodes make no tre"),
         ("no number", nodes(p_spiral=lambda a: a * np.float32(np.nan)), "/tree.npz: its nodes mak"),
-        ("a CNN without network", network("cnn"), ": damaged network"),
-        ("a CNN that is no JSON", network("cnn", network_json="{"), ": damaged network"),
-        ("a CNN that is a list", network("cnn", network_json="[]"), ": damaged network"),
-        ("a CNN that is null", network("cnn", network_json="null"), ": damaged network"),
-        ("a CNN that is deep", network("cnn", network_json="[" * 10**5), ": damaged network"),
+        ("a CNN without network", network("cnn"), "/network.onnx: damaged network"),
+        ("a CNN that is empty", network("cnn", network_onnx=""), "/network.onnx: damaged network"),
+        ("a CNN of text", network("cnn", network_onnx="text"), "/network.onnx: damaged network"),
         (
-            "a CNN of another module",
-            network(
-                "cnn",
-                network_json=json.dumps(
-                    {"module": "os", "class_name": "system", "config": {}, "registered_name": None}
-                ),
-            ),
-            ": damaged network",
+            "a CNN that is another model",
+            network("cnn", network_onnx="\x08\x0a"),
+            "/network.onnx: damaged network",
         ),
-        ("a head without weights", network("inception"), "/head.npz: damaged"),
-        ("a head of text", network("inception", head_npz="text"), "/head.npz: damaged"),
+        ("a regression without weights", network("inception"), "/regression.npz: damaged"),
+        (
+            "a regression of text",
+            network("inception", regression_npz="text"),
+            "/regression.npz: damaged",
+        ),
     ]
 ]
 
@@ -591,7 +588,7 @@ COMMAND_CASES = [
         )
         for case in IMAGE_CASES[::4]
     ),
-    Case("predict: no words", predict(), lambda: None, "say a model and its inputs"),
+    Case("predict: no words", predict(), lambda: None, "name a model and its inputs"),
     Case("predict: no such model", predict("forest", "data/images.npy"), lambda: None, "models/fo"),
     Case("predict: no inputs", predict("tree", "none.npy"), lambda: None, "none.npy: No such file"),
 ]

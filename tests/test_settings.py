@@ -1,9 +1,6 @@
-import tomllib
-
 import pytest
 import yaml
 
-from galaxies import __version__
 from galaxies.settings import load_settings
 from tests.conftest import ROOT
 
@@ -25,9 +22,3 @@ def test_every_key_has_a_comment():
 def test_both_yaml_versions_read_the_same_numbers():
     ruamel = pytest.importorskip("ruamel.yaml")  # what DVC reads it with
     assert ruamel.YAML(typ="safe").load(PARAMS) == yaml.safe_load(PARAMS)
-
-
-def test_the_version_is_written_alike_everywhere():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
-    assert __version__ == project["project"]["version"] == citation["version"]

@@ -37,8 +37,10 @@ class WholeModel(keras.Model):  # type: ignore[misc]
         super().__init__(name="galaxies")
         self.description = read_description(folder)
         self._views = views or self.description.views
-        graph = pkgutil.resolve_name(registered(self.description.model, folder).graph)
-        self._predict = graph(folder, self.description.size)
+        graph = registered(self.description.model, folder).graph
+        if graph is None:
+            raise GalaxiesError(f"{folder}: a model {self.description.model!r} cannot be exported")
+        self._predict = pkgutil.resolve_name(graph)(folder, self.description.size)
 
     def call(self, image: Any) -> dict[str, Any]:  # noqa: ANN401 - a tensor
         """Classify images."""

@@ -12,10 +12,10 @@ class Registered(NamedTuple):
 
     model: str
     """Module and class of what predicts; imported when it is loaded."""
-    graph: str
+    graph: str | None
     """Module and function of what repeats it in TensorFlow, for export: it takes a bundle's folder
     and the side of the images, and returns a function from a tensor uint8 (N, size, size, 3) to raw
-    probabilities float32 (N,)."""
+    probabilities float32 (N,). `None` where there is none."""
     color: str
     dashes: str
     marker: str

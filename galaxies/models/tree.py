@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -22,8 +22,11 @@ _CHUNK: Final = 512
 _FILE: Final = "tree.npz"
 
 
-class _Nodes(NamedTuple):
-    """A tree's nodes; a leaf's children are -1, and a child always comes after its parent."""
+class DecisionTree(NamedTuple):
+    """A fitted tree as plain arrays over its nodes, so that loading it can run no code.
+
+    A leaf's children are -1; a child always comes after its parent.
+    """
 
     size: np.int64
     """Side in pixels of the images that it asks about."""
@@ -35,13 +38,10 @@ class _Nodes(NamedTuple):
     right: npt.NDArray[np.int64]
     p_spiral: npt.NDArray[np.float32]
     """Share of spirals among a node's training galaxies, by Laplace's rule of succession."""
-
-
-class DecisionTree(_Nodes):
-    """A fitted tree as plain arrays over its nodes, so that loading it can run no code."""
-
-    __slots__ = ()
-    title: ClassVar = "decision tree"
+    @property
+    def title(self) -> str:
+        """What figures call it."""
+        return "decision tree"
 
     @property
     def leaves(self) -> int:
@@ -176,7 +176,7 @@ def fit(images: Pixels, train: Part, validation: Part, settings: TreeSettings) -
         return Candidate(tree, row, tree.walk(held_out))
 
     pairs = list(product(sorted(settings.max_depth), sorted(settings.pruning, reverse=True)))
-    return best_candidate(pairs, fit_one, validation.labels, doing=DecisionTree.title)
+    return best_candidate(pairs, fit_one, validation.labels, doing="decision tree")
 
 
 def _features(

@@ -147,7 +147,7 @@ def test_a_bundle_classifies_frames_as_the_pipeline_classified_features(
     archive = tiny_survey / IMAGES
     count = survey_features(
         archive, random_backbone, tmp_path / "features.npy",
-        size=SIDE, crop=0.5, max_unreadable=0.0, workers=2,
+        size=SIDE, crop=0.5, decoding="scaled", max_unreadable=0.0, workers=2,
     )  # fmt: skip
     features = open_array(tmp_path / "features.npy")
     assert features.shape == (count, 2048) == (60, 2048)
@@ -161,7 +161,7 @@ def test_a_bundle_classifies_frames_as_the_pipeline_classified_features(
     with open_archive(archive) as file:
         names = [member.name for member in list_images(archive)[40:44]]
         frames = [decode_image(file.read(name)) for name in names]
-    expected = predictor.predict_rows(features, rows[40:44])
+    expected = predictor.predict_rows(features, rows[40:44], workers=1)
     p_spiral = classifier.classify(frames)["p_spiral"].to_numpy()
     assert p_spiral == pytest.approx(expected.p_spiral, abs=2e-3)
 

@@ -187,6 +187,14 @@ def test_a_damaged_network_is_refused(images, tmp_path, damage):
         Cnn.load(tmp_path)
 
 
+@pytest.mark.parametrize("text", ["{", "[]", "null", "[" * 10**5])
+def test_a_description_that_is_no_network_is_refused(tmp_path, text):
+    Cnn(build_reference(16, CNN.reference)).save(tmp_path)
+    (tmp_path / "network.json").write_text(text)
+    with pytest.raises(GalaxiesError, match="damaged network"):
+        Cnn.load(tmp_path)
+
+
 def test_a_network_cannot_bring_code(tmp_path):
     Cnn(build_reference(16, CNN.reference)).save(tmp_path)
     content = json.loads((tmp_path / "network.json").read_text())

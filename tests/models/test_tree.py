@@ -66,4 +66,6 @@ def test_a_bundle_predicts_as_its_model_and_its_calibration(bundle, images):
     assert np.array_equal(prediction.p_spiral, predictor.description.calibration(raw))
     assert not prediction.spread.any()
     rows = np.arange(7, 100, 3)
-    assert np.array_equal(predictor.predict_rows(images, rows).p_spiral, prediction.p_spiral[rows])
+    assert np.array_equal(
+        predictor.predict_rows(images, rows, workers=2).p_spiral, prediction.p_spiral[rows]
+    )

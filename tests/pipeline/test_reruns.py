@@ -39,7 +39,12 @@ def reruns(clone: Path, file: str) -> set[str]:
     ("file", "expected"),
     [
         ("galaxies/models/tree.py", {"train_tree", "predict@tree"}),
-        ("galaxies/models/cnn.py", {"train_cnn", "predict@cnn", "explain"}),
+        ("galaxies/models/cnn.py", {"train_cnn"}),
+        (
+            "galaxies/models/saved_network.py",
+            {"train_mlp", "train_cnn", "predict@mlp", "predict@cnn", "explain"},
+        ),
+        ("galaxies/models/inception/classifier.py", {"train_inception", "predict@inception"}),
         ("galaxies/judging/promises.py", EVERY_EVALUATE),
         ("galaxies/judging/scores.py", EVERY_EVALUATE),
         ("galaxies/figures/curves.py", {"plot"}),
