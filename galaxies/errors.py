@@ -15,7 +15,7 @@ def needs(extra: str) -> Iterator[None]:
 
     Parameters
     ----------
-    extra
+    extra : str
         The extra of `pyproject.toml` that brings it.
 
     Raises
@@ -35,7 +35,7 @@ def run_stage(main: Callable[[], None]) -> None:
 
     Parameters
     ----------
-    main
+    main : callable
         The stage's work. Any other exception is a defect of ours and keeps its traceback.
     """
     try:

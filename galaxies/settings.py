@@ -214,7 +214,7 @@ def load_settings(path: Path = Path("params.yaml")) -> Settings:
 
     Parameters
     ----------
-    path
+    path : Path
         A YAML file such as the project's `params.yaml`.
 
     Returns

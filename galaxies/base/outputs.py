@@ -28,7 +28,7 @@ def written_beside(path: Path) -> Iterator[Path]:
 
     Parameters
     ----------
-    path
+    path : Path
         The file or folder to make; one that is there is replaced as a whole.
 
     Yields
@@ -103,11 +103,11 @@ def write_table(path: Path, table: pd.DataFrame, title: str | None = None) -> No
 
     Parameters
     ----------
-    path
+    path : Path
         The file to make.
-    table
+    table : DataFrame
         The rows.
-    title
+    title : str, optional
         Kept in the file's metadata, for readers that show what the table is about.
     """
     arrow = pa.Table.from_pandas(table, preserve_index=False)

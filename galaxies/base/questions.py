@@ -22,7 +22,7 @@ def most_voted(votes: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
 
     Returns
     -------
-    ndarray of int64 (N,)
+    ndarray of shape (N,), int64
         Places in `VOTED`. A tie goes to the earlier column: smooth before features or disk
         before star or artifact.
     """
@@ -41,7 +41,7 @@ def spiral_fraction(
 
     Returns
     -------
-    ndarray of float64 (N,)
+    ndarray of shape (N,), float64
         What the probability of "spiral" is compared with.
     """
     features = p_features.astype(np.float64)

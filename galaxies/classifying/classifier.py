@@ -122,7 +122,7 @@ class Classifier:
 
         Returns
         -------
-        ndarray, shape (size, size, 3), uint8
+        ndarray of shape (size, size, 3), uint8
 
         Raises
         ------

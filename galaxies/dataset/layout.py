@@ -27,9 +27,9 @@ def survey_file(folder: Path, name: str) -> Path:
 
     Parameters
     ----------
-    folder
+    folder : Path
         Such as `data/gz1`.
-    name
+    name : str
         `IMAGES` or `VOTES`.
 
     Raises

@@ -33,11 +33,11 @@ def split_galaxies(votes: pd.DataFrame, images: pd.DataFrame, settings: SplitSet
 
     Parameters
     ----------
-    votes
+    votes : DataFrame
         As `galaxies.dataset.votes.read_votes` returns it.
-    images
+    images : DataFrame
         `galaxy_id` and `sha1` of every packed image.
-    settings
+    settings : SplitSettings
         Shares, caps and the seed.
 
     Raises

@@ -76,13 +76,13 @@ def best_candidate(
 
     Parameters
     ----------
-    settings
+    settings : sequence of Any
         The candidates; of equally good ones the earlier is kept.
-    fit
+    fit : callable
         Fits one.
-    labels : ndarray of int64 (N,)
+    labels : ndarray of shape (N,), int64
         Of the validation galaxies.
-    doing
+    doing : str
         What the progress bar says.
     """
     # Those who only predict need not wait for the import.

@@ -50,15 +50,15 @@ class GalaxyBatches(keras.utils.PyDataset):  # type: ignore[misc]
 
     Parameters
     ----------
-    images : ndarray of uint8 (M, side, side, 3)
+    images : ndarray of shape (M, side, side, 3), uint8
         Memory-mapped.
-    rows : ndarray of int64 (N,)
+    rows : ndarray of shape (N,), int64
         Which of them.
     targets : ndarray (N,)
         What the network is to predict for them.
-    batch
+    batch : int
         Galaxies a batch.
-    seed
+    seed : int, optional
         Of a new order in every epoch; `None` keeps the order.
     """
 
@@ -164,15 +164,15 @@ def fit_network(
 
     Parameters
     ----------
-    network
+    network : keras.Model
         What is kept.
-    model
+    model : keras.Model
         The network, or what ends in it, such as augmentation and the network.
-    optimizer
+    optimizer : keras.optimizers.Optimizer
         How the weights move.
-    train, validation
+    train, validation : GalaxyBatches
         Batches to learn from, and to choose the epoch by.
-    epochs
+    epochs : int
         Passes over the training galaxies.
 
     Raises

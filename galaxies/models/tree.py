@@ -38,6 +38,7 @@ class DecisionTree(NamedTuple):
     right: npt.NDArray[np.int64]
     p_spiral: npt.NDArray[np.float32]
     """Share of spirals among a node's training galaxies, by Laplace's rule of succession."""
+
     @property
     def title(self) -> str:
         """What figures call it."""
@@ -148,11 +149,11 @@ def fit(images: Pixels, train: Part, validation: Part, settings: TreeSettings) -
 
     Parameters
     ----------
-    images : ndarray of uint8 (M, side, side, 3)
+    images : ndarray of shape (M, side, side, 3), uint8
         Packed images, of which the parts take rows.
-    train, validation
+    train, validation : Part
         Galaxies to learn from, and to choose by.
-    settings
+    settings : TreeSettings
         The candidates, the size the tree sees and the seed.
 
     Returns

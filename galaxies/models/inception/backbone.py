@@ -46,12 +46,12 @@ def make_backbone(folder: Path, weights: str, seed: int) -> Weights:
 
     Parameters
     ----------
-    folder
+    folder : Path
         Made whole or not at all.
-    weights
+    weights : str
         `imagenet`, `random`, `auto` or the path of a weights file in Keras's layout, as in
         `inception.weights`.
-    seed
+    seed : int
         Of random weights.
 
     Raises
@@ -165,9 +165,9 @@ def load_backbone(folder: Path, size: int) -> keras.Model:
 
     Parameters
     ----------
-    folder
+    folder : Path
         As `make_backbone` made it, or a bundle that holds a copy.
-    size
+    size : int
         Side of the images in pixels, from 75.
     """
     model = build_backbone(size)

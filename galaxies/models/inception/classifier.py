@@ -61,11 +61,11 @@ class InceptionClassifier:
 
     Parameters
     ----------
-    regression
+    regression : Regression
         What was fitted.
-    backbone
+    backbone : Path
         Folder of the backbone.
-    device
+    device : Device
         What computes the features.
     """
 
@@ -86,7 +86,7 @@ class InceptionClassifier:
 
         Parameters
         ----------
-        inputs : ndarray of uint8 (N, size, size, 3), or of float16 (N, 2048)
+        inputs : ndarray of shape (N, size, size, 3), uint8, or of float16 (N, 2048)
             Images, or their features.
         """
         if inputs.ndim == 4:
@@ -123,13 +123,13 @@ def fit(
 
     Parameters
     ----------
-    features : ndarray of float16 (M, 2048)
+    features : ndarray of shape (M, 2048), float16
         Of all images; the parts take rows.
-    train, validation
+    train, validation : Part
         Galaxies to learn from, and to choose by.
-    settings
+    settings : InceptionSettings
         The strengths of the L2 penalty, relative to the mean log loss.
-    backbone
+    backbone : Path
         Folder of what made the features.
 
     Returns

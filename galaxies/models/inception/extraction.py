@@ -31,18 +31,18 @@ def survey_features(
 
     Parameters
     ----------
-    archive
+    archive : Path
         The survey's zip.
-    backbone
+    backbone : Path
         Folder made by `galaxies.models.inception.backbone.make_backbone`.
-    features
+    features : Path
         The `.npy` file to make: float16 (N, 2048), its rows those of `pack_images`, which reads
         the same archive in the same order and leaves out the same images.
     size, crop, decoding
         What the backbone sees, as in `galaxies.images.decode.decode_reduced`.
-    max_unreadable
+    max_unreadable : float
         As in `pack_images`.
-    workers
+    workers : int
         Threads that decode, and as many that compute; the file does not depend on it.
 
     Returns

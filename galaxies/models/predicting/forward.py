@@ -76,12 +76,12 @@ class ForwardPass:
 
         Parameters
         ----------
-        images : ndarray, shape (N, side, side, 3), uint8
+        images : ndarray of shape (N, side, side, 3), uint8
             At least one.
 
         Returns
         -------
-        ndarray, shape (N, numbers), float32
+        ndarray of shape (N, numbers), float32
             An image's numbers do not depend on the images beside it.
         """
         batches = (images[start : start + BATCH] for start in range(0, len(images), BATCH))

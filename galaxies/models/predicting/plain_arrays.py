@@ -16,9 +16,9 @@ def read_arrays(path: Path, names: Sequence[str]) -> dict[str, npt.NDArray[Any]]
 
     Parameters
     ----------
-    path
+    path : Path
         The file.
-    names
+    names : sequence of str
         Of the arrays wanted.
 
     Raises

@@ -43,11 +43,11 @@ class Predictor:
 
     Parameters
     ----------
-    folder
+    folder : Path
         A bundle.
-    views
+    views : {1, 8}, optional
         Views to average instead of those that the bundle names.
-    device
+    device : Device
         What computes.
 
     Raises
@@ -71,7 +71,7 @@ class Predictor:
 
         Parameters
         ----------
-        inputs : ndarray of uint8 (N, size, size, 3)
+        inputs : ndarray of shape (N, size, size, 3), uint8
             Images, cropped and reduced as the description says; for InceptionV3 also their
             features, float16 (N, 2048).
 
@@ -91,11 +91,11 @@ class Predictor:
 
         Parameters
         ----------
-        inputs
+        inputs : ndarray
             As in `predict`.
-        rows : ndarray of int64 (N,)
+        rows : ndarray of shape (N,), int64
             Which of them.
-        workers
+        workers : int
             Threads; the predictions do not depend on it.
         """
         self._check(inputs)
