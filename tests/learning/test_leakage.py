@@ -9,11 +9,11 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 
 import stages.predict
 import stages.split
 import stages.train_tree
+from benchmarks.clones import set_params
 from galaxies.base.arrays import open_array
 from galaxies.base.questions import CLASSES
 from galaxies.errors import GalaxiesError
@@ -26,9 +26,14 @@ from tests.conftest import write_project
 def prepared(tmp_path_factory) -> Path:
     """A small survey, packed and split, and what stands for InceptionV3 and its features."""
     folder = write_project(tmp_path_factory.mktemp("prepared"), galaxies=60)
-    set_params(folder, "mlp", epochs=2)
-    set_params(folder, "cnn", views=1)
-    set_params(folder, "cnn", "residual", epochs=1, filters=[4, 8], start=None)
+    changes = {
+        "mlp.epochs": 2,
+        "cnn.views": 1,
+        "cnn.residual.epochs": 1,
+        "cnn.residual.filters": [4, 8],
+        "cnn.residual.start": None,
+    }
+    set_params(folder, changes)
     backbone = folder / "models/inception_backbone"
     backbone.mkdir(parents=True)
     (backbone / "backbone.json").write_text(json.dumps({"source": "random", "detail": "seed 1"}))
@@ -43,16 +48,6 @@ def project(prepared, tmp_path, monkeypatch) -> Path:
     shutil.copytree(prepared, folder)
     monkeypatch.chdir(folder)
     return folder
-
-
-def set_params(folder: Path, *sections: str, **values: object) -> None:
-    path = folder / "params.yaml"
-    params = yaml.safe_load(path.read_text(encoding="utf-8"))
-    inner = params
-    for section in sections:
-        inner = inner[section]
-    inner.update(values)
-    path.write_text(yaml.safe_dump(params), encoding="utf-8")
 
 
 def made(folder: Path) -> dict[str, bytes]:
@@ -103,7 +98,7 @@ def test_a_model_that_learned_from_another_split_does_not_predict(project, monke
     stages.predict.main()
     table = pd.read_parquet("data/predictions/tree.parquet")
     assert set(table["split"]) == {"validation", "test"}
-    set_params(project, "split", seed=124)
+    set_params(project, {"split.seed": 124})
     stages.split.main()
     with pytest.raises(GalaxiesError, match=r"models/tree: learned from other galaxies than"):
         stages.predict.main()
