@@ -17,6 +17,7 @@ from galaxies.classifying.engines import BundleUse, Progress, classify_chunks
 from galaxies.classifying.inputs.chunks import Chunk
 from galaxies.classifying.shards import Shards
 from galaxies.errors import GalaxiesError
+from galaxies.learning.fitting import Device
 
 _CORES: Final = 4
 """Of one actor at most; the threads of more would wait for Python's lock."""
@@ -71,7 +72,7 @@ def ray_engine(
 ) -> None:
     """Classify on a Ray cluster; see `galaxies.classifying.engines.Engine`.
 
-    Each actor has a few cores, and a GPU where there are some, loads the model once and writes its
+    Each actor has a few cores, or a GPU and cores beside it, loads the model once and writes its
     shards itself. Every machine must see the bundle, the inputs and the folder of the shards. A
     worker that dies is replaced and its chunk made again.
 
@@ -138,7 +139,7 @@ def _classify_window(
 
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False  # there is one already
-    actors = _actors()
+    actors = _share_out(use.device)
     rows = [{"number": number, "chunk": pickle.dumps(chunk)} for number, chunk in chunks]
     done = ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
         _ChunkClassifier,
@@ -152,8 +153,8 @@ def _classify_window(
         progress(int(batch["galaxies"].sum()))
 
 
-def _actors() -> _Actors:
-    """Share out the cluster."""
+def _share_out(device: Device) -> _Actors:
+    """Give each actor its share of the cluster: a few cores, or a GPU and cores beside it."""
     import ray
 
     nodes = ray.nodes()  # type: ignore[no-untyped-call]
@@ -161,9 +162,12 @@ def _actors() -> _Actors:
     machines = [one for one in machines if one.get("CPU", 0) >= 1]
     if not machines:
         raise GalaxiesError("no machine of the Ray cluster has a core to give")
-    gpus = int(sum(one.get("GPU", 0) for one in machines))
-    if gpus:
-        per_gpu = (int(one["CPU"] // one["GPU"]) for one in machines if one.get("GPU", 0) >= 1)
-        return _Actors(gpus, max(1, min(_CORES, *per_gpu)), 1)
+    if device == "gpu":
+        machines = [one for one in machines if one.get("GPU", 0) >= 1]
+        if not machines:
+            raise GalaxiesError("no machine of the Ray cluster has a GPU; leave out --device gpu")
+        gpus = sum(int(one["GPU"]) for one in machines)
+        cores = min(int(one["CPU"] // one["GPU"]) for one in machines)
+        return _Actors(gpus, max(1, min(_CORES, cores)), 1)
     cores = min(_CORES, *(int(one["CPU"]) for one in machines))
     return _Actors(sum(int(one["CPU"]) // cores for one in machines), cores, 0)
