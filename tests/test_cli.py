@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 
+import onnxruntime
 import pandas as pd
 import pytest
 import typer
@@ -107,6 +108,46 @@ def test_the_shell_completes_commands():
     assert done.stdout.split() == ["kaggle", "gz2"]
 
 
+def imported(code, *arguments):
+    """Packages that a new process has imported when it ends."""
+    script = f"import sys\ntry:\n    {code}\nfinally:\n    print('\\n', *sys.modules)"
+    command = [sys.executable, "-c", script, *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return {name.partition(".")[0] for name in done.stdout.splitlines()[-1].split()}
+
+
+LIGHT = {"PIL", "fsspec", "numpy", "onnxruntime", "pandas", "pyarrow", "pydantic", "tqdm", "yaml"}
+HEAVY = {
+    "astropy", "galsim", "kagglehub", "keras", "matplotlib", "onnx", "pooch", "ray", "requests",
+    "scipy", "sklearn", "tensorflow",
+}  # fmt: skip
+
+
+def test_the_package_and_the_help_import_nothing_that_takes_time():
+    assert not imported("import galaxies") & (LIGHT | HEAVY | {"typer", "rich"})
+    assert not imported("from galaxies.cli import main; main()", "--help") & (LIGHT | HEAVY)
+
+
+def test_classify_imports_nothing_that_takes_seconds(tiny_survey, tmp_path):
+    archive, output = tiny_survey / "images_training_rev1.zip", tmp_path / "out.parquet"
+    found = imported(
+        "from galaxies.cli import main; main()", "classify", str(archive), "-o", str(output)
+    )
+    assert len(pd.read_parquet(output)) == 60
+    assert "onnxruntime" in found
+    assert not found & HEAVY
+
+
+def test_a_gpu_that_is_not_there_stops_classify_at_once(tiny_survey, tmp_path, monkeypatch):
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
+    archive = tiny_survey / "images_training_rev1.zip"
+    command = ["classify", str(archive), "-o", str(tmp_path / "out.csv"), "--device", "gpu"]
+    done = CliRunner().invoke(app, command)
+    assert isinstance(done.exception, GalaxiesError)
+    assert str(done.exception).startswith("no GPU: ")
+    assert not list(tmp_path.glob("*.csv"))
+
+
 def test_a_mistyped_command_gets_a_suggestion():
     assert "Did you mean 'merge'?" in CliRunner().invoke(app, ["merg"]).output
 
@@ -118,9 +159,9 @@ def test_classify_writes_a_table_and_says_what_is_in_it(tiny_survey, tree_bundle
     assert done.exit_code == 0, done.output
     assert f"{output}: 60 images: " in done.output
     table = pd.read_csv(output, dtype={"galaxy_id": str})
-    said = table["decision"].value_counts()
-    assert said.sum() == 60
-    assert all(f"{count} {decision}" in done.output for decision, count in said.items())
+    counts = table["decision"].value_counts()
+    assert counts.sum() == 60
+    assert all(f"{count} {decision}" in done.output for decision, count in counts.items())
     assert (table["spread"] > 0).any()
     assert CliRunner().invoke(app, command).exit_code == 1
 

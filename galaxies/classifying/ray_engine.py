@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from galaxies.base.arrays import Device
 from galaxies.base.pool import batched
 from galaxies.classifying.engines import BundleUse, Progress, classify_chunks
 from galaxies.classifying.inputs.chunks import Chunk
@@ -71,7 +72,7 @@ def ray_engine(
 ) -> None:
     """Classify on a Ray cluster; see `galaxies.classifying.engines.Engine`.
 
-    Each actor has a few cores, and a GPU where there are some, loads the model once and writes its
+    Each actor has a few cores, or a GPU and cores beside it, loads the model once and writes its
     shards itself. Every machine must see the bundle, the inputs and the folder of the shards. A
     worker that dies is replaced and its chunk made again.
 
@@ -136,7 +137,7 @@ def _classify_window(
 
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False  # there is one already
-    actors = _actors()
+    actors = _share_out(use.device)
     rows = [{"number": number, "chunk": pickle.dumps(chunk)} for number, chunk in chunks]
     done = ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
         _ChunkClassifier,
@@ -150,8 +151,8 @@ def _classify_window(
         progress(int(batch["galaxies"].sum()))
 
 
-def _actors() -> _Actors:
-    """Share out the cluster."""
+def _share_out(device: Device) -> _Actors:
+    """Give each actor its share of the cluster: a few cores, or a GPU and cores beside it."""
     import ray
 
     nodes = ray.nodes()  # type: ignore[no-untyped-call]
@@ -159,9 +160,12 @@ def _actors() -> _Actors:
     machines = [one for one in machines if one.get("CPU", 0) >= 1]
     if not machines:
         raise GalaxiesError("no machine of the Ray cluster has a core to give")
-    gpus = int(sum(one.get("GPU", 0) for one in machines))
-    if gpus:
-        per_gpu = (int(one["CPU"] // one["GPU"]) for one in machines if one.get("GPU", 0) >= 1)
-        return _Actors(gpus, max(1, min(_CORES, *per_gpu)), 1)
+    if device == "gpu":
+        machines = [one for one in machines if one.get("GPU", 0) >= 1]
+        if not machines:
+            raise GalaxiesError("no machine of the Ray cluster has a GPU; leave out --device gpu")
+        gpus = sum(int(one["GPU"]) for one in machines)
+        cores = min(int(one["CPU"] // one["GPU"]) for one in machines)
+        return _Actors(gpus, max(1, min(_CORES, cores)), 1)
     cores = min(_CORES, *(int(one["CPU"]) for one in machines))
     return _Actors(sum(int(one["CPU"]) // cores for one in machines), cores, 0)

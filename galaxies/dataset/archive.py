@@ -103,7 +103,7 @@ def open_archive(path: Path) -> zipfile.ZipFile:
         raise GalaxiesError(f"{path}: {what}; copy or download it again") from error
 
 
-def read_member(archive: zipfile.ZipFile, name: str) -> bytes:
+def read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
     """Read an image file out of an archive.
 
     Raises
@@ -111,7 +111,6 @@ def read_member(archive: zipfile.ZipFile, name: str) -> bytes:
     UnreadableImageError
         If it is damaged, encrypted or too large.
     """
-    info = archive.getinfo(name)
     if info.file_size > LARGEST_IMAGE:
         raise UnreadableImageError("is too large")
     if info.flag_bits & 0x1:
@@ -134,7 +133,7 @@ def read_image(archive: zipfile.ZipFile, name: str) -> Image.Image:
     UnreadableImageError
         As `read_member` and `decode_image` do.
     """
-    return decode_image(read_member(archive, name))
+    return decode_image(read_member(archive, archive.getinfo(name)))
 
 
 def read_images(
@@ -174,7 +173,9 @@ def read_images(
 
     def read(archive: zipfile.ZipFile, member: Member) -> Pixels | UnreadableImageError:
         try:
-            return decode_reduced(read_member(archive, member.name), size, crop, decoding)
+            return decode_reduced(
+                read_member(archive, archive.getinfo(member.name)), size, crop, decoding
+            )
         except UnreadableImageError as error:
             return error
 

@@ -22,7 +22,7 @@ ray = pytest.importorskip("ray")
 
 from ray.cluster_utils import Cluster  # noqa: E402
 
-from galaxies.classifying.ray_engine import ray_engine  # noqa: E402
+from galaxies.classifying.ray_engine import _share_out, ray_engine  # noqa: E402
 
 # Ray's own, and what it leaves for the garbage collector.
 pytestmark = [
@@ -113,6 +113,27 @@ def test_the_cluster_continues_what_this_machine_began(cluster, archive, tree_bu
     engine = partial(ray_engine, address=cluster.address)
     run_job([str(archive)], output, BundleUse(tree_bundle), engine)
     assert len(pd.read_parquet(output)) == 240
+
+
+@pytest.mark.parametrize(
+    ("device", "machines", "expected"),
+    [
+        ("cpu", [{"CPU": 2.0}], (1, 2, 0)),
+        ("cpu", [{"CPU": 64.0, "GPU": 2.0}, {"CPU": 0.0}], (16, 4, 0)),
+        ("gpu", [{"CPU": 64.0, "GPU": 2.0}, {"CPU": 8.0}], (2, 4, 1)),
+        ("gpu", [{"CPU": 3.0, "GPU": 1.0}, {"CPU": 16.0, "GPU": 4.0}], (5, 3, 1)),
+    ],
+)
+def test_a_gpu_is_taken_only_on_request(device, machines, expected, monkeypatch):
+    nodes = [{"Alive": True, "Resources": one} for one in machines]
+    monkeypatch.setattr(ray, "nodes", lambda: nodes)
+    assert _share_out(device) == expected
+
+
+def test_a_cluster_without_a_gpu_says_so(monkeypatch):
+    monkeypatch.setattr(ray, "nodes", lambda: [{"Alive": True, "Resources": {"CPU": 8.0}}])
+    with pytest.raises(GalaxiesError, match="has a GPU; leave out --device gpu"):
+        _share_out("gpu")
 
 
 def test_an_error_on_a_machine_is_one_line(cluster, archive, tree_bundle, tmp_path):

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from PIL.JpegImagePlugin import JpegImageFile
 
 from galaxies.base.arrays import shrink
+from galaxies.images import decode
 from galaxies.images.decode import UnreadableImageError, decode_image, decode_reduced, reduce_image
 from tests.conftest import draw_galaxy, encode, real_data
 
@@ -106,14 +106,33 @@ def test_the_centre_stays_the_centre_at_every_scale():
     ("size", "crop", "scale"),
     [(64, 0.5, 2), (107, 0.5, 1), (106, 0.5, 2), (212, 1.0, 2), (53, 0.5, 4), (26, 0.5, 8)],
 )
-def test_the_smallest_scale_with_pixels_enough_is_taken(size, crop, scale, monkeypatch):
-    sides = []
-    load = JpegImageFile.load
-    monkeypatch.setattr(
-        JpegImageFile, "load", lambda self: (sides.append(self.size), load(self))[1]
-    )
-    decode_reduced(encode(LARGE), size, crop, "scaled")
-    assert set(sides) == {(424 // scale, 424 // scale)}
+@pytest.mark.parametrize("exif", [b"", b"Exif\0\0MM\0*\0\0\0\x08\0\0\0\0\0\0"])
+def test_the_smallest_scale_with_pixels_enough_is_taken(size, crop, scale, exif, monkeypatch):
+    centre, taken = decode._centre, []
+
+    def note(image, middle, half, size, scale):
+        taken.append((half, scale))
+        return centre(image, middle, half, size, scale)
+
+    monkeypatch.setattr(decode, "_centre", note)
+    decode_reduced(encode(np.resize(LARGE, (424, 600, 3)), exif=exif), size, crop, "scaled")
+    assert taken == [(pytest.approx(crop * 424 / scale / 2), scale)]
+
+
+def test_both_ways_to_decode_at_a_smaller_scale_give_the_same_pixels(monkeypatch):
+    path = real_data() / "gz2" / "images_training_rev1.zip"
+    with zipfile.ZipFile(path) as archive:
+        frames = [archive.read(name) for name in archive.namelist()[1:30]]
+    shapes = [(64, 0.5), (64, 1.0), (20, 0.11), (5, 0.9)]
+    found = [decode_reduced(data, *shape, "scaled") for data in frames for shape in shapes]
+
+    def refuse(*_, **__):
+        raise ValueError
+
+    monkeypatch.setattr(decode.simplejpeg, "decode_jpeg", refuse)
+    again = [decode_reduced(data, *shape, "scaled") for data in frames for shape in shapes]
+    for pixels, others in zip(found, again, strict=True):
+        assert np.array_equal(pixels, others)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,8 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+import numpy.typing as npt
 from fsspec.core import url_to_fs
 
 from galaxies.base.pool import batched
@@ -20,12 +22,26 @@ from galaxies.images.decode import LARGEST_IMAGE, UnreadableImageError
 _LARGEST_CHUNK: Final = 256_000_000  # bytes of a compressed tar archive that are held
 
 
+_PLACE: Final = (
+    "header_offset",
+    "compress_size",
+    "file_size",
+    "CRC",
+    "compress_type",
+    "flag_bits",
+)  # fmt: skip
+"""What finds and checks a member of a zip archive. All that `zipfile` keeps of one takes half a
+kilobyte."""
+
+
 @dataclass(frozen=True)
 class ZipChunk:
     """Members of a zip archive."""
 
     archive: str
     names: tuple[str, ...]
+    places: npt.NDArray[np.int64]
+    """(N, 6), the numbers of `_PLACE` for each."""
     carried = None
 
     def __len__(self) -> int:
@@ -34,12 +50,23 @@ class ZipChunk:
     def items(self) -> Iterator[Item]:
         """Iterate over the images in their order."""
         archive = _open_zip(self.archive)
-        for name in self.names:
-            yield Item(stem(name), partial(read_member, archive, name))
+        for name, place in zip(self.names, self.places.tolist(), strict=True):
+            info = zipfile.ZipInfo(name)
+            for key, value in zip(_PLACE, place, strict=True):
+                setattr(info, key, value)
+            yield Item(stem(name), partial(read_member, archive, info))
 
 
 @lru_cache(maxsize=2)
 def _open_zip(path: str) -> zipfile.ZipFile:
+    """Open an archive to read members whose places are known; its own list is dropped."""
+    archive = _open_whole_zip(path)
+    archive.filelist.clear()
+    archive.NameToInfo.clear()
+    return archive
+
+
+def _open_whole_zip(path: str) -> zipfile.ZipFile:
     fs, inside = url_to_fs(path)
     if is_local(fs):
         return open_archive(Path(path))
@@ -56,15 +83,29 @@ class ZipInput:
 
     def __init__(self, path: str) -> None:
         self.name = path
-        self.count: int | None = sum(1 for _ in self._names())
+        names, _ = self._images()
+        self.count: int | None = len(names)
 
-    def _names(self) -> Iterator[str]:
-        return (name for name in _open_zip(self.name).namelist() if is_image(name))
+    def _images(self) -> tuple[npt.NDArray[np.bytes_], npt.NDArray[np.int64]]:
+        """Names (N,), and places (N, 6), of all images.
+
+        As arrays: strings that are left where so much else was would keep all of its memory.
+        """
+        with _open_whole_zip(self.name) as archive:
+            images = [info for info in archive.infolist() if is_image(info.filename)]
+        names = np.array([info.orig_filename.encode() for info in images], np.bytes_)
+        places = np.empty((len(images), len(_PLACE)), np.int64)
+        for row, info in zip(places, images, strict=True):
+            row[:] = [getattr(info, key) for key in _PLACE]
+        return names, places
 
     def chunks(self, size: int) -> Iterator[Chunk]:
         """Chunks of `size` images, the last one smaller."""
-        for names in batched(self._names(), size):
-            yield ZipChunk(self.name, names)
+        names, places = self._images()
+        for start in range(0, len(names), size):
+            piece = slice(start, start + size)
+            found = tuple(name.decode() for name in names[piece].tolist())
+            yield ZipChunk(self.name, found, places[piece])
 
     def fingerprint(self) -> dict[str, Any]:
         """Say what changes when the input does."""
