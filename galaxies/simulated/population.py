@@ -20,6 +20,9 @@ Kind = Literal["elliptical", "lenticular", "spiral", "irregular"]
 Encounter = Literal["none", "nuclei", "pair", "tidal", "remnant"]
 
 SMALLEST = 3.0  # arcsec, Petrosian 90% radius, the limit of Galaxy Zoo 2
+# What the survey takes for sky near a bright galaxy is partly the galaxy: its radii come out small
+# (Blanton et al. 2011, AJ 142, 31).
+OVERSUBTRACTED = 0.92
 BRIGHTEST = 13.5  # r magnitude; brighter galaxies were shredded by the survey's deblender
 
 
@@ -129,9 +132,9 @@ class Traits:
 # Steep for early types, shallow for disks, as Shen et al. 2003 (MNRAS 343, 978) found; the values
 # are adjusted to the sizes of real cut-outs.
 TRAITS: dict[Kind, Traits] = {
-    "elliptical": Traits(0.31, -21.8, 0.8, 0.605, -0.25, 0.25),
-    "lenticular": Traits(0.19, -21.3, 0.8, 0.50, -0.22, 0.25),
-    "spiral": Traits(0.45, -21.2, 0.9, 0.70, -0.16, 0.26),
+    "elliptical": Traits(0.25, -21.8, 0.8, 0.605, -0.25, 0.25),
+    "lenticular": Traits(0.25, -21.3, 0.8, 0.48, -0.22, 0.25),
+    "spiral": Traits(0.45, -21.2, 0.9, 0.62, -0.16, 0.26),
     "irregular": Traits(0.05, -19.9, 0.9, 0.49, -0.16, 0.26),
 }
 
@@ -210,8 +213,8 @@ def _draw_shape(kind: Kind, radius: float, rng: np.random.Generator) -> dict[str
             "thickness": 1.0,
         }
     if kind == "lenticular":
-        fraction, sersic = rng.beta(4.0, 4.0), bounded_normal(rng, 3.0, 0.8, 1.5, 5.0)
-        size, thickness = rng.uniform(0.35, 0.8), rng.uniform(0.18, 0.32)
+        fraction, sersic = rng.beta(3.0, 4.5), bounded_normal(rng, 3.0, 0.8, 1.5, 5.0)
+        size, thickness = rng.uniform(0.3, 0.7), rng.uniform(0.12, 0.28)
     elif kind == "spiral":
         fraction, sersic = rng.beta(1.3, 4.5), bounded_normal(rng, 2.0, 0.8, 0.8, 4.0)
         size, thickness = rng.uniform(0.15, 0.45), rng.uniform(0.08, 0.22)
@@ -273,9 +276,9 @@ def _draw_structure(
     82). One early type in thirty has a lane of dust (Kaviraj et al. 2012, MNRAS 423, 49).
     """
     spiral, irregular = kind == "spiral", kind == "irregular"
-    strength = min(float(np.exp(rng.normal(np.log(0.5), 0.55))), 1.9)
+    strength = min(float(np.exp(rng.normal(np.log(0.55), 0.6))), 2.2)
     # Many disks, blue ones too, show next to nothing at this resolution.
-    calm = 0.2 if rng.random() < 0.42 else 1.0
+    calm = 0.2 if rng.random() < 0.5 else 1.0
     barred = rng.random() < {"spiral": 0.36, "lenticular": 0.15, "irregular": 0.2}.get(kind, 0.0)
     ringed = rng.random() < {"spiral": 0.10, "lenticular": 0.12}.get(kind, 0.0)
     patchiness = calm * rng.uniform(0.1, 0.5) * (2.2 if irregular else 1.0)
@@ -318,14 +321,14 @@ def _draw_encounter(kind: Kind, rng: np.random.Generator) -> dict[str, Any]:
     encounter = stages[rng.choice(len(stages), p=list(ENCOUNTERS.values()))]
     disturbance = 0.0
     if encounter in ("tidal", "remnant"):
-        disturbance = rng.uniform(0.2, 0.7)
+        disturbance = rng.uniform(0.15, 0.55)
     elif encounter == "pair" or kind == "irregular":
-        disturbance = rng.uniform(0.0, 0.35)
+        disturbance = rng.uniform(0.0, 0.3)
     tailed = rng.random() < {"tidal": 1.0, "remnant": 0.7, "pair": 0.25, "nuclei": 0.3}.get(
         encounter, 0.0
     )
     alone = encounter in ("none", "remnant") or (encounter == "tidal" and rng.random() < 0.25)
-    near, far = {"nuclei": (0.25, 0.95), "pair": (0.9, 2.6)}.get(encounter, (0.4, 2.6))
+    near, far = {"nuclei": (0.4, 1.1), "pair": (0.9, 2.6)}.get(encounter, (0.4, 2.6))
     return {
         "disturbance": float(disturbance),
         "twist": float(rng.normal(0.0, 0.5) * disturbance),
@@ -333,9 +336,9 @@ def _draw_encounter(kind: Kind, rng: np.random.Generator) -> dict[str, Any]:
         "partner_flux": 0.0 if alone else float(6.0 ** rng.uniform(-1.0, 0.1)),
         "partner_distance": float(rng.uniform(near, far)),
         "partner_direction": float(rng.uniform(0.0, 2 * np.pi)),
-        "partner_radius": float(np.exp(rng.normal(-0.6 if encounter == "nuclei" else -0.3, 0.3))),
+        "partner_radius": float(np.exp(rng.normal(-0.9 if encounter == "nuclei" else -0.3, 0.3))),
         "partner_axis_ratio": float(rng.uniform(0.25, 1.0)),
-        "partner_sersic": float(rng.choice([1.0, 1.5, 2.5, 4.0])),
+        "partner_sersic": float(rng.choice([2.5, 4.0] if encounter == "nuclei" else [1.0, 1.5, 2.5, 4.0])),
         "partner_blueness": float(abs(rng.normal(0.0, 0.2))),
         "tails": int(rng.choice([1, 2], p=[0.55, 0.45])) if tailed else 0,
         "tail_fraction": float(rng.uniform(0.03, 0.2)) if tailed else 0.0,
@@ -377,7 +380,7 @@ def petrosian_r90(galaxy: Galaxy, seeing_fwhm: float) -> float:
     below = np.flatnonzero((local < 0.2 * within) & (within > 0.2))
     petrosian = radii[below[0]] if below.size else radii[-1]
     total = np.interp(2 * petrosian, distances, flux)
-    return float(np.interp(0.9 * total, flux, distances))
+    return OVERSUBTRACTED * float(np.interp(0.9 * total, flux, distances))
 
 
 def _sersic_points(index: float, radius: float, axis_ratio: float, count: int = 1500) -> Floats:

@@ -195,7 +195,7 @@ def _push(
     shove = [np.zeros_like(along), np.zeros_like(along)]
     for push in shove:
         for _ in range(3):
-            wave = rng.normal(0.0, 0.9, 2)
+            wave = rng.normal(0.0, 0.55, 2)
             push += np.sin(wave[0] * turned + wave[1] * across + rng.uniform(0, 2 * np.pi))
     strength = 0.9 * galaxy.disturbance
     return turned + strength * shove[0], across + 0.6 * strength * shove[1]

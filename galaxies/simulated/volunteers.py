@@ -34,8 +34,9 @@ class Appearance:
     the seeing; `sharpness` the galaxy's visible radius in seeing disks; `disk_share` the disk's
     share of light and `bulge_share` that of the bulge in the visible galaxy. `asymmetry` is what
     changes in a turn by 180 degrees, and `tails` what tails add to the picture, both relative to
-    the galaxy's grey levels. `crowding` is how bright other galaxies are beside this one, and
-    `starlight` likewise for stars. `pitch` (degrees), `arm_number`, `boxiness` and `irregular` are
+    the galaxy's grey levels. `crowding` is how bright other galaxies are beside this one,
+    `starlight` likewise for stars, and `partner` the contrast of these other galaxies: a second
+    nucleus that is blurred into the first is none. `pitch` (degrees), `arm_number`, `boxiness` and `irregular` are
     the galaxy's own; how well they are seen depends on the contrasts.
     """
 
@@ -52,6 +53,7 @@ class Appearance:
     asymmetry: float = 0.0
     tails: float = 0.0
     crowding: float = 0.0
+    partner: float = 0.0
     starlight: float = 0.0
     pitch: float = 20.0
     arm_number: int = 2
@@ -117,6 +119,10 @@ def look(
     def beside(name: str) -> float:
         return float((near * grey_level(layers[name])).sum() / (near * grey).sum())
 
+    others = grey_level(own + layers["neighbours"] + layers["partner"])
+    bumps = gaussian_filter(others - grey, 0.35 * beam, truncate=2.5)
+    bumps -= gaussian_filter(others - grey, 2.0 * beam, truncate=2.5)
+    close = near > 0.1
     tails = grey_level(own + np.clip(layers["tails"], 0, None)) - grey
     return Appearance(
         contrast=contrast(smooth),
@@ -128,6 +134,7 @@ def look(
         asymmetry=float(difference / whole),
         tails=float(np.clip(tails - 4.0, 0.0, None).sum() / whole),
         crowding=beside("neighbours") + beside("partner"),
+        partner=float(np.sqrt(np.mean(bumps[close] ** 2))) / noise_factor,
         starlight=beside("stars"),
         boxiness=galaxy.boxiness,
         irregular=galaxy.kind == "irregular",
@@ -151,7 +158,7 @@ def seen_edge_on(appearance: Appearance) -> float:
 
     Needs to be sharp: a small, blurred one could be either. Without a bulge, it is a cigar to some.
     """
-    limit = 0.33 + 0.04 * np.clip(np.log(appearance.sharpness / 4), -1, 1)
+    limit = 0.35 + 0.04 * np.clip(np.log(appearance.sharpness / 4), -1, 1)
     thin = rising(limit, appearance.axis_ratio, 0.055)
     sharp = np.clip(0.52 + 0.45 * np.log(appearance.sharpness / 4), 0.15, 0.95)
     disk_like = 0.25 + 0.75 * min(1.0, 1.4 * appearance.disk_share)
@@ -161,8 +168,9 @@ def seen_edge_on(appearance: Appearance) -> float:
 
 
 def seen_structure(appearance: Appearance) -> float:
-    """Chance that arms, bar, ring or knots are noticed."""
-    return noticed(appearance.contrast, 1.25 * CLEAR)
+    """Chance that arms, bar, ring or knots are noticed; of a thin disk one sees the edge."""
+    thin = rising(0.40, appearance.axis_ratio, 0.07)
+    return noticed(appearance.contrast * (1 - 0.6 * thin), 1.45 * CLEAR)
 
 
 def chance_of_features(appearance: Appearance) -> float:
@@ -180,18 +188,17 @@ def chance_of_features(appearance: Appearance) -> float:
 def odd_features(appearance: Appearance) -> dict[str, float]:
     """Chance that one volunteer sees each odd feature, by Kaggle's column."""
     tidal = noticed(appearance.tails, 0.12)
-    shape = noticed(appearance.asymmetry, 0.33, 3.5)
-    irregular = shape * (0.7 if appearance.irregular else 0.25) + 0.15 * appearance.irregular
+    shape = noticed(appearance.asymmetry, 0.45, 4.0)
+    irregular = shape * (0.6 if appearance.irregular else 0.15) + 0.08 * appearance.irregular
+    partner = noticed(appearance.crowding, 0.27, 2.6) * noticed(appearance.partner, CLEAR)
     return {
-        "Class8.1": 0.85 * noticed(appearance.ring, 1.2 * CLEAR),
-        "Class8.2": 0.008,
-        "Class8.3": 0.01 + 0.25 * shape + 0.15 * tidal,
-        "Class8.4": 0.006 + 0.7 * irregular,
-        "Class8.5": 0.03 + 0.3 * noticed(appearance.starlight, 0.22),
-        "Class8.6": 0.01
-        + 0.85 * noticed(appearance.crowding, 0.33, 2.4) * (1 + 0.12 * tidal)
-        + 0.3 * tidal * (1 - noticed(appearance.crowding, 0.33, 2.4)),
-        "Class8.7": 0.003 + 0.25 * noticed(appearance.lane, 2.2 * CLEAR),
+        "Class8.1": 0.8 * noticed(appearance.ring, 1.5 * CLEAR),
+        "Class8.2": 0.006,
+        "Class8.3": 0.006 + 0.15 * shape + 0.12 * tidal,
+        "Class8.4": 0.004 + 0.7 * irregular,
+        "Class8.5": 0.035 + 0.4 * noticed(appearance.starlight, 0.2),
+        "Class8.6": 0.008 + 0.88 * partner + 0.3 * tidal * (1 - partner),
+        "Class8.7": 0.002 + 0.25 * noticed(appearance.lane, 2.2 * CLEAR),
     }
 
 
@@ -210,24 +217,23 @@ def chances(appearance: Appearance, artifact: float) -> dict[int, Floats]:
         By the question's number; each adds up to 1.
     """
     features = chance_of_features(appearance)
-    thin, structure = seen_edge_on(appearance), seen_structure(appearance)
-    edge_on = thin * (1 - 0.6 * structure) / max(features, thin, 1e-6)
     ratio = appearance.axis_ratio
-    arms = noticed(appearance.arms, 1.1 * CLEAR, 1.8)
-    cigar, round_ = rising(0.42, ratio, 0.05), 0.9 * rising(ratio, 0.78, 0.09)
+    arms = noticed(appearance.arms, 1.05 * CLEAR, 2.4)
+    edge_on = 0.02 + 0.96 * rising(0.41, ratio, 0.05)
+    cigar, round_ = rising(0.45, ratio, 0.055), 0.9 * rising(ratio, 0.78, 0.09)
     # How prominent the bulge is: four steps along one line, blurred.
-    prominence = 6.5 * appearance.bulge_share**0.6 - 2.6
-    bulge = np.array([rising(limit, prominence, 0.7) for limit in (-1.7, 0.6, 2.3)])
+    prominence = 6.5 * appearance.bulge_share**0.6 - 1.9
+    bulge = np.array([rising(limit, prominence, 0.65) for limit in (-1.8, 0.7, 2.5)])
     rounded = noticed(appearance.bulge_share, 0.10, 1.8)
     boxy = 0.12 + 0.4 * appearance.boxiness * rounded
     # Between tight, medium and loose people agree only where the arms are plain.
     blurred = 5.5 + 7 * (1 - arms)
-    winding = np.exp(-(((appearance.pitch - np.array([9.0, 17.0, 26.0])) / blurred) ** 2) / 2)
+    winding = np.exp(-(((appearance.pitch - np.array([12.0, 21.0, 31.0])) / blurred) ** 2) / 2)
     odd = odd_features(appearance)
     anything = 1 - float(np.prod([1 - share for share in odd.values()]))
     return {
         1: _shares((1 - features) * (1 - artifact), features * (1 - artifact), artifact),
-        2: _shares(edge_on, 1 - edge_on),
+        2: _choice(edge_on),
         3: _choice(0.07 + 0.83 * noticed(appearance.bar, 0.8 * CLEAR)),
         4: _choice(0.10 + 0.88 * arms),
         5: np.diff(np.array([0.0, *bulge, 1.0])),
