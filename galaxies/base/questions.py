@@ -295,6 +295,37 @@ def tree_errors(columns: Shares) -> npt.NDArray[np.float64]:
     return np.abs(np.stack(sums, axis=-1) - shares_asked(columns))
 
 
+def most_said(columns: Shares) -> tuple[str, ...]:
+    """Follow the answer that most gave from question to question.
+
+    Parameters
+    ----------
+    columns
+        Kaggle's columns (37,) of one galaxy; NaN where a survey does not answer.
+
+    Returns
+    -------
+    tuple of str
+        Columns in the order of asking: a question is among them if it is asked of all or after
+        an answer that is. One that a survey does not answer is not.
+
+    Examples
+    --------
+    >>> shares = np.zeros(37)
+    >>> given = ("Class1.1", "Class7.3", "Class6.2")
+    >>> shares[[COLUMNS.index(column) for column in given]] = 0.9
+    >>> [ANSWERS[column].words for column in most_said(shares)]
+    ['smooth', 'cigar-shaped', 'nothing odd']
+    """
+    said: list[str] = []
+    for question in in_order_of_asking():
+        answers = columns[question.places]
+        asked = question.asked_after is None or question.asked_after in said
+        if asked and not np.isnan(answers).any() and answers.sum() > 0:
+            said.append(question.columns[int(np.argmax(answers))])
+    return tuple(said)
+
+
 def most_voted(votes: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
     """Find what most volunteers saw.
 

@@ -44,7 +44,7 @@ def read_votes(path: Path) -> pd.DataFrame:
 
 
 def read_answers(path: Path) -> pd.DataFrame:
-    """Read and check the volunteers' answers to all of Galaxy Zoo's questions.
+    r"""Read and check the volunteers' answers to all of Galaxy Zoo's questions.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def read_answers(path: Path) -> pd.DataFrame:
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder, "votes.csv")
-    ...     _ = path.write_text("GalaxyID,Class6.1,Class6.2\\n7,0.25,0.75\\n8,,\\n")
+    ...     _ = path.write_text("GalaxyID,Class6.1,Class6.2\n7,0.25,0.75\n8,,\n")
     ...     answers = read_answers(path)
     >>> answers[["galaxy_id", "Class1.1", "Class6.1"]].to_numpy().tolist()
     [[7.0, nan, 0.25], [8.0, nan, nan]]
@@ -131,7 +131,9 @@ def _read_ids(path: Path, table: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
-def _read_shares(path: Path, table: pd.DataFrame, column: str, *, blank: bool) -> "pd.Series[float]":
+def _read_shares(
+    path: Path, table: pd.DataFrame, column: str, *, blank: bool
+) -> "pd.Series[float]":
     """Check a column of shares, and give it as float32; NaN for a blank cell where one may be."""
     found = table[column].str.strip()
     numbers = pd.to_numeric(found, errors="coerce")

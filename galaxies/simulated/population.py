@@ -37,8 +37,9 @@ class Galaxy:
     pushed about, are in disk scale lengths; `twist` is how far it is turned per scale length.
     `encounter` is what the galaxy goes through: another nucleus in the same envelope, a partner
     close by, one that draws out tails, or what a merger has left. The partner's flux is relative to
-    the galaxy's, its distance and the tails' length are in half-light radii, `tail_fraction` is the
-    light in all tails relative to the galaxy's.
+    the galaxy's, its distance and the tails' length are in half-light radii; `off_centre` is how far
+    the middle of the frame lies from the galaxy towards the partner, as a share of the distance.
+    `tail_fraction` is the light in all tails relative to the galaxy's.
     """
 
     kind: Kind
@@ -85,6 +86,7 @@ class Galaxy:
     partner_axis_ratio: float
     partner_sersic: float
     partner_blueness: float
+    off_centre: float
     tails: int
     tail_fraction: float
     tail_length: float
@@ -132,8 +134,8 @@ class Traits:
 # Steep for early types, shallow for disks, as Shen et al. 2003 (MNRAS 343, 978) found; the values
 # are adjusted to the sizes of real cut-outs.
 TRAITS: dict[Kind, Traits] = {
-    "elliptical": Traits(0.25, -21.8, 0.8, 0.605, -0.25, 0.25),
-    "lenticular": Traits(0.25, -21.3, 0.8, 0.48, -0.22, 0.25),
+    "elliptical": Traits(0.21, -21.8, 0.8, 0.605, -0.25, 0.25),
+    "lenticular": Traits(0.29, -21.3, 0.8, 0.48, -0.22, 0.25),
     "spiral": Traits(0.45, -21.2, 0.9, 0.62, -0.16, 0.26),
     "irregular": Traits(0.05, -19.9, 0.9, 0.49, -0.16, 0.26),
 }
@@ -178,7 +180,7 @@ def draw_galaxy(rng: np.random.Generator, faintest: float) -> Galaxy:
     radius = float(np.clip(kpc / np.interp(redshift, redshifts, scales), 1.2, 16.0))
     inclination = float(np.arccos(rng.uniform(0.0, 1.0)))
 
-    shape = _draw_shape(kind, radius, rng)
+    shape = _draw_shape(kind, radius, inclination, rng)
     red_g_r = 0.73 + 1.6 * redshift - 0.02 * (absolute + 21.5) + rng.normal(0.0, 0.06)
     colours = _draw_colours(kind, red_g_r, redshift, shape["bulge_fraction"], inclination, rng)
     return Galaxy(
@@ -196,7 +198,9 @@ def draw_galaxy(rng: np.random.Generator, faintest: float) -> Galaxy:
     )
 
 
-def _draw_shape(kind: Kind, radius: float, rng: np.random.Generator) -> dict[str, Any]:
+def _draw_shape(
+    kind: Kind, radius: float, inclination: float, rng: np.random.Generator
+) -> dict[str, Any]:
     """Draw the bulge (an elliptical is all bulge) and the thickness of the disk.
 
     Some 45% of the bulges of edge-on disks are boxy or shaped like a peanut (Luetticke, Dettmar &
@@ -224,12 +228,14 @@ def _draw_shape(kind: Kind, radius: float, rng: np.random.Generator) -> dict[str
         fraction, sersic = rng.uniform(0.0, 0.1), 1.0
         size, thickness = 0.2, rng.uniform(0.2, 0.45)
     boxy = kind != "irregular" and rng.random() < 0.35
+    # An oblate bulge, as it looks from the side.
+    flattening = bounded_normal(rng, 0.68, 0.12, 0.4, 1.0)
     return {
         "boxiness": float(rng.uniform(0.3, 1.0)) if boxy else 0.0,
         "bulge_fraction": float(fraction),
         "bulge_sersic": sersic,
         "bulge_radius": radius * float(size),
-        "axis_ratio": bounded_normal(rng, 0.85, 0.1, 0.6, 1.0),
+        "axis_ratio": float(np.hypot(np.cos(inclination), flattening * np.sin(inclination))),
         "thickness": float(thickness),
     }
 
@@ -338,8 +344,11 @@ def _draw_encounter(kind: Kind, rng: np.random.Generator) -> dict[str, Any]:
         "partner_direction": float(rng.uniform(0.0, 2 * np.pi)),
         "partner_radius": float(np.exp(rng.normal(-0.9 if encounter == "nuclei" else -0.3, 0.3))),
         "partner_axis_ratio": float(rng.uniform(0.25, 1.0)),
-        "partner_sersic": float(rng.choice([2.5, 4.0] if encounter == "nuclei" else [1.0, 1.5, 2.5, 4.0])),
+        "partner_sersic": float(
+            rng.choice([2.5, 4.0] if encounter == "nuclei" else [1.0, 1.5, 2.5, 4.0])
+        ),
         "partner_blueness": float(abs(rng.normal(0.0, 0.2))),
+        "off_centre": float(rng.uniform(0.0, 0.6)) if encounter == "nuclei" else 0.0,
         "tails": int(rng.choice([1, 2], p=[0.55, 0.45])) if tailed else 0,
         "tail_fraction": float(rng.uniform(0.03, 0.2)) if tailed else 0.0,
         "tail_length": float(rng.uniform(1.5, 5.0)),

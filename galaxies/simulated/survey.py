@@ -89,13 +89,21 @@ def draw_scene(
     """
     seeing = bands[1].fwhm
     size = int(np.ceil(FRAME * CUT_OUT_SCALE * galaxy.petrosian_r90 / PIXEL))
-    own = galaxy_light(galaxy, bands, size, rng)
-    field = field_light(galaxy, bands, size, rng)
-    dust = dust_lane(galaxy, size, seeing)
+    # Two nuclei that the survey takes for one source: the frame's middle is between them.
+    away = galaxy.off_centre * galaxy.partner_distance * galaxy.half_light_radius / PIXEL
+    direction = np.array([np.sin(galaxy.partner_direction), np.cos(galaxy.partner_direction)])
+    down, right = np.round(away * direction).astype(int)
+    margin = max(abs(down), abs(right))
+    full = size + 2 * margin
+    own = galaxy_light(galaxy, bands, full, rng)
+    field = field_light(galaxy, bands, full, rng)
+    dust = dust_lane(galaxy, full, seeing)
     layers = {name: layer * dust[1] for name, layer in own.layers.items()} | dict(field.layers)
     appearance = look(galaxy, layers, dust[1], seeing / PIXEL, noise_factor)
-    light = np.clip(own.bands, 0.0, None) * dust + field.bands + stray_light(size, rng)
-    return Light(light, layers), appearance
+    light = np.clip(own.bands, 0.0, None) * dust + field.bands + stray_light(full, rng)
+    frame = (slice(margin + down, margin + down + size), slice(margin + right, margin + right + size))
+    cut = {name: layer[frame] for name, layer in layers.items()}
+    return Light(light[:, *frame], cut), appearance
 
 
 def spoil(light: Floats, artifact: Artifact, rng: np.random.Generator) -> Floats:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, map_coordinates
 
 from galaxies.base.arrays import Floats
 from galaxies.base.questions import COLUMNS, QUESTIONS, down_the_tree, in_order_of_asking
@@ -35,9 +35,10 @@ class Appearance:
     share of light and `bulge_share` that of the bulge in the visible galaxy. `asymmetry` is what
     changes in a turn by 180 degrees, and `tails` what tails add to the picture, both relative to
     the galaxy's grey levels. `crowding` is how bright other galaxies are beside this one,
-    `starlight` likewise for stars, and `partner` the contrast of these other galaxies: a second
-    nucleus that is blurred into the first is none. `pitch` (degrees), `arm_number`, `boxiness` and `irregular` are
-    the galaxy's own; how well they are seen depends on the contrasts.
+    `starlight` likewise for stars; `partner` is the contrast of these other galaxies and `dip`, in
+    grey levels, how much darker it is between the brightest of them and this one: a second nucleus
+    that is blurred into the first is none. `pitch` (degrees), `arm_number`, `boxiness` and
+    `irregular` are the galaxy's own; how well they are seen depends on the contrasts.
     """
 
     contrast: float = 0.0
@@ -54,6 +55,7 @@ class Appearance:
     tails: float = 0.0
     crowding: float = 0.0
     partner: float = 0.0
+    dip: float = 0.0
     starlight: float = 0.0
     pitch: float = 20.0
     arm_number: int = 2
@@ -83,7 +85,6 @@ def look(
     grey = grey_level(own)
     smooth = np.clip(layers["bulge"] + layers["disk"], 0.0, None)
     seen = grey_level(smooth) > FAINTEST_SEEN
-    other = {"pitch": float(np.rad2deg(galaxy.pitch)), "arm_number": galaxy.arms}
     if not seen.any():
         return Appearance(disk_share=galaxy.disk_fraction)
 
@@ -103,11 +104,9 @@ def look(
         detail -= gaussian_filter(difference, 3.0 * beam, truncate=2.5)
         return float(np.sqrt(np.mean(detail[seen[part]] ** 2))) / noise_factor
 
-    contrasts = {
-        name: contrast(own - layers[name])
-        for name in ("arms", "bar", "ring", "knots")
-        if layers[name].any()
-    }
+    def contrast_of(name: str) -> float:
+        return contrast(own - layers[name]) if layers[name].any() else 0.0
+
     weights = grey_level(smooth[seen])
     covariance = np.cov(np.stack([rows, columns]).astype(np.float64), aweights=weights)
     minor, major = np.linalg.eigvalsh(np.atleast_2d(covariance))
@@ -119,9 +118,10 @@ def look(
     def beside(name: str) -> float:
         return float((near * grey_level(layers[name])).sum() / (near * grey).sum())
 
-    others = grey_level(own + layers["neighbours"] + layers["partner"])
-    bumps = gaussian_filter(others - grey, 0.35 * beam, truncate=2.5)
-    bumps -= gaussian_filter(others - grey, 2.0 * beam, truncate=2.5)
+    others = layers["neighbours"] + layers["partner"]
+    together = grey_level(own + others)
+    bumps = gaussian_filter(together - grey, 0.35 * beam, truncate=2.5)
+    bumps -= gaussian_filter(together - grey, 2.0 * beam, truncate=2.5)
     close = near > 0.1
     tails = grey_level(own + np.clip(layers["tails"], 0, None)) - grey
     return Appearance(
@@ -135,12 +135,27 @@ def look(
         tails=float(np.clip(tails - 4.0, 0.0, None).sum() / whole),
         crowding=beside("neighbours") + beside("partner"),
         partner=float(np.sqrt(np.mean(bumps[close] ** 2))) / noise_factor,
+        dip=_dip(together, np.where(close, others, 0.0)) / noise_factor,
         starlight=beside("stars"),
         boxiness=galaxy.boxiness,
         irregular=galaxy.kind == "irregular",
-        **other,
-        **contrasts,
+        pitch=float(np.rad2deg(galaxy.pitch)),
+        arm_number=galaxy.arms,
+        arms=contrast_of("arms"),
+        bar=contrast_of("bar"),
+        ring=contrast_of("ring"),
+        knots=contrast_of("knots"),
     )
+
+
+def _dip(grey: Floats, others: Floats) -> float:
+    """How much darker it is between the middle and the brightest other galaxy than at both."""
+    size = len(grey)
+    middle = np.array([(size - 1) / 2] * 2)
+    peak = np.array(np.unravel_index(np.argmax(others), others.shape), dtype=np.float64)
+    path = np.linspace(middle, peak, 33)
+    between = map_coordinates(grey, path.T, order=1)
+    return float(max(min(between[0], between[-1]) - between.min(), 0.0))
 
 
 def noticed(strength: float, half: float, steepness: float = 2.2) -> float:
@@ -160,7 +175,7 @@ def seen_edge_on(appearance: Appearance) -> float:
     """
     limit = 0.35 + 0.04 * np.clip(np.log(appearance.sharpness / 4), -1, 1)
     thin = rising(limit, appearance.axis_ratio, 0.055)
-    sharp = np.clip(0.52 + 0.45 * np.log(appearance.sharpness / 4), 0.15, 0.95)
+    sharp = np.clip(0.45 + 0.5 * np.log(appearance.sharpness / 4), 0.15, 0.95)
     disk_like = 0.25 + 0.75 * min(1.0, 1.4 * appearance.disk_share)
     bulge = 0.7 + 0.3 * min(1.0, appearance.bulge_share / 0.2)
     lane = noticed(appearance.lane, CLEAR)
@@ -190,7 +205,8 @@ def odd_features(appearance: Appearance) -> dict[str, float]:
     tidal = noticed(appearance.tails, 0.12)
     shape = noticed(appearance.asymmetry, 0.45, 4.0)
     irregular = shape * (0.6 if appearance.irregular else 0.15) + 0.08 * appearance.irregular
-    partner = noticed(appearance.crowding, 0.27, 2.6) * noticed(appearance.partner, CLEAR)
+    partner = noticed(appearance.crowding, 0.25, 2.6) * noticed(appearance.partner, CLEAR)
+    partner *= 0.35 + 0.65 * noticed(appearance.dip, 4.0)
     return {
         "Class8.1": 0.8 * noticed(appearance.ring, 1.5 * CLEAR),
         "Class8.2": 0.006,
