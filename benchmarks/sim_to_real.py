@@ -2,7 +2,7 @@
 
 First the mean and the spread of each of Galaxy Zoo's 37 columns, simulated beside real. Then a
 compact network, from random weights, learns all eleven questions from a simulated survey alone (a
-fifth of which validates and a fifth is held back) and is scored on every galaxy of the real
+tenth of which validates and a fifth is held back) and is scored on every galaxy of the real
 surveys: on the first question where they answer it, on all 37 columns where they have them, and on
 telling mergers from other galaxies. No real galaxy trains anything here.
 
@@ -42,6 +42,8 @@ Shares = npt.NDArray[np.float64]
 
 REAL = ("gz1", "gz2", "kaggle")
 """Surveys that answer the first question or more."""
+
+ZOOM = 0.35
 
 MERGERS, OTHERS = "mergers", "gz1b"
 """A survey of mergers, and one of galaxies from the same source."""
@@ -122,7 +124,7 @@ def learn(
         validation_data=GalaxyBatches(images, validation, counts[validation], recipe.batch),
         epochs=recipe.epochs,
         shuffle=False,
-        verbose=2,
+        verbose=0,
         callbacks=[
             keras.callbacks.EarlyStopping(
                 monitor="val_loss", patience=recipe.epochs, restore_best_weights=True
@@ -214,7 +216,8 @@ def main() -> None:
         parser.error("name the folder of the real surveys by --real or $GALAXY_DATA")
     settings = load_settings()
     # From random weights: the network that trainings start from knows simulated galaxies already.
-    update: dict[str, object] = {"start": None, "learning_rate": 0.003}
+    # Frames of other surveys are not cut at Galaxy Zoo 2's scale: sizes are drawn from far apart.
+    update: dict[str, object] = {"start": None, "learning_rate": 0.003, "zoom": ZOOM}
     if options.epochs is not None:
         update["epochs"] = options.epochs
     residual = settings.cnn.residual.model_copy(update=update)
@@ -230,7 +233,7 @@ def main() -> None:
     counts = pd.read_parquet(options.simulated / ANSWERS_FILE).set_index("galaxy_id")
     counted = counts.loc[simulated.galaxy_id, list(COLUMNS)].to_numpy(np.float64)
     order = np.random.default_rng(settings.split.seed).permutation(len(simulated.images))
-    test, validation, train = np.split(order, [len(order) // 5, len(order) // 5 + len(order) // 6])
+    test, validation, train = np.split(order, [len(order) // 5, 3 * len(order) // 10])
     network = learn(simulated.images, counted, (train, validation), settings)
     held_back = Survey(*(part[test] for part in simulated))
     content: dict[str, Any] = {"scores": judge(network, held_back, real)}

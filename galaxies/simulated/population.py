@@ -37,8 +37,9 @@ class Galaxy:
     pushed about, are in disk scale lengths; `twist` is how far it is turned per scale length.
     `encounter` is what the galaxy goes through: another nucleus in the same envelope, a partner
     close by, one that draws out tails, or what a merger has left. The partner's flux is relative to
-    the galaxy's, its distance and the tails' length are in half-light radii; `off_centre` is how far
-    the middle of the frame lies from the galaxy towards the partner, as a share of the distance.
+    the galaxy's, its distance and the tails' length are in half-light radii; `off_centre` is how
+    far the middle of the frame lies from the galaxy towards the partner, as a share of the
+    distance.
     `tail_fraction` is the light in all tails relative to the galaxy's.
     """
 
@@ -143,10 +144,10 @@ TRAITS: dict[Kind, Traits] = {
 # What galaxies go through. Two in a hundred nearby galaxies merge (Darg et al. 2010, MNRAS 401,
 # 1043); many more have a neighbour in front or behind that people take for a partner.
 ENCOUNTERS: dict[Encounter, float] = {
-    "none": 0.845,
-    "nuclei": 0.045,
-    "pair": 0.065,
-    "tidal": 0.025,
+    "none": 0.81,
+    "nuclei": 0.06,
+    "pair": 0.075,
+    "tidal": 0.035,
     "remnant": 0.02,
 }
 
@@ -409,10 +410,14 @@ def _sersic_points(index: float, radius: float, axis_ratio: float, count: int = 
 def draw_target(rng: np.random.Generator, faintest: float, seeing_fwhm: float) -> Galaxy:
     """Draw a galaxy that is large enough for Galaxy Zoo 2, and record its Petrosian radius.
 
-    Smaller ones are drawn again.
+    The radius is the one that the survey measures: a little off, and much too small where the
+    deblender has shredded a large galaxy (Strauss et al. 2002, section 4.3), whose frame then shows
+    it too close. Smaller galaxies are drawn again.
     """
     while True:
         galaxy = draw_galaxy(rng, faintest)
-        radius = petrosian_r90(galaxy, seeing_fwhm)
+        radius = petrosian_r90(galaxy, seeing_fwhm) * float(np.exp(rng.normal(0.0, 0.10)))
+        if rng.random() < 0.06:
+            radius *= rng.uniform(0.5, 0.85)
         if radius > SMALLEST:
             return replace(galaxy, petrosian_r90=radius)

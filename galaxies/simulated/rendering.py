@@ -253,7 +253,7 @@ def spiral_pattern(
     if galaxy.lopsidedness > 0:
         heavier = np.cos(angle - np.float32(lopsided)) * np.clip(radius / 2, 0, 1.5)
         pattern += np.float32(galaxy.lopsidedness) * heavier
-    return np.maximum(pattern, -0.9).astype(np.float64)
+    return np.asarray(np.maximum(pattern, -0.9), dtype=np.float64)
 
 
 def ring_pattern(galaxy: Galaxy, radius: Floats) -> Floats:
@@ -293,9 +293,7 @@ def partner_light(galaxy: Galaxy, band: Band, size: int, rng: np.random.Generato
     place = galaxy.partner_distance * galaxy.half_light_radius
     profile = sersic_profile(
         galaxy.partner_sersic, radius, galaxy.partner_axis_ratio, rng.uniform(0, np.pi)
-    ).shift(
-        place * np.cos(galaxy.partner_direction), place * np.sin(galaxy.partner_direction)
-    )
+    ).shift(place * np.cos(galaxy.partner_direction), place * np.sin(galaxy.partner_direction))
     magnitude = galaxy.r_magnitude - 2.5 * np.log10(galaxy.partner_flux)
     flux = colours(magnitude, galaxy.bulge_g_r - galaxy.partner_blueness, galaxy.bulge_r_i)
     return flux[:, None, None] * draw_profile(profile, band, size)

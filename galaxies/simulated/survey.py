@@ -101,7 +101,10 @@ def draw_scene(
     layers = {name: layer * dust[1] for name, layer in own.layers.items()} | dict(field.layers)
     appearance = look(galaxy, layers, dust[1], seeing / PIXEL, noise_factor)
     light = np.clip(own.bands, 0.0, None) * dust + field.bands + stray_light(full, rng)
-    frame = (slice(margin + down, margin + down + size), slice(margin + right, margin + right + size))
+    frame = (
+        slice(margin + down, margin + down + size),
+        slice(margin + right, margin + right + size),
+    )
     cut = {name: layer[frame] for name, layer in layers.items()}
     return Light(light[:, *frame], cut), appearance
 
@@ -209,8 +212,8 @@ def simulate_survey(folder: Path, settings: SimulateSettings, workers: int) -> N
     """Write a simulated survey.
 
     Beside the images and the vote fractions stand `answers.parquet`, how many volunteers gave each
-    answer, and, for judging and never for training, `truth.parquet`, what each galaxy really is, and
-    `components.npz`, where in its image the light of each component lies.
+    answer, and, for judging and never for training, `truth.parquet`, what each galaxy really is,
+    and `components.npz`, where in its image the light of each component lies.
 
     Parameters
     ----------
@@ -231,9 +234,7 @@ def simulate_survey(folder: Path, settings: SimulateSettings, workers: int) -> N
         ):
             progress = tqdm(_cutouts(settings, workers), "simulate", len(ids), unit=" galaxies")
             for galaxy_id, cutout in zip(ids.tolist(), progress, strict=True):
-                archive.writestr(
-                    zip_member(f"{_FOLDER}/{galaxy_id}.jpg"), cutout.jpeg
-                )
+                archive.writestr(zip_member(f"{_FOLDER}/{galaxy_id}.jpg"), cutout.jpeg)
                 add_components(galaxy_id, cutout.components)
                 votes.append(cutout.votes)
                 truths.append({"galaxy_id": galaxy_id, **cutout.truth})

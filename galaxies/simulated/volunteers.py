@@ -102,7 +102,7 @@ def look(
         difference = grey[part] - grey_level(np.clip(without[part], 0.0, None))
         detail = gaussian_filter(difference, 0.35 * beam, truncate=2.5)
         detail -= gaussian_filter(difference, 3.0 * beam, truncate=2.5)
-        return float(np.sqrt(np.mean(detail[seen[part]] ** 2))) / noise_factor
+        return float(np.sqrt(np.mean(detail[seen[part]] ** 2)) / noise_factor)
 
     def contrast_of(name: str) -> float:
         return contrast(own - layers[name]) if layers[name].any() else 0.0
@@ -160,7 +160,7 @@ def _dip(grey: Floats, others: Floats) -> float:
 
 def noticed(strength: float, half: float, steepness: float = 2.2) -> float:
     """Share of people who notice something; one half at the strength `half`."""
-    return 1 / (1 + (half / max(strength, 1e-6)) ** steepness)
+    return float(1 / (1 + (half / max(strength, 1e-6)) ** steepness))
 
 
 def rising(value: float, middle: float, width: float) -> float:
@@ -205,7 +205,7 @@ def odd_features(appearance: Appearance) -> dict[str, float]:
     tidal = noticed(appearance.tails, 0.12)
     shape = noticed(appearance.asymmetry, 0.45, 4.0)
     irregular = shape * (0.6 if appearance.irregular else 0.15) + 0.08 * appearance.irregular
-    partner = noticed(appearance.crowding, 0.25, 2.6) * noticed(appearance.partner, CLEAR)
+    partner = noticed(appearance.crowding, 0.22, 2.6) * noticed(appearance.partner, 0.9 * CLEAR)
     partner *= 0.35 + 0.65 * noticed(appearance.dip, 4.0)
     return {
         "Class8.1": 0.8 * noticed(appearance.ring, 1.5 * CLEAR),
@@ -213,7 +213,7 @@ def odd_features(appearance: Appearance) -> dict[str, float]:
         "Class8.3": 0.006 + 0.15 * shape + 0.12 * tidal,
         "Class8.4": 0.004 + 0.7 * irregular,
         "Class8.5": 0.035 + 0.4 * noticed(appearance.starlight, 0.2),
-        "Class8.6": 0.008 + 0.88 * partner + 0.3 * tidal * (1 - partner),
+        "Class8.6": 0.008 + 0.93 * partner + 0.4 * tidal * (1 - partner),
         "Class8.7": 0.002 + 0.25 * noticed(appearance.lane, 2.2 * CLEAR),
     }
 
@@ -240,7 +240,7 @@ def chances(appearance: Appearance, artifact: float) -> dict[int, Floats]:
     # How prominent the bulge is: four steps along one line, blurred.
     prominence = 6.5 * appearance.bulge_share**0.6 - 1.9
     bulge = np.array([rising(limit, prominence, 0.65) for limit in (-1.8, 0.7, 2.5)])
-    rounded = noticed(appearance.bulge_share, 0.10, 1.8)
+    rounded = noticed(appearance.bulge_share, 0.07, 1.8)
     boxy = 0.12 + 0.4 * appearance.boxiness * rounded
     # Between tight, medium and loose people agree only where the arms are plain.
     blurred = 5.5 + 7 * (1 - arms)
@@ -280,7 +280,7 @@ def _choice(yes: float) -> Floats:
 
 def _shares(*weights: float) -> Floats:
     shares = np.clip(np.array(weights, dtype=np.float64), 0.0, None)
-    return shares / shares.sum()
+    return np.asarray(shares / shares.sum(), dtype=np.float64)
 
 
 def cast_votes(
@@ -307,14 +307,11 @@ def cast_votes(
     waiting = {question.number: 0 for question in QUESTIONS} | {1: volunteers}
     for question in in_order_of_asking():
         # Every galaxy has its own quirks, and some volunteers click at random.
-        quirks = rng.normal(0.0, 0.45, len(question.answers))
-        if question.number == 1:
-            quirks[2] = 0.0
-        shares = asked[question.number] * np.exp(quirks)
-        floor = rng.uniform(0.01, 0.06) / len(shares) if question.number != 1 else 0.0
-        shares = shares / shares.sum() + floor
-        if question.number == 1:
-            shares[:2] += rng.uniform(0.02, 0.07) * (1 - artifact)
+        shares = asked[question.number] * np.exp(rng.normal(0.0, 0.45, len(question.answers)))
+        shares = shares / shares.sum() + rng.uniform(0.01, 0.06) / len(shares)
+        if question.number == 1:  # on artifacts people agree
+            shares[:2] *= (1 - artifact) / shares[:2].sum()
+            shares[2] = artifact
         votes[question.places] = rng.multinomial(waiting[question.number], shares / shares.sum())
         for answer, count in zip(question.answers, votes[question.places], strict=True):
             if answer.leads_to is not None:
