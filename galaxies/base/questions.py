@@ -140,7 +140,7 @@ QUESTIONS: Final = (
         "Class2.1",
         ("bulge rounded", 6),
         ("bulge boxy", 6),
-        ("edge-on, no bulge", 6),
+        ("no central bulge", 6),
     ),
     _question(
         10,

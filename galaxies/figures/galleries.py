@@ -226,7 +226,7 @@ def draw_answers(galaxies: Mapping[str, Portrait]) -> Figure:
         By Kaggle's column, as `choose_answers` chooses them, each with its `answers`. Below stands
         how many of those who were asked the question gave the answer.
     """
-    columns, gap, words = 5, 0.05, 15
+    columns, gap, words = 5, 0.05, 14
     side = (WIDTH - (columns + 1) * gap) / columns
     row = side + 0.42
     figure, axes = canvas(row * max(1, ceil(len(galaxies) / columns)) + gap)
@@ -237,9 +237,8 @@ def draw_answers(galaxies: Mapping[str, Portrait]) -> Figure:
         share = np.nan
         if galaxy.answers is not None:
             share = within_questions(galaxy.answers)[COLUMNS.index(column)]
-        lines = wrap(ANSWERS[column].words, words)
-        lines[-1] += f" {share:.2f}"
-        for number, line in enumerate(lines[:3], 1):
+        lines = [*wrap(ANSWERS[column].words, words), f"{share:.2f}"]
+        for number, line in enumerate(lines, 1):
             axes.text(x + side / 2, y + side + 0.11 * number, line, size=SMALL, ha="center")
     return figure
 

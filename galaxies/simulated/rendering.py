@@ -144,7 +144,7 @@ def _paint(
     foreshortening = max(np.cos(galaxy.inclination), 0.13)
     along, across = along / galaxy.disk_scale, across / galaxy.disk_scale
     if galaxy.disturbance > 0:
-        along, across = _push(along, across, galaxy, rng)
+        along, across = _push(along, across, galaxy, foreshortening, rng)
     across = across / foreshortening
     radius, angle = np.hypot(along, across), np.arctan2(across, along)
     thin = np.exp(-radius) * PIXEL**2 / (2 * np.pi * galaxy.disk_scale**2 * foreshortening)
@@ -186,9 +186,16 @@ def _paint(
 
 
 def _push(
-    along: Floats, across: Floats, galaxy: Galaxy, rng: np.random.Generator
+    along: Floats,
+    across: Floats,
+    galaxy: Galaxy,
+    foreshortening: float,
+    rng: np.random.Generator,
 ) -> tuple[Floats, Floats]:
-    """Push the plane of a disk out of shape: twisted with the radius, and shoved in waves."""
+    """Push a disk out of shape: twisted with the radius, and shoved in waves.
+
+    Most of the shove is in the disk's own plane: one seen edge-on is bent only a little.
+    """
     turn = galaxy.twist * np.hypot(along, across)
     turned = along * np.cos(turn) + across * np.sin(turn)
     across = across * np.cos(turn) - along * np.sin(turn)
@@ -198,7 +205,9 @@ def _push(
             wave = rng.normal(0.0, 0.55, 2)
             push += np.sin(wave[0] * turned + wave[1] * across + rng.uniform(0, 2 * np.pi))
     strength = 0.9 * galaxy.disturbance
-    return turned + strength * shove[0], across + 0.6 * strength * shove[1]
+    return turned + strength * shove[0], across + strength * max(
+        0.6 * foreshortening, 0.12
+    ) * shove[1]
 
 
 def spiral_pattern(

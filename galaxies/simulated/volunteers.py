@@ -208,7 +208,10 @@ def odd_features(appearance: Appearance) -> dict[str, float]:
     partner = noticed(appearance.crowding, 0.22, 2.6) * noticed(appearance.partner, 0.9 * CLEAR)
     partner *= 0.35 + 0.65 * noticed(appearance.dip, 4.0)
     return {
-        "Class8.1": 0.8 * noticed(appearance.ring, 1.5 * CLEAR),
+        # Seen from the side a ring is a line.
+        "Class8.1": 0.8
+        * noticed(appearance.ring, 1.5 * CLEAR)
+        * rising(appearance.axis_ratio, 0.42, 0.06),
         "Class8.2": 0.006,
         "Class8.3": 0.006 + 0.15 * shape + 0.12 * tidal,
         "Class8.4": 0.004 + 0.7 * irregular,
