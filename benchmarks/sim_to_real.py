@@ -124,7 +124,7 @@ def learn(
         validation_data=GalaxyBatches(images, validation, counts[validation], recipe.batch),
         epochs=recipe.epochs,
         shuffle=False,
-        verbose=0,
+        verbose=2,
         callbacks=[
             keras.callbacks.EarlyStopping(
                 monitor="val_loss", patience=recipe.epochs, restore_best_weights=True

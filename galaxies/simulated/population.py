@@ -181,7 +181,7 @@ def draw_galaxy(rng: np.random.Generator, faintest: float) -> Galaxy:
     radius = float(np.clip(kpc / np.interp(redshift, redshifts, scales), 1.2, 16.0))
     inclination = float(np.arccos(rng.uniform(0.0, 1.0)))
 
-    shape = _draw_shape(kind, radius, inclination, rng)
+    shape = _draw_shape(kind, absolute, radius, inclination, rng)
     red_g_r = 0.73 + 1.6 * redshift - 0.02 * (absolute + 21.5) + rng.normal(0.0, 0.06)
     colours = _draw_colours(kind, red_g_r, redshift, shape["bulge_fraction"], inclination, rng)
     return Galaxy(
@@ -200,10 +200,11 @@ def draw_galaxy(rng: np.random.Generator, faintest: float) -> Galaxy:
 
 
 def _draw_shape(
-    kind: Kind, radius: float, inclination: float, rng: np.random.Generator
+    kind: Kind, absolute: float, radius: float, inclination: float, rng: np.random.Generator
 ) -> dict[str, Any]:
     """Draw the bulge (an elliptical is all bulge) and the thickness of the disk.
 
+    Faint ellipticals are less concentrated (Caon, Capaccioli & D'Onofrio 1993, MNRAS 265, 1013).
     Some 45% of the bulges of edge-on disks are boxy or shaped like a peanut (Luetticke, Dettmar &
     Pohlen 2000, A&AS 145, 405), most of them too little to be noticed here; a third of late spirals
     seen edge-on show no bulge at all (Kautsch et al. 2006, A&A 445, 765).
@@ -212,7 +213,7 @@ def _draw_shape(
         return {
             "boxiness": 0.0,
             "bulge_fraction": 1.0,
-            "bulge_sersic": bounded_normal(rng, 4.0, 1.0, 2.0, 6.0),
+            "bulge_sersic": bounded_normal(rng, 3.8 - 0.9 * (absolute + 21.8), 0.9, 1.0, 6.0),
             "bulge_radius": radius,
             "axis_ratio": bounded_normal(rng, 0.80, 0.14, 0.40, 1.0),
             "thickness": 1.0,
@@ -283,9 +284,9 @@ def _draw_structure(
     82). One early type in thirty has a lane of dust (Kaviraj et al. 2012, MNRAS 423, 49).
     """
     spiral, irregular = kind == "spiral", kind == "irregular"
-    strength = min(float(np.exp(rng.normal(np.log(0.55), 0.6))), 2.2)
+    strength = min(float(np.exp(rng.normal(np.log(0.65), 0.6))), 2.2)
     # Many disks, blue ones too, show next to nothing at this resolution.
-    calm = 0.2 if rng.random() < 0.5 else 1.0
+    calm = float(rng.uniform(0.02, 0.25)) if rng.random() < 0.55 else 1.0
     barred = rng.random() < {"spiral": 0.36, "lenticular": 0.15, "irregular": 0.2}.get(kind, 0.0)
     ringed = rng.random() < {"spiral": 0.10, "lenticular": 0.12}.get(kind, 0.0)
     patchiness = calm * rng.uniform(0.1, 0.5) * (2.2 if irregular else 1.0)

@@ -173,7 +173,7 @@ def seen_edge_on(appearance: Appearance) -> float:
 
     Needs to be sharp: a small, blurred one could be either. Without a bulge, it is a cigar to some.
     """
-    limit = 0.35 + 0.04 * np.clip(np.log(appearance.sharpness / 4), -1, 1)
+    limit = 0.36 + 0.04 * np.clip(np.log(appearance.sharpness / 4), -1, 1)
     thin = rising(limit, appearance.axis_ratio, 0.055)
     sharp = np.clip(0.45 + 0.5 * np.log(appearance.sharpness / 4), 0.15, 0.95)
     disk_like = 0.25 + 0.75 * min(1.0, 1.4 * appearance.disk_share)
@@ -185,7 +185,7 @@ def seen_edge_on(appearance: Appearance) -> float:
 def seen_structure(appearance: Appearance) -> float:
     """Chance that arms, bar, ring or knots are noticed; of a thin disk one sees the edge."""
     thin = rising(0.40, appearance.axis_ratio, 0.07)
-    return noticed(appearance.contrast * (1 - 0.6 * thin), 1.45 * CLEAR)
+    return noticed(appearance.contrast * (1 - 0.6 * thin), 1.4 * CLEAR)
 
 
 def chance_of_features(appearance: Appearance) -> float:
@@ -239,7 +239,7 @@ def chances(appearance: Appearance, artifact: float) -> dict[int, Floats]:
     ratio = appearance.axis_ratio
     arms = noticed(appearance.arms, 1.05 * CLEAR, 2.4)
     edge_on = 0.02 + 0.96 * rising(0.41, ratio, 0.05)
-    cigar, round_ = rising(0.45, ratio, 0.055), 0.9 * rising(ratio, 0.78, 0.09)
+    cigar, round_ = rising(0.47, ratio, 0.055), 0.9 * rising(ratio, 0.78, 0.09)
     # How prominent the bulge is: four steps along one line, blurred.
     prominence = 6.5 * appearance.bulge_share**0.6 - 1.9
     bulge = np.array([rising(limit, prominence, 0.65) for limit in (-1.8, 0.7, 2.5)])
