@@ -43,7 +43,7 @@ Shares = npt.NDArray[np.float64]
 REAL = ("gz1", "gz2", "kaggle")
 """Surveys that answer the first question or more."""
 
-ZOOM = 0.35
+ZOOM = 0.2
 
 MERGERS, OTHERS = "mergers", "gz1b"
 """A survey of mergers, and one of galaxies from the same source."""
@@ -216,7 +216,7 @@ def main() -> None:
         parser.error("name the folder of the real surveys by --real or $GALAXY_DATA")
     settings = load_settings()
     # From random weights: the network that trainings start from knows simulated galaxies already.
-    # Frames of other surveys are not cut at Galaxy Zoo 2's scale: sizes are drawn from far apart.
+    # Frames of other surveys are not cut at Galaxy Zoo 2's scale: sizes vary more.
     update: dict[str, object] = {"start": None, "learning_rate": 0.003, "zoom": ZOOM}
     if options.epochs is not None:
         update["epochs"] = options.epochs

@@ -263,6 +263,8 @@ def _draw_colours(
         disk_g_r = rng.normal(0.35, 0.1)
     else:
         disk_g_r = red_g_r - abs(rng.normal(0.0, 0.16))
+        if kind == "lenticular" and rng.random() < 0.15:  # as some ellipticals
+            disk_g_r -= rng.uniform(0.1, 0.35)
     return {
         "bulge_g_r": float(bulge_g_r),
         "bulge_r_i": float(0.39 + 0.5 * (bulge_g_r - 0.83) + rng.normal(0.0, 0.03)),
@@ -284,9 +286,9 @@ def _draw_structure(
     82). One early type in thirty has a lane of dust (Kaviraj et al. 2012, MNRAS 423, 49).
     """
     spiral, irregular = kind == "spiral", kind == "irregular"
-    strength = min(float(np.exp(rng.normal(np.log(0.65), 0.6))), 2.2)
+    strength = min(float(np.exp(rng.normal(np.log(0.72), 0.6))), 2.2)
     # Many disks, blue ones too, show next to nothing at this resolution.
-    calm = float(rng.uniform(0.02, 0.25)) if rng.random() < 0.55 else 1.0
+    calm = float(rng.uniform(0.02, 0.25)) if rng.random() < 0.6 else 1.0
     barred = rng.random() < {"spiral": 0.36, "lenticular": 0.15, "irregular": 0.2}.get(kind, 0.0)
     ringed = rng.random() < {"spiral": 0.10, "lenticular": 0.12}.get(kind, 0.0)
     patchiness = calm * rng.uniform(0.1, 0.5) * (2.2 if irregular else 1.0)
