@@ -45,6 +45,8 @@ class Portrait(NamedTuple):
     """Kaggle's columns (37,), NaN where unknown; `None` where only the first question matters."""
 
 
+_ARTIFACT: Final = "Class1.3"
+
 # What goes without saying of a galaxy: most have no bar, and nothing odd.
 _UNREMARKABLE: Final = (
     "Class1.1",
@@ -167,14 +169,17 @@ def choose_answers(answers: pd.DataFrame) -> dict[str, int]:
     -------
     dict
         `galaxy_id` by Kaggle's column, in the order of `COLUMNS`. No galaxy stands for two
-        answers while there are others: the rarest answers choose first. An answer that the survey
-        does not know, or nobody gave, is left out.
+        answers while there are others: the rarest answers choose first. What most took for an
+        artifact stands for that alone. An answer that the survey does not know, or nobody gave, is
+        left out.
     """
     chosen: dict[str, int] = {}
+    spoilt = answers[_ARTIFACT] > 0.5
     means = answers[list(COLUMNS)].mean()
     for column in means[means > 0].sort_values(kind="stable").index:
-        free = answers[~answers["galaxy_id"].isin(chosen.values())]
-        free = answers if not (free[column] > 0).any() else free
+        known = answers if column == _ARTIFACT else answers[~spoilt]
+        free = known[~known["galaxy_id"].isin(chosen.values())]
+        free = free if (free[column] > 0).any() else answers
         ranked = free.sort_values([column, "galaxy_id"], ascending=[False, True])
         chosen[column] = int(ranked["galaxy_id"].iloc[0])
     return {column: chosen[column] for column in COLUMNS if column in chosen}

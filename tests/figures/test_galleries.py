@@ -45,6 +45,12 @@ def test_no_galaxy_stands_for_two_answers_while_there_are_others(answers: pd.Dat
     assert len(set(choose_answers(answers).values())) == 37
 
 
+def test_a_spoilt_frame_stands_for_artifacts_alone(answers: pd.DataFrame) -> None:
+    answers.loc[2, ["Class8.3", "Class9.1"]] = np.float32(1.0)
+    chosen = choose_answers(answers)
+    assert (chosen["Class1.3"], chosen["Class8.3"]) == (102, 100 + COLUMNS.index("Class8.3"))
+
+
 def test_few_galaxies_serve_more_than_once(answers: pd.DataFrame) -> None:
     assert set(choose_answers(answers.head(2)).values()) == {100, 101}
 
