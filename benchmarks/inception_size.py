@@ -44,6 +44,7 @@ def main() -> None:
                 file,
                 size=size,
                 crop=crop,
+                decoding=settings.pack.decoding,
                 max_unreadable=settings.pack.max_unreadable,
                 workers=len(os.sched_getaffinity(0)),
             )

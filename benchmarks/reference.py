@@ -14,28 +14,61 @@ reference's recipe is left out then.
 """
 
 import argparse
+import os
 import tempfile
 import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import pandas as pd
 
-from benchmarks.sim_to_real import Survey, read_survey
+from galaxies.base.arrays import Pixels, open_array
 from galaxies.base.outputs import write_json
+from galaxies.dataset.layout import IMAGES, VOTES
+from galaxies.dataset.packing import pack_images
+from galaxies.dataset.splitting import split_galaxies
+from galaxies.dataset.votes import read_votes
 from galaxies.judging.scores import score
 from galaxies.learning.calibration import fit_calibration
-from galaxies.learning.parts import Part
+from galaxies.learning.parts import Part, galaxies_of
 from galaxies.learning.views import predict_rows
 from galaxies.models.cnn import Augmentation, fit
 from galaxies.models.networks import GalaxyBatches
 from galaxies.settings import CnnSettings, Settings, load_settings
 
 _STEPS = 60
+
+
+class Survey(NamedTuple):
+    """A packed survey and its parts."""
+
+    images: Pixels
+    train: Part
+    validation: Part
+    test: Part
+    everything: Part
+
+
+def read_survey(folder: Path, packed: Path, settings: Settings) -> Survey:
+    """Pack a survey into a scratch folder, and divide it by `split` of the settings."""
+    array = packed / f"{folder.name}.npy"
+    pack = settings.pack
+    table = pack_images(
+        folder / IMAGES,
+        array,
+        size=pack.size,
+        crop=pack.crop,
+        decoding=pack.decoding,
+        max_unreadable=pack.max_unreadable,
+        workers=len(os.sched_getaffinity(0)),
+    ).table
+    split = split_galaxies(read_votes(folder / VOTES), table, settings.split).table
+    parts = (("train",), ("validation",), ("test",), ("train", "validation", "test"))
+    return Survey(open_array(array), *(galaxies_of(split, table, *names) for names in parts))
 
 
 def add_galaxies(survey: Survey, other: Survey, left_out: Sequence[int]) -> Survey:
@@ -84,7 +117,7 @@ def measure(
     fed = fed_share(fitted.model.network, survey, settings.cnn)
     rows = {}
     for count in views:
-        predict = partial(predict_rows, fitted.model.predict, survey.images, views=count)
+        predict = partial(predict_rows, fitted.model.predict, survey.images, views=count, workers=1)
         raw, _ = predict(survey.validation.rows, doing="validation")
         calibration = fit_calibration(raw, survey.validation.labels)
         begun = time.perf_counter()

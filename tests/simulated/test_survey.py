@@ -10,19 +10,27 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
+from galaxies.base.questions import COLUMNS, QUESTIONS, tree_errors
+from galaxies.dataset.votes import read_answers, read_votes
+from galaxies.errors import GalaxiesError
 from galaxies.images.colour import colour_image, grey_level
 from galaxies.settings import SimulateSettings
 from galaxies.simulated.camera import FRAME, cut_out, draw_bands, nanomaggies
+from galaxies.simulated.components import COMPONENTS, component_light, read_components
 from galaxies.simulated.population import draw_galaxy, draw_target, petrosian_r90
-from galaxies.simulated.rendering import deposit, spiral_pattern
 from galaxies.simulated.survey import draw_cutout, draw_scene, galaxy_ids, simulate_survey
-from galaxies.simulated.volunteers import Appearance, cast_votes, chance_of_features
+from galaxies.surveys.check import check_survey
 
 SETTINGS = SimulateSettings(
     galaxies=30, seed=3, faintest=17.0, artifacts=0.006, votes_least=40, votes_most=50
 )
-FILES = ("images_training_rev1.zip", "training_solutions_rev1.csv", "truth.parquet")
-CLASSES = ["Class1.1", "Class1.2", "Class1.3"]
+FILES = (
+    "images_training_rev1.zip",
+    "training_solutions_rev1.csv",
+    "answers.parquet",
+    "components.npz",
+    "truth.parquet",
+)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +56,7 @@ def test_a_larger_survey_begins_with_the_same_galaxies() -> None:
     assert small.jpeg == large.jpeg
 
 
-def test_only_the_three_files_are_left(survey: Path) -> None:
+def test_only_these_files_are_left(survey: Path) -> None:
     assert sorted(path.name for path in survey.iterdir()) == sorted(FILES)
 
 
@@ -65,18 +73,68 @@ def test_the_images_are_in_the_layout_of_the_challenge(survey: Path) -> None:
             assert 5_000 < member.file_size < 40_000
 
 
-def test_the_votes_are_fractions_of_40_to_50_people(survey: Path) -> None:
-    votes = pd.read_csv(survey / FILES[1])
-    assert list(votes.columns) == ["GalaxyID", *CLASSES]
-    np.testing.assert_allclose(votes[CLASSES].sum(axis=1), 1.0, atol=2e-6)
-    people = pd.read_parquet(survey / FILES[2])["votes"]
+def test_the_votes_are_fractions_of_those_who_were_asked(survey: Path) -> None:
+    shares = read_answers(survey / FILES[1])
+    assert list(pd.read_csv(survey / FILES[1], nrows=1).columns) == ["GalaxyID", *COLUMNS]
+    counts = pd.read_parquet(survey / "answers.parquet")
+    assert list(counts.columns) == ["galaxy_id", *COLUMNS]
+    assert (counts["galaxy_id"] == shares["galaxy_id"]).all()
+    people = pd.read_parquet(survey / "truth.parquet")["votes"]
     assert people.between(40, 50).all()
-    counts = votes[CLASSES].mul(people, axis=0)
-    np.testing.assert_allclose(counts, counts.round(), atol=1e-4)
+    assert (counts[list(QUESTIONS[0].columns)].sum(axis=1) == people).all()
+    # Nobody drops out before the end, and those who took it for an artifact are not asked more.
+    asked = people - counts["Class1.3"]
+    assert (counts[list(QUESTIONS[5].columns)].sum(axis=1) == asked).all()
+    for column in ("Class1.2", "Class3.1", "Class11.2", "Class9.3"):
+        np.testing.assert_allclose(shares[column] * people, counts[column], atol=1e-4)
+    np.testing.assert_allclose(shares["Class8.6"] * asked, counts["Class8.6"], atol=1e-4)
+
+
+def test_answers_add_up_to_their_parents_share_to_a_millionth(survey: Path) -> None:
+    table = pd.read_csv(survey / FILES[1])[list(COLUMNS)].to_numpy()
+    assert np.nanmax(tree_errors(table)) < 1e-7
+    assert not any(asked.broken for asked in check_survey(survey).questions)
+    assert len(check_survey(survey).questions) == 11
+
+
+def test_a_frame_that_all_took_for_an_artifact_leaves_what_follows_blank(tmp_path: Path) -> None:
+    few = SETTINGS.model_copy(update={"artifacts": 1.0, "votes_least": 1, "votes_most": 1})
+    simulate_survey(tmp_path / "few", few, workers=1)
+    shares = read_answers(tmp_path / "few" / FILES[1])
+    spoilt = shares["Class1.3"] == 1
+    assert spoilt.any()
+    assert not spoilt.all()
+    for column in ("Class6.1", "Class6.2", "Class8.6"):
+        assert (shares[column].isna() == spoilt).all()
+    assert (shares.loc[spoilt, ["Class2.1", "Class9.1", "Class11.1"]] == 0).all(axis=None)
+    assert len(read_votes(tmp_path / "few" / FILES[1])) == 30
+
+
+def test_the_light_of_the_components_is_that_of_the_image(survey: Path) -> None:
+    ids = pd.read_csv(survey / FILES[1])["GalaxyID"]
+    with zipfile.ZipFile(survey / FILES[0]) as archive:
+        for galaxy_id in ids[:6]:
+            layers = read_components(survey / "components.npz", galaxy_id)
+            assert tuple(layers) == COMPONENTS
+            assert all(layer.shape == (64, 64) for layer in layers.values())
+            light = component_light(np.stack(list(layers.values()))).sum(axis=0)
+            image = Image.open(io.BytesIO(archive.read(f"images_training_rev1/{galaxy_id}.jpg")))
+            middle = image.crop((106, 106, 318, 318)).resize((64, 64), Image.Resampling.BOX)
+            seen = np.asarray(middle, dtype=np.float64)[..., 1]
+            assert np.corrcoef(grey_level(light).ravel(), seen.ravel())[0, 1] > 0.9
+
+
+def test_the_components_are_small_and_refused_where_they_are_missing(survey: Path) -> None:
+    path = survey / "components.npz"
+    assert path.stat().st_size < 0.5 * (survey / FILES[0]).stat().st_size
+    with pytest.raises(GalaxiesError, match="no components of GalaxyID 7"):
+        read_components(path, 7)
+    with pytest.raises(GalaxiesError, match="cannot be read"):
+        read_components(survey / "none.npz", 7)
 
 
 def test_the_truth_has_a_row_per_image(survey: Path) -> None:
-    truth = pd.read_parquet(survey / FILES[2])
+    truth = pd.read_parquet(survey / "truth.parquet")
     assert list(truth["galaxy_id"]) == list(pd.read_csv(survey / FILES[1])["GalaxyID"])
     assert (truth["petrosian_r90"] > 3.0).all()
     assert (truth["r_magnitude"] <= 17.0).all()
@@ -96,7 +154,7 @@ def test_artifacts_get_most_artifact_votes_and_are_as_frequent_as_asked() -> Non
     for place in range(6):
         cutout = draw_cutout(place, settings)
         assert cutout.truth["artifact"] != "none"
-        assert cutout.votes.argmax() == 2
+        assert cutout.votes[QUESTIONS[0].places].argmax() == 2
     clean = SETTINGS.model_copy(update={"artifacts": 0.0})
     assert draw_cutout(0, clean).truth["artifact"] == "none"
 
@@ -147,41 +205,15 @@ def test_the_frame_follows_the_petrosian_radius_and_holds_the_galaxy() -> None:
     rng = np.random.default_rng(5)
     bands = draw_bands(rng)
     galaxy = draw_target(rng, 16.0, bands[1].fwhm)
-    light, _ = draw_scene(galaxy, bands, rng)
+    scene, _ = draw_scene(galaxy, bands, 1.0, rng)
+    light = scene.bands
     size = light.shape[-1]
     assert light.shape == (3, size, size)
+    assert set(COMPONENTS) == set(scene.layers)
     assert size * 0.396 == pytest.approx(FRAME * 0.02 * galaxy.petrosian_r90, abs=0.5)
     x = np.arange(size) - (size - 1) / 2
     inside = np.hypot(*np.meshgrid(x, x)) * 0.396 < 2 * galaxy.petrosian_r90
     assert light[1][inside].sum() > 0.7 * nanomaggies(galaxy.r_magnitude)
-
-
-def test_spiral_arms_turn_the_other_way_in_the_mirror() -> None:
-    rng = np.random.default_rng(2)
-    galaxy = next(g for g in iter(lambda: draw_galaxy(rng, 17.0), None) if g.arm_strength > 0.5)
-    radius, angle = np.meshgrid(np.linspace(0.1, 5, 40), np.linspace(-np.pi, np.pi, 80))
-    pattern = spiral_pattern(galaxy, radius, angle, np.random.default_rng(0))
-    assert pattern.min() >= -0.9
-    assert pattern.std() > 0.1
-    smooth = galaxy.__class__(
-        **{
-            **vars(galaxy),
-            "arm_strength": 0.0,
-            "patchiness": 0.0,
-            "ring_strength": 0.0,
-            "lopsidedness": 0.0,
-        }
-    )
-    np.testing.assert_allclose(spiral_pattern(smooth, radius, angle, np.random.default_rng(0)), 0)
-
-
-def test_deposit_conserves_the_flux_inside_and_drops_what_is_outside() -> None:
-    image = np.zeros((8, 9))
-    deposit(image, np.array([3.3, 20.0]), np.array([2.8, 1.0]), np.array([2.0, 5.0]))
-    assert image.sum() == pytest.approx(2.0)
-    rows, columns = np.indices(image.shape)
-    assert (image * columns).sum() / 2 == pytest.approx(3.3)
-    assert (image * rows).sum() / 2 == pytest.approx(2.8)
 
 
 def test_the_colour_image_is_black_for_dark_sky_and_white_for_a_bright_star() -> None:
@@ -200,20 +232,3 @@ def test_the_colour_image_is_black_for_dark_sky_and_white_for_a_bright_star() ->
 def test_a_cut_out_is_a_jpeg_of_the_frame_s_size() -> None:
     image = Image.open(io.BytesIO(cut_out(np.zeros((90, 90, 3), dtype=np.uint8))))
     assert image.size == (FRAME, FRAME)
-
-
-def test_people_see_features_where_there_is_contrast_or_a_thin_disk() -> None:
-    smooth = chance_of_features(Appearance(0.5, 0.9, 0.0))
-    faint_arms = chance_of_features(Appearance(3.0, 0.9, 0.8))
-    clear_arms = chance_of_features(Appearance(15.0, 0.9, 0.8))
-    edge_on = chance_of_features(Appearance(0.5, 0.2, 0.9))
-    assert smooth < 0.1 < faint_arms < 0.6 < clear_arms
-    assert edge_on > 0.7
-
-
-def test_votes_are_as_many_as_volunteers_and_follow_the_chance() -> None:
-    rng = np.random.default_rng(0)
-    votes = np.array([cast_votes(0.95, 0.02, 45, rng) for _ in range(200)])
-    assert (votes.sum(axis=1) == 45).all()
-    assert votes[:, 1].mean() > 30
-    assert votes[:, 1].std() > 2
