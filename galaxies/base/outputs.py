@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -81,6 +82,16 @@ def _clear_abandoned(path: Path) -> None:
     for folder in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
         with contextlib.suppress(BlockingIOError, FileNotFoundError), _owned(folder):
             shutil.rmtree(folder)
+
+
+def zip_member(name: str) -> zipfile.ZipInfo:
+    """Describe a member of an archive, so that the archive has the same bytes in every run.
+
+    The date is that on which the Galaxy Zoo challenge began.
+    """
+    member = zipfile.ZipInfo(name, (2013, 12, 20, 0, 0, 0))
+    member.external_attr = 0o644 << 16
+    return member
 
 
 def write_json(path: Path, content: Any) -> None:  # noqa: ANN401 - whatever JSON can hold
