@@ -29,14 +29,13 @@ from sklearn.metrics import roc_auc_score
 from galaxies.base.arrays import Pixels, open_array
 from galaxies.base.outputs import write_json
 from galaxies.base.questions import ANSWERS, COLUMNS, QUESTIONS, answers_behind, spiral_fraction
-from galaxies.dataset.layout import IMAGES, VOTES
+from galaxies.dataset.layout import COUNTS, IMAGES, VOTES
 from galaxies.dataset.packing import pack_images
 from galaxies.dataset.votes import read_answers
 from galaxies.learning.views import view_of
 from galaxies.models.cnn import Augmentation, build_residual
 from galaxies.models.networks import GalaxyBatches, repeatable
 from galaxies.settings import Settings, load_settings
-from galaxies.simulated.survey import ANSWERS_FILE
 
 Shares = npt.NDArray[np.float64]
 
@@ -231,7 +230,7 @@ def main() -> None:
             for name in (*REAL, MERGERS, OTHERS)
             if (options.real / name).is_dir()
         }
-    counts = pd.read_parquet(options.simulated / ANSWERS_FILE).set_index("galaxy_id")
+    counts = pd.read_parquet(options.simulated / COUNTS).set_index("galaxy_id")
     counted = counts.loc[simulated.galaxy_id, list(COLUMNS)].to_numpy(np.float64)
     order = np.random.default_rng(settings.split.seed).permutation(len(simulated.images))
     test, validation, train = np.split(order, [len(order) // 5, 3 * len(order) // 10])

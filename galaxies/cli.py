@@ -368,5 +368,147 @@ def export(
     typer.echo(f"{path}: {path.stat().st_size:,} bytes")
 
 
+class Choose(StrEnum):
+    """How `ask` chooses."""
+
+    UNCERTAIN = "uncertain"
+    DIVERSE = "diverse"
+    RANDOM = "random"
+
+
+_ASK_EXAMPLES = """Example: `galaxies ask classes.parquet cutouts/ -o subjects/`
+
+`galaxies ask classes.parquet survey.zip -o subjects-2/ --earlier subjects/ --number 500`
+
+`galaxies ask classes.parquet catalogue.csv -o audit/ --audit-share 1 --number 300`
+
+Then: `panoptes subject-set upload-subjects ID subjects/manifest.csv`"""
+
+
+@app.command(
+    epilog=_ASK_EXAMPLES, short_help="Make a Zooniverse subject set of what people decide."
+)
+def ask(
+    classes: Annotated[
+        Path, typer.Argument(help="Table of galaxies classify: .parquet, .csv or .fits.")
+    ],
+    inputs: Annotated[
+        list[str],
+        typer.Argument(metavar="INPUT", help="What was classified, as galaxies classify takes it."),
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", help="New folder to make.")],
+    number: Annotated[int, typer.Option(min=1, help="Galaxies to ask about.")] = 1000,
+    choose: Annotated[
+        Choose,
+        typer.Option(
+            help="Of the galaxies left to people: the least certain, those that differ most from "
+            "each other in p_spiral and spread, or any."
+        ),
+    ] = Choose.UNCERTAIN,
+    audit_share: Annotated[
+        float,
+        typer.Option(
+            min=0, max=1, help="Share of the number drawn at random from the machine's decisions."
+        ),
+    ] = 0.1,
+    earlier: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder of an earlier batch, not to ask again; may be repeated."),
+    ] = None,
+    bundle: Annotated[
+        Path | None, typer.Option(help="Refuse a table that another bundle made.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of all that is drawn by lot.")] = 0,
+) -> None:
+    """Make a subject set for Zooniverse: the galaxies that need people, and a few for an audit.
+
+    The folder holds JPEGs of at most 1 MiB and manifest.csv. Volunteers do not see what stands
+    behind a #: the galaxy's ID, what the machine said, the batch and the bundle. The same command
+    makes the same bytes. A galaxy of an earlier batch is not asked about again.
+    """
+    from galaxies.volunteers import subjects
+
+    made = subjects.ask(
+        classes,
+        inputs,
+        output,
+        number=number,
+        choose=choose.value,
+        audit_share=audit_share,
+        seed=seed,
+        earlier=earlier or [],
+        bundle=bundle,
+        workers=len(os.sched_getaffinity(0)),
+    )
+    total = made.chosen + made.audited
+    typer.echo(
+        f"{output}: batch {made.batch}, {total:,} galaxies: {made.chosen:,} that need people, "
+        f"{made.audited:,} for an audit"
+    )
+    if total < number:
+        typer.echo(f"There are no more; {number:,} were asked for")
+    typer.echo(f"Upload it: panoptes subject-set upload-subjects ID {output / subjects.MANIFEST}")
+
+
+def _show_example(wanted: bool) -> None:
+    if wanted:
+        from galaxies.volunteers.answers import EXAMPLE
+
+        typer.echo(EXAMPLE, nl=False)
+        raise typer.Exit
+
+
+_VOTES_EXAMPLES = """Example: `galaxies votes export.csv --answers answers.yaml \
+--subjects subjects/ -o data/mine`
+
+`galaxies votes --example > answers.yaml`
+
+`galaxies votes export.csv --answers answers.yaml --subjects subjects/ --subjects subjects-2/ \
+-o data/mine --least-votes 10`"""
+
+
+@app.command(
+    epilog=_VOTES_EXAMPLES, short_help="Make a survey of Zooniverse's export of classifications."
+)
+def votes(
+    export: Annotated[Path, typer.Argument(help="Classification export of Zooniverse, a CSV.")],
+    answers: Annotated[
+        Path, typer.Option(help="YAML that says which answer counts for which column.")
+    ],
+    subjects: Annotated[
+        list[Path], typer.Option(help="Folder that galaxies ask made; may be repeated.")
+    ],
+    output: SurveyToMake,
+    least_votes: Annotated[
+        int, typer.Option(min=1, help="Leave out galaxies that fewer volunteers answered about.")
+    ] = 1,
+    overwrite: Overwrite = False,
+    example: Annotated[
+        bool,
+        typer.Option(
+            "--example", callback=_show_example, is_eager=True, help="Write an answers.yaml."
+        ),
+    ] = False,
+) -> None:
+    """Make a survey of the volunteers' votes, with their shares and counts.
+
+    Of each volunteer the first answer to a galaxy counts; who was not logged in is known by the
+    hash of the address, which holds within one export alone. Rows that cannot be read are counted
+    and named. An answer that answers.yaml does not know is refused.
+    """
+    from galaxies.volunteers.survey import count_votes
+
+    made = count_votes(
+        export, answers, subjects, output, least_votes=least_votes, overwrite=overwrite
+    )
+    typer.echo(
+        f"{output}: {made.galaxies:,} galaxies, {made.classifications:,} classifications of "
+        f"{made.votes.people:,} volunteers"
+    )
+    for line in made.say_left_out():
+        typer.echo(line)
+    typer.echo(f"Look through it: galaxies check {output}")
+
+
 if __name__ == "__main__":
     main()

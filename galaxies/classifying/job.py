@@ -14,7 +14,7 @@ from galaxies.classifying.engines import BundleUse, Engine
 from galaxies.classifying.inputs.chunks import Chunk, Input
 from galaxies.classifying.inputs.opening import open_inputs
 from galaxies.classifying.shards import Shards
-from galaxies.classifying.table_files import TABLE_SUFFIXES, write_stream
+from galaxies.classifying.table_files import BUNDLE, TABLE_SUFFIXES, write_stream
 from galaxies.errors import GalaxiesError
 from galaxies.learning.bundle import read_description
 
@@ -77,8 +77,9 @@ def run_job(
     if not overwrite:
         _keep_existing(output, made)
     opened = open_inputs(inputs)
-    schema = _schema(opened)
-    made.begin(_what_is_done(opened, output, use), overwrite=overwrite)
+    job = _what_is_done(opened, output, use)
+    schema = _schema(opened).with_metadata({BUNDLE: job["bundle"]["sha256"]})
+    made.begin(job, overwrite=overwrite)
     count = _make_missing(opened, use, engine, made)
     found = _write_table(output, schema, made, count)
     made.remove()

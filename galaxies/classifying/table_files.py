@@ -17,6 +17,10 @@ from galaxies.errors import GalaxiesError
 Pieces = Callable[[], Iterator[pa.Table]]
 """Gives the table's pieces anew at each call."""
 
+BUNDLE: Final = "bundle"
+"""Metadata of the schema: SHA-256 of the bundle that made the table. Parquet keeps it under this
+name, FITS as `BUNDLE` in the header; CSV has no place for it."""
+
 _ROW_GROUP: Final = 131_072
 
 # Whole numbers with gaps would become floats in pandas' own types.
@@ -87,6 +91,9 @@ def _write_fits(path: Path, schema: pa.Schema, pieces: Pieces) -> None:
     dtype = np.dtype(list(kinds.items()))
     header = fits.BinTableHDU(np.zeros(0, dtype), name="GALAXIES").header
     header["NAXIS2"] = rows
+    made_by = (schema.metadata or {}).get(BUNDLE.encode())
+    if made_by:
+        header[BUNDLE.upper()] = made_by.decode()
     fits.PrimaryHDU().writeto(path)
     with closing(fits.StreamingHDU(str(path), header)) as stream:
         for piece in pieces():

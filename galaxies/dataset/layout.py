@@ -12,6 +12,11 @@ IMAGES: Final = "images_training_rev1.zip"
 VOTES: Final = "training_solutions_rev1.csv"
 
 
+COUNTS: Final = "answers.parquet"
+"""Optional: how many volunteers gave each answer. `galaxy_id` int64, then columns as in `VOTES`,
+int32."""
+
+
 VOTE_COLUMNS: Final = {"Class1.1": "p_smooth", "Class1.2": "p_features", "Class1.3": "p_artifact"}
 
 

@@ -24,7 +24,7 @@ from galaxies.base.arrays import Floats, Pixels
 from galaxies.base.outputs import write_table, written_beside, zip_member
 from galaxies.base.pool import in_order
 from galaxies.base.questions import COLUMNS
-from galaxies.dataset.layout import IMAGES, VOTES, image_name
+from galaxies.dataset.layout import COUNTS, IMAGES, VOTES, image_name
 from galaxies.images.colour import colour_image
 from galaxies.settings import SimulateSettings
 from galaxies.simulated.camera import (
@@ -51,7 +51,6 @@ Artifact = Literal["none", "star", "trail", "frame"]
 
 # arcsec per pixel of the cut-out and arcsec of Petrosian 90% radius, as in Galaxy Zoo
 CUT_OUT_SCALE = 0.02
-ANSWERS_FILE = "answers.parquet"
 CHUNK = 16  # galaxies per task: small enough for a lively progress bar
 
 
@@ -240,5 +239,5 @@ def simulate_survey(folder: Path, settings: SimulateSettings, workers: int) -> N
         fractions.to_csv(beside / VOTES, index=False, float_format="%.9g", lineterminator="\n")
         counts = pd.DataFrame(counted.astype(np.int32), columns=list(COLUMNS))
         counts.insert(0, "galaxy_id", ids)
-        write_table(beside / ANSWERS_FILE, counts)
+        write_table(beside / COUNTS, counts)
         write_table(beside / "truth.parquet", pd.DataFrame(truths))

@@ -1,0 +1,1 @@
+"""The way to volunteers and back: subject sets for Zooniverse, and surveys of their votes."""

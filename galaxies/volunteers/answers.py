@@ -1,0 +1,183 @@
+"""What the answers of a project's workflow mean: a map to Kaggle's columns."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from galaxies.base.questions import COLUMNS, QUESTIONS
+from galaxies.errors import GalaxiesError
+
+EXAMPLE: Final = """\
+# What volunteers clicked on, and the column of Kaggle's Galaxy Zoo challenge that it counts for.
+# Tasks have the names that the export gives them; answers are written as volunteers see them,
+# without pictures. `null` leaves an answer out; tasks that are not named here are left out whole.
+workflow: 6122                 # needed where an export holds several workflows
+versions: ["28", "29.3"]       # all of 28, and 29.3; without this line all versions count
+T0:
+  Smooth: Class1.1
+  Features or disk: Class1.2
+  Features or Disk: Class1.2   # as it was worded in version 28
+  Star or artifact: Class1.3
+T1:
+  Completely round: Class7.1
+  In between: Class7.2
+  Cigar-shaped: Class7.3
+  I cannot tell: null
+# Where a task asks something else in another version, its map follows behind a line of ---
+"""
+
+_TASK: Final = re.compile("[A-Za-z]+[0-9]+|init")
+_VERSION: Final = re.compile(r"[0-9]+(\.[0-9]+)?")
+_PICTURE: Final = re.compile(r"!\[[^\]]*\]\([^)]*\)")
+_LEFT_OUT: Final = ("", "null", "~")
+
+_ASKED_AFTER: Final = {question.number: question.asked_after for question in QUESTIONS}
+
+
+@dataclass(frozen=True)
+class AnswerMap:
+    """What answers mean, in one workflow and some of its versions.
+
+    Parameters
+    ----------
+    tasks : dict
+        For each task each answer's column; `None` for one that is left out.
+    workflow : str, optional
+        Its number; any unless given.
+    versions : tuple of str
+        Such as `28` or `28.30`; all if empty.
+    """
+
+    tasks: dict[str, dict[str, str | None]]
+    workflow: str | None = None
+    versions: tuple[str, ...] = ()
+
+    def takes(self, version: str) -> bool:
+        """Whether it speaks for a version of the workflow.
+
+        Examples
+        --------
+        >>> AnswerMap({}, versions=("28",)).takes("28.30")
+        True
+        """
+        major = version.partition(".")[0]
+        return not self.versions or version in self.versions or major in self.versions
+
+
+def plain_words(label: str) -> str:
+    """Take an answer as volunteers see it, without pictures and further spaces.
+
+    Examples
+    --------
+    >>> plain_words("![smooth.png](https://example.org/smooth.png)  Smooth ")
+    'Smooth'
+    """
+    return " ".join(_PICTURE.sub(" ", label).split()) or " ".join(label.split())
+
+
+def asked_questions(maps: Sequence[AnswerMap]) -> tuple[int, ...]:
+    """Numbers of the questions that some answer counts for, rising."""
+    columns = {
+        column for one in maps for task in one.tasks.values() for column in task.values() if column
+    }
+    return tuple(
+        question.number for question in QUESTIONS if columns.intersection(question.columns)
+    )
+
+
+class _Texts(yaml.BaseLoader):
+    """YAML of texts alone: `Yes` is no truth value and 28.30 no number. No key stands twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                line = node.start_mark.line + 1
+                raise GalaxiesError(f"{key}: written twice in the block that starts at line {line}")
+        return super().construct_mapping(node, deep)
+
+
+def read_answer_maps(path: Path) -> list[AnswerMap]:
+    """Read what the answers of one or more workflows mean.
+
+    Parameters
+    ----------
+    path : Path
+        A YAML file such as `EXAMPLE`; several maps are parted by lines of `---`.
+
+    Returns
+    -------
+    list of AnswerMap
+        In their order; a classification belongs to the first that takes it.
+
+    Raises
+    ------
+    GalaxiesError
+        If the file is no such map, names an unknown column, or maps a question without the one
+        that leads to it. The key is named.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        documents = [one for one in yaml.load_all(text, Loader=_Texts) if one]
+    except (OSError, UnicodeDecodeError) as error:
+        raise GalaxiesError(f"{path}: cannot be read: {error}") from error
+    except GalaxiesError as error:
+        raise GalaxiesError(f"{path}: {error}") from error
+    except (yaml.YAMLError, TypeError, RecursionError) as error:
+        raise GalaxiesError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+    try:
+        maps = [_answer_map(document) for document in documents]
+    except GalaxiesError as error:
+        raise GalaxiesError(f"{path}: {error}") from error
+    asked = asked_questions(maps)
+    if not asked:
+        raise GalaxiesError(
+            f"{path}: no answer counts for a column; galaxies votes --example shows how"
+        )
+    for number in asked:
+        leads = _ASKED_AFTER[number]
+        if leads and int(leads[len("Class") :].partition(".")[0]) not in asked:
+            raise GalaxiesError(
+                f"{path}: question {number} is asked after the answer {leads}, which no task "
+                "counts for; map the task that leads to it, or leave this one out"
+            )
+    return maps
+
+
+def _answer_map(document: object) -> AnswerMap:
+    if not isinstance(document, dict):
+        raise GalaxiesError("must hold tasks and their answers; see galaxies votes --example")
+    rest = dict(document)
+    workflow = rest.pop("workflow", None)
+    if workflow is not None and not str(workflow).isdecimal():
+        raise GalaxiesError(f"workflow: must be a number, got {workflow!r}")
+    versions = rest.pop("versions", [])
+    versions = versions if isinstance(versions, list) else [versions]
+    for version in versions:
+        if not isinstance(version, str) or not _VERSION.fullmatch(version):
+            raise GalaxiesError(f"versions: must be such as 28 or 28.30, got {version!r}")
+    return AnswerMap(
+        {name: _task(name, answers) for name, answers in rest.items()}, workflow, tuple(versions)
+    )
+
+
+def _task(name: str, answers: object) -> dict[str, str | None]:
+    if not _TASK.fullmatch(name):
+        raise GalaxiesError(f"{name}: unknown key; tasks are named as in T0")
+    if not isinstance(answers, dict):
+        raise GalaxiesError(f"{name}: must hold answers, such as `Smooth: Class1.1`")
+    known: dict[str, str | None] = {}
+    for label, column in answers.items():
+        if column not in COLUMNS and column not in _LEFT_OUT:
+            raise GalaxiesError(
+                f"{name}.{label}: {column!r} is no column of Kaggle's, which go from "
+                f"{COLUMNS[0]} to {COLUMNS[-1]}; null leaves an answer out"
+            )
+        meant = None if column in _LEFT_OUT else str(column)
+        if known.setdefault(plain_words(label), meant) != meant:
+            raise GalaxiesError(f"{name}.{label}: the same answer has two columns")
+    return known

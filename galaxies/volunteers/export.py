@@ -1,0 +1,376 @@
+"""Zooniverse's export of classifications, counted."""
+
+import csv
+import json
+from array import array
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from galaxies.base.questions import COLUMNS
+from galaxies.errors import GalaxiesError
+from galaxies.volunteers.answers import AnswerMap, plain_words
+from galaxies.volunteers.subjects import GALAXY
+
+NEEDED: Final = (
+    "classification_id",
+    "user_name",
+    "user_id",
+    "user_ip",
+    "workflow_id",
+    "workflow_version",
+    "annotations",
+    "subject_data",
+    "subject_ids",
+)
+"""Columns that are read."""
+
+_PLACES: Final = {column: place for place, column in enumerate(COLUMNS)}
+_NOT_LOGGED_IN: Final = "not-logged-in-"
+_LOST_BY_ZOONIVERSE: Final = "unknown answer label"
+_SHOWN: Final = 60  # letters of a text from the export
+
+OTHER_WORKFLOW: Final = "of another workflow"
+OTHER_VERSION: Final = "of another version of the workflow"
+OTHER_SUBJECT: Final = "of subjects that are in no folder of subjects"
+
+
+class _BrokenError(Exception):
+    """A row cannot be counted; says why."""
+
+
+class _LeftOutError(Exception):
+    """A row is whole, and not wanted."""
+
+
+class Tally(NamedTuple):
+    """How many rows are left out for one reason."""
+
+    rows: int
+    line: int
+    """Of the first."""
+
+
+@dataclass
+class Votes:
+    """What volunteers answered.
+
+    Attributes
+    ----------
+    galaxies : list of str
+        IDs of the galaxies that anybody looked at.
+    counts : ndarray of shape (N, 37), int64
+        How many volunteers gave each answer, in the order of `galaxies.base.questions.COLUMNS`.
+    volunteers : ndarray of shape (N,), int64
+        How many gave any.
+    people : int
+        How many different volunteers there are.
+    repeated : int
+        Classifications left out since the same volunteer had seen the galaxy before.
+    left_out : dict
+        Reasons why whole rows are not counted.
+    broken : dict
+        Reasons why rows could not be read.
+    unmapped : Counter
+        How often a task was answered that the map does not name.
+    """
+
+    galaxies: list[str]
+    counts: npt.NDArray[np.int64]
+    volunteers: npt.NDArray[np.int64]
+    people: int
+    repeated: int
+    left_out: dict[str, Tally]
+    broken: dict[str, Tally]
+    unmapped: Counter[str]
+
+
+@dataclass
+class _Rows:
+    """Classifications in 24 bytes each, and what was noted on the way."""
+
+    galaxy: "array[int]" = field(default_factory=lambda: array("i"))
+    person: "array[int]" = field(default_factory=lambda: array("i"))
+    number: "array[int]" = field(default_factory=lambda: array("q"))
+    answers: "array[int]" = field(default_factory=lambda: array("q"))
+    """A bit for each column."""
+    galaxies: dict[str, int] = field(default_factory=dict)
+    people: dict[str, int] = field(default_factory=dict)
+    subjects: dict[str, str] = field(default_factory=dict)
+    """Galaxies of the subjects met so far; a subject's data is the same in all its rows."""
+    left_out: dict[str, Tally] = field(default_factory=dict)
+    broken: dict[str, Tally] = field(default_factory=dict)
+    unmapped: Counter[str] = field(default_factory=Counter)
+    unknown: dict[str, Tally] = field(default_factory=dict)
+    """Answers that the map does not know."""
+    workflows: Counter[str] = field(default_factory=Counter)
+
+
+def read_export(
+    path: Path, maps: Sequence[AnswerMap], known: Collection[str], answers: str
+) -> Votes:
+    """Count the answers in an export of classifications.
+
+    Of each volunteer the first answer to a galaxy counts, by Zooniverse's number of the
+    classification. Who was not logged in is known by the hash of the address. Memory: 24 bytes for
+    each classification, and three times that while they are sorted.
+
+    Parameters
+    ----------
+    path : Path
+        The export, as Zooniverse writes it: each line a classification.
+    maps : sequence of AnswerMap
+        What the answers mean.
+    known : collection of str
+        IDs of the galaxies that count.
+    answers : str
+        Name of the file of the maps, for errors.
+
+    Raises
+    ------
+    GalaxiesError
+        If it is no such export, holds no row of the workflow and its galaxies, or has an answer
+        that the maps do not know.
+    """
+    rows = _Rows()
+    for line, cells in _lines(path, rows):
+        try:
+            _take(rows, cells, line, maps, known)
+        except _BrokenError as error:
+            _note(rows.broken, str(error), line)
+        except _LeftOutError as error:
+            _note(rows.left_out, str(error), line)
+    _refuse(path, rows, maps, answers)
+    return _count(rows)
+
+
+def _note(tallies: dict[str, Tally], reason: str, line: int) -> None:
+    before = tallies.get(reason)
+    tallies[reason] = Tally(before.rows + 1, before.line) if before else Tally(1, line)
+
+
+def _lines(path: Path, rows: _Rows) -> Iterator[tuple[int, dict[str, str]]]:
+    """Iterate over the rows that have all their cells.
+
+    JSON has no line breaks in its texts, so a line is a row: a quote that is missing spoils no
+    other row.
+    """
+    header: list[str] = []
+    with (
+        path.open("rb") as file,
+        tqdm(
+            total=path.stat().st_size, desc="count votes", unit="B", unit_scale=True, mininterval=1
+        ) as bar,
+    ):
+        for line, data in enumerate(file, 1):
+            bar.update(len(data))
+            if not data.strip():
+                continue
+            try:
+                text = data.decode("utf-8-sig" if line == 1 else "utf-8")
+                cells = next(csv.reader((text,), strict=True))
+            except (UnicodeDecodeError, csv.Error) as error:
+                if not header:
+                    raise GalaxiesError(
+                        f"{path}: line {line}: no CSV table in UTF-8 ({error}); give the "
+                        "classification export as Zooniverse made it"
+                    ) from error
+                what = "not UTF-8" if isinstance(error, UnicodeDecodeError) else "a broken line"
+                _note(rows.broken, what, line)
+                continue
+            if not header:
+                header = [name.strip() for name in cells]
+                _check_header(path, header)
+            elif len(cells) != len(header):
+                _note(rows.broken, "with too few or too many fields", line)
+            else:
+                yield line, dict(zip(header, cells, strict=True))
+    if not header:
+        raise GalaxiesError(f"{path}: is empty; download the classification export again")
+
+
+def _check_header(path: Path, header: list[str]) -> None:
+    missing = [name for name in NEEDED if name not in header]
+    if missing:
+        raise GalaxiesError(
+            f"{path}: no column {missing[0]!r}; give the classification export of Zooniverse, as "
+            f"it was made; found {', '.join(header[:8])[:200]!r}"
+        )
+    twice = [name for name in NEEDED if header.count(name) > 1]
+    if twice:
+        raise GalaxiesError(f"{path}: column {twice[0]!r} twice")
+
+
+def _take(
+    rows: _Rows,
+    cells: dict[str, str],
+    line: int,
+    maps: Sequence[AnswerMap],
+    known: Collection[str],
+) -> None:
+    """Keep a classification."""
+    workflow = cells["workflow_id"].strip()
+    if not workflow.isdecimal():
+        raise _BrokenError("without a workflow's number")
+    rows.workflows[workflow] += 1
+    ours = [one for one in maps if one.workflow in (None, workflow)]
+    if not ours:
+        raise _LeftOutError(OTHER_WORKFLOW)
+    version = cells["workflow_version"].strip()
+    meant = next((one for one in ours if one.takes(version)), None)
+    if meant is None:
+        raise _LeftOutError(OTHER_VERSION)
+    number = cells["classification_id"].strip()
+    if not number.isdecimal() or int(number) >= 2**63:
+        raise _BrokenError("without a classification's number")
+    galaxy = _galaxy(rows, cells)
+    if galaxy not in known:
+        raise _LeftOutError(OTHER_SUBJECT)
+    person = _person(cells)
+    bits = _answers(rows, _json(cells["annotations"], "annotations"), line, meant)
+    rows.galaxy.append(rows.galaxies.setdefault(galaxy, len(rows.galaxies)))
+    rows.person.append(rows.people.setdefault(person, len(rows.people)))
+    rows.number.append(int(number))
+    rows.answers.append(bits)
+
+
+def _json(text: str, column: str) -> Any:  # noqa: ANN401 - whatever JSON can hold
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise _BrokenError(f"whose {column} are no JSON") from error
+
+
+def _galaxy(rows: _Rows, cells: dict[str, str]) -> str:
+    subject = cells["subject_ids"].strip()
+    if subject in rows.subjects:
+        return rows.subjects[subject]
+    data = _json(cells["subject_data"], "subject_data")
+    if not isinstance(data, dict) or len(data) != 1:
+        raise _BrokenError("with no subject, or several")
+    ((name, about),) = data.items()
+    galaxy = about.get(GALAXY) if isinstance(about, dict) else None
+    if isinstance(galaxy, bool) or not isinstance(galaxy, str | int) or not str(galaxy).strip():
+        raise _LeftOutError(f"of subjects without {GALAXY}")
+    if name == subject:
+        rows.subjects[subject] = str(galaxy).strip()
+    return str(galaxy).strip()
+
+
+def _person(cells: dict[str, str]) -> str:
+    """Name a volunteer: by account, or by the hash of the address."""
+    account, name = cells["user_id"].strip(), cells["user_name"].strip()
+    if account:
+        return f"account {account}"
+    if name and not name.startswith(_NOT_LOGGED_IN):
+        return f"name {name}"
+    address = cells["user_ip"].strip() or name.removeprefix(_NOT_LOGGED_IN)
+    if not address:
+        raise _BrokenError("without a volunteer")
+    return f"address {address}"
+
+
+def _answers(rows: _Rows, annotations: object, line: int, meant: AnswerMap) -> int:
+    """Find the columns that a classification counts for, a bit for each."""
+    said: dict[str, tuple[str, ...]] = {}
+    for task, labels in _said(annotations):
+        if task not in meant.tasks:
+            rows.unmapped[task[:_SHOWN]] += 1
+        elif said.setdefault(task, labels) != labels:
+            raise _BrokenError("that answer a task twice")
+    bits = 0
+    for task, labels in said.items():
+        for label in labels:
+            if label == _LOST_BY_ZOONIVERSE:
+                raise _BrokenError(f"with {_LOST_BY_ZOONIVERSE!r}, as Zooniverse says")
+            if label not in meant.tasks[task]:
+                _note(rows.unknown, f"{task}: {label[:_SHOWN]!r}", line)
+            elif column := meant.tasks[task][label]:
+                bits |= 1 << _PLACES[column]
+    return bits
+
+
+def _said(annotations: object) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Iterate over tasks and the answers given to them."""
+    if not isinstance(annotations, list):
+        raise _BrokenError("whose annotations are no list of tasks")
+    for one in annotations:
+        if not isinstance(one, dict) or not isinstance(one.get("task"), str):
+            raise _BrokenError("whose annotations are no list of tasks")
+        value = one.get("value")
+        several = value if isinstance(value, list) else [value]
+        if any(isinstance(part, dict) and "task" in part for part in several):
+            yield from _said(several)  # a combination of tasks
+            continue
+        labels = []
+        for part in several:
+            if isinstance(part, dict):  # from a menu; a drawing has no label and stays unknown
+                part = part.get("label") or part.get("tool_label") or "a drawing"
+            if part is not None:
+                labels.append(plain_words(str(part)))
+        yield one["task"], tuple(labels)
+
+
+def _refuse(path: Path, rows: _Rows, maps: Sequence[AnswerMap], answers: str) -> None:
+    """Refuse an export that would have to be guessed at, or of which nothing is left."""
+    seen = ", ".join(f"{name} ({count:,} rows)" for name, count in rows.workflows.most_common(5))
+    named = {one.workflow for one in maps}
+    if None in named and len(rows.workflows) > 1:
+        raise GalaxiesError(
+            f"{path}: holds several workflows: {seen}; name one in {answers}, as in "
+            f"`workflow: {rows.workflows.most_common(1)[0][0]}`"
+        )
+    if rows.unknown:
+        first, tally = next(iter(rows.unknown.items()))
+        more = f", and {len(rows.unknown) - 1} more answers" if len(rows.unknown) > 1 else ""
+        raise GalaxiesError(
+            f"{path}: line {tally.line}: {first} ({tally.rows:,} rows) is no answer that {answers} "
+            f"knows{more}; add it with its column, or with null to leave it out"
+        )
+    if not rows.galaxy:
+        ours = ", ".join(sorted(name for name in named if name))
+        reasons = [
+            f"{tally.rows:,} {why} (first in line {tally.line})"
+            for why, tally in (rows.left_out | rows.broken).items()
+        ]
+        raise GalaxiesError(
+            f"{path}: no classification to count"
+            + (f" of workflow {ours}; it holds {seen}" if ours and seen else "")
+            + (f"; left out are {'; '.join(reasons[:5])}" if reasons else "")
+            + f"; give the export, {answers} and the subjects of one project"
+        )
+
+
+def _count(rows: _Rows) -> Votes:
+    galaxy = np.frombuffer(rows.galaxy, np.int32)
+    person = np.frombuffer(rows.person, np.int32)
+    order = np.lexsort((np.frombuffer(rows.number, np.int64), person, galaxy))
+    galaxy, person = galaxy[order], person[order]
+    first = np.ones(len(order), bool)
+    first[1:] = (galaxy[1:] != galaxy[:-1]) | (person[1:] != person[:-1])
+    galaxy = galaxy[first]
+    answers = np.frombuffer(rows.answers, np.int64)[order[first]]
+    number = len(rows.galaxies)
+    counts = np.stack(
+        [
+            np.bincount(galaxy[(answers >> place) & 1 == 1], minlength=number)
+            for place in range(len(COLUMNS))
+        ],
+        axis=1,
+    )
+    return Votes(
+        galaxies=list(rows.galaxies),
+        counts=counts.astype(np.int64),
+        volunteers=np.bincount(galaxy[answers != 0], minlength=number).astype(np.int64),
+        people=len(rows.people),
+        repeated=int(len(order) - first.sum()),
+        left_out=rows.left_out,
+        broken=rows.broken,
+        unmapped=rows.unmapped,
+    )

@@ -1,0 +1,360 @@
+"""A subject set for Zooniverse: a folder with a JPEG for each subject, and a manifest."""
+
+import contextlib
+import csv
+import io
+import os
+import re
+from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import pandas as pd
+from PIL import Image
+from tqdm import tqdm
+
+from galaxies.base.outputs import written_beside
+from galaxies.base.pool import in_order
+from galaxies.classifying.classifier import FITS_STARTS
+from galaxies.classifying.engines import BundleUse
+from galaxies.classifying.inputs.chunks import Input, Item
+from galaxies.classifying.inputs.files import FileChunk
+from galaxies.classifying.inputs.opening import open_inputs
+from galaxies.classifying.job import SHARD
+from galaxies.errors import GalaxiesError
+from galaxies.images.decode import UnreadableImageError, decode_image
+from galaxies.learning.bundle import read_description
+from galaxies.volunteers.choosing import AUDIT, Choice, choose_galaxies
+from galaxies.volunteers.classes import made_by, read_classes
+
+MANIFEST: Final = "manifest.csv"
+
+GALAXY: Final = "#galaxy_id"
+"""Of a subject's hidden metadata; comes back in an export of classifications."""
+
+IMAGE: Final = "#image"
+
+COLUMNS: Final = (IMAGE, GALAXY, "#p_spiral", "#batch", "#bundle", "#chosen")
+"""Of a manifest. Zooniverse does not show volunteers what begins with `#`."""
+
+LARGEST_JPEG: Final = 1024 * 1024
+"""Bytes; Zooniverse's program refuses larger files."""
+
+UNKNOWN: Final = "unknown"
+"""In place of a bundle that the table does not name. An empty cell would be taken for the folder
+itself, and end the upload."""
+
+_JPEG: Final = b"\xff\xd8\xff"
+_QUALITIES: Final = (92, 85, 75)
+_NOT_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9+_.-]")
+_LONGEST_NAME: Final = 100
+
+
+class Subject(NamedTuple):
+    """A row of a manifest."""
+
+    galaxy_id: str
+    image: Path
+    batch: int
+    line: int
+    """In the manifest, from 1."""
+
+
+class Asked(NamedTuple):
+    """What `ask` wrote."""
+
+    batch: int
+    chosen: int
+    """Subjects that the machine leaves to people."""
+    audited: int
+    """Subjects that the machine decided."""
+
+
+def ask(
+    classes: Path,
+    inputs: Sequence[str],
+    output: Path,
+    *,
+    number: int,
+    choose: Choice,
+    audit_share: float,
+    seed: int,
+    earlier: Sequence[Path] = (),
+    bundle: Path | None = None,
+    workers: int = 1,
+) -> Asked:
+    """Make a subject set of galaxies that people should look at.
+
+    Parameters
+    ----------
+    classes : Path
+        A table of `galaxies classify`.
+    inputs : sequence of str
+        What it was made of, as in `galaxies.classifying.inputs.opening.open_inputs`.
+    output : Path
+        The folder to make, whole or not at all.
+    number, choose, audit_share, seed
+        As in `galaxies.volunteers.choosing.choose_galaxies`.
+    earlier : sequence of Path
+        Folders of earlier batches, whose galaxies are not asked about again.
+    bundle : Path, optional
+        The bundle that must have made the table.
+    workers : int
+        Threads that decode and encode.
+
+    Raises
+    ------
+    GalaxiesError
+        If there is no galaxy to ask about; the table, the inputs, the bundle or an earlier folder
+        cannot be used; or the output is not empty.
+
+    Examples
+    --------
+    >>> ask(
+    ...     Path("classes.parquet"), ["survey.zip"], Path("subjects"),
+    ...     number=1000, choose="uncertain", audit_share=0.1, seed=0,
+    ... )  # doctest: +SKIP
+    Asked(batch=1, chosen=900, audited=100)
+    """
+    _refuse_full(output)
+    known = _bundle(classes, bundle)
+    before = [subject for folder in earlier for subject in read_manifest(folder)]
+    asked = {subject.galaxy_id for subject in before}
+    opened = open_inputs(inputs)
+    chosen = choose_galaxies(
+        read_classes(classes),
+        number,
+        choose=choose,
+        audit_share=audit_share,
+        seed=seed,
+        asked=asked,
+    )
+    if chosen.empty:
+        rest = f" but the {len(asked):,} of earlier batches" if asked else ""
+        raise GalaxiesError(
+            f"{classes}: no galaxy to ask about{rest}: the machine decides all others; "
+            "classify with a higher --agreement, or raise --audit-share"
+        )
+    twice = chosen["galaxy_id"].duplicated()
+    if twice.any():
+        raise GalaxiesError(
+            f"{classes}: galaxy_id {chosen['galaxy_id'][twice].iloc[0]!r} stands twice; "
+            "give each galaxy its own, with a catalogue of id and path"
+        )
+    _refuse_forgotten(output, earlier, chosen["galaxy_id"])
+    batch = 1 + max((subject.batch for subject in before), default=0)
+    with written_beside(output) as beside:
+        beside.mkdir()
+        _write(beside, chosen, opened, batch, known, workers)
+    audited = int((chosen["chosen"] == AUDIT).sum())
+    return Asked(batch, len(chosen) - audited, audited)
+
+
+def _refuse_full(output: Path) -> None:
+    if output.is_dir() and not any(output.iterdir()):
+        return
+    if output.exists():
+        raise GalaxiesError(
+            f"{output}: is not empty; a batch stays as it was sent, so give a new folder"
+            + (f", and --earlier {output}" if (output / MANIFEST).is_file() else "")
+        )
+
+
+def _bundle(classes: Path, folder: Path | None) -> str:
+    """Name the bundle that made a table, and refuse another one."""
+    known = made_by(classes) if classes.is_file() else None
+    if folder is None:
+        return known or UNKNOWN
+    read_description(folder)
+    wanted = str(BundleUse(folder).fingerprint()["sha256"])
+    if known and known != wanted:
+        raise GalaxiesError(
+            f"{classes}: made by another bundle ({known[:12]}…) than {folder} ({wanted[:12]}…); "
+            "classify again with that bundle, or name the one that made the table"
+        )
+    return wanted
+
+
+def _refuse_forgotten(output: Path, earlier: Sequence[Path], ids: Collection[str]) -> None:
+    """Refuse galaxies that a batch beside the output, which is not named, has asked about."""
+    named = {folder.resolve() for folder in earlier}
+    wanted = set(ids)
+    for path in sorted(output.absolute().parent.glob(f"[!.]*/{MANIFEST}")):
+        folder = path.parent
+        if folder.resolve() in named:
+            continue
+        found = []
+        # Another program's manifest may be no table at all.
+        with (
+            contextlib.suppress(csv.Error),
+            path.open(encoding="utf-8-sig", errors="replace", newline="") as file,
+        ):
+            found = [row[GALAXY] for row in csv.DictReader(file) if row.get(GALAXY) in wanted]
+        if found:
+            raise GalaxiesError(
+                f"{folder}: has asked about galaxy {found[0]!r} and {len(found) - 1} more of these "
+                f"already; add --earlier {folder}, or write into a folder elsewhere"
+            )
+
+
+def read_manifest(folder: Path) -> list[Subject]:
+    """Read which galaxies a folder of `ask` asks about.
+
+    Raises
+    ------
+    GalaxiesError
+        If the folder has no manifest, or one that is not ours or damaged; the line is named.
+    """
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise GalaxiesError(f"{path}: no such file; give a folder that galaxies ask made")
+    subjects: dict[str, Subject] = {}
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = csv.DictReader(file)
+            missing = [name for name in COLUMNS if name not in (rows.fieldnames or ())]
+            if missing:
+                raise GalaxiesError(
+                    f"{path}: no column {missing[0]!r}; give a folder that galaxies ask made"
+                )
+            for row in rows:
+                line, galaxy_id = rows.line_num, (row[GALAXY] or "").strip()
+                if not galaxy_id or not row[IMAGE] or not (row["#batch"] or "").isdecimal():
+                    raise GalaxiesError(f"{path}: line {line}: cut off or damaged; copy it again")
+                if galaxy_id in subjects:
+                    raise GalaxiesError(f"{path}: line {line}: {GALAXY} {galaxy_id!r} stands twice")
+                subjects[galaxy_id] = Subject(
+                    galaxy_id, folder / row[IMAGE], int(row["#batch"]), line
+                )
+    except UnicodeDecodeError as error:
+        raise GalaxiesError(f"{path}: not UTF-8 text at byte {error.start}") from error
+    except csv.Error as error:
+        raise GalaxiesError(f"{path}: not a CSV table: {error}") from error
+    return list(subjects.values())
+
+
+def _write(
+    folder: Path,
+    chosen: pd.DataFrame,
+    inputs: Sequence[Input],
+    batch: int,
+    bundle: str,
+    workers: int,
+) -> None:
+    """Write the images, then the manifest in the order of the table."""
+    names = _file_names(chosen["galaxy_id"])
+    found: set[str] = set()
+
+    def jpeg(item: Item) -> tuple[str, bytes]:
+        try:
+            return item.galaxy_id, as_jpeg(item.load())
+        except UnreadableImageError as error:
+            raise GalaxiesError(
+                f"the image of galaxy {item.galaxy_id!r} {error}; put it back, or classify again "
+                "without it"
+            ) from error
+
+    with (
+        ThreadPoolExecutor(workers) as pool,
+        tqdm(total=len(chosen), desc="write subjects", unit=" images") as bar,
+    ):
+        for galaxy_id, data in in_order(pool, jpeg, _wanted(inputs, names), 2 * workers):
+            if galaxy_id in found:
+                raise GalaxiesError(
+                    f"galaxy_id {galaxy_id!r} stands for two images; leave one of them out"
+                )
+            found.add(galaxy_id)
+            (folder / names[galaxy_id]).write_bytes(data)
+            bar.update()
+    gone = [galaxy_id for galaxy_id in names if galaxy_id not in found]
+    if gone:
+        raise GalaxiesError(
+            f"no image of {len(gone):,} of the {len(names):,} galaxies, such as {gone[0]!r}, in "
+            f"{', '.join(one.name for one in inputs)}; give all that was classified"
+        )
+    with (folder / MANIFEST).open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for row in chosen.itertuples():
+            cells = (row.galaxy_id, f"{row.p_spiral:.6f}", str(batch), bundle, row.chosen)
+            _refuse_file_names(folder, cells)
+            writer.writerow((names[str(row.galaxy_id)], *cells))
+
+
+def _file_names(ids: Collection[str]) -> dict[str, str]:
+    """Name each galaxy's image after it, in signs that every system knows."""
+    names: dict[str, str] = {}
+    taken: set[str] = set()
+    for galaxy_id in ids:
+        stem = _NOT_IN_NAMES.sub("_", galaxy_id).strip(".-")[:_LONGEST_NAME] or "galaxy"
+        # Some systems do not tell capitals from small letters.
+        while f"{stem}.jpg".lower() in taken:
+            stem += "_"
+        taken.add(f"{stem}.jpg".lower())
+        names[galaxy_id] = f"{stem}.jpg"
+    return names
+
+
+def _refuse_file_names(folder: Path, cells: Sequence[object]) -> None:
+    """Refuse what Zooniverse's program would take for a file to upload, as it looks for them."""
+    for cell in map(str, cells):
+        if not cell.strip() or os.path.exists(os.path.join(folder, cell)):  # noqa: PTH110, PTH118
+            raise GalaxiesError(
+                f"galaxy_id {cell!r} is empty or the name of a file, which would be uploaded; "
+                "give the galaxy another one, with a catalogue of id and path"
+            )
+
+
+def _wanted(inputs: Sequence[Input], ids: Collection[str]) -> Iterator[Item]:
+    """Iterate over the images of some galaxies."""
+    for one in inputs:
+        for chunk in one.chunks(SHARD):
+            if isinstance(chunk, FileChunk):  # which would fetch all its files from a bucket
+                rows = zip(chunk.paths, chunk.ids, strict=True)
+                kept = [(path, galaxy_id) for path, galaxy_id in rows if galaxy_id in ids]
+                chunk = FileChunk(tuple(row[0] for row in kept), tuple(row[1] for row in kept))
+            yield from (item for item in chunk.items() if item.galaxy_id in ids)
+
+
+def as_jpeg(image: bytes | Image.Image) -> bytes:
+    """Make a JPEG that Zooniverse takes.
+
+    Parameters
+    ----------
+    image : bytes or Image
+        A JPEG, PNG or FITS file, or a frame of any mode.
+
+    Returns
+    -------
+    bytes
+        At most `LARGEST_JPEG`. A JPEG that is no larger keeps its bytes; of others the quality,
+        and then the size, is lowered until it fits.
+
+    Raises
+    ------
+    UnreadableImageError
+        If the file is damaged, or of another kind.
+
+    Examples
+    --------
+    >>> len(as_jpeg(Image.new("RGB", (424, 424), "navy"))) < LARGEST_JPEG
+    True
+    """
+    if isinstance(image, Image.Image):
+        frame = image.convert("RGB")
+    elif image.startswith(FITS_STARTS):
+        from galaxies.images.fits import decode_fits
+
+        frame = decode_fits(image)
+    else:
+        frame = decode_image(image)
+        if image.startswith(_JPEG) and len(image) <= LARGEST_JPEG:
+            return image
+    while True:
+        for quality in _QUALITIES:
+            file = io.BytesIO()
+            frame.save(file, "JPEG", quality=quality)
+            if file.tell() <= LARGEST_JPEG:
+                return file.getvalue()
+        frame = frame.reduce(2)

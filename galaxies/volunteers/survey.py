@@ -1,0 +1,184 @@
+"""A survey of the volunteers' votes, in the layout of Kaggle's Galaxy Zoo challenge."""
+
+import hashlib
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from galaxies.base.outputs import write_table, written_beside
+from galaxies.base.questions import COLUMNS, QUESTIONS, down_the_tree, within_questions
+from galaxies.dataset.layout import COUNTS, IMAGES, LARGEST_ID, VOTES, WHOLE_ID
+from galaxies.errors import GalaxiesError
+from galaxies.images.decode import UnreadableImageError
+from galaxies.surveys.writing import SURVEY_FILES, add_image, free_folder
+from galaxies.volunteers.answers import asked_questions, read_answer_maps
+from galaxies.volunteers.export import Votes, read_export
+from galaxies.volunteers.subjects import MANIFEST, Subject, as_jpeg, read_manifest
+
+
+class Counted(NamedTuple):
+    """What `count_votes` made."""
+
+    galaxies: int
+    classifications: int
+    """That count: one for each galaxy and volunteer."""
+    few: int
+    """Galaxies left out since too few people answered."""
+    votes: Votes
+    """With what was left out of the export."""
+
+    def say_left_out(self) -> list[str]:
+        """Put into lines what does not count, and why."""
+        lines = [
+            f"  left out {tally.rows:>10,} rows {why} (first in line {tally.line})"
+            for why, tally in (self.votes.left_out | self.votes.broken).items()
+        ]
+        if self.votes.repeated:
+            lines.append(f"  left out {self.votes.repeated:>10,} further answers of one volunteer")
+        if self.few:
+            lines.append(f"  left out {self.few:>10,} galaxies with too few votes")
+        lines += [
+            f"  task {task}, which no map names, was answered {times:,} times"
+            for task, times in sorted(self.votes.unmapped.items())
+        ]
+        return lines
+
+
+def galaxy_number(galaxy_id: str) -> int:
+    """Find a galaxy's number in a survey.
+
+    Parameters
+    ----------
+    galaxy_id : str
+        A whole number stays what it is. Of a name it is made by SHA-256, so that a galaxy has the
+        same number in every survey.
+
+    Returns
+    -------
+    int
+        Below 2⁶³.
+
+    Examples
+    --------
+    >>> galaxy_number("587722952767439450"), galaxy_number("J1234+56.7")
+    (587722952767439450, 7628514761218735781)
+    """
+    if WHOLE_ID.fullmatch(galaxy_id) and int(galaxy_id) <= LARGEST_ID:
+        return int(galaxy_id)
+    digest = hashlib.sha256(galaxy_id.encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+def count_votes(
+    export: Path,
+    answers: Path,
+    subjects: Sequence[Path],
+    output: Path,
+    *,
+    least_votes: int = 1,
+    overwrite: bool = False,
+) -> Counted:
+    """Make a survey of an export of classifications.
+
+    Parameters
+    ----------
+    export : Path
+        As Zooniverse writes it.
+    answers : Path
+        What the answers mean, as in `galaxies.volunteers.answers.EXAMPLE`.
+    subjects : sequence of Path
+        Folders that `galaxies ask` made; the images come from there.
+    output : Path
+        The survey to make, whole or not at all.
+    least_votes : int
+        Galaxies that fewer volunteers answered about are left out.
+    overwrite : bool
+        Whether a survey that is there is replaced.
+
+    Raises
+    ------
+    GalaxiesError
+        If one of the files cannot be used, an image is gone, or the output is there already.
+
+    Examples
+    --------
+    >>> count_votes(
+    ...     Path("export.csv"), Path("answers.yaml"), [Path("subjects")], Path("data/mine")
+    ... )  # doctest: +SKIP
+    """
+    output = free_folder(output, overwrite, SURVEY_FILES)
+    maps = read_answer_maps(answers)
+    known: dict[str, Subject] = {}
+    for folder in subjects:
+        for subject in read_manifest(folder):
+            known.setdefault(subject.galaxy_id, subject)
+    if not export.is_file():
+        raise GalaxiesError(f"{export}: no such file; download the project's classification export")
+    votes = read_export(export, maps, known, str(answers))
+    counts, few = _table(votes, asked_questions(maps), least_votes)
+    if counts.empty:
+        raise GalaxiesError(
+            f"{export}: no galaxy has an answer to the first question and {least_votes} votes; "
+            "wait for more, or lower --least-votes"
+        )
+    for galaxy_id in counts["name"]:
+        image = known[galaxy_id].image
+        if not image.is_file():
+            raise GalaxiesError(
+                f"{image.parent / MANIFEST}: line {known[galaxy_id].line}: {image.name} is gone; "
+                "copy it back into the folder"
+            )
+    with written_beside(output) as beside:
+        beside.mkdir()
+        _write_tables(beside, counts)
+        with zipfile.ZipFile(beside / IMAGES, "w", zipfile.ZIP_STORED) as archive:
+            rows = zip(counts["galaxy_id"], counts["name"], strict=True)
+            for number, name in tqdm(rows, "write survey", len(counts), unit=" images"):
+                image = known[name].image
+                try:
+                    add_image(archive, number, as_jpeg(image.read_bytes()))
+                except UnreadableImageError as error:
+                    raise GalaxiesError(f"{image} {error}; copy it again") from error
+    kept = pd.Series(votes.volunteers, index=votes.galaxies)[counts["name"].tolist()]
+    return Counted(len(counts), int(kept.sum()), few, votes)
+
+
+def _table(votes: Votes, asked: Sequence[int], least_votes: int) -> tuple[pd.DataFrame, int]:
+    """Keep galaxies that enough people answered about; returns how many others there are, too."""
+    enough = votes.volunteers >= least_votes
+    if 1 in asked:  # which the classes are made of
+        enough &= votes.counts[:, QUESTIONS[0].places].sum(axis=1) > 0
+    else:
+        enough &= votes.volunteers > 0
+    table = pd.DataFrame(votes.counts[enough].astype(np.int32), columns=list(COLUMNS))
+    kept = [column for number in asked for column in QUESTIONS[number - 1].columns]
+    table = table[kept]
+    names = [name for name, one in zip(votes.galaxies, enough, strict=True) if one]
+    table.insert(0, "galaxy_id", np.array([galaxy_number(name) for name in names], np.int64))
+    table["name"] = pd.Series(names, dtype="str")
+    table = table.sort_values("galaxy_id", ignore_index=True)
+    twice = table["galaxy_id"].duplicated(keep=False)
+    if twice.any():
+        first, second = table["name"][twice].iloc[:2]
+        raise GalaxiesError(
+            f"galaxies {first!r} and {second!r} have one number in a survey; rename one"
+        )
+    return table, int((~enough).sum())
+
+
+def _write_tables(folder: Path, table: pd.DataFrame) -> None:
+    """Write the shares, by Kaggle's definition, and the counts."""
+    counts = table.drop(columns="name")
+    everything = counts.reindex(columns=list(COLUMNS), fill_value=0).to_numpy(np.float64)
+    shares = pd.DataFrame(down_the_tree(within_questions(everything)), columns=list(COLUMNS))
+    shares = shares[[column for column in COLUMNS if column in counts.columns]]
+    shares.insert(0, "GalaxyID", counts["galaxy_id"])
+    # Nine digits: a question's answers shall add up.
+    shares.to_csv(folder / VOTES, index=False, float_format="%.9g", lineterminator="\n")
+    named = table["name"] != table["galaxy_id"].astype("str")
+    write_table(folder / COUNTS, table if named.any() else counts)
