@@ -125,11 +125,12 @@ def _read_parquet(path: Path) -> Iterator[pd.DataFrame]:
 
 def _read_csv(path: Path) -> Iterator[pd.DataFrame]:
     try:
-        for piece in pd.read_csv(
+        with pd.read_csv(
             path, dtype=str, encoding="utf-8-sig", keep_default_na=False, chunksize=_PIECE
-        ):
-            _check_columns(path, list(piece.columns))
-            yield piece[list(COLUMNS)]
+        ) as pieces:
+            for piece in pieces:
+                _check_columns(path, list(piece.columns))
+                yield piece[list(COLUMNS)]
     except (pd.errors.EmptyDataError, pd.errors.ParserError) as error:
         raise GalaxiesError(f"{path}: not a CSV table: {str(error).strip()}") from error
     except UnicodeDecodeError as error:
