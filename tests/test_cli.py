@@ -72,6 +72,8 @@ COMMANDS = [
     "export-folders",
     "classify",
     "export",
+    "ask",
+    "votes",
     "download kaggle",
     "download gz2",
 ]

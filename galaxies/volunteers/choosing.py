@@ -19,16 +19,20 @@ _CANDIDATES: Final = 20
 
 
 class _First:
-    """Of all rows that come by, those with the smallest keys; ties go to the smaller lot."""
+    """Of all new galaxies that come by, those with the smallest keys, then the smallest lots."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, asked: frozenset[str]) -> None:
         self._number = number
+        self._asked = asked
         self.rows = pd.DataFrame()
 
     def add(self, rows: pd.DataFrame) -> None:
         if self._number:
             if len(self.rows) == self._number:
                 rows = rows[rows["key"] <= self.rows["key"].max()]
+            # Only of those that are left: it is the slowest step.
+            new = [galaxy not in self._asked for galaxy in rows["galaxy_id"].tolist()]
+            rows = rows[np.array(new, dtype=bool)]
             both = pd.concat([self.rows, rows]) if len(self.rows) else rows
             self.rows = both.nsmallest(self._number, ["key", "lot"])
 
@@ -87,17 +91,17 @@ def choose_galaxies(
     """
     audited = round(number * audit_share)
     wanted = number - audited
-    people = _First(_CANDIDATES * wanted if choose == "diverse" else wanted)
-    machine = _First(audited)
+    before = frozenset(asked)
+    people = _First(_CANDIDATES * wanted if choose == "diverse" else wanted, before)
+    machine = _First(audited, before)
     lots = np.random.default_rng(seed)
-    before = pd.Index(list(asked), dtype="str")
     start = 0
     for piece in pieces:
         rows = piece.assign(
             row=np.arange(start, start + len(piece), dtype=np.int64), lot=lots.random(len(piece))
         )
         start += len(piece)
-        rows = rows[rows["p_spiral"].notna() & ~rows["galaxy_id"].isin(before)]
+        rows = rows[rows["p_spiral"].notna()]
         rows = rows.assign(key=rows["lot"])
         undecided = rows["decision"] == UNDECIDED
         machine.add(rows[~undecided])

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from galaxies.classifying.inputs.tables import reading_table
+from galaxies.classifying.inputs.tables import open_table, reading_table
 from galaxies.classifying.table_files import BUNDLE, TABLE_SUFFIXES
 from galaxies.errors import GalaxiesError
 
@@ -86,7 +86,7 @@ def read_classes(path: Path) -> Iterator[pd.DataFrame]:
     with tqdm(desc="read classes", unit=" galaxies", unit_scale=True) as bar:
         for piece in read(path):
             for name in _TEXTS:
-                piece[name] = piece[name].astype("str").fillna("")
+                piece[name] = piece[name].fillna("").astype("str")
             for name in ("p_spiral", "spread"):
                 numbers = pd.to_numeric(piece[name], errors="coerce").astype(np.float32)
                 _refuse(path, piece[name], numbers, row)
@@ -117,7 +117,7 @@ def _check_columns(path: Path, found: list[str]) -> None:
 
 
 def _read_parquet(path: Path) -> Iterator[pd.DataFrame]:
-    with reading_table(str(path)), pq.ParquetFile(path) as file:
+    with reading_table(str(path)), open_table(str(path)) as file:
         _check_columns(path, file.schema_arrow.names)
         for batch in file.iter_batches(_PIECE, columns=list(COLUMNS)):
             yield pa.Table.from_batches([batch]).to_pandas()

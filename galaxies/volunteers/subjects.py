@@ -180,7 +180,7 @@ def _refuse_forgotten(output: Path, earlier: Sequence[Path], ids: Collection[str
     """Refuse galaxies that a batch beside the output, which is not named, has asked about."""
     named = {folder.resolve() for folder in earlier}
     wanted = set(ids)
-    for path in sorted(output.absolute().parent.glob(f"[!.]*/{MANIFEST}")):
+    for path in sorted(output.parent.glob(f"[!.]*/{MANIFEST}")):
         folder = path.parent
         if folder.resolve() in named:
             continue

@@ -36,7 +36,7 @@ def classification(
 ) -> dict[str, str]:
     """A row; a person whose name starts with - is not logged in."""
     hidden = person.startswith("-")
-    subject = str(70_000_000 + int.from_bytes(str(galaxy_id).encode()[-6:], "big") % 10_000_000)
+    subject = str(int.from_bytes(b"1" + str(galaxy_id).encode(), "big"))
     annotations = [
         {"task": task, "task_label": QUESTION.get(task, task), "value": value}
         for task, value in said.items()
