@@ -296,7 +296,7 @@ def _answers(rows: _Rows, annotations: object, line: int, meant: AnswerMap) -> i
     return bits
 
 
-def _said(annotations: object) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _said(annotations: object, *, combined: bool = False) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Iterate over tasks and the answers given to them."""
     if not isinstance(annotations, list):
         raise _BrokenError("whose annotations are no list of tasks")
@@ -306,12 +306,16 @@ def _said(annotations: object) -> Iterator[tuple[str, tuple[str, ...]]]:
         value = one.get("value")
         several = value if isinstance(value, list) else [value]
         if any(isinstance(part, dict) and "task" in part for part in several):
-            yield from _said(several)  # a combination of tasks
+            if combined:
+                raise _BrokenError("whose annotations are no list of tasks")
+            yield from _said(several, combined=True)
             continue
         labels = []
         for part in several:
             if isinstance(part, dict):  # from a menu; a drawing has no label and stays unknown
                 part = part.get("label") or part.get("tool_label") or "a drawing"
+            if isinstance(part, list):
+                raise _BrokenError("whose annotations are no list of tasks")
             if part is not None:
                 labels.append(plain_words(str(part)))
         yield one["task"], tuple(labels)

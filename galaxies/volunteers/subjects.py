@@ -220,7 +220,8 @@ def read_manifest(folder: Path) -> list[Subject]:
                 )
             for row in rows:
                 line, galaxy_id = rows.line_num, (row[GALAXY] or "").strip()
-                if not galaxy_id or not row[IMAGE] or not (row["#batch"] or "").isdecimal():
+                whole = row[IMAGE] and Path(row[IMAGE]).name == row[IMAGE]
+                if not galaxy_id or not whole or not (row["#batch"] or "").isdecimal():
                     raise GalaxiesError(f"{path}: line {line}: cut off or damaged; copy it again")
                 if galaxy_id in subjects:
                     raise GalaxiesError(f"{path}: line {line}: {GALAXY} {galaxy_id!r} stands twice")

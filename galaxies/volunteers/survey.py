@@ -43,7 +43,7 @@ class Counted(NamedTuple):
         if self.few:
             lines.append(f"  left out {self.few:>10,} galaxies with too few votes")
         lines += [
-            f"  task {task}, which no map names, was answered {times:,} times"
+            f"  task {task!r}, which no map names, was answered {times:,} times"
             for task, times in sorted(self.votes.unmapped.items())
         ]
         return lines

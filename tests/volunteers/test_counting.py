@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from galaxies.base.questions import COLUMNS, tree_errors
-from galaxies.cli import app
+from galaxies.cli import app, main
 from galaxies.dataset.votes import read_votes
 from galaxies.errors import GalaxiesError
 from galaxies.surveys.check import check_survey
@@ -303,7 +303,7 @@ def test_several_answers_menus_and_combined_tasks_are_read(place):
     counts = pd.read_parquet(place / "mine/answers.parquet").loc[0]
     assert counts["Class1.1"] == 3
     assert counts[["Class6.1", "Class6.2", "Class8.1", "Class8.6"]].tolist() == [1, 1, 1, 1]
-    assert made.say_left_out() == ["  task T5, which no map names, was answered 1 times"]
+    assert made.say_left_out() == ["  task 'T5', which no map names, was answered 1 times"]
 
 
 @pytest.mark.parametrize(
@@ -342,6 +342,8 @@ def test_broken_rows_are_counted_and_named(place):
         {"annotations": "{}"},
         {"annotations": "[1]"},
         {"annotations": "[" * 100_000},
+        {"annotations": '[{"task": "T0", "value": ' * 200 + "[]" + "}]" * 200},
+        {"annotations": '[{"task": "T0", "value": [["Smooth"]]}]'},
         {"annotations": '[{"task": "T0", "value": "unknown answer label"}]'},
         {"annotations": '[{"task": "T0", "value": "Smooth"}, {"task": "T0", "value": "Else"}]'},
         {"subject_data": "", "subject_ids": "77"},
@@ -360,11 +362,11 @@ def test_broken_rows_are_counted_and_named(place):
     assert shares(place)["Class1.1"].tolist() == pytest.approx([2 / 3, 0])
     tallies = made.votes.broken
     assert tallies["whose annotations are no JSON"] == (2, 6)
-    assert tallies["whose annotations are no list of tasks"] == (2, 7)
-    assert tallies["without a classification's number"] == (2, 14)
+    assert tallies["whose annotations are no list of tasks"] == (4, 7)
+    assert tallies["without a classification's number"] == (2, 16)
     assert sum(tally.rows for tally in tallies.values()) == len(bad)
-    assert {tally.line for tally in tallies.values()} < set(range(6, 18))
-    assert sorted(tally.line for tally in made.votes.left_out.values()) == [18, 19, 20]
+    assert {tally.line for tally in tallies.values()} < set(range(6, 20))
+    assert sorted(tally.line for tally in made.votes.left_out.values()) == [20, 21, 22]
     assert "         2 rows whose annotations are no JSON (first in line 6)" in "\n".join(
         made.say_left_out()
     )
@@ -447,6 +449,20 @@ def test_subjects_that_are_gone_are_named(place):
         count(place, overwrite=True)
     with pytest.raises(GalaxiesError, match=r"gone.csv: no such file; download"):
         count_votes(place / "gone.csv", place / "answers.yaml", [], place / "new")
+
+
+def test_a_mistake_ends_in_one_line(place, monkeypatch, capsys):
+    write_export(place / "export.csv", ROWS)
+    (place / "subjects/0.jpg").unlink()
+    command = ["galaxies", "votes", "export.csv", "--answers", "answers.yaml"]
+    monkeypatch.chdir(place)
+    monkeypatch.setattr("sys.argv", [*command, "--subjects", "subjects", "-o", "data/mine"])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == (
+        "error: subjects/manifest.csv: line 2: 0.jpg is gone; copy it back into the folder"
+    )
+    assert capsys.readouterr().out == ""
 
 
 def test_galaxies_with_few_votes_may_be_left_out(place):
