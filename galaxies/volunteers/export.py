@@ -6,6 +6,7 @@ from array import array
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -34,6 +35,7 @@ NEEDED: Final = (
 _PLACES: Final = {column: place for place, column in enumerate(COLUMNS)}
 _NOT_LOGGED_IN: Final = "not-logged-in-"
 _LOST_BY_ZOONIVERSE: Final = "unknown answer label"
+_LONGEST_LINE: Final = 1 << 24  # bytes; what has none is no table, and is not held whole
 _SHOWN: Final = 60  # letters of a text from the export
 
 OTHER_WORKFLOW: Final = "of another workflow"
@@ -168,7 +170,7 @@ def _lines(path: Path, rows: _Rows) -> Iterator[tuple[int, dict[str, str]]]:
             total=path.stat().st_size, desc="count votes", unit="B", unit_scale=True, mininterval=1
         ) as bar,
     ):
-        for line, data in enumerate(file, 1):
+        for line, data in enumerate(iter(partial(file.readline, _LONGEST_LINE), b""), 1):
             bar.update(len(data))
             if not data.strip():
                 continue
