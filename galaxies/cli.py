@@ -100,8 +100,8 @@ def merge(
 ) -> None:
     """Make one survey of several, to train on all their galaxies.
 
-    Images keep their bytes and votes their digits; frames may differ in size. Of the votes those
-    columns stay that all surveys have. A GalaxyID that two surveys know is refused.
+    Images keep their bytes and votes their digits; frames may differ in size. Every
+    column of the votes stays, blank for surveys that do not have it. A GalaxyID that two surveys know is refused.
     """
     from galaxies.surveys.merge import merge_surveys
 
@@ -216,7 +216,7 @@ class Device(StrEnum):
 
 
 class Views(StrEnum):
-    """Orientations that can be averaged."""
+    """Views that can be averaged."""
 
     ONE = "1"
     EIGHT = "8"
@@ -254,7 +254,9 @@ def classify(
     ] = None,
     views: Annotated[
         Views | None,
-        typer.Option(help="Orientations that are averaged; the bundle's own unless given."),
+        typer.Option(
+            help="Views (flips and quarter turns) that are averaged; the bundle's own unless given."
+        ),
     ] = None,
     agreement: Annotated[
         float,
@@ -264,7 +266,7 @@ def classify(
         Engine, typer.Option(help="This machine, or a Ray cluster (needs galaxies[ray]).")
     ] = Engine.LOCAL,
     address: Annotated[
-        str | None, typer.Option(help="Of the Ray cluster; a new one on this machine unless given.")
+        str | None, typer.Option(help="Address of the Ray cluster; starts one locally by default.")
     ] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Threads of the local engine; one per core.")
@@ -287,7 +289,7 @@ def classify(
 
     The table's columns: galaxy_id (a file's stem, or the catalogue's id),
     p_spiral (calibrated probability), spread (of the raw probability over the
-    orientations), label, decision (elliptical, spiral or ask volunteers), error
+    views), label, decision (elliptical, spiral or ask volunteers), error
     (why an image could not be read); then a catalogue's further columns.
 
     A run that was stopped continues when the same command is given again.
@@ -344,7 +346,9 @@ def export(
     ] = None,
     views: Annotated[
         Views | None,
-        typer.Option(help="Orientations that are averaged; the bundle's own unless given."),
+        typer.Option(
+            help="Views (flips and quarter turns) that are averaged; the bundle's own unless given."
+        ),
     ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the file if it exists.")
