@@ -44,8 +44,8 @@ from galaxies.dataset.layout import IMAGES
 from galaxies.images.decode import decode_image, decode_reduced
 from galaxies.learning.bundle import PRETRAINED
 from galaxies.learning.views import average_views
-from galaxies.models.forward import BATCH as FORWARD_BATCH
-from galaxies.models.forward import NETWORK
+from galaxies.models.predicting.forward import BATCH as FORWARD_BATCH
+from galaxies.models.saved_network import NETWORK
 
 Measured = dict[str, float]
 

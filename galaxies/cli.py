@@ -68,12 +68,14 @@ def check(
 
 
 def _say_what_is_in(survey: Path, report: "Report") -> None:
-    from galaxies.surveys.check import KAGGLE
+    from galaxies.surveys.check import KAGGLE, say_questions
 
     typer.echo(f"{survey}: {report.images:,} images, {report.votes:,} rows of votes")
     typer.echo(f"  with both    {report.common:>8,}")
     for name, count in report.classes.items():
         typer.echo(f"  {name:<12} {count:>8,}    (Kaggle: {KAGGLE[name]:,})")
+    for line in say_questions(report):
+        typer.echo(line)
     frames = ", ".join(f"{size} ({count})" for size, count in sorted(report.frames.items()))
     typer.echo(f"  frames of {sum(report.frames.values())} images looked at: {frames}")
     if report.is_kaggle:

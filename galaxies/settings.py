@@ -125,7 +125,7 @@ class CnnSettings(Section):
 
 
 class InceptionSettings(Section):
-    """InceptionV3 as a fixed trunk, and the classifier on top of it."""
+    """InceptionV3 as a fixed backbone, and the classifier on top of it."""
 
     weights: Annotated[str, Field(min_length=1)]
     seed: Seed
@@ -214,7 +214,7 @@ def load_settings(path: Path = Path("params.yaml")) -> Settings:
 
     Parameters
     ----------
-    path
+    path : Path
         A YAML file such as the project's `params.yaml`.
 
     Returns

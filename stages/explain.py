@@ -14,7 +14,7 @@ from galaxies.figures.inside import draw_attention, draw_filters, draw_layer
 from galaxies.figures.style import save_figure
 from galaxies.inside.activations import first_filters, grad_cam, layer_activations, spatial_layers
 from galaxies.models.networks import Network
-from galaxies.models.predictor import Predictor
+from galaxies.models.predicting.predictor import Predictor
 from galaxies.settings import load_settings
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from galaxies.dataset.layout import IMAGES, survey_file
 from galaxies.errors import run_stage
-from galaxies.models.inception.features import survey_features
+from galaxies.models.inception.extraction import survey_features
 from galaxies.settings import load_settings
 
 

@@ -7,6 +7,8 @@ import pandas as pd
 
 from galaxies.base.arrays import open_array
 from galaxies.base.outputs import table_title, written_beside
+from galaxies.dataset.layout import VOTES, survey_file
+from galaxies.dataset.votes import read_answers
 from galaxies.errors import run_stage
 from galaxies.figures.curves import (
     Result,
@@ -18,8 +20,10 @@ from galaxies.figures.curves import (
     draw_triage,
 )
 from galaxies.figures.galleries import (
+    choose_answers,
     choose_mistakes,
     choose_samples,
+    draw_answers,
     draw_mistakes,
     draw_samples,
     portraits,
@@ -36,9 +40,19 @@ def main() -> None:
     images = open_array(Path("data/images.npy"))
     figures = Path("figures")
 
+    answers = read_answers(survey_file(Path("data", settings.survey), VOTES))
     samples = choose_samples(split, settings.plot.samples)
-    shown = {label: portraits(chosen, packed, images) for label, chosen in samples.items()}
+    shown = {
+        label: portraits(chosen.merge(answers, on="galaxy_id"), packed, images)
+        for label, chosen in samples.items()
+    }
     save_figure(figures / "samples.png", draw_samples(shown))
+
+    given = choose_answers(answers[answers["galaxy_id"].isin(packed["galaxy_id"])])
+    table = pd.DataFrame({"galaxy_id": list(given.values())})
+    table = table.merge(answers, how="left").merge(split, on="galaxy_id", how="left")
+    one_each = dict(zip(given, portraits(table, packed, images), strict=True))
+    save_figure(figures / "answers.png", draw_answers(one_each))
 
     cnn = Path("data/predictions/cnn.parquet")
     mistakes = choose_mistakes(split, pd.read_parquet(cnn), settings.plot.mistakes)

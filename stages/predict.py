@@ -10,7 +10,7 @@ from galaxies.base.arrays import open_array
 from galaxies.base.outputs import write_table
 from galaxies.errors import GalaxiesError, run_stage
 from galaxies.learning.parts import fingerprint, galaxies_of
-from galaxies.models.predictor import Predictor, prediction_table
+from galaxies.models.predicting.predictor import Predictor, prediction_table
 
 
 def main() -> None:

@@ -23,6 +23,9 @@ that is wanted, or at full scale."""
 Probabilities = npt.NDArray[np.float32]
 """(N,) probability of "spiral"."""
 
+Device = Literal["cpu", "gpu"]
+"""What computes."""
+
 _HEADER: Final = 128
 
 
@@ -36,7 +39,7 @@ def growing_array(
 
     Parameters
     ----------
-    path
+    path : Path
         The file to make, written beside and renamed into place.
     shape, dtype
         Of one item, without the first axis.
@@ -79,13 +82,13 @@ def shrink(images: Pixels, size: int) -> Pixels:
 
     Parameters
     ----------
-    images : ndarray of uint8 (N, side, side, 3)
-    size
+    images : ndarray of shape (N, side, side, 3), uint8
+    size : int
         The side wanted; divides `side`.
 
     Returns
     -------
-    ndarray of uint8 (N, size, size, 3)
+    ndarray of shape (N, size, size, 3), uint8
 
     Raises
     ------
@@ -119,11 +122,11 @@ def in_full_batches(
 
     Parameters
     ----------
-    function
+    function : callable
         Takes uint8 (batch, side, side, 3) and returns an array (batch, ...).
-    images : ndarray of uint8 (N, side, side, 3)
+    images : ndarray of shape (N, side, side, 3), uint8
         At least one.
-    batch
+    batch : int
         How many at a time.
 
     Returns

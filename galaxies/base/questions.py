@@ -1,6 +1,16 @@
-"""What the volunteers' votes make of a galaxy."""
+"""Galaxy Zoo 2's questions, and what the volunteers' answers make of a galaxy.
 
-from typing import Final
+Everything that reads, checks, predicts or draws answers takes the questions from here. They form a
+tree: which question a volunteer is asked next depends on the last answer. In Kaggle's columns an
+answer's number is its share among those who came to the question, times the share of all
+volunteers that came there, so that the answers to a question add up to the answer that leads to
+it. Only "anything odd?" is, like the first question, taken as asked of everybody (Willett et al.
+2013, MNRAS 435, 2835, table 2; Dieleman, Willett & Dambre 2015, MNRAS 450, 1441, section 3).
+"""
+
+from functools import cache
+from graphlib import TopologicalSorter
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,17 +22,321 @@ VOTED: Final = (*CLASSES, "artifact")
 """What each of the three vote fractions speaks for: smooth, features or disk, star or artifact."""
 
 
+class Answer(NamedTuple):
+    """One answer to a question."""
+
+    column: str
+    """Kaggle's name, such as `Class3.1`."""
+    words: str
+    """What people clicked on."""
+    leads_to: int | None
+    """Number of the next question; `None` where the questions end."""
+
+
+class Question(NamedTuple):
+    """One question of the tree."""
+
+    number: int
+    name: str
+    """A short one, for tables and files."""
+    words: str
+    asked_after: str | None
+    """The answer that all who are asked have given; `None` for a question asked of all."""
+    answers: tuple[Answer, ...]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Kaggle's names of the answers."""
+        return tuple(answer.column for answer in self.answers)
+
+    @property
+    def places(self) -> slice:
+        """Where the answers stand in `COLUMNS`."""
+        start = COLUMNS.index(self.answers[0].column)
+        return slice(start, start + len(self.answers))
+
+
+def _question(
+    number: int, name: str, words: str, after: str | None, *answers: tuple[str, int | None]
+) -> Question:
+    numbered = (
+        Answer(f"Class{number}.{place}", answer, leads_to)
+        for place, (answer, leads_to) in enumerate(answers, 1)
+    )
+    return Question(number, name, words, after, tuple(numbered))
+
+
+QUESTIONS: Final = (
+    _question(
+        1,
+        "smooth",
+        "Is the galaxy simply smooth and rounded, with no sign of a disk?",
+        None,
+        ("smooth", 7),
+        ("features or disk", 2),
+        ("star or artifact", None),
+    ),
+    _question(
+        2,
+        "edge_on",
+        "Could this be a disk viewed edge-on?",
+        "Class1.2",
+        ("edge-on", 9),
+        ("not edge-on", 3),
+    ),
+    _question(
+        3,
+        "bar",
+        "Is there a sign of a bar feature through the centre of the galaxy?",
+        "Class2.2",
+        ("bar", 4),
+        ("no bar", 4),
+    ),
+    _question(
+        4,
+        "arms",
+        "Is there any sign of a spiral arm pattern?",
+        "Class2.2",
+        ("spiral arms", 10),
+        ("no spiral arms", 5),
+    ),
+    _question(
+        5,
+        "bulge",
+        "How prominent is the central bulge, compared with the rest of the galaxy?",
+        "Class2.2",
+        ("no bulge", 6),
+        ("bulge just noticeable", 6),
+        ("bulge obvious", 6),
+        ("bulge dominant", 6),
+    ),
+    _question(6, "odd", "Is there anything odd?", None, ("odd", 8), ("nothing odd", None)),
+    _question(
+        7,
+        "roundness",
+        "How rounded is it?",
+        "Class1.1",
+        ("completely round", 6),
+        ("in between", 6),
+        ("cigar-shaped", 6),
+    ),
+    _question(
+        8,
+        "odd_feature",
+        "Is the odd feature a ring, or is the galaxy disturbed or irregular?",
+        "Class6.1",
+        ("ring", None),
+        ("lens or arc", None),
+        ("disturbed", None),
+        ("irregular", None),
+        ("something else", None),
+        ("merger", None),
+        ("dust lane", None),
+    ),
+    _question(
+        9,
+        "edge_on_bulge",
+        "Does the galaxy have a bulge at its centre? If so, what shape?",
+        "Class2.1",
+        ("bulge rounded", 6),
+        ("bulge boxy", 6),
+        ("no central bulge", 6),
+    ),
+    _question(
+        10,
+        "winding",
+        "How tightly wound do the spiral arms appear?",
+        "Class4.1",
+        ("arms tight", 11),
+        ("arms medium", 11),
+        ("arms loose", 11),
+    ),
+    _question(
+        11,
+        "arm_number",
+        "How many spiral arms are there?",
+        "Class4.1",
+        ("1 arm", 5),
+        ("2 arms", 5),
+        ("3 arms", 5),
+        ("4 arms", 5),
+        ("more than 4 arms", 5),
+        ("can't tell", 5),
+    ),
+)
+"""The eleven questions by their numbers, from 1."""
+
+COLUMNS: Final = tuple(column for question in QUESTIONS for column in question.columns)
+"""Kaggle's 37 columns in Kaggle's order."""
+
+ANSWERS: Final = {answer.column: answer for question in QUESTIONS for answer in question.answers}
+"""Each answer by its column."""
+
+Shares = npt.NDArray[np.float64]
+"""(..., 37) a number for each answer, in the order of `COLUMNS`."""
+
+
+def in_order_of_asking() -> tuple[Question, ...]:
+    """Sort the questions so that each stands behind all answers that lead to it.
+
+    Examples
+    --------
+    >>> [question.number for question in in_order_of_asking()]
+    [1, 2, 7, 3, 9, 4, 10, 11, 5, 6, 8]
+    """
+    leads_here: dict[int, set[int]] = {question.number: set() for question in QUESTIONS}
+    for question in QUESTIONS:
+        for answer in question.answers:
+            if answer.leads_to is not None:
+                leads_here[answer.leads_to].add(question.number)
+    return tuple(QUESTIONS[number - 1] for number in TopologicalSorter(leads_here).static_order())
+
+
+@cache
+def answers_behind() -> npt.NDArray[np.bool_]:
+    """Tell which answers lie behind each other: everybody who gave one gave these before.
+
+    Returns
+    -------
+    ndarray of shape (37, 37), bool
+        Row: an answer; column: one that lies behind it, itself included. A logarithm of shares
+        within the questions, times the transpose, is the logarithm of Kaggle's columns.
+    """
+    behind = np.eye(len(COLUMNS), dtype=bool)
+    for question in in_order_of_asking():
+        if question.asked_after is not None:
+            behind[question.places] |= behind[COLUMNS.index(question.asked_after)]
+    behind.setflags(write=False)
+    return behind
+
+
+def shares_asked(columns: Shares) -> npt.NDArray[np.float64]:
+    """Share of all volunteers that came to each question.
+
+    Parameters
+    ----------
+    columns : Shares
+        Kaggle's columns (..., 37).
+
+    Returns
+    -------
+    ndarray of shape (..., 11), float64
+        1 for the questions asked of all.
+    """
+    asked = [
+        np.ones(columns.shape[:-1])
+        if question.asked_after is None
+        else columns[..., COLUMNS.index(question.asked_after)]
+        for question in QUESTIONS
+    ]
+    return np.stack(asked, axis=-1).astype(np.float64)
+
+
+def down_the_tree(within: Shares) -> Shares:
+    """Turn shares within the questions into Kaggle's columns.
+
+    Parameters
+    ----------
+    within : Shares
+        (..., 37) shares among those who came to the question; each question's add up to 1. NaN
+        where nobody came.
+
+    Returns
+    -------
+    ndarray of shape (..., 37), float64
+        0 where nobody came; NaN stays where a question asked of all was put to nobody, and in
+        what follows from it.
+    """
+    columns = np.array(within, dtype=np.float64)
+    for question in in_order_of_asking():
+        if question.asked_after is not None:
+            came = columns[..., COLUMNS.index(question.asked_after), None]
+            columns[..., question.places] = np.where(
+                came == 0, 0.0, came * columns[..., question.places]
+            )
+    return columns
+
+
+def within_questions(columns: Shares) -> Shares:
+    """Turn Kaggle's columns into shares among those who came to the question.
+
+    Parameters
+    ----------
+    columns : Shares
+        (..., 37).
+
+    Returns
+    -------
+    ndarray of shape (..., 37), float64
+        NaN where nobody came.
+    """
+    within = np.full(columns.shape, np.nan)
+    for question in QUESTIONS:
+        answers = columns[..., question.places].astype(np.float64)
+        total = answers.sum(axis=-1, keepdims=True)
+        np.divide(answers, total, out=within[..., question.places], where=total > 0)
+    return within
+
+
+def tree_errors(columns: Shares) -> npt.NDArray[np.float64]:
+    """How far each question's answers are from adding up to the share that was asked.
+
+    Parameters
+    ----------
+    columns : Shares
+        (..., 37); NaN where a survey does not answer.
+
+    Returns
+    -------
+    ndarray of shape (..., 11), float64
+        Never negative; NaN where a column is missing.
+    """
+    sums = [columns[..., question.places].sum(axis=-1) for question in QUESTIONS]
+    return np.abs(np.stack(sums, axis=-1) - shares_asked(columns))
+
+
+def most_said(columns: Shares) -> tuple[str, ...]:
+    """Follow the answer that most gave from question to question.
+
+    Parameters
+    ----------
+    columns : Shares
+        Kaggle's columns (37,) of one galaxy; NaN where a survey does not answer.
+
+    Returns
+    -------
+    tuple of str
+        Columns in the order of asking: a question is among them if it is asked of all or after
+        an answer that is. One that a survey does not answer is not.
+
+    Examples
+    --------
+    >>> shares = np.zeros(37)
+    >>> given = ("Class1.1", "Class7.3", "Class6.2")
+    >>> shares[[COLUMNS.index(column) for column in given]] = 0.9
+    >>> [ANSWERS[column].words for column in most_said(shares)]
+    ['smooth', 'cigar-shaped', 'nothing odd']
+    """
+    said: list[str] = []
+    for question in in_order_of_asking():
+        answers = columns[question.places]
+        asked = question.asked_after is None or question.asked_after in said
+        if asked and not np.isnan(answers).any() and answers.sum() > 0:
+            said.append(question.columns[int(np.argmax(answers))])
+    return tuple(said)
+
+
 def most_voted(votes: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
     """Find what most volunteers saw.
 
     Parameters
     ----------
-    votes
+    votes : ndarray of float32
         Vote fractions (N, 3): smooth, features or disk, star or artifact.
 
     Returns
     -------
-    ndarray of int64 (N,)
+    ndarray of shape (N,), int64
         Places in `VOTED`. A tie goes to the earlier column: smooth before features or disk
         before star or artifact.
     """
@@ -36,12 +350,12 @@ def spiral_fraction(
 
     Parameters
     ----------
-    p_smooth, p_features
+    p_smooth, p_features : ndarray of float32
         Vote fractions (N,), not both zero.
 
     Returns
     -------
-    ndarray of float64 (N,)
+    ndarray of shape (N,), float64
         What the probability of "spiral" is compared with.
     """
     features = p_features.astype(np.float64)

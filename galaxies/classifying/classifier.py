@@ -11,16 +11,15 @@ import pandas as pd
 import pyarrow as pa
 from PIL import Image
 
-from galaxies.base.arrays import Pixels
+from galaxies.base.arrays import Device, Pixels
 from galaxies.base.questions import CLASSES
 from galaxies.classifying.inputs.chunks import Item, stem
 from galaxies.classifying.inputs.files import read_file
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import UnreadableImageError, decode_reduced, reduce_image
 from galaxies.learning.bundle import Description
-from galaxies.learning.fitting import Device
 from galaxies.learning.promises import choose_promise, decide
-from galaxies.models.predictor import Predictor
+from galaxies.models.predicting.predictor import Predictor
 
 COLUMNS: Final = pa.schema(
     {
@@ -123,7 +122,7 @@ class Classifier:
 
         Returns
         -------
-        ndarray, shape (size, size, 3), uint8
+        ndarray of shape (size, size, 3), uint8
 
         Raises
         ------

@@ -10,11 +10,11 @@ from typing import Any, Literal, NamedTuple
 
 import pyarrow as pa
 
+from galaxies.base.arrays import Device
 from galaxies.base.pool import batched, in_order
 from galaxies.classifying.classifier import BATCH, Classifier
 from galaxies.classifying.inputs.chunks import Chunk, Item
 from galaxies.classifying.shards import Shards
-from galaxies.learning.fitting import Device
 
 
 @dataclass(frozen=True)

@@ -1,17 +1,19 @@
 """A bundle as one file for other programs: from pixels to the calibrated probability."""
 
 import json
+import pkgutil
 from pathlib import Path
 from typing import Any, Final, Literal
 
-import keras
-import tensorflow as tf
-
 from galaxies.base.outputs import written_beside
-from galaxies.errors import GalaxiesError
+from galaxies.errors import GalaxiesError, needs
 from galaxies.learning.bundle import Description, read_description
 from galaxies.learning.calibration import NEAREST, Calibration
-from galaxies.models.registry import load_model
+from galaxies.models.predicting.predictor import registered
+
+with needs("onnx"):
+    import keras
+    import tensorflow as tf
 
 OPSET: Final = 18
 """Of ONNX."""
@@ -35,9 +37,10 @@ class WholeModel(keras.Model):  # type: ignore[misc]
         super().__init__(name="galaxies")
         self.description = read_description(folder)
         self._views = views or self.description.views
-        self._predict = load_model(self.description.model, folder, "cpu").graph(
-            self.description.size
-        )
+        graph = registered(self.description.model, folder).graph
+        if graph is None:
+            raise GalaxiesError(f"{folder}: a model {self.description.model!r} cannot be exported")
+        self._predict = pkgutil.resolve_name(graph)(folder, self.description.size)
 
     def call(self, image: Any) -> dict[str, Any]:  # noqa: ANN401 - a tensor
         """Classify images."""

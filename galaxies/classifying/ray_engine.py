@@ -12,12 +12,12 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from galaxies.base.arrays import Device
 from galaxies.base.pool import batched
 from galaxies.classifying.engines import BundleUse, Progress, classify_chunks
 from galaxies.classifying.inputs.chunks import Chunk
 from galaxies.classifying.shards import Shards
-from galaxies.errors import GalaxiesError
-from galaxies.learning.fitting import Device
+from galaxies.errors import GalaxiesError, needs
 
 _CORES: Final = 4
 """Of one actor at most; the threads of more would wait for Python's lock."""
@@ -88,10 +88,8 @@ def ray_engine(
     GalaxiesError
         If Ray is not installed, or there is no cluster at the address.
     """
-    try:
+    with needs("ray"):
         import ray
-    except ImportError as error:
-        raise GalaxiesError("Ray is not installed; pip install 'galaxies[ray]'") from error
 
     with _connected(address):
         try:

@@ -166,7 +166,7 @@ def read_images(
     Yields
     ------
     member : Member
-    pixels : ndarray, shape (size, size, 3), uint8, or UnreadableImageError
+    pixels : ndarray of shape (size, size, 3), uint8, or UnreadableImageError
         The error says why the image could not be read. At most a few hundred images are held at
         a time.
     """

@@ -7,16 +7,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from galaxies.base.questions import COLUMNS
 from galaxies.dataset.layout import LARGEST_ID, VOTE_COLUMNS, WHOLE_ID
 from galaxies.errors import GalaxiesError
 
 
 def read_votes(path: Path) -> pd.DataFrame:
-    """Read and check the volunteers' vote fractions.
+    """Read and check the volunteers' answers to the first question.
 
     Parameters
     ----------
-    path
+    path : Path
         A CSV file with the columns `GalaxyID` and `VOTE_COLUMNS`; others are ignored.
 
     Returns
@@ -32,6 +33,66 @@ def read_votes(path: Path) -> pd.DataFrame:
         number or stands twice, or a vote that is no number in [0, 1], or no vote at all. The
         line in the file is named.
     """
+    table = _read_text(path, required=("GalaxyID", *VOTE_COLUMNS))
+    frame = _read_ids(path, table)
+    for column, name in VOTE_COLUMNS.items():
+        frame[name] = _read_shares(path, table, column, blank=False)
+    none = frame["p_smooth"] + frame["p_features"] + frame["p_artifact"] <= 0
+    texts = table["GalaxyID"].str.strip()
+    _refuse(path, none, lambda row: f"GalaxyID {texts[row]} has no votes at all")
+    return frame.sort_values("galaxy_id", ignore_index=True)
+
+
+def read_answers(path: Path) -> pd.DataFrame:
+    r"""Read and check the volunteers' answers to all of Galaxy Zoo's questions.
+
+    Parameters
+    ----------
+    path : Path
+        A CSV file with the column `GalaxyID` and any of
+        `galaxies.base.questions.COLUMNS`; other columns are ignored.
+
+    Returns
+    -------
+    DataFrame
+        `galaxy_id` int64 and the 37 columns float32, NaN where a cell is blank or a column
+        absent, in order of `galaxy_id`. Shares need not add up: in real tables they do not always
+        (`galaxies.base.questions.tree_errors`).
+
+    Raises
+    ------
+    GalaxiesError
+        If the file is empty or no CSV, has no column of answers, or a row has an ID that is no
+        whole number or stands twice, or a share that is no number in [0, 1]. The line in the file
+        is named.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "votes.csv")
+    ...     _ = path.write_text("GalaxyID,Class6.1,Class6.2\n7,0.25,0.75\n8,,\n")
+    ...     answers = read_answers(path)
+    >>> answers[["galaxy_id", "Class1.1", "Class6.1"]].to_numpy().tolist()
+    [[7.0, nan, 0.25], [8.0, nan, nan]]
+    """
+    table = _read_text(path, required=("GalaxyID",))
+    known = [column for column in COLUMNS if column in table.columns]
+    if not known:
+        raise GalaxiesError(
+            f"{path}: no column of answers such as {COLUMNS[0]!r}; "
+            f"found {', '.join(table.columns[:8])[:200]!r}"
+        )
+    frame = _read_ids(path, table)
+    for column in COLUMNS:
+        frame[column] = (
+            _read_shares(path, table, column, blank=True) if column in known else np.float32("nan")
+        )
+    return frame.sort_values("galaxy_id", ignore_index=True)
+
+
+def _read_text(path: Path, required: tuple[str, ...]) -> pd.DataFrame:
+    """Read a CSV table as text, its rows named by their place; rows of nothing are left out."""
     try:
         # As text first: a float64 would round the 18 digits of an SDSS objID.
         # Blank lines are read, so that a row's place tells its line.
@@ -44,17 +105,22 @@ def read_votes(path: Path) -> pd.DataFrame:
         raise GalaxiesError(f"{path}: not UTF-8 text at byte {error.start}") from error
     if not isinstance(table.index, pd.RangeIndex):  # pandas took the first field for a name
         raise GalaxiesError(f"{path}: rows have more fields than the header")
-    for column in ("GalaxyID", *VOTE_COLUMNS):
+    for column in required:
         if column not in table.columns:
             raise GalaxiesError(
                 f"{path}: no column {column!r}; found {', '.join(table.columns[:8])[:200]!r}"
             )
+    for column in dict.fromkeys((*required, *COLUMNS)):
         if f"{column}.1" in table.columns:  # pandas's name for another one
             raise GalaxiesError(f"{path}: column {column!r} twice")
     table = table[(table != "").any(axis=1)]
     if table.empty:
         raise GalaxiesError(f"{path}: no rows")
+    return table
 
+
+def _read_ids(path: Path, table: pd.DataFrame) -> pd.DataFrame:
+    """Check the IDs, and give them as `galaxy_id` int64."""
     texts = table["GalaxyID"].str.strip()
     whole = texts.str.fullmatch(WHOLE_ID.pattern)
     fits = whole & (texts.where(whole, "0").map(int) <= LARGEST_ID)
@@ -62,20 +128,28 @@ def read_votes(path: Path) -> pd.DataFrame:
     frame = pd.DataFrame({"galaxy_id": texts.astype("int64")})
     repeated = frame["galaxy_id"].duplicated()
     _refuse(path, repeated, lambda row: f"GalaxyID {texts[row]} stands twice")
-    for column, name in VOTE_COLUMNS.items():
-        numbers = pd.to_numeric(table[column].str.strip(), errors="coerce")
-        found = table[column]
-        _refuse(
-            path,
-            ~numbers.between(0, 1),
-            lambda row, column=column, found=found: (  # type: ignore[misc]
-                f"{column} of GalaxyID {texts[row]} is {reprlib.repr(found[row])}, not from 0 to 1"
-            ),
-        )
-        frame[name] = numbers.astype(np.float32)
-    none = frame["p_smooth"] + frame["p_features"] + frame["p_artifact"] <= 0
-    _refuse(path, none, lambda row: f"GalaxyID {texts[row]} has no votes at all")
-    return frame.sort_values("galaxy_id", ignore_index=True)
+    return frame
+
+
+def _read_shares(
+    path: Path, table: pd.DataFrame, column: str, *, blank: bool
+) -> "pd.Series[float]":
+    """Check a column of shares, and give it as float32; NaN for a blank cell where one may be."""
+    found = table[column].str.strip()
+    numbers = pd.to_numeric(found, errors="coerce")
+    bad = ~numbers.between(0, 1)
+    if blank:
+        bad &= found != ""
+    texts = table["GalaxyID"].str.strip()
+    _refuse(
+        path,
+        bad,
+        lambda row: (
+            f"{column} of GalaxyID {texts[row]} is {reprlib.repr(table.loc[row, column])}, "
+            "not from 0 to 1"
+        ),
+    )
+    return numbers.astype(np.float32)
 
 
 def _refuse(path: Path, bad: "pd.Series[bool]", say: Callable[[int], str]) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from math import ceil
+from textwrap import wrap
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -12,7 +13,14 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
 from galaxies.base.arrays import Pixels
-from galaxies.base.questions import CLASSES
+from galaxies.base.questions import (
+    ANSWERS,
+    CLASSES,
+    COLUMNS,
+    Shares,
+    most_said,
+    within_questions,
+)
 from galaxies.errors import GalaxiesError
 from galaxies.figures.style import GREY, SMALL, STYLE, WIDTH, canvas
 
@@ -33,6 +41,23 @@ class Portrait(NamedTuple):
     """Smooth, features or disk, star or artifact; `None` for a galaxy outside the split."""
     p_spiral: float | None
     """What the model in question says; `None` where there is none."""
+    answers: Shares | None = None
+    """Kaggle's columns (37,), NaN where unknown; `None` where only the first question matters."""
+
+
+_ARTIFACT: Final = "Class1.3"
+
+# What goes without saying of a galaxy: most have no bar, and nothing odd.
+_UNREMARKABLE: Final = (
+    "Class1.1",
+    "Class1.2",
+    "Class2.2",
+    "Class3.2",
+    "Class4.1",
+    "Class6.1",
+    "Class6.2",
+    "Class11.6",
+)
 
 
 def choose_samples(split: pd.DataFrame, count: int) -> dict[str, pd.DataFrame]:
@@ -40,9 +65,9 @@ def choose_samples(split: pd.DataFrame, count: int) -> dict[str, pd.DataFrame]:
 
     Parameters
     ----------
-    split
+    split : DataFrame
         As `galaxies.dataset.splitting.split_galaxies` makes it.
-    count
+    count : int
         Galaxies of each class; fewer where there are fewer.
 
     Returns
@@ -67,11 +92,11 @@ def choose_mistakes(
 
     Parameters
     ----------
-    split
+    split : DataFrame
         As `galaxies.dataset.splitting.split_galaxies` makes it.
-    predictions
+    predictions : DataFrame
         One model's, with `galaxy_id` and `p_spiral`.
-    count
+    count : int
         Galaxies of each class; fewer where there are fewer mistakes.
 
     Returns
@@ -98,14 +123,14 @@ def choose_galaxy(
 
     Parameters
     ----------
-    wanted
+    wanted : int, optional
         The setting `explain.<label>`: any galaxy with an image, or `None` for the test galaxy of
         this class that the network is surest of; of equals the one with the smallest ID.
-    label
+    label : str
         One of `CLASSES`.
-    split, predictions
+    split, predictions : DataFrame
         As in `choose_mistakes`.
-    images
+    images : DataFrame
         `galaxy_id` of every packed image.
 
     Raises
@@ -132,18 +157,45 @@ def _by_surety(split: pd.DataFrame, predictions: pd.DataFrame, label: str) -> pd
     return table.sort_values(["surety", "galaxy_id"], ascending=[False, True])
 
 
+def choose_answers(answers: pd.DataFrame) -> dict[str, int]:
+    """Choose for each answer of the tree the galaxy that most volunteers gave it to.
+
+    Parameters
+    ----------
+    answers : DataFrame
+        As `galaxies.dataset.votes.read_answers` makes it, of galaxies that have an image.
+
+    Returns
+    -------
+    dict
+        `galaxy_id` by Kaggle's column, in the order of `COLUMNS`. No galaxy stands for two
+        answers while there are others: the rarest answers choose first. What most took for an
+        artifact stands for that alone. An answer that the survey does not know, or nobody gave, is
+        left out.
+    """
+    chosen: dict[str, int] = {}
+    spoilt = answers[_ARTIFACT] > 0.5
+    means = answers[list(COLUMNS)].mean()
+    for column in means[means > 0].sort_values(kind="stable").index:
+        known = answers if column == _ARTIFACT else answers[~spoilt]
+        free = known[~known["galaxy_id"].isin(chosen.values())]
+        free = free if (free[column] > 0).any() else answers
+        ranked = free.sort_values([column, "galaxy_id"], ascending=[False, True])
+        chosen[column] = int(ranked["galaxy_id"].iloc[0])
+    return {column: chosen[column] for column in COLUMNS if column in chosen}
+
+
 def portraits(galaxies: pd.DataFrame, packed: pd.DataFrame, images: Pixels) -> list[Portrait]:
     """Put galaxies' images beside what is known of them.
 
     Parameters
     ----------
-    galaxies
-        `galaxy_id`, the three vote fractions (NaN where unknown), and `p_spiral` if a model is
-        meant to speak.
-    packed
+    galaxies : DataFrame
+        `galaxy_id`, the three vote fractions (NaN where unknown), `p_spiral` if a model is
+        meant to speak, and Kaggle's 37 columns if all answers matter.
+    packed : DataFrame
         `galaxy_id` and `row` of every packed image.
-    images
-        uint8 (M, side, side, 3).
+    images : ndarray of shape (M, side, side, 3), uint8
     """
     rows = packed.set_index("galaxy_id")["row"]
     return [
@@ -154,6 +206,9 @@ def portraits(galaxies: pd.DataFrame, packed: pd.DataFrame, images: Pixels) -> l
             if np.isnan(galaxy["p_smooth"])
             else (galaxy["p_smooth"], galaxy["p_features"], galaxy["p_artifact"]),
             p_spiral=galaxy.get("p_spiral"),
+            answers=np.array([galaxy[column] for column in COLUMNS], dtype=np.float64)
+            if COLUMNS[0] in galaxy
+            else None,
         )
         for galaxy in galaxies.to_dict("records")
     ]
@@ -161,8 +216,50 @@ def portraits(galaxies: pd.DataFrame, packed: pd.DataFrame, images: Pixels) -> l
 
 @STYLE
 def draw_samples(galaxies: Mapping[str, Sequence[Portrait]]) -> Figure:
-    """Draw galaxies of each class with their votes."""
+    """Draw galaxies of each class with their votes, and the answers that matter."""
     return _gallery({f"voted {label}": shown for label, shown in galaxies.items()})
+
+
+@STYLE
+def draw_answers(galaxies: Mapping[str, Portrait]) -> Figure:
+    """Draw one galaxy for each answer of the tree.
+
+    Parameters
+    ----------
+    galaxies : mapping
+        By Kaggle's column, as `choose_answers` chooses them, each with its `answers`. Below stands
+        how many of those who were asked the question gave the answer.
+    """
+    columns, gap, words = 5, 0.05, 14
+    side = (WIDTH - (columns + 1) * gap) / columns
+    row = side + 0.42
+    figure, axes = canvas(row * max(1, ceil(len(galaxies) / columns)) + gap)
+    for place, (column, galaxy) in enumerate(galaxies.items()):
+        down, across = divmod(place, columns)
+        x, y = gap + across * (side + gap), gap + down * row
+        draw_picture(axes, galaxy.image, x, y, side)
+        share = np.nan
+        if galaxy.answers is not None:
+            share = within_questions(galaxy.answers)[COLUMNS.index(column)]
+        lines = [*wrap(ANSWERS[column].words, words), f"{share:.2f}"]
+        for number, line in enumerate(lines, 1):
+            axes.text(x + side / 2, y + side + 0.11 * number, line, size=SMALL, ha="center")
+    return figure
+
+
+def answers_that_matter(answers: Shares) -> str:
+    """Say in words what most volunteers found worth saying of a galaxy.
+
+    Examples
+    --------
+    >>> shares = np.zeros(37)
+    >>> for column in ("Class1.1", "Class7.3", "Class6.2"):
+    ...     shares[COLUMNS.index(column)] = 0.9
+    >>> answers_that_matter(shares)
+    'cigar-shaped'
+    """
+    said = [column for column in most_said(answers) if column not in _UNREMARKABLE]
+    return ", ".join(ANSWERS[column].words for column in said)
 
 
 @STYLE
@@ -171,9 +268,9 @@ def draw_mistakes(galaxies: Mapping[str, Sequence[Portrait]], title: str) -> Fig
 
     Parameters
     ----------
-    galaxies
+    galaxies : mapping
         As `choose_mistakes` chooses them.
-    title
+    title : str
         What figures call the model.
     """
     other = dict(zip(CLASSES, CLASSES[::-1], strict=True))
@@ -198,7 +295,8 @@ def _gallery(blocks: Mapping[str, Sequence[Portrait]]) -> Figure:
     columns, gap, top, heading = 3, 0.06, 0.22, 0.22
     side = (WIDTH - (columns + 1) * gap) / columns
     spoken = any(one.p_spiral is not None for block in blocks.values() for one in block)
-    row = side + (0.54 if spoken else 0.42)
+    told = any(one.answers is not None for block in blocks.values() for one in block)
+    row = side + (0.54 if spoken else 0.42) + (0.24 if told else 0.0)
     rows = [max(1, ceil(len(block) / columns)) for block in blocks.values()]
     figure, axes = canvas(top + heading * len(blocks) + row * sum(rows))
     draw_vote_legend(axes)
@@ -223,6 +321,7 @@ def draw_picture(
     side: float,
     **options: Any,  # noqa: ANN401
 ) -> None:
+    """Draw pixels (height, width) or (height, width, 3) on a canvas; x, y and side in inches."""
     axes.imshow(pixels, extent=(x, x + side, y + side, y), aspect="auto", **options)
 
 
@@ -254,6 +353,8 @@ def draw_portrait(axes: Axes, galaxy: Portrait, x: float, y: float, side: float)
             left += width
         lines = [" / ".join(f"{votes:.2f}" for votes in galaxy.votes)]
     lines.append(str(galaxy.galaxy_id))
+    if galaxy.answers is not None:
+        lines[1:1] = wrap(answers_that_matter(galaxy.answers), 24)[:2]
     if galaxy.p_spiral is not None:
         lines.append(f"$p$(spiral) {_rounded(galaxy.p_spiral)}")
     for number, line in enumerate(lines, 1):

@@ -21,12 +21,12 @@ def colour_image(bands: Floats) -> Pixels:
 
     Parameters
     ----------
-    bands : ndarray, shape (3, n, n), float64
+    bands : ndarray of shape (3, n, n), float64
         Light per survey pixel in nanomaggies, bands g, r, i.
 
     Returns
     -------
-    ndarray, shape (n, n, 3), uint8
+    ndarray of shape (n, n, 3), uint8
 
     Examples
     --------

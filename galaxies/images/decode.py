@@ -81,7 +81,7 @@ def decode_reduced(data: bytes, size: int, crop: float, decoding: Decoding) -> P
 
     Returns
     -------
-    ndarray, shape (size, size, 3), uint8
+    ndarray of shape (size, size, 3), uint8
         The same in every run.
 
     Raises
@@ -158,7 +158,7 @@ def reduce_image(image: Image.Image, size: int, crop: float) -> Pixels:
 
     Returns
     -------
-    ndarray, shape (size, size, 3), uint8
+    ndarray of shape (size, size, 3), uint8
         Each pixel is the mean of the frame's pixels whose centres fall into it.
 
     Examples

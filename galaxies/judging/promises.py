@@ -17,9 +17,9 @@ def judge_promises(
 
     Parameters
     ----------
-    table
+    table : DataFrame
         `label` and `p_spiral` of the test galaxies.
-    promises
+    promises : tuple of Promise
         Made on validation galaxies.
 
     Returns
@@ -53,7 +53,7 @@ def coverage(table: pd.DataFrame) -> pd.DataFrame:
 
     Parameters
     ----------
-    table
+    table : DataFrame
         `label` and `p_spiral` of the test galaxies.
 
     Returns

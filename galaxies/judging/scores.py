@@ -19,11 +19,11 @@ def judged(split: pd.DataFrame, predictions: pd.DataFrame, model: str) -> pd.Dat
 
     Parameters
     ----------
-    split
+    split : DataFrame
         As `galaxies.dataset.splitting.split_galaxies` makes it.
-    predictions
+    predictions : DataFrame
         One model's, with `galaxy_id`, `split`, `p_spiral` and `vote_fraction`.
-    model
+    model : str
         What errors call it.
 
     Returns
@@ -67,9 +67,9 @@ def score(table: pd.DataFrame, settings: EvaluateSettings) -> dict[str, float | 
 
     Parameters
     ----------
-    table
+    table : DataFrame
         `label`, `p_spiral`, `vote_fraction` and the votes of the test galaxies.
-    settings
+    settings : EvaluateSettings
         Bins and bootstrap.
 
     Returns
@@ -119,9 +119,9 @@ def vote_noise(votes: npt.NDArray[np.float64], volunteers: int) -> float:
 
     Parameters
     ----------
-    votes
-        (N,) vote fractions.
-    volunteers
+    votes : ndarray of shape (N,), float64
+        Vote fractions.
+    volunteers : int
         How many are behind each.
 
     Returns
@@ -138,7 +138,7 @@ def accuracy_by_agreement(table: pd.DataFrame) -> pd.DataFrame:
 
     Parameters
     ----------
-    table
+    table : DataFrame
         `label`, `p_spiral` and the votes of the test galaxies.
 
     Returns
@@ -170,7 +170,7 @@ def bootstrap(labels: Labels, p: npt.NDArray[np.float64], settings: EvaluateSett
     ----------
     labels, p
         (N,) classes, both of which occur, and probabilities of "spiral".
-    settings
+    settings : EvaluateSettings
         Number of resamples and seed.
     """
     from sklearn import metrics
@@ -196,9 +196,9 @@ def reliability(table: pd.DataFrame, bins: int) -> pd.DataFrame:
 
     Parameters
     ----------
-    table
+    table : DataFrame
         `label` and `p_spiral` of the test galaxies.
-    bins
+    bins : int
         How many; fewer where there are fewer galaxies.
 
     Returns

@@ -2,20 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Generic, Literal, NamedTuple, Protocol, Self, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, Self, TypeVar
 
 import numpy.typing as npt
 from tqdm import tqdm
 
-from galaxies.base.arrays import Probabilities
+from galaxies.base.arrays import Device, Probabilities
 from galaxies.learning.parts import Labels
 
 History = list[dict[str, float]]
 """One row for each epoch or candidate."""
-
-
-Device = Literal["cpu", "gpu"]
-"""What computes."""
 
 
 class Model(Protocol):
@@ -44,12 +40,6 @@ class Saved(Protocol):
     @classmethod
     def load(cls, folder: Path, device: Device = "cpu") -> Self:
         """Read what the model's `save` wrote; a damaged file is a `GalaxiesError`."""
-
-    def graph(self, size: int) -> Callable[[Any], Any]:
-        """Repeat `predict` in TensorFlow, for images of one size, for export.
-
-        The function maps a tensor uint8 (N, size, size, 3) to raw probabilities float32 (N,).
-        """
 
 
 M = TypeVar("M")
@@ -86,13 +76,13 @@ def best_candidate(
 
     Parameters
     ----------
-    settings
+    settings : sequence of Any
         The candidates; of equally good ones the earlier is kept.
-    fit
+    fit : callable
         Fits one.
-    labels : ndarray of int64 (N,)
+    labels : ndarray of shape (N,), int64
         Of the validation galaxies.
-    doing
+    doing : str
         What the progress bar says.
     """
     # Those who only predict need not wait for the import.

@@ -42,9 +42,9 @@ def galaxies_of(split: pd.DataFrame, images: pd.DataFrame, *parts: str) -> Part:
 
     Parameters
     ----------
-    split
+    split : DataFrame
         As `galaxies.dataset.splitting.split_galaxies` makes it.
-    images
+    images : DataFrame
         `galaxy_id` and `row` of every packed image.
     parts
         Names from `galaxies.dataset.splitting.PARTS`.

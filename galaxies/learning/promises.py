@@ -47,9 +47,9 @@ def lower_bound(
 
     Parameters
     ----------
-    right, trials
-        (N,) successes, and out of how many; at least one.
-    confidence
+    right, trials : ndarray of shape (N,), int64
+        Successes, and out of how many; at least one.
+    confidence : float
         Between 0 and 1.
     """
     # Only training needs it; it takes half a second to import.
@@ -69,11 +69,11 @@ def make_promises(
 
     Parameters
     ----------
-    p_spiral
-        (N,) calibrated probabilities of validation galaxies.
-    labels
-        (N,) their places in `CLASSES`.
-    settings
+    p_spiral : ndarray of shape (N,), float32
+        Calibrated probabilities of validation galaxies.
+    labels : ndarray of shape (N,), int64
+        Their places in `CLASSES`.
+    settings : TriageSettings
         Target agreements, and the confidence of the bound.
     """
     sure = certainty(p_spiral)
@@ -120,14 +120,14 @@ def decide(p_spiral: Probabilities, threshold: float | None) -> npt.NDArray[np.s
 
     Parameters
     ----------
-    p_spiral
-        (N,) calibrated probabilities.
-    threshold
+    p_spiral : ndarray of shape (N,), float32
+        Calibrated probabilities.
+    threshold : float, optional
         Of a `Promise`.
 
     Returns
     -------
-    ndarray of str (N,)
+    ndarray of shape (N,), str
         A class, or `UNDECIDED`.
     """
     labels = np.array(CLASSES)[(p_spiral > 0.5).astype(int)]

@@ -57,9 +57,9 @@ class Trained(NamedTuple):
 
         Parameters
         ----------
-        bundle
+        bundle : Path
             The folder to make, whole or not at all.
-        chosen, history
+        chosen, history : Path
             JSON files; the second is a list of rows, as `dvc plots` reads curves.
         """
         with new_bundle(bundle) as folder:
@@ -74,13 +74,13 @@ def open_galaxies(split: Path, images: Path, inputs: Path, survey: str) -> Train
 
     Parameters
     ----------
-    split
+    split : Path
         Table made by `galaxies.dataset.splitting.split_galaxies`.
-    images
+    images : Path
         Table made by `galaxies.dataset.packing.pack_images`.
-    inputs
+    inputs : Path
         The array that a row of `images` points into.
-    survey
+    survey : str
         Name of the survey.
     """
     table, packed = pd.read_parquet(split), pd.read_parquet(images)
@@ -95,15 +95,15 @@ def train(
 
     Parameters
     ----------
-    name
+    name : str
         The model's in `galaxies.models.registry`.
-    fit
+    fit : FitModel
         Its own `fit`, with its settings.
-    galaxies
+    galaxies : TrainingGalaxies
         What it learns from.
-    seen
+    seen : Seen
         What it sees of a frame.
-    triage
+    triage : TriageSettings
         Target agreements.
     """
     inputs, validation = galaxies.inputs, galaxies.validation

@@ -22,13 +22,13 @@ def view_of(images: Pixels, view: int) -> Pixels:
 
     Parameters
     ----------
-    images : ndarray of uint8 (N, size, size, 3)
-    view
+    images : ndarray of shape (N, size, size, 3), uint8
+    view : int
         0, which changes nothing, to 7.
 
     Returns
     -------
-    ndarray of uint8 (N, size, size, 3)
+    ndarray of shape (N, size, size, 3), uint8
     """
     if view >= 4:
         images = images[:, :, ::-1]
@@ -42,16 +42,16 @@ def average_views(
 
     Parameters
     ----------
-    predict
+    predict : Predict
         The model.
-    inputs
+    inputs : ndarray
         Images uint8 (N, size, size, 3); where `views` is 1, anything that `predict` takes.
-    views
+    views : int
         How many of the eight: 1 or 8.
 
     Returns
     -------
-    mean, spread : ndarray of float32 (N,)
+    mean, spread : ndarray of shape (N,), float32
         The spread is the standard deviation over the views, 0 for one.
     """
     if views == 1:
@@ -76,16 +76,16 @@ def predict_rows(
     ----------
     predict, inputs, views
         As in `average_views`.
-    rows : ndarray of int64 (N,)
+    rows : ndarray of shape (N,), int64
         Which inputs.
-    workers
+    workers : int
         Threads that predict, some hundred inputs each at a time.
-    doing
+    doing : str
         What the progress bar says.
 
     Returns
     -------
-    mean, spread : ndarray of float32 (N,)
+    mean, spread : ndarray of shape (N,), float32
     """
 
     def predict_chunk(chunk: npt.NDArray[np.int64]) -> tuple[Probabilities, Probabilities]:

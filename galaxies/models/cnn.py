@@ -92,9 +92,9 @@ class Augmentation(layers.Layer):  # type: ignore[misc]
 
     Parameters
     ----------
-    recipe
+    recipe : ReferenceSettings | ResidualSettings
         How far.
-    seed
+    seed : int
         Of the draws.
     """
 
@@ -142,11 +142,11 @@ def fit(images: Pixels, train: Part, validation: Part, settings: CnnSettings) ->
 
     Parameters
     ----------
-    images : ndarray of uint8 (M, side, side, 3)
+    images : ndarray of shape (M, side, side, 3), uint8
         Packed images, of which the parts take rows.
-    train, validation
+    train, validation : Part
         Galaxies to learn from, and to choose the epoch by.
-    settings
+    settings : CnnSettings
         The recipes, and which of them is taken.
 
     Returns

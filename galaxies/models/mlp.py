@@ -21,9 +21,9 @@ def build_mlp(side: int, settings: MlpSettings) -> keras.Model:
 
     Parameters
     ----------
-    side
+    side : int
         Of the images that it is given; averaged down to `settings.size` by its first layer.
-    settings
+    settings : MlpSettings
         Its size.
     """
     return keras.Sequential(
@@ -45,11 +45,11 @@ def fit(images: Pixels, train: Part, validation: Part, settings: MlpSettings) ->
 
     Parameters
     ----------
-    images : ndarray of uint8 (M, side, side, 3)
+    images : ndarray of shape (M, side, side, 3), uint8
         Packed images, of which the parts take rows.
-    train, validation
+    train, validation : Part
         Galaxies to learn from, and to choose the epoch by.
-    settings
+    settings : MlpSettings
         The network's size and its training.
 
     Returns

@@ -15,8 +15,8 @@ from tqdm import tqdm
 from galaxies.base.arrays import Pixels, Probabilities, in_full_batches
 from galaxies.errors import GalaxiesError
 from galaxies.learning.fitting import History
-from galaxies.models.forward import NETWORK
 from galaxies.models.graph import write_graph
+from galaxies.models.saved_network import NETWORK
 
 Targets = npt.NDArray[np.int64] | npt.NDArray[np.float64]
 """(N,) what a network is to predict: labels or vote fractions."""
@@ -50,15 +50,15 @@ class GalaxyBatches(keras.utils.PyDataset):  # type: ignore[misc]
 
     Parameters
     ----------
-    images : ndarray of uint8 (M, side, side, 3)
+    images : ndarray of shape (M, side, side, 3), uint8
         Memory-mapped.
-    rows : ndarray of int64 (N,)
+    rows : ndarray of shape (N,), int64
         Which of them.
     targets : ndarray (N,)
         What the network is to predict for them.
-    batch
+    batch : int
         Galaxies a batch.
-    seed
+    seed : int, optional
         Of a new order in every epoch; `None` keeps the order.
     """
 
@@ -164,15 +164,15 @@ def fit_network(
 
     Parameters
     ----------
-    network
+    network : keras.Model
         What is kept.
-    model
+    model : keras.Model
         The network, or what ends in it, such as augmentation and the network.
-    optimizer
+    optimizer : keras.optimizers.Optimizer
         How the weights move.
-    train, validation
+    train, validation : GalaxyBatches
         Batches to learn from, and to choose the epoch by.
-    epochs
+    epochs : int
         Passes over the training galaxies.
 
     Raises
@@ -196,16 +196,6 @@ def fit_network(
         verbose=0,
         callbacks=[_Progress(network.name, epochs), keep_best],
     ).history
-    history = [
-        {
-            "epoch": epoch + 1,
-            "train_loss": float(losses["loss"][epoch]),
-            "validation_loss": float(losses["val_loss"][epoch]),
-            "train_accuracy": float(losses["accuracy"][epoch]),
-            "validation_accuracy": float(losses["val_accuracy"][epoch]),
-        }
-        for epoch in range(len(losses["loss"]))
-    ]
     best = int(np.argmin(losses["val_loss"]))
     chosen = {
         "best_epoch": best + 1,
@@ -214,7 +204,22 @@ def fit_network(
         "parameters": int(network.count_params()),
         "operations": operations(network),
     }
-    return Training(chosen, history)
+    return Training(chosen, _history(losses))
+
+
+def _history(losses: dict[str, list[float]]) -> History:
+    """Turn Keras's record of a training into one row an epoch."""
+    columns = {
+        "train_loss": "loss",
+        "validation_loss": "val_loss",
+        "train_accuracy": "accuracy",
+        "validation_accuracy": "val_accuracy",
+    }
+    return [
+        {"epoch": epoch + 1}
+        | {ours: float(losses[theirs][epoch]) for ours, theirs in columns.items()}
+        for epoch in range(len(losses["loss"]))
+    ]
 
 
 class Network:
@@ -273,6 +278,8 @@ class Network:
             ) from error
         return cls(network)
 
-    def graph(self, size: int) -> Callable[[Any], Any]:
-        """Repeat `predict` in TensorFlow; see `galaxies.learning.fitting.Model`."""
-        return lambda images: self.network(images, training=False)[:, 0]
+
+def graph(folder: Path, size: int) -> Callable[[Any], Any]:
+    """Repeat a bundle's network in TensorFlow; see `galaxies.models.registry.Registered`."""
+    network = Network.load(folder).network
+    return lambda images: network(images, training=False)[:, 0]

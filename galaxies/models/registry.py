@@ -1,11 +1,6 @@
 """All models, in the order in which tables and figures name them."""
 
-import pkgutil
-from pathlib import Path
-from typing import Any, Final, NamedTuple, cast
-
-from galaxies.errors import GalaxiesError
-from galaxies.learning.fitting import Device, Saved
+from typing import Final, NamedTuple
 
 
 class Registered(NamedTuple):
@@ -17,42 +12,42 @@ class Registered(NamedTuple):
 
     model: str
     """Module and class of what predicts; imported when it is loaded."""
+    graph: str | None
+    """Module and function of what repeats it in TensorFlow, for export: it takes a bundle's folder
+    and the side of the images, and returns a function from a tensor uint8 (N, size, size, 3) to raw
+    probabilities float32 (N,). `None` where there is none."""
     color: str
     dashes: str
     marker: str
 
 
 MODELS: Final = {
-    "tree": Registered("galaxies.models.tree:DecisionTree", "#E69F00", ":", "^"),
-    "mlp": Registered("galaxies.models.forward:SavedNetwork", "#CC79A7", "-.", "s"),
-    "cnn": Registered("galaxies.models.forward:SavedNetwork", "#0072B2", "-", "o"),
+    "tree": Registered(
+        model="galaxies.models.tree:DecisionTree",
+        graph="galaxies.models.tree:graph",
+        color="#E69F00",
+        dashes=":",
+        marker="^",
+    ),
+    "mlp": Registered(
+        model="galaxies.models.saved_network:SavedNetwork",
+        graph="galaxies.models.networks:graph",
+        color="#CC79A7",
+        dashes="-.",
+        marker="s",
+    ),
+    "cnn": Registered(
+        model="galaxies.models.saved_network:SavedNetwork",
+        graph="galaxies.models.networks:graph",
+        color="#0072B2",
+        dashes="-",
+        marker="o",
+    ),
     "inception": Registered(
-        "galaxies.models.inception.classifier:InceptionClassifier", "#009E73", "--", "D"
+        model="galaxies.models.inception.classifier:InceptionClassifier",
+        graph="galaxies.models.inception.tensorflow_graph:graph",
+        color="#009E73",
+        dashes="--",
+        marker="D",
     ),
 }
-
-
-def load_model(name: str, folder: Path, device: Device) -> Saved:
-    """Load a model from a bundle.
-
-    Parameters
-    ----------
-    name
-        A key of `MODELS`.
-    folder
-        The bundle.
-    device
-        What computes.
-
-    Raises
-    ------
-    GalaxiesError
-        If there is no such model, or its files are damaged.
-    """
-    if name not in MODELS:
-        raise GalaxiesError(
-            f"{folder}: holds a model {name!r}, and this version knows {', '.join(MODELS)}; "
-            "install the version of galaxies that made it"
-        )
-    kind = cast("type[Any]", pkgutil.resolve_name(MODELS[name].model))
-    return cast("Saved", kind.load(folder, device))

@@ -3,16 +3,16 @@
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from galaxies.base.arrays import Pixels, Probabilities, shrink
+from galaxies.base.arrays import Device, Pixels, Probabilities, shrink
 from galaxies.errors import GalaxiesError
-from galaxies.learning.fitting import Candidate, Device, Fit, best_candidate
+from galaxies.learning.fitting import Candidate, Fit, best_candidate
 from galaxies.learning.parts import Part
-from galaxies.models.plain_arrays import read_arrays
+from galaxies.models.predicting.plain_arrays import read_arrays
 from galaxies.settings import TreeSettings
 
 if TYPE_CHECKING:
@@ -22,8 +22,11 @@ _CHUNK: Final = 512
 _FILE: Final = "tree.npz"
 
 
-class _Nodes(NamedTuple):
-    """A tree's nodes; a leaf's children are -1, and a child always comes after its parent."""
+class DecisionTree(NamedTuple):
+    """A fitted tree as plain arrays over its nodes, so that loading it can run no code.
+
+    A leaf's children are -1; a child always comes after its parent.
+    """
 
     size: np.int64
     """Side in pixels of the images that it asks about."""
@@ -36,12 +39,10 @@ class _Nodes(NamedTuple):
     p_spiral: npt.NDArray[np.float32]
     """Share of spirals among a node's training galaxies, by Laplace's rule of succession."""
 
-
-class DecisionTree(_Nodes):
-    """A fitted tree as plain arrays over its nodes, so that loading it can run no code."""
-
-    __slots__ = ()
-    title: ClassVar = "decision tree"
+    @property
+    def title(self) -> str:
+        """What figures call it."""
+        return "decision tree"
 
     @property
     def leaves(self) -> int:
@@ -138,16 +139,21 @@ class DecisionTree(_Nodes):
         )
 
 
+def graph(folder: Path, size: int) -> Callable[[Any], Any]:
+    """Repeat a bundle's tree in TensorFlow; see `galaxies.models.registry.Registered`."""
+    return DecisionTree.load(folder).graph(size)
+
+
 def fit(images: Pixels, train: Part, validation: Part, settings: TreeSettings) -> Fit[DecisionTree]:
     """Fit a tree for every pair of depth and pruning, and keep the best on validation galaxies.
 
     Parameters
     ----------
-    images : ndarray of uint8 (M, side, side, 3)
+    images : ndarray of shape (M, side, side, 3), uint8
         Packed images, of which the parts take rows.
-    train, validation
+    train, validation : Part
         Galaxies to learn from, and to choose by.
-    settings
+    settings : TreeSettings
         The candidates, the size the tree sees and the seed.
 
     Returns
@@ -171,7 +177,7 @@ def fit(images: Pixels, train: Part, validation: Part, settings: TreeSettings) -
         return Candidate(tree, row, tree.walk(held_out))
 
     pairs = list(product(sorted(settings.max_depth), sorted(settings.pruning, reverse=True)))
-    return best_candidate(pairs, fit_one, validation.labels, doing=DecisionTree.title)
+    return best_candidate(pairs, fit_one, validation.labels, doing="decision tree")
 
 
 def _features(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import galsim
 import numpy as np
 from PIL import Image
+from scipy.fft import irfft2, next_fast_len, rfft2
 
 from galaxies.base.arrays import Floats, Pixels
 from galaxies.images.colour import BANDS
@@ -36,17 +37,18 @@ JPEG_QUALITY = 75
 
 @dataclass(frozen=True)
 class Band:
-    """One exposure: its point-spread function, slightly off centre, and its width in arcsec."""
+    """One exposure: its point-spread function, slightly off centre, and its width in arcsec.
+
+    `kernel` is the same function on survey pixels, sum 1, shape (49, 49).
+    """
 
     name: str
     psf: galsim.GSObject
     fwhm: float
+    kernel: Floats
 
-    @property
-    def kernel(self) -> Floats:
-        """Point-spread function on survey pixels, sum 1, shape (49, 49)."""
-        image = self.psf.drawImage(nx=49, ny=49, scale=PIXEL, method="no_pixel")
-        return np.asarray(image.array, dtype=np.float64)
+
+KERNEL = 49  # pixels along each side of a kernel
 
 
 def draw_bands(rng: np.random.Generator) -> tuple[Band, ...]:
@@ -65,8 +67,35 @@ def draw_bands(rng: np.random.Generator) -> tuple[Band, ...]:
             sigma=sigma * 2.3, flux=0.12
         )
         psf = psf.shear(e=ellipticity, beta=angle * galsim.radians)
-        bands.append(Band(name, psf.shift(*(centring + rng.normal(0.0, 0.05, 2))), fwhm))
+        psf = psf.shift(*(centring + rng.normal(0.0, 0.05, 2)))
+        image = psf.drawImage(nx=KERNEL, ny=KERNEL, scale=PIXEL, method="no_pixel")
+        bands.append(Band(name, psf, fwhm, np.asarray(image.array, dtype=np.float64)))
     return tuple(bands)
+
+
+def blur(maps: Floats, *kernels: Floats) -> Floats:
+    """Convolve maps with one kernel after the other.
+
+    Parameters
+    ----------
+    maps : ndarray, shape (..., n, n)
+        Light on survey pixels; what lies outside is dark.
+    kernels : ndarray, shape (..., k, k)
+        Odd k; leading axes are matched with those of the maps.
+
+    Returns
+    -------
+    ndarray of shape (..., n, n), float64
+    """
+    size = maps.shape[-1]
+    reach = sum(kernel.shape[-1] // 2 for kernel in kernels)
+    padded = (next_fast_len(size + 2 * reach, real=True),) * 2
+    # Single precision: seven digits are far below the noise, in half the time.
+    transform = rfft2(maps.astype(np.float32), padded)
+    for kernel in kernels:
+        transform = transform * rfft2(kernel.astype(np.float32), padded)
+    seen = irfft2(transform, padded)[..., reach : reach + size, reach : reach + size]
+    return np.asarray(seen, dtype=np.float64)
 
 
 def nanomaggies(magnitude: float | Floats) -> Floats:
@@ -91,7 +120,7 @@ def expose(sky: Floats, rng: np.random.Generator, noise_factor: float) -> Floats
 
     Parameters
     ----------
-    sky : ndarray, shape (3, n, n), float64
+    sky : ndarray of shape (3, n, n), float64
         Noise-free light per survey pixel in nanomaggies, bands g, r, i.
     rng : numpy.random.Generator
     noise_factor : float
@@ -99,7 +128,7 @@ def expose(sky: Floats, rng: np.random.Generator, noise_factor: float) -> Floats
 
     Returns
     -------
-    ndarray, shape (3, n, n), float64
+    ndarray of shape (3, n, n), float64
     """
     exposed = np.empty_like(sky)
     for layer, name in enumerate(BANDS):

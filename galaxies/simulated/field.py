@@ -3,13 +3,19 @@
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.signal import fftconvolve
 
 from galaxies.base.arrays import Floats
 from galaxies.images.colour import BANDS
-from galaxies.simulated.camera import PIXEL, SKY_NOISE, Band, colours, nanomaggies, plane
+from galaxies.simulated.camera import PIXEL, SKY_NOISE, Band, blur, colours, nanomaggies, plane
 from galaxies.simulated.population import Galaxy
-from galaxies.simulated.rendering import deposit, draw_profile, sersic_profile
+from galaxies.simulated.rendering import (
+    Light,
+    deposit,
+    draw_profile,
+    partner_light,
+    sersic_profile,
+    tail_map,
+)
 
 FAINTEST = 22.2  # r magnitude of the faintest sources worth drawing
 RESOLVED = 19.5  # r magnitude; fainter galaxies are too small for a profile to show
@@ -28,36 +34,52 @@ def source_counts(rng: np.random.Generator, area: float, density: float, slope: 
 
 def field_light(
     galaxy: Galaxy, bands: Sequence[Band], size: int, rng: np.random.Generator
-) -> Floats:
-    """Foreground stars, background galaxies and companions.
+) -> Light:
+    """Foreground stars, background galaxies, companions, and the galaxy's own tails.
 
     The counts are those of a high galactic latitude; galaxies cluster around early types.
 
     Returns
     -------
-    ndarray, shape (3, size, size), float64
-        Nanomaggies per pixel in g, r, i.
+    Light
+        Layers are "stars", "neighbours", "partner" and "tails".
     """
     area = (size * PIXEL / 60) ** 2
     crowd = float(np.exp(rng.normal(0.25 if galaxy.bulge_fraction > 0.5 else 0.0, 0.5)))
     others = source_counts(rng, area, 3.0 * crowd, 0.42)
     stars = source_counts(rng, area, 1.4 * float(np.exp(rng.normal(0.0, 0.6))), 0.17)
-    points = np.zeros((len(bands), size, size))
-    wings = _add_stars(points, stars, rng)
+    starlight, points = np.zeros((2, len(bands), size, size))
+    wings = _add_stars(starlight, stars, rng)
     _add_small_galaxies(points, others[others > RESOLVED], rng)
-    light = wings + np.stack(
-        [fftconvolve(layer, band.kernel, "same") for layer, band in zip(points, bands, strict=True)]
-    )
+    tails = tail_map(galaxy, size, rng)
+    # Stars pulled out of the disk, with their colours.
+    tint = colours(galaxy.r_magnitude, galaxy.disk_g_r, galaxy.disk_r_i)
+    kernels = np.stack([band.kernel for band in bands])
+    maps = np.concatenate([points, starlight[1:2], tails[None]])
+    points[0] += starlight[0] + tint[0] * tails
+    points[2] += starlight[2] + tint[2] * tails
+    maps[[0, 2]] = points[[0, 2]]
+    seen = blur(maps, np.concatenate([kernels, kernels[[1, 1]]]))
+    layers = {"stars": seen[3] + wings[1], "tails": tint[1] * seen[4]}
+    neighbours = np.zeros_like(seen[:3])
     half = size * PIXEL / 2
     for magnitude in others[others <= RESOLVED]:
-        _add_neighbour(light, galaxy, float(magnitude), rng.uniform(-half, half, 2), bands[1], rng)
+        offset = rng.uniform(-half, half, 2)
+        _add_neighbour(neighbours, galaxy, float(magnitude), offset, bands[1], rng)
     for _ in range(rng.poisson(0.14 * crowd)):
         magnitude = galaxy.r_magnitude + rng.uniform(0.3, 3.5)
         direction = rng.uniform(0, 2 * np.pi)
         offset = np.array([np.cos(direction), np.sin(direction)])
         offset *= galaxy.petrosian_r90 * rng.uniform(0.5, 3.5)
-        _add_neighbour(light, galaxy, magnitude, offset, bands[1], rng)
-    return np.asarray(light, dtype=np.float64)
+        _add_neighbour(neighbours, galaxy, magnitude, offset, bands[1], rng)
+    layers["neighbours"] = neighbours[1] + seen[1]
+    partner = np.zeros((len(bands), size, size))
+    if galaxy.partner_flux > 0:
+        partner = partner_light(galaxy, bands[1], size, rng)
+    layers["partner"] = partner[1]
+    light = seen[:3] + neighbours + partner + wings
+    light[1] = np.sum(list(layers.values()), axis=0)
+    return Light(light, layers)
 
 
 def _add_stars(points: Floats, stars: Floats, rng: np.random.Generator) -> Floats:

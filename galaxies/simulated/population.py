@@ -17,8 +17,12 @@ from scipy.special import gammaincinv
 from galaxies.base.arrays import Floats
 
 Kind = Literal["elliptical", "lenticular", "spiral", "irregular"]
+Encounter = Literal["none", "nuclei", "pair", "tidal", "remnant"]
 
 SMALLEST = 3.0  # arcsec, Petrosian 90% radius, the limit of Galaxy Zoo 2
+# What the survey takes for sky near a bright galaxy is partly the galaxy: its radii come out small
+# (Blanton et al. 2011, AJ 142, 31).
+OVERSUBTRACTED = 0.92
 BRIGHTEST = 13.5  # r magnitude; brighter galaxies were shredded by the survey's deblender
 
 
@@ -27,8 +31,16 @@ class Galaxy:
     """True parameters of one galaxy; radii in arcsec, angles in radians, magnitudes and colours AB.
 
     `axis_ratio` is the true flattening of the light of an elliptical and of the bulge of a disk
-    galaxy. `inclination` is 0 face-on. Strengths of arms, ring, patches and lopsidedness are
-    relative to the smooth disk; 0 is a perfectly smooth galaxy.
+    galaxy; `boxiness` is 0 for elliptical isophotes of the bulge and 1 for a box. `inclination` is
+    0 face-on. Strengths of arms, ring, patches and lopsidedness are relative to the smooth disk; 0
+    is a perfectly smooth galaxy. Lengths of bar and ring, and `disturbance`, by which the disk is
+    pushed about, are in disk scale lengths; `twist` is how far it is turned per scale length.
+    `encounter` is what the galaxy goes through: another nucleus in the same envelope, a partner
+    close by, one that draws out tails, or what a merger has left. The partner's flux is relative to
+    the galaxy's, its distance and the tails' length are in half-light radii; `off_centre` is how
+    far the middle of the frame lies from the galaxy towards the partner, as a share of the
+    distance.
+    `tail_fraction` is the light in all tails relative to the galaxy's.
     """
 
     kind: Kind
@@ -43,6 +55,7 @@ class Galaxy:
     disk_scale: float
     inclination: float
     thickness: float
+    boxiness: float
     bulge_g_r: float
     bulge_r_i: float
     disk_g_r: float
@@ -53,12 +66,31 @@ class Galaxy:
     pitch: float
     winding: int
     bar_fraction: float
+    bar_length: float
+    bar_width: float
     ring_strength: float
+    ring_radius: float
+    ring_width: float
     patchiness: float
     knot_fraction: float
     knots: int
     lopsidedness: float
     dust: float
+    lane: float
+    disturbance: float
+    twist: float
+    encounter: Encounter
+    partner_flux: float
+    partner_distance: float
+    partner_direction: float
+    partner_radius: float
+    partner_axis_ratio: float
+    partner_sersic: float
+    partner_blueness: float
+    off_centre: float
+    tails: int
+    tail_fraction: float
+    tail_length: float
     petrosian_r90: float = 0.0
 
     @property
@@ -103,10 +135,20 @@ class Traits:
 # Steep for early types, shallow for disks, as Shen et al. 2003 (MNRAS 343, 978) found; the values
 # are adjusted to the sizes of real cut-outs.
 TRAITS: dict[Kind, Traits] = {
-    "elliptical": Traits(0.22, -21.8, 0.8, 0.605, -0.25, 0.25),
-    "lenticular": Traits(0.12, -21.3, 0.8, 0.50, -0.22, 0.25),
-    "spiral": Traits(0.60, -21.2, 0.9, 0.70, -0.16, 0.26),
-    "irregular": Traits(0.06, -19.9, 0.9, 0.49, -0.16, 0.26),
+    "elliptical": Traits(0.21, -21.8, 0.8, 0.605, -0.25, 0.25),
+    "lenticular": Traits(0.29, -21.3, 0.8, 0.48, -0.22, 0.25),
+    "spiral": Traits(0.45, -21.2, 0.9, 0.62, -0.16, 0.26),
+    "irregular": Traits(0.05, -19.9, 0.9, 0.49, -0.16, 0.26),
+}
+
+# What galaxies go through. Two in a hundred nearby galaxies merge (Darg et al. 2010, MNRAS 401,
+# 1043); many more have a neighbour in front or behind that people take for a partner.
+ENCOUNTERS: dict[Encounter, float] = {
+    "none": 0.81,
+    "nuclei": 0.06,
+    "pair": 0.075,
+    "tidal": 0.035,
+    "remnant": 0.02,
 }
 
 
@@ -123,7 +165,8 @@ def draw_galaxy(rng: np.random.Generator, faintest: float) -> Galaxy:
     -----
     Counts grow as 10^(0.6 m), as for any local population. Colours follow the red sequence and the
     blue cloud (Strateva et al. 2001, AJ 122, 1861), axis ratios of ellipticals and the thickness of
-    disks Padilla & Strauss 2008 (MNRAS 388, 1321), pitch angles Kennicutt 1981 (AJ 86, 1847).
+    disks Padilla & Strauss 2008 (MNRAS 388, 1321), pitch angles Kennicutt 1981 (AJ 86, 1847). See
+    also `_draw_structure` and `_draw_encounter`.
     """
     kinds = list(TRAITS)
     kind = kinds[rng.choice(len(kinds), p=[traits.share for traits in TRAITS.values()])]
@@ -138,7 +181,7 @@ def draw_galaxy(rng: np.random.Generator, faintest: float) -> Galaxy:
     radius = float(np.clip(kpc / np.interp(redshift, redshifts, scales), 1.2, 16.0))
     inclination = float(np.arccos(rng.uniform(0.0, 1.0)))
 
-    shape = _draw_shape(kind, radius, rng)
+    shape = _draw_shape(kind, absolute, radius, inclination, rng)
     red_g_r = 0.73 + 1.6 * redshift - 0.02 * (absolute + 21.5) + rng.normal(0.0, 0.06)
     colours = _draw_colours(kind, red_g_r, redshift, shape["bulge_fraction"], inclination, rng)
     return Galaxy(
@@ -152,33 +195,49 @@ def draw_galaxy(rng: np.random.Generator, faintest: float) -> Galaxy:
         **shape,
         **colours,
         **_draw_structure(kind, shape["bulge_fraction"], colours["disk_g_r"], rng),
+        **_draw_encounter(kind, rng),
     )
 
 
-def _draw_shape(kind: Kind, radius: float, rng: np.random.Generator) -> dict[str, Any]:
-    """Draw the bulge (an elliptical is all bulge) and the thickness of the disk."""
+def _draw_shape(
+    kind: Kind, absolute: float, radius: float, inclination: float, rng: np.random.Generator
+) -> dict[str, Any]:
+    """Draw the bulge (an elliptical is all bulge) and the thickness of the disk.
+
+    Faint ellipticals are less concentrated (Caon, Capaccioli & D'Onofrio 1993, MNRAS 265, 1013).
+    Some 45% of the bulges of edge-on disks are boxy or shaped like a peanut (Luetticke, Dettmar &
+    Pohlen 2000, A&AS 145, 405), most of them too little to be noticed here; a third of late spirals
+    seen edge-on show no bulge at all (Kautsch et al. 2006, A&A 445, 765).
+    """
     if kind == "elliptical":
         return {
+            "boxiness": 0.0,
             "bulge_fraction": 1.0,
-            "bulge_sersic": bounded_normal(rng, 4.0, 1.0, 2.0, 6.0),
+            "bulge_sersic": bounded_normal(rng, 3.8 - 0.9 * (absolute + 21.8), 0.9, 1.0, 6.0),
             "bulge_radius": radius,
             "axis_ratio": bounded_normal(rng, 0.80, 0.14, 0.40, 1.0),
             "thickness": 1.0,
         }
     if kind == "lenticular":
-        fraction, sersic = rng.beta(4.0, 4.0), bounded_normal(rng, 3.0, 0.8, 1.5, 5.0)
-        size, thickness = rng.uniform(0.35, 0.8), rng.uniform(0.18, 0.32)
+        fraction, sersic = rng.beta(3.0, 4.5), bounded_normal(rng, 3.0, 0.8, 1.5, 5.0)
+        size, thickness = rng.uniform(0.3, 0.7), rng.uniform(0.12, 0.28)
     elif kind == "spiral":
         fraction, sersic = rng.beta(1.3, 4.5), bounded_normal(rng, 2.0, 0.8, 0.8, 4.0)
         size, thickness = rng.uniform(0.15, 0.45), rng.uniform(0.08, 0.22)
+        if rng.random() < 0.25:  # a disk and nothing else
+            fraction *= 0.15
     else:
         fraction, sersic = rng.uniform(0.0, 0.1), 1.0
         size, thickness = 0.2, rng.uniform(0.2, 0.45)
+    boxy = kind != "irregular" and rng.random() < 0.35
+    # An oblate bulge, as it looks from the side.
+    flattening = bounded_normal(rng, 0.68, 0.12, 0.4, 1.0)
     return {
+        "boxiness": float(rng.uniform(0.3, 1.0)) if boxy else 0.0,
         "bulge_fraction": float(fraction),
         "bulge_sersic": sersic,
         "bulge_radius": radius * float(size),
-        "axis_ratio": bounded_normal(rng, 0.85, 0.1, 0.6, 1.0),
+        "axis_ratio": float(np.hypot(np.cos(inclination), flattening * np.sin(inclination))),
         "thickness": float(thickness),
     }
 
@@ -204,6 +263,8 @@ def _draw_colours(
         disk_g_r = rng.normal(0.35, 0.1)
     else:
         disk_g_r = red_g_r - abs(rng.normal(0.0, 0.16))
+        if kind == "lenticular" and rng.random() < 0.15:  # as some ellipticals
+            disk_g_r -= rng.uniform(0.1, 0.35)
     return {
         "bulge_g_r": float(bulge_g_r),
         "bulge_r_i": float(0.39 + 0.5 * (bulge_g_r - 0.83) + rng.normal(0.0, 0.03)),
@@ -215,32 +276,86 @@ def _draw_colours(
 def _draw_structure(
     kind: Kind, bulge_fraction: float, disk_g_r: float, rng: np.random.Generator
 ) -> dict[str, Any]:
-    """Draw arms, bar, ring, patches, knots, lopsidedness and dust."""
+    """Draw arms, bar, ring, patches, knots, lopsidedness and dust.
+
+    Numbers of arms follow the counts of Elmegreen & Elmegreen 1982 (MNRAS 201, 1021) and Hart et
+    al. 2016 (MNRAS 461, 3663): two mostly, many in flocculent disks. A third of the disks have a
+    bar (Masters et al. 2011, MNRAS 411, 2026), with lengths about the disk's scale length (Erwin
+    2005, MNRAS 364, 283); rings lie at the resonances, one to three scale lengths out (Buta &
+    Combes 1996, Fund. Cosmic Phys. 17, 95). Lopsidedness is that of Rix & Zaritsky 1995 (ApJ 447,
+    82). One early type in thirty has a lane of dust (Kaviraj et al. 2012, MNRAS 423, 49).
+    """
     spiral, irregular = kind == "spiral", kind == "irregular"
-    strength = min(float(np.exp(rng.normal(np.log(0.42), 0.55))), 1.8)
+    strength = min(float(np.exp(rng.normal(np.log(0.72), 0.6))), 2.2)
     # Many disks, blue ones too, show next to nothing at this resolution.
-    calm = 0.2 if rng.random() < 0.38 else 1.0
-    barred = rng.random() < {"spiral": 0.35, "lenticular": 0.15}.get(kind, 0.0)
-    ringed = rng.random() < {"spiral": 0.12, "lenticular": 0.12}.get(kind, 0.0)
-    patchiness = calm * rng.uniform(0.1, 0.5) * (2.0 if irregular else 1.0)
+    calm = float(rng.uniform(0.02, 0.25)) if rng.random() < 0.6 else 1.0
+    barred = rng.random() < {"spiral": 0.36, "lenticular": 0.15, "irregular": 0.2}.get(kind, 0.0)
+    ringed = rng.random() < {"spiral": 0.10, "lenticular": 0.12}.get(kind, 0.0)
+    patchiness = calm * rng.uniform(0.1, 0.5) * (2.2 if irregular else 1.0)
     # Blue disks form stars, in knots.
     young = float(np.clip(0.95 - disk_g_r, 0.0, 0.6)) if spiral or irregular else 0.0
+    arms = int(rng.choice([1, 2, 3, 4, 5, 6], p=[0.05, 0.61, 0.14, 0.09, 0.06, 0.05]))
+    # Arms open up as the bulge shrinks; a single one, drawn out by a partner, is open.
+    pitch = bounded_normal(rng, 21.4 - 12 * bulge_fraction + 6 * (arms == 1), 7.0, 8.0, 42.0)
     return {
-        "arms": int(rng.choice([1, 2, 3, 4, 5, 6], p=[0.03, 0.56, 0.16, 0.13, 0.07, 0.05])),
+        "arms": arms,
         "arm_strength": calm * strength if spiral else 0.0,
-        "arm_sharpness": float(rng.uniform(0.5, 2.2)),
-        # Arms open up as the bulge shrinks.
-        "pitch": float(
-            np.deg2rad(bounded_normal(rng, 21.4 - 12 * bulge_fraction, 6.0, 10.0, 40.0))
-        ),
+        "arm_sharpness": float(rng.uniform(0.5, 2.4)),
+        "pitch": float(np.deg2rad(pitch)),
         "winding": int(rng.choice([-1, 1])),
-        "bar_fraction": float(rng.uniform(0.05, 0.22)) if barred else 0.0,
-        "ring_strength": float(rng.uniform(0.2, 0.9)) if ringed else 0.0,
+        "bar_fraction": float(rng.uniform(0.05, 0.28)) if barred else 0.0,
+        "bar_length": float(rng.uniform(0.7, 1.5)),
+        "bar_width": float(rng.uniform(0.2, 0.4)),
+        "ring_strength": float(rng.uniform(0.4, 2.0)) if ringed else 0.0,
+        "ring_radius": float(rng.uniform(1.2, 2.8)),
+        "ring_width": float(rng.uniform(0.12, 0.35)),
         "patchiness": float(patchiness) if spiral or irregular else float(abs(rng.normal(0, 0.08))),
-        "knot_fraction": calm * young * float(rng.uniform(0.05, 0.45)),
-        "knots": int(rng.poisson(25 if spiral else 12)),
-        "lopsidedness": float(abs(rng.normal(0.0, 0.12 if spiral or irregular else 0.03))),
-        "dust": float(rng.uniform(0.2, 1.3)) if spiral else 0.0,
+        "knot_fraction": calm * young * float(rng.uniform(0.05, 0.45)) * (1.6 if irregular else 1),
+        "knots": int(rng.poisson(25 if spiral else 9)),
+        "lopsidedness": float(abs(rng.normal(0.0, 0.5 if irregular else 0.12 if spiral else 0.03))),
+        "dust": float(rng.uniform(0.2, 1.6)) if spiral else 0.0,
+        "lane": float(rng.uniform(0.4, 1.5))
+        if kind in ("elliptical", "lenticular") and rng.random() < 0.03
+        else 0.0,
+    }
+
+
+def _draw_encounter(kind: Kind, rng: np.random.Generator) -> dict[str, Any]:
+    """Draw a partner, tails, and how far the disk is pushed out of shape.
+
+    Fluxes from equal to a sixth are those of pairs that people call mergers, and tails hold a few
+    to twenty per cent of the light (Darg et al. 2010, MNRAS 401, 1552); one to two tails of a few
+    radii are what an encounter of disks draws out (Toomre & Toomre 1972, ApJ 178, 623).
+    """
+    stages = list(ENCOUNTERS)
+    encounter = stages[rng.choice(len(stages), p=list(ENCOUNTERS.values()))]
+    disturbance = 0.0
+    if encounter in ("tidal", "remnant"):
+        disturbance = rng.uniform(0.15, 0.55)
+    elif encounter == "pair" or kind == "irregular":
+        disturbance = rng.uniform(0.0, 0.3)
+    tailed = rng.random() < {"tidal": 1.0, "remnant": 0.7, "pair": 0.25, "nuclei": 0.3}.get(
+        encounter, 0.0
+    )
+    alone = encounter in ("none", "remnant") or (encounter == "tidal" and rng.random() < 0.25)
+    near, far = {"nuclei": (0.4, 1.1), "pair": (0.9, 2.6)}.get(encounter, (0.4, 2.6))
+    return {
+        "disturbance": float(disturbance),
+        "twist": float(rng.normal(0.0, 0.5) * disturbance),
+        "encounter": encounter,
+        "partner_flux": 0.0 if alone else float(6.0 ** rng.uniform(-1.0, 0.1)),
+        "partner_distance": float(rng.uniform(near, far)),
+        "partner_direction": float(rng.uniform(0.0, 2 * np.pi)),
+        "partner_radius": float(np.exp(rng.normal(-0.9 if encounter == "nuclei" else -0.3, 0.3))),
+        "partner_axis_ratio": float(rng.uniform(0.25, 1.0)),
+        "partner_sersic": float(
+            rng.choice([2.5, 4.0] if encounter == "nuclei" else [1.0, 1.5, 2.5, 4.0])
+        ),
+        "partner_blueness": float(abs(rng.normal(0.0, 0.2))),
+        "off_centre": float(rng.uniform(0.0, 0.6)) if encounter == "nuclei" else 0.0,
+        "tails": int(rng.choice([1, 2], p=[0.55, 0.45])) if tailed else 0,
+        "tail_fraction": float(rng.uniform(0.03, 0.2)) if tailed else 0.0,
+        "tail_length": float(rng.uniform(1.5, 5.0)),
     }
 
 
@@ -250,7 +365,8 @@ def petrosian_r90(galaxy: Galaxy, seeing_fwhm: float) -> float:
     The light is represented by points at even steps of enclosed flux and at golden angles,
     projected on the sky and widened by the seeing; the Petrosian radius is where the local surface
     brightness falls to 0.2 of the mean within, and the flux is that within two such radii (Strauss
-    et al. 2002, AJ 124, 1810).
+    et al. 2002, AJ 124, 1810). A partner at less than about a half-light radius is not told apart
+    from the galaxy and adds to it; one further out is a source of its own.
     """
     bulge_ratio = galaxy.axis_ratio
     disk_ratio = np.hypot(np.cos(galaxy.inclination), galaxy.thickness * np.sin(galaxy.inclination))
@@ -262,6 +378,8 @@ def petrosian_r90(galaxy: Galaxy, seeing_fwhm: float) -> float:
             _sersic_points(1.0, 1.678 * galaxy.disk_scale, disk_ratio),
         ]
     )
+    blended = galaxy.partner_flux * np.clip(1.6 - galaxy.partner_distance, 0.0, 1.0)
+    distances *= 1.0 + 0.5 * galaxy.partner_distance * min(float(blended), 1.0)
     distances = np.hypot(distances, seeing_fwhm / 2.355 * np.sqrt(2.0))
     weights = np.repeat([galaxy.bulge_fraction, galaxy.disk_fraction], len(distances) // 2)
     order = np.argsort(distances)
@@ -275,7 +393,7 @@ def petrosian_r90(galaxy: Galaxy, seeing_fwhm: float) -> float:
     below = np.flatnonzero((local < 0.2 * within) & (within > 0.2))
     petrosian = radii[below[0]] if below.size else radii[-1]
     total = np.interp(2 * petrosian, distances, flux)
-    return float(np.interp(0.9 * total, flux, distances))
+    return OVERSUBTRACTED * float(np.interp(0.9 * total, flux, distances))
 
 
 def _sersic_points(index: float, radius: float, axis_ratio: float, count: int = 1500) -> Floats:
@@ -295,10 +413,14 @@ def _sersic_points(index: float, radius: float, axis_ratio: float, count: int = 
 def draw_target(rng: np.random.Generator, faintest: float, seeing_fwhm: float) -> Galaxy:
     """Draw a galaxy that is large enough for Galaxy Zoo 2, and record its Petrosian radius.
 
-    Smaller ones are drawn again.
+    The radius is the one that the survey measures: a little off, and much too small where the
+    deblender has shredded a large galaxy (Strauss et al. 2002, section 4.3), whose frame then shows
+    it too close. Smaller galaxies are drawn again.
     """
     while True:
         galaxy = draw_galaxy(rng, faintest)
-        radius = petrosian_r90(galaxy, seeing_fwhm)
+        radius = petrosian_r90(galaxy, seeing_fwhm) * float(np.exp(rng.normal(0.0, 0.10)))
+        if rng.random() < 0.06:
+            radius *= rng.uniform(0.5, 0.85)
         if radius > SMALLEST:
             return replace(galaxy, petrosian_r90=radius)

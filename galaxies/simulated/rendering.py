@@ -1,27 +1,42 @@
 """The light of a simulated galaxy, before noise.
 
-Smooth light (bulge and disk) is drawn by GalSim through the seeing. Arms, bars, rings, patches and
-knots are painted on the disk's plane, projected, and sent through the same seeing, so that the
-smooth and the structured light are known apart: what volunteers can see of the structure is
-measured on them.
+Bulge, smooth disk and partner are drawn by GalSim through the seeing. What GalSim has no profile
+for (arms, bar, ring, knots, a box, a disk out of shape, tails) is painted and sent through the same
+seeing. All of it is kept apart in the r band, so that what volunteers can see of each is measured
+on it, and what a network looks at can be compared with it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import galsim
 import numpy as np
-from scipy.signal import fftconvolve
 from scipy.special import i0e
 
 from galaxies.base.arrays import Floats
 from galaxies.images.colour import BANDS
-from galaxies.simulated.camera import PIXEL, Band, colours, plane
+from galaxies.simulated.camera import PIXEL, Band, blur, colours, plane
 from galaxies.simulated.population import Galaxy
 
 FAST = galsim.GSParams(
     folding_threshold=2e-2, maxk_threshold=5e-3, kvalue_accuracy=1e-4, xvalue_accuracy=1e-4
 )
 SERSIC_STEP = 0.25  # GalSim tabulates each Sersic index once, so indices are rounded
+
+OWN = ("bulge", "disk", "arms", "bar", "ring", "knots")
+"""Components of the galaxy itself; arms and rings are what they add to the smooth disk."""
+
+
+@dataclass(frozen=True)
+class Light:
+    """Noise-free light through the seeing in nanomaggies per pixel.
+
+    `bands` has shape (3, n, n), in g, r, i; `layers` the r band of each component, (n, n). Arms
+    and ring are negative where they leave the disk darker than a smooth one.
+    """
+
+    bands: Floats
+    layers: Mapping[str, Floats]
 
 
 def sersic_profile(index: float, radius: float, axis_ratio: float, angle: float) -> galsim.GSObject:
@@ -38,36 +53,161 @@ def draw_profile(profile: galsim.GSObject, band: Band, size: int) -> Floats:
     return np.asarray(image.array, dtype=np.float64)
 
 
-def smooth_light(galaxy: Galaxy, bands: Sequence[Band], size: int) -> Floats:
-    """Bulge and featureless disk through the seeing.
+def galaxy_light(
+    galaxy: Galaxy, bands: Sequence[Band], size: int, rng: np.random.Generator
+) -> Light:
+    """Draw the galaxy itself, without partner and tails, before its dust.
 
     The disk is an inclined exponential with a sech^2 vertical profile (van der Kruit & Searle 1981,
     A&A 95, 105).
 
+    Parameters
+    ----------
+    galaxy : Galaxy
+    bands : sequence of Band
+        Observing conditions in g, r, i.
+    size : int
+        Pixels along each side.
+    rng : numpy.random.Generator
+
     Returns
     -------
-    ndarray, shape (3, size, size), float64
-        Nanomaggies per pixel in g, r, i.
+    Light
+        Layers are those of `OWN`.
     """
-    bulge = sersic_profile(
-        galaxy.bulge_sersic, galaxy.bulge_radius, galaxy.axis_ratio, galaxy.position_angle
-    )
-    bulge_flux = colours(galaxy.r_magnitude, galaxy.bulge_g_r, galaxy.bulge_r_i)
-    disk = galsim.InclinedExponential(
-        inclination=galaxy.inclination * galsim.radians,
-        scale_radius=galaxy.disk_scale,
-        scale_h_over_r=galaxy.thickness,
-        gsparams=FAST,
-    ).rotate(galaxy.position_angle * galsim.radians)
-    disk_flux = colours(galaxy.r_magnitude, galaxy.disk_g_r, galaxy.disk_r_i)
+    old = colours(galaxy.r_magnitude, galaxy.bulge_g_r, galaxy.bulge_r_i)
+    young = colours(galaxy.r_magnitude, galaxy.disk_g_r, galaxy.disk_r_i)
+    empty = np.zeros((size, size))
+    layers = dict.fromkeys(OWN, empty)
+    light = np.zeros((len(BANDS), size, size))
+    boxy = 0.7 * galaxy.boxiness
+    profiles = {}
+    if galaxy.bulge_fraction * (1 - boxy) > 0:
+        flux = galaxy.bulge_fraction * (1 - boxy) * old
+        bulge = sersic_profile(
+            galaxy.bulge_sersic, galaxy.bulge_radius, galaxy.axis_ratio, galaxy.position_angle
+        )
+        profiles["bulge"] = (bulge, flux)
     disk_share = galaxy.disk_fraction * (1 - galaxy.bar_fraction) * (1 - galaxy.knot_fraction)
-    light = np.empty((len(bands), size, size))
-    for layer, band in enumerate(bands):
-        profile = bulge * (galaxy.bulge_fraction * bulge_flux[layer])
-        if disk_share > 0:
-            profile += disk * (disk_share * disk_flux[layer])
-        light[layer] = draw_profile(profile, band, size)
-    return light
+    if galaxy.disturbance == 0.0 and disk_share > 0:
+        disk = galsim.InclinedExponential(
+            inclination=galaxy.inclination * galsim.radians,
+            scale_radius=galaxy.disk_scale,
+            scale_h_over_r=galaxy.thickness,
+            gsparams=FAST,
+        ).rotate(galaxy.position_angle * galsim.radians)
+        profiles["disk"] = (disk, disk_share * young)
+    for name, (profile, flux) in profiles.items():
+        layers[name] = flux[1] * draw_profile(profile, bands[1], size)
+    for layer in (0, 2):
+        # One drawing of all at once where they need not be told apart.
+        both = galsim.Add([profile * flux[layer] for profile, flux in profiles.values()])
+        light[layer] = draw_profile(both, bands[layer], size)
+    painted, fluxes, smear = _paint(galaxy, old, young, size, rng)
+    if painted:
+        maps = np.stack(list(painted.values()))
+        tints = np.stack([fluxes[name] for name in painted])
+        sums = np.einsum("cb,cyx->byx", tints[:, ::2], maps)
+        kernels = np.stack([bands[0].kernel, bands[2].kernel, *[bands[1].kernel] * len(maps)])
+        seen = blur(np.concatenate([sums, maps]), kernels, *smear)
+        light[::2] += seen[:2]
+        for name, tint, layer in zip(painted, tints, seen[2:], strict=True):
+            layers[name] = layers[name] + tint[1] * layer
+    light[1] = np.sum(list(layers.values()), axis=0)
+    return Light(light, layers)
+
+
+def _paint(
+    galaxy: Galaxy, old: Floats, young: Floats, size: int, rng: np.random.Generator
+) -> tuple[dict[str, Floats], dict[str, Floats], tuple[Floats, ...]]:
+    """Paint what GalSim has no profile for.
+
+    Returns the light of each component relative to the galaxy's, before the seeing, its fluxes in
+    g, r, i, and the disk's thickness as a kernel.
+    """
+    maps: dict[str, Floats] = {}
+    fluxes: dict[str, Floats] = {}
+    x, y = plane(size)
+    cosine, sine = np.cos(galaxy.position_angle), np.sin(galaxy.position_angle)
+    along, across = x * cosine + y * sine, -x * sine + y * cosine
+    if galaxy.boxiness > 0 and galaxy.bulge_fraction > 0:
+        # Isophotes |x|^c + |y|^c = 1 (Athanassoula et al. 1990, MNRAS 245, 130).
+        corner, height = 2 + 2 * galaxy.boxiness, 0.7
+        distance = np.abs(along) ** corner + np.abs(across / height) ** corner
+        box = np.exp(-1.678 * distance ** (1 / corner) / (1.2 * galaxy.bulge_radius))
+        maps["bulge"] = 0.7 * galaxy.boxiness * galaxy.bulge_fraction * box / box.sum()
+        fluxes["bulge"] = old
+    if galaxy.disk_fraction < 0.005:
+        return maps, fluxes, ()
+    # Arms of a disk seen nearly edge-on are thinner than a pixel: they are painted on a slightly
+    # tipped plane.
+    foreshortening = max(np.cos(galaxy.inclination), 0.13)
+    along, across = along / galaxy.disk_scale, across / galaxy.disk_scale
+    if galaxy.disturbance > 0:
+        along, across = _push(along, across, galaxy, foreshortening, rng)
+    across = across / foreshortening
+    radius, angle = np.hypot(along, across), np.arctan2(across, along)
+    thin = np.exp(-radius) * PIXEL**2 / (2 * np.pi * galaxy.disk_scale**2 * foreshortening)
+    thin *= galaxy.disk_fraction * (1 - galaxy.bar_fraction) * (1 - galaxy.knot_fraction)
+    arms = spiral_pattern(galaxy, radius, angle, rng)
+    # Arms are a little bluer than the disk between them.
+    maps["arms"], fluxes["arms"] = thin * arms, young * np.array([1.08, 1.0, 0.95])
+    if galaxy.disturbance > 0:
+        maps["disk"], fluxes["disk"] = thin, young
+    if galaxy.ring_strength > 0:
+        ring = ring_pattern(galaxy, radius)
+        maps["ring"], fluxes["ring"] = thin * ring, fluxes["arms"]
+        arms = arms + ring
+    if galaxy.bar_fraction > 0:
+        turn = rng.uniform(0, np.pi)
+        lengthwise = (along * np.cos(turn) + across * np.sin(turn)) / galaxy.bar_length
+        sideways = across * np.cos(turn) - along * np.sin(turn)
+        sideways = sideways / (galaxy.bar_length * galaxy.bar_width)
+        bar = np.exp(-(np.abs(lengthwise) ** 3) - sideways**2)
+        maps["bar"] = galaxy.disk_fraction * galaxy.bar_fraction * bar / bar.sum()
+        fluxes["bar"] = old
+    if galaxy.knots > 0 and galaxy.knot_fraction > 0:
+        share = galaxy.disk_fraction * galaxy.knot_fraction
+        knots = np.zeros(size * size)
+        chance = np.cumsum(np.clip(thin * (1 + arms) ** 2, 0, None).ravel())
+        places = np.searchsorted(chance, rng.uniform(0, chance[-1], galaxy.knots))
+        flux = np.exp(rng.normal(0.0, 0.9, galaxy.knots))
+        # Half of the young light is in knots, half spread along the arms.
+        np.add.at(knots, places, 0.5 * share * flux / flux.sum())
+        spread = np.clip(thin * (1 + arms), 0, None)
+        spread *= 0.5 * share / max(spread.sum(), 1e-12)
+        maps["knots"] = knots.reshape(size, size) + spread
+        # Young stars are about 0.35 mag bluer than the disk they light up.
+        fluxes["knots"] = colours(
+            galaxy.r_magnitude, galaxy.disk_g_r - 0.35, galaxy.disk_r_i - 0.15
+        )
+    thickness = galaxy.thickness * galaxy.disk_scale * np.sin(galaxy.inclination)
+    return maps, fluxes, _thickness_kernel(thickness, cosine, sine)
+
+
+def _push(
+    along: Floats,
+    across: Floats,
+    galaxy: Galaxy,
+    foreshortening: float,
+    rng: np.random.Generator,
+) -> tuple[Floats, Floats]:
+    """Push a disk out of shape: twisted with the radius, and shoved in waves.
+
+    Most of the shove is in the disk's own plane: one seen edge-on is bent only a little.
+    """
+    turn = galaxy.twist * np.hypot(along, across)
+    turned = along * np.cos(turn) + across * np.sin(turn)
+    across = across * np.cos(turn) - along * np.sin(turn)
+    shove = [np.zeros_like(along), np.zeros_like(along)]
+    for push in shove:
+        for _ in range(3):
+            wave = rng.normal(0.0, 0.55, 2)
+            push += np.sin(wave[0] * turned + wave[1] * across + rng.uniform(0, 2 * np.pi))
+    strength = 0.9 * galaxy.disturbance
+    return turned + strength * shove[0], across + strength * max(
+        0.6 * foreshortening, 0.12
+    ) * shove[1]
 
 
 def spiral_pattern(
@@ -76,7 +216,7 @@ def spiral_pattern(
     """Surface brightness of the disk relative to a smooth one, minus 1, on its own plane.
 
     Logarithmic arms of constant pitch, wobbling and of unequal brightness, with patches sheared
-    along them, an optional ring and a lopsided side.
+    along them, and a lopsided side.
 
     Parameters
     ----------
@@ -89,122 +229,143 @@ def spiral_pattern(
 
     Returns
     -------
-    ndarray, like `radius`
+    ndarray, like `radius`, float64
         At least -0.9.
     """
-    log_radius = np.log(radius + 0.08)
-    wobble = sum(
-        rng.normal(0.0, 0.30 / k) * np.cos(1.6 * k * log_radius + rng.uniform(0, 2 * np.pi))
-        for k in range(1, 4)
-    )
-    phase = angle - galaxy.winding * log_radius / np.tan(galaxy.pitch) + wobble
-    start, end = rng.uniform(0.3, 0.9), rng.uniform(2.8, 4.5)
-    visible = 1 / (1 + np.exp(-(radius - start) / 0.15)) / (1 + np.exp((radius - end) / 0.4))
-    sharpness = galaxy.arm_sharpness
-    ridge = np.exp(sharpness * (np.cos(galaxy.arms * phase) - 1)) / i0e(sharpness) - 1
-    unequal = 1 + rng.uniform(0.0, 0.5) * np.cos(phase + rng.uniform(0, 2 * np.pi))
-    patches = np.zeros_like(radius)
-    for _ in range(10):
-        patches += np.cos(
-            rng.integers(1, 9) * phase
-            + rng.normal(0.0, 5.0) * log_radius
-            + rng.uniform(0, 2 * np.pi)
+    # Single precision: cosines of whole images are half of the time of a simulation.
+    radius, angle = np.minimum(radius, 25.0).astype(np.float32), angle.astype(np.float32)
+    log_radius = np.log(radius + np.float32(0.08))
+    waves, starts = rng.normal(0.0, 0.30, 3), rng.uniform(0, 2 * np.pi, 3)
+    phase = angle - np.float32(galaxy.winding / np.tan(galaxy.pitch)) * log_radius
+    for k in range(3):
+        phase = phase + np.float32(waves[k] / (k + 1)) * np.cos(
+            np.float32(1.6 * (k + 1)) * log_radius + np.float32(starts[k])
         )
-    patches *= galaxy.patchiness / np.sqrt(5.0)
-    pattern = visible * (galaxy.arm_strength * ridge * unequal * (1 + patches) + patches)
-    if galaxy.ring_strength > 0:
-        where, width = rng.uniform(1.2, 2.4), rng.uniform(0.15, 0.35)
-        pattern += galaxy.ring_strength * np.exp(-(((radius - where) / width) ** 2) / 2)
-    side = np.cos(angle - rng.uniform(0, 2 * np.pi))
-    pattern += galaxy.lopsidedness * side * np.clip(radius / 2, 0, 1.5)
+    start, end = rng.uniform(0.3, 0.9), rng.uniform(2.8, 4.5)
+    visible = 1 / (1 + np.exp(-(radius - np.float32(start)) / np.float32(0.15)))
+    visible = visible / (1 + np.exp((radius - np.float32(end)) / np.float32(0.4)))
+    sharpness = np.float32(galaxy.arm_sharpness)
+    ridge = np.exp(sharpness * (np.cos(galaxy.arms * phase) - 1)) / np.float32(i0e(sharpness)) - 1
+    uneven, side, lopsided = rng.uniform(0.0, 0.5), *rng.uniform(0, 2 * np.pi, 2)
+    patches = np.zeros_like(radius)
+    if galaxy.patchiness > 0:
+        numbers, shears = rng.integers(1, 9, 10), rng.normal(0.0, 5.0, 10)
+        for number, shear, place in zip(
+            numbers, shears, rng.uniform(0, 2 * np.pi, 10), strict=True
+        ):
+            patches += np.cos(number * phase + np.float32(shear) * log_radius + np.float32(place))
+        patches *= np.float32(galaxy.patchiness / np.sqrt(5.0))
+    unequal = 1 + np.float32(uneven) * np.cos(phase + np.float32(side))
+    pattern = visible * (
+        np.float32(galaxy.arm_strength) * ridge * unequal * (1 + patches) + patches
+    )
+    if galaxy.lopsidedness > 0:
+        heavier = np.cos(angle - np.float32(lopsided)) * np.clip(radius / 2, 0, 1.5)
+        pattern += np.float32(galaxy.lopsidedness) * heavier
     return np.asarray(np.maximum(pattern, -0.9), dtype=np.float64)
 
 
-def structure_light(
-    galaxy: Galaxy, bands: Sequence[Band], size: int, rng: np.random.Generator
-) -> Floats:
-    """Light of arms, bar, rings, patches and knots less the smooth disk's, through the seeing.
+def ring_pattern(galaxy: Galaxy, radius: Floats) -> Floats:
+    """Surface brightness that a ring adds to the smooth disk, relative to it, like `radius`.
 
-    Returns
-    -------
-    ndarray, shape (3, size, size), float64
-        Nanomaggies per pixel in g, r, i; negative between the arms.
+    The gap within is what the ring has swept up.
     """
-    light = np.zeros((len(bands), size, size))
-    if galaxy.disk_fraction < 0.005:
-        return light
-    x, y = plane(size)
-    # Arms of a disk seen nearly edge-on are thinner than a pixel: they are painted on a slightly
-    # tipped plane.
-    foreshortening = max(np.cos(galaxy.inclination), 0.13)
-    cosine, sine = np.cos(galaxy.position_angle), np.sin(galaxy.position_angle)
-    along = (x * cosine + y * sine) / galaxy.disk_scale
-    across = (-x * sine + y * cosine) / galaxy.disk_scale / foreshortening
-    radius, angle = np.hypot(along, across), np.arctan2(across, along)
-    thin = np.exp(-radius) * PIXEL**2 / (2 * np.pi * galaxy.disk_scale**2 * foreshortening)
-    pattern = spiral_pattern(galaxy, radius, angle, rng)
-    disk = colours(galaxy.r_magnitude, galaxy.disk_g_r, galaxy.disk_r_i) * galaxy.disk_fraction
-    arms = (1 - galaxy.bar_fraction) * (1 - galaxy.knot_fraction) * thin * pattern
-
-    bar = np.zeros_like(thin)
-    if galaxy.bar_fraction > 0:
-        turn, length = rng.uniform(0, np.pi), rng.uniform(0.7, 1.4)
-        lengthwise = (along * np.cos(turn) + across * np.sin(turn)) / length
-        sideways = (across * np.cos(turn) - along * np.sin(turn)) / (length * rng.uniform(0.2, 0.4))
-        bar = np.exp(-(np.abs(lengthwise) ** 3) - np.abs(sideways) ** 2)
-        bar *= galaxy.bar_fraction / bar.sum()
-    bar_flux = galaxy.disk_fraction * colours(
-        galaxy.r_magnitude, galaxy.bulge_g_r, galaxy.bulge_r_i
+    where, width = galaxy.ring_radius, galaxy.ring_width
+    ring = np.exp(-(((radius - where) / width) ** 2) / 2)
+    gap = np.exp(-(((radius - 0.62 * where) / (0.2 * where)) ** 2) / 2)
+    return np.asarray(
+        galaxy.ring_strength * ring - 0.3 * min(galaxy.ring_strength, 1.5) * gap, dtype=np.float64
     )
 
-    knots = np.zeros(size * size)
-    if galaxy.knots > 0 and galaxy.knot_fraction > 0:
-        chance = np.cumsum((thin * (1 + pattern) ** 2).ravel())
-        places = np.searchsorted(chance, rng.uniform(0, chance[-1], galaxy.knots))
-        flux = np.exp(rng.normal(0.0, 0.9, galaxy.knots))
-        # Half of the young light is in knots, half spread along the arms.
-        np.add.at(knots, places, 0.5 * galaxy.knot_fraction * flux / flux.sum())
-    spread = thin * (1 + pattern)
-    spread *= (galaxy.knot_fraction - knots.sum()) / max(spread.sum(), 1e-12)
-    young = knots.reshape(size, size) + spread
-    # Young stars are about 0.35 mag bluer than the disk they light up.
-    young_flux = galaxy.disk_fraction * colours(
-        galaxy.r_magnitude, galaxy.disk_g_r - 0.35, galaxy.disk_r_i - 0.15
-    )
-    thickness = galaxy.thickness * galaxy.disk_scale * np.sin(galaxy.inclination)
-    for layer, band in enumerate(bands):
-        # Arms are a little bluer than the disk between them.
-        tint = (1.08, 1.0, 0.95)[layer]
-        painted = disk[layer] * tint * arms + bar_flux[layer] * bar + young_flux[layer] * young
-        light[layer] = fftconvolve(painted, _thick_kernel(band, thickness, cosine, sine), "same")
-    return light
 
-
-def _thick_kernel(band: Band, thickness: float, cosine: float, sine: float) -> Floats:
-    """Seeing kernel smeared along the minor axis by the disk's thickness (arcsec)."""
-    kernel = band.kernel
+def _thickness_kernel(thickness: float, cosine: float, sine: float) -> tuple[Floats, ...]:
+    """Smear along the minor axis by the disk's thickness (arcsec); none where it is thin."""
     if thickness < 0.2:
-        return kernel
+        return ()
     reach = np.linspace(-2.0, 2.0, 21)
     weights = np.cosh(reach) ** -2
     smear = np.zeros((25, 25))
     columns, rows = (12 + reach * thickness / PIXEL * f for f in (-sine, cosine))
     deposit(smear, np.clip(columns, 0, 23.9), np.clip(rows, 0, 23.9), weights / weights.sum())
-    return np.asarray(fftconvolve(kernel, smear, "same"), dtype=np.float64)
+    return (smear,)
+
+
+def partner_light(galaxy: Galaxy, band: Band, size: int, rng: np.random.Generator) -> Floats:
+    """Draw the partner of an encounter; one band's seeing serves all.
+
+    Returns
+    -------
+    ndarray of shape (3, size, size), float64
+        Nanomaggies per pixel in g, r, i.
+    """
+    radius = max(galaxy.half_light_radius * galaxy.partner_radius, 0.8)
+    place = galaxy.partner_distance * galaxy.half_light_radius
+    profile = sersic_profile(
+        galaxy.partner_sersic, radius, galaxy.partner_axis_ratio, rng.uniform(0, np.pi)
+    ).shift(place * np.cos(galaxy.partner_direction), place * np.sin(galaxy.partner_direction))
+    magnitude = galaxy.r_magnitude - 2.5 * np.log10(galaxy.partner_flux)
+    flux = colours(magnitude, galaxy.bulge_g_r - galaxy.partner_blueness, galaxy.bulge_r_i)
+    return flux[:, None, None] * draw_profile(profile, band, size)
+
+
+def tail_map(galaxy: Galaxy, size: int, rng: np.random.Generator) -> Floats:
+    """Paint the tails that an encounter draws out, before the seeing.
+
+    Each starts at the rim, bends away and widens as it fades; a partner gets a bridge as well.
+
+    Returns
+    -------
+    ndarray of shape (size, size), float64
+        Relative to the galaxy's light.
+    """
+    painted = np.zeros((size, size))
+    if galaxy.tails == 0:
+        return painted
+    scale = galaxy.half_light_radius / PIXEL
+    middle = (size - 1) / 2
+    step = np.linspace(0.0, 1.0, 80)[:, None]
+    spread = np.linspace(-2.0, 2.0, 13)[None, :]
+    direction = galaxy.partner_direction + rng.normal(0.0, 0.4)
+    streams = []
+    for number in range(galaxy.tails):
+        distance = scale * (0.7 + galaxy.tail_length * rng.uniform(0.7, 1.2) * step)
+        bend = galaxy.winding * rng.uniform(0.3, 2.2) * step
+        azimuth = direction + np.pi * (number + 1) + bend
+        streams.append((distance * np.cos(azimuth), distance * np.sin(azimuth)))
+    if galaxy.partner_flux > 0:
+        distance = scale * galaxy.partner_distance * step
+        bridge = galaxy.partner_direction + 0 * step
+        streams.append((distance * np.cos(bridge), distance * np.sin(bridge)))
+    for right, up in streams:
+        ahead, aside = np.gradient(right, axis=0), np.gradient(up, axis=0)
+        length = np.hypot(ahead, aside) + 1e-9
+        width = scale * rng.uniform(0.12, 0.3) * (1 + 1.2 * step) * spread
+        columns = middle + right - width * aside / length
+        rows = middle + up + width * ahead / length
+        flux = np.exp(-1.3 * step) * np.exp(-(spread**2) / 2)
+        flux = galaxy.tail_fraction / len(streams) * flux / flux.sum()
+        deposit(painted, columns.ravel(), rows.ravel(), np.broadcast_to(flux, rows.shape).ravel())
+    return painted
 
 
 def dust_lane(galaxy: Galaxy, size: int, seeing_fwhm: float) -> Floats:
-    """Transmission in g, r, i of the dust lane of a disk seen edge-on, shape (3, size, size)."""
+    """Transmission in g, r, i of a lane of dust, shape (3, size, size).
+
+    That of a disk seen edge-on lies in its plane, that of an early type across it.
+    """
     edge_on = float(np.clip((np.rad2deg(galaxy.inclination) - 74) / 10, 0, 1))
-    depth = galaxy.dust * edge_on
+    depth = galaxy.lane if galaxy.lane > 0 else galaxy.dust * edge_on
     if depth == 0.0:
         return np.ones((len(BANDS), 1, 1))
     x, y = plane(size)
-    cosine, sine = np.cos(galaxy.position_angle), np.sin(galaxy.position_angle)
+    turn = galaxy.position_angle + (np.pi / 2 if galaxy.lane > 0 else 0.0)
+    cosine, sine = np.cos(turn), np.sin(turn)
     along, across = x * cosine + y * sine, -x * sine + y * cosine
     width = 0.09 * galaxy.disk_scale
     blurred = np.hypot(width, seeing_fwhm / 2.355)
     offset = galaxy.winding * 0.08 * galaxy.disk_scale * (1.2 - edge_on)
+    if galaxy.lane > 0:
+        offset = 0.0
     lane = np.exp(-np.abs(along) / (1.5 * galaxy.disk_scale))
     lane = lane * np.exp(-(((across - offset) / blurred) ** 2) / 2) * width / blurred
     # Optical depths of the Milky Way's extinction curve, relative to r.

@@ -9,9 +9,9 @@ import os
 import threading
 import zipfile
 from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
-from itertools import islice
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -20,9 +20,11 @@ import numpy.typing as npt
 import pandas as pd
 from tqdm import tqdm
 
-from galaxies.base.arrays import Floats
-from galaxies.base.outputs import write_table, written_beside
-from galaxies.dataset.layout import IMAGES, VOTE_COLUMNS, VOTES
+from galaxies.base.arrays import Floats, Pixels
+from galaxies.base.outputs import write_table, written_beside, zip_member
+from galaxies.base.pool import in_order
+from galaxies.base.questions import COLUMNS
+from galaxies.dataset.layout import IMAGES, VOTES, image_name
 from galaxies.images.colour import colour_image
 from galaxies.settings import SimulateSettings
 from galaxies.simulated.camera import (
@@ -35,31 +37,37 @@ from galaxies.simulated.camera import (
     expose,
     plane,
 )
+from galaxies.simulated.components import (
+    COMPONENTS_FILE,
+    pack_components,
+    write_components,
+)
 from galaxies.simulated.field import field_light, star_wings, stray_light
 from galaxies.simulated.population import Galaxy, draw_target
-from galaxies.simulated.rendering import dust_lane, smooth_light, structure_light
-from galaxies.simulated.volunteers import Appearance, cast_votes, chance_of_features, look
+from galaxies.simulated.rendering import Light, dust_lane, galaxy_light
+from galaxies.simulated.volunteers import Appearance, as_columns, cast_votes, look
 
 Artifact = Literal["none", "star", "trail", "frame"]
 
-_FOLDER = "images_training_rev1"
 # arcsec per pixel of the cut-out and arcsec of Petrosian 90% radius, as in Galaxy Zoo
 CUT_OUT_SCALE = 0.02
+ANSWERS_FILE = "answers.parquet"
 CHUNK = 16  # galaxies per task: small enough for a lively progress bar
 
 
 @dataclass(frozen=True)
 class Cutout:
-    """One member of the survey: the encoded image, the votes and the truth."""
+    """One member of the survey: the encoded image, the answers and the truth."""
 
     jpeg: bytes
     votes: npt.NDArray[np.int64]
+    components: Pixels
     truth: dict[str, object]
 
 
 def draw_scene(
-    galaxy: Galaxy, bands: tuple[Band, ...], rng: np.random.Generator
-) -> tuple[Floats, Appearance]:
+    galaxy: Galaxy, bands: tuple[Band, ...], noise_factor: float, rng: np.random.Generator
+) -> tuple[Light, Appearance]:
     """Draw a galaxy and its surroundings on survey pixels.
 
     Parameters
@@ -67,22 +75,37 @@ def draw_scene(
     galaxy : Galaxy
     bands : tuple of Band
         Observing conditions in g, r, i.
+    noise_factor : float
+        The night's sky noise relative to the survey's median.
     rng : numpy.random.Generator
 
     Returns
     -------
-    light : ndarray, shape (3, n, n), float64
-        Nanomaggies per pixel in g, r, i, without noise; n follows the galaxy's Petrosian radius.
+    light : Light
+        Without noise; the number of pixels follows the galaxy's Petrosian radius.
     appearance : Appearance
         What people can see of the galaxy.
     """
     seeing = bands[1].fwhm
     size = int(np.ceil(FRAME * CUT_OUT_SCALE * galaxy.petrosian_r90 / PIXEL))
-    smooth = smooth_light(galaxy, bands, size)
-    structure = structure_light(galaxy, bands, size, rng)
-    full = np.clip(smooth + structure, 0.0, None) * dust_lane(galaxy, size, seeing)
-    appearance = look(galaxy, smooth[1], full[1], seeing / PIXEL)
-    return full + field_light(galaxy, bands, size, rng) + stray_light(size, rng), appearance
+    # Two nuclei that the survey takes for one source: the frame's middle is between them.
+    away = galaxy.off_centre * galaxy.partner_distance * galaxy.half_light_radius / PIXEL
+    direction = np.array([np.sin(galaxy.partner_direction), np.cos(galaxy.partner_direction)])
+    down, right = np.round(away * direction).astype(int)
+    margin = max(abs(down), abs(right))
+    full = size + 2 * margin
+    own = galaxy_light(galaxy, bands, full, rng)
+    field = field_light(galaxy, bands, full, rng)
+    dust = dust_lane(galaxy, full, seeing)
+    layers = {name: layer * dust[1] for name, layer in own.layers.items()} | dict(field.layers)
+    appearance = look(galaxy, layers, dust[1], seeing / PIXEL, noise_factor)
+    light = np.clip(own.bands, 0.0, None) * dust + field.bands + stray_light(full, rng)
+    frame = (
+        slice(margin + down, margin + down + size),
+        slice(margin + right, margin + right + size),
+    )
+    cut = {name: layer[frame] for name, layer in layers.items()}
+    return Light(light[:, *frame], cut), appearance
 
 
 def spoil(light: Floats, artifact: Artifact, rng: np.random.Generator) -> Floats:
@@ -121,23 +144,22 @@ def draw_cutout(place: int, settings: SimulateSettings) -> Cutout:
     artifact: Artifact = "none"
     if rng.random() < settings.artifacts:
         artifact = ("star", "trail", "frame")[rng.choice(3, p=[0.6, 0.2, 0.2])]
-    light, appearance = draw_scene(galaxy, bands, rng)
-    light = spoil(light, artifact, rng)
     noise_factor = float(np.exp(rng.normal(0.08, 0.2)))
+    scene, appearance = draw_scene(galaxy, bands, noise_factor, rng)
+    light = spoil(scene.bands, artifact, rng)
     jpeg = cut_out(colour_image(expose(light, rng, noise_factor)))
-    features = chance_of_features(appearance)
     # Few people call a galaxy an artifact; most do where the frame is spoilt.
-    spoilt = float(rng.uniform(0.6, 0.9)) if artifact != "none" else 0.12 * float(rng.beta(1, 2))
+    spoilt = float(rng.uniform(0.6, 0.9)) if artifact != "none" else 0.09 * float(rng.beta(1, 2))
     count = int(rng.integers(settings.votes_least, settings.votes_most + 1))
     truth = asdict(galaxy) | {
         "artifact": artifact,
         "seeing_fwhm": bands[1].fwhm,
-        "contrast": appearance.contrast,
-        "apparent_axis_ratio": appearance.axis_ratio,
-        "chance_of_features": features,
+        "noise_factor": noise_factor,
+        **{f"seen_{name}": value for name, value in asdict(appearance).items()},
         "votes": count,
     }
-    return Cutout(jpeg, cast_votes(features, spoilt, count, rng), truth)
+    votes = cast_votes(appearance, spoilt, count, rng)
+    return Cutout(jpeg, votes, pack_components(scene.layers), truth)
 
 
 def draw_chunk(places: range, settings: SimulateSettings) -> list[Cutout]:
@@ -156,7 +178,7 @@ def end_with_parent() -> None:
     """End this process as soon as the one that started it does, even if that one is killed."""
     parent = multiprocessing.parent_process()
     if parent is None:
-        raise AssertionError("not a worker process")
+        raise RuntimeError("not a worker process")
 
     def watch() -> None:
         parent.join()
@@ -177,19 +199,16 @@ def _cutouts(settings: SimulateSettings, workers: int) -> Iterator[Cutout]:
         return
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, spawn, initializer=end_with_parent) as pool:
-        waiting: list[Future[list[Cutout]]] = [
-            pool.submit(draw_chunk, chunk, settings) for chunk in islice(chunks, 2 * workers)
-        ]
-        while waiting:
-            yield from waiting.pop(0).result()
-            waiting += [pool.submit(draw_chunk, chunk, settings) for chunk in islice(chunks, 1)]
+        for cutouts in in_order(pool, partial(draw_chunk, settings=settings), chunks, 2 * workers):
+            yield from cutouts
 
 
 def simulate_survey(folder: Path, settings: SimulateSettings, workers: int) -> None:
     """Write a simulated survey.
 
-    Beside the images and the votes stands, for the curious and never for training, the table
-    `truth.parquet`.
+    Beside the images and the vote fractions stand `answers.parquet`, how many volunteers gave each
+    answer, and, for judging and never for training, `truth.parquet`, what each galaxy really is,
+    and `components.npz`, where in its image the light of each component lies.
 
     Parameters
     ----------
@@ -204,15 +223,22 @@ def simulate_survey(folder: Path, settings: SimulateSettings, workers: int) -> N
     votes, truths = [], []
     with written_beside(folder) as beside:
         beside.mkdir()
-        with zipfile.ZipFile(beside / IMAGES, "w", zipfile.ZIP_STORED) as archive:
+        with (
+            zipfile.ZipFile(beside / IMAGES, "w", zipfile.ZIP_STORED) as archive,
+            write_components(beside / COMPONENTS_FILE) as add_components,
+        ):
             progress = tqdm(_cutouts(settings, workers), "simulate", len(ids), unit=" galaxies")
-            for galaxy_id, cutout in zip(ids, progress, strict=True):
-                member = zipfile.ZipInfo(f"{_FOLDER}/{galaxy_id}.jpg", (2013, 12, 20, 0, 0, 0))
-                member.external_attr = 0o644 << 16
-                archive.writestr(member, cutout.jpeg)
-                votes.append(cutout.votes / cutout.votes.sum())
+            for galaxy_id, cutout in zip(ids.tolist(), progress, strict=True):
+                archive.writestr(zip_member(image_name(galaxy_id)), cutout.jpeg)
+                add_components(galaxy_id, cutout.components)
+                votes.append(cutout.votes)
                 truths.append({"galaxy_id": galaxy_id, **cutout.truth})
-        table = pd.DataFrame(votes, columns=list(VOTE_COLUMNS))
-        table.insert(0, "GalaxyID", ids)
-        table.to_csv(beside / VOTES, index=False, float_format="%.6f", lineterminator="\n")
+        counted = np.stack(votes)
+        fractions = pd.DataFrame(as_columns(counted), columns=list(COLUMNS))
+        fractions.insert(0, "GalaxyID", ids)
+        # Nine digits: a question's answers shall add up.
+        fractions.to_csv(beside / VOTES, index=False, float_format="%.9g", lineterminator="\n")
+        counts = pd.DataFrame(counted.astype(np.int32), columns=list(COLUMNS))
+        counts.insert(0, "galaxy_id", ids)
+        write_table(beside / ANSWERS_FILE, counts)
         write_table(beside / "truth.parquet", pd.DataFrame(truths))

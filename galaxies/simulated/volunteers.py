@@ -1,14 +1,24 @@
-"""Simulated Galaxy Zoo volunteers: they vote on what can be seen, not on what is true."""
+"""Simulated Galaxy Zoo volunteers: they answer by what can be seen, not by what is true.
 
+What can be seen is measured on the light through the seeing, on the screen's grey levels, and
+weighed against the frame's noise. How people answer is matched to how often they do in Galaxy Zoo
+2 (Willett et al. 2013, MNRAS 435, 2835): at which apparent axis ratio a galaxy is a cigar to half
+of them, say.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, map_coordinates
 
 from galaxies.base.arrays import Floats
+from galaxies.base.questions import COLUMNS, QUESTIONS, down_the_tree, in_order_of_asking
 from galaxies.images.colour import grey_level
+from galaxies.simulated.camera import PIXEL
 from galaxies.simulated.population import Galaxy
+from galaxies.simulated.rendering import OWN
 
 CLEAR = 3.2  # grey levels of contrast that half of the volunteers notice, near the noise of a frame
 FAINTEST_SEEN = 12.0  # grey levels above the sky at which people see the edge of a galaxy
@@ -18,79 +28,316 @@ FAINTEST_SEEN = 12.0  # grey levels above the sky at which people see the edge o
 class Appearance:
     """What the eye gets from one frame.
 
-    `contrast` is the root mean square of arms, bars, rings and knots against the smooth light, in
-    grey levels over the visible galaxy; `axis_ratio` is the apparent one, after the seeing;
-    `disk_share` the disk's share of light.
+    Contrasts are root mean squares against the light without the component, in grey levels over
+    the visible galaxy, for a frame of median noise: `contrast` of all structure, and that of
+    `arms`, `bar`, `ring`, `knots` and the `lane` of dust. `axis_ratio` is the apparent one, after
+    the seeing; `sharpness` the galaxy's visible radius in seeing disks; `disk_share` the disk's
+    share of light and `bulge_share` that of the bulge in the visible galaxy. `asymmetry` is what
+    changes in a turn by 180 degrees, and `tails` what tails add to the picture, both relative to
+    the galaxy's grey levels. `crowding` is how bright other galaxies are beside this one,
+    `starlight` likewise for stars; `partner` is the contrast of these other galaxies and `dip`, in
+    grey levels, how much darker it is between the brightest of them and this one: a second nucleus
+    that is blurred into the first is none. `pitch` (degrees), `arm_number`, `boxiness` and
+    `irregular` are the galaxy's own; how well they are seen depends on the contrasts.
     """
 
-    contrast: float
-    axis_ratio: float
-    disk_share: float
+    contrast: float = 0.0
+    axis_ratio: float = 1.0
+    disk_share: float = 0.0
+    sharpness: float = 5.0
+    bulge_share: float = 0.0
+    arms: float = 0.0
+    bar: float = 0.0
+    ring: float = 0.0
+    knots: float = 0.0
+    lane: float = 0.0
+    asymmetry: float = 0.0
+    tails: float = 0.0
+    crowding: float = 0.0
+    partner: float = 0.0
+    dip: float = 0.0
+    starlight: float = 0.0
+    pitch: float = 20.0
+    arm_number: int = 2
+    boxiness: float = 0.0
+    irregular: bool = False
 
 
-def look(galaxy: Galaxy, smooth: Floats, full: Floats, beam: float) -> Appearance:
+def look(
+    galaxy: Galaxy, layers: Mapping[str, Floats], dust: Floats, beam: float, noise_factor: float
+) -> Appearance:
     """Measure what is visible of a galaxy in the r band.
 
     Parameters
     ----------
     galaxy : Galaxy
-    smooth, full : ndarray, shape (n, n), float64
-        Noise-free light through the seeing in nanomaggies per pixel, without and with structure.
+    layers : mapping of ndarray of shape (n, n), float64
+        Noise-free light of each component through the seeing in nanomaggies per pixel.
+    dust : ndarray of shape (n, n), float64
+        What the dust, which is in the layers already, lets through.
     beam : float
         Full width at half maximum of the seeing in pixels.
+    noise_factor : float
+        The night's sky noise relative to the survey's median.
     """
+    size = layers["disk"].shape[0]
+    own = np.clip(np.sum([layers[name] for name in OWN], axis=0), 0.0, None)
+    grey = grey_level(own)
+    smooth = np.clip(layers["bulge"] + layers["disk"], 0.0, None)
     seen = grey_level(smooth) > FAINTEST_SEEN
     if not seen.any():
-        return Appearance(0.0, 1.0, galaxy.disk_fraction)
-    # Only what stands above the neighbouring light catches the eye: large-scale differences do not.
-    difference = grey_level(np.clip(full, 0, None)) - grey_level(smooth)
-    detail = gaussian_filter(difference, 0.35 * beam) - gaussian_filter(difference, 3.0 * beam)
-    contrast = float(np.sqrt(np.mean(detail[seen] ** 2)))
+        return Appearance(disk_share=galaxy.disk_fraction)
+
+    # Measured on the galaxy's own part of the frame: much of the rest is sky.
     rows, columns = np.nonzero(seen)
+    margin = int(np.ceil(3 * beam))
+    part = (
+        slice(max(rows.min() - margin, 0), rows.max() + margin),
+        slice(max(columns.min() - margin, 0), columns.max() + margin),
+    )
+
+    def contrast(without: Floats) -> float:
+        # Only what stands above the neighbouring light catches the eye: large-scale differences
+        # do not.
+        difference = grey[part] - grey_level(np.clip(without[part], 0.0, None))
+        detail = gaussian_filter(difference, 0.35 * beam, truncate=2.5)
+        detail -= gaussian_filter(difference, 3.0 * beam, truncate=2.5)
+        return float(np.sqrt(np.mean(detail[seen[part]] ** 2)) / noise_factor)
+
+    def contrast_of(name: str) -> float:
+        return contrast(own - layers[name]) if layers[name].any() else 0.0
+
     weights = grey_level(smooth[seen])
     covariance = np.cov(np.stack([rows, columns]).astype(np.float64), aweights=weights)
     minor, major = np.linalg.eigvalsh(np.atleast_2d(covariance))
-    axis_ratio = float(np.sqrt(max(minor, 0.0) / max(major, 1e-9)))
-    return Appearance(contrast, axis_ratio, galaxy.disk_fraction)
+    whole = grey[seen].sum()
+    difference = np.abs(grey - grey[::-1, ::-1])[seen].sum()
+    x = np.arange(size) - (size - 1) / 2
+    near = np.exp(-np.hypot(*np.meshgrid(x, x)) * PIXEL / (0.5 * galaxy.petrosian_r90))
+
+    def beside(name: str) -> float:
+        return float((near * grey_level(layers[name])).sum() / (near * grey).sum())
+
+    others = layers["neighbours"] + layers["partner"]
+    together = grey_level(own + others)
+    bumps = gaussian_filter(together - grey, 0.35 * beam, truncate=2.5)
+    bumps -= gaussian_filter(together - grey, 2.0 * beam, truncate=2.5)
+    close = near > 0.1
+    tails = grey_level(own + np.clip(layers["tails"], 0, None)) - grey
+    return Appearance(
+        contrast=contrast(smooth),
+        axis_ratio=float(np.sqrt(max(minor, 0.0) / max(major, 1e-9))),
+        disk_share=galaxy.disk_fraction,
+        sharpness=float(2 * np.sqrt(max(major, 0.0)) / beam),
+        bulge_share=float(layers["bulge"][seen].sum() / own[seen].sum()),
+        lane=contrast(own / dust) if dust.min() < 0.999 else 0.0,
+        asymmetry=float(difference / whole),
+        tails=float(np.clip(tails - 4.0, 0.0, None).sum() / whole),
+        crowding=beside("neighbours") + beside("partner"),
+        partner=float(np.sqrt(np.mean(bumps[close] ** 2))) / noise_factor,
+        dip=_dip(together, np.where(close, others, 0.0)) / noise_factor,
+        starlight=beside("stars"),
+        boxiness=galaxy.boxiness,
+        irregular=galaxy.kind == "irregular",
+        pitch=float(np.rad2deg(galaxy.pitch)),
+        arm_number=galaxy.arms,
+        arms=contrast_of("arms"),
+        bar=contrast_of("bar"),
+        ring=contrast_of("ring"),
+        knots=contrast_of("knots"),
+    )
+
+
+def _dip(grey: Floats, others: Floats) -> float:
+    """How much darker it is between the middle and the brightest other galaxy than at both."""
+    size = len(grey)
+    middle = np.array([(size - 1) / 2] * 2)
+    peak = np.array(np.unravel_index(np.argmax(others), others.shape), dtype=np.float64)
+    path = np.linspace(middle, peak, 33)
+    between = map_coordinates(grey, path.T, order=1)
+    return float(max(min(between[0], between[-1]) - between.min(), 0.0))
+
+
+def noticed(strength: float, half: float, steepness: float = 2.2) -> float:
+    """Share of people who notice something; one half at the strength `half`."""
+    return float(1 / (1 + (half / max(strength, 1e-6)) ** steepness))
+
+
+def rising(value: float, middle: float, width: float) -> float:
+    """Share that rises from 0 to 1 around a middle."""
+    return float(1 / (1 + np.exp(-np.clip((value - middle) / width, -50, 50))))
+
+
+def seen_edge_on(appearance: Appearance) -> float:
+    """Chance that a thin shape is taken for a disk seen edge-on rather than for a cigar.
+
+    Needs to be sharp: a small, blurred one could be either. Without a bulge, it is a cigar to some.
+    """
+    limit = 0.36 + 0.04 * np.clip(np.log(appearance.sharpness / 4), -1, 1)
+    thin = rising(limit, appearance.axis_ratio, 0.055)
+    sharp = np.clip(0.45 + 0.5 * np.log(appearance.sharpness / 4), 0.15, 0.95)
+    disk_like = 0.25 + 0.75 * min(1.0, 1.4 * appearance.disk_share)
+    bulge = 0.7 + 0.3 * min(1.0, appearance.bulge_share / 0.2)
+    lane = noticed(appearance.lane, CLEAR)
+    return float(thin * disk_like * bulge * (sharp + (1 - sharp) * lane))
+
+
+def seen_structure(appearance: Appearance) -> float:
+    """Chance that arms, bar, ring or knots are noticed; of a thin disk one sees the edge."""
+    thin = rising(0.40, appearance.axis_ratio, 0.07)
+    return noticed(appearance.contrast * (1 - 0.6 * thin), 1.4 * CLEAR)
 
 
 def chance_of_features(appearance: Appearance) -> float:
     """Chance that one volunteer answers "features or disk".
 
     Structure is noticed when its contrast exceeds that of the noise, and a thin, elongated
-    shape is taken for a disk seen edge-on; either is enough.
+    shape is taken for a disk seen edge-on; either is enough. Tails and a partner are features to
+    some.
     """
-    structure = 1 / (1 + (CLEAR / max(appearance.contrast, 1e-3)) ** 2.2)
-    thin = 1 / (1 + np.exp((appearance.axis_ratio - 0.40) / 0.05))
-    disk_like = 0.25 + 0.75 * min(1.0, 1.4 * appearance.disk_share)
-    # Without a bulge, a disk seen edge-on looks like a smooth cigar to some.
-    bulge = 0.8 + 0.2 * min(1.0, (1 - appearance.disk_share) / 0.2)
-    return float(1 - (1 - structure) * (1 - thin * disk_like * bulge))
+    disturbed = 0.35 * noticed(appearance.tails, 0.15) + 0.15 * noticed(appearance.crowding, 0.5)
+    plain = (1 - seen_structure(appearance)) * (1 - seen_edge_on(appearance)) * (1 - disturbed)
+    return float(1 - plain)
 
 
-def cast_votes(
-    features: float, artifact: float, votes: int, rng: np.random.Generator
-) -> npt.NDArray[np.int64]:
-    """Draw votes for smooth, features or disk, star or artifact.
+def odd_features(appearance: Appearance) -> dict[str, float]:
+    """Chance that one volunteer sees each odd feature, by Kaggle's column."""
+    tidal = noticed(appearance.tails, 0.12)
+    shape = noticed(appearance.asymmetry, 0.45, 4.0)
+    irregular = shape * (0.6 if appearance.irregular else 0.15) + 0.08 * appearance.irregular
+    partner = noticed(appearance.crowding, 0.22, 2.6) * noticed(appearance.partner, 0.9 * CLEAR)
+    partner *= 0.35 + 0.65 * noticed(appearance.dip, 4.0)
+    return {
+        # Seen from the side a ring is a line.
+        "Class8.1": 0.8
+        * noticed(appearance.ring, 1.5 * CLEAR)
+        * rising(appearance.axis_ratio, 0.42, 0.06),
+        "Class8.2": 0.006,
+        "Class8.3": 0.006 + 0.15 * shape + 0.12 * tidal,
+        "Class8.4": 0.004 + 0.7 * irregular,
+        "Class8.5": 0.035 + 0.4 * noticed(appearance.starlight, 0.2),
+        "Class8.6": 0.008 + 0.93 * partner + 0.4 * tidal * (1 - partner),
+        "Class8.7": 0.002 + 0.25 * noticed(appearance.lane, 2.2 * CLEAR),
+    }
+
+
+def chances(appearance: Appearance, artifact: float) -> dict[int, Floats]:
+    """Chances of the answers to each question among those who are asked it.
 
     Parameters
     ----------
-    features : float
-        Chance of "features or disk" where the object is not taken for an artifact.
+    appearance : Appearance
     artifact : float
         Chance of "star or artifact".
-    votes : int
-        Number of volunteers.
+
+    Returns
+    -------
+    dict of ndarray
+        By the question's number; each adds up to 1.
+    """
+    features = chance_of_features(appearance)
+    ratio = appearance.axis_ratio
+    arms = noticed(appearance.arms, 1.05 * CLEAR, 2.4)
+    edge_on = 0.02 + 0.96 * rising(0.41, ratio, 0.05)
+    cigar, round_ = rising(0.47, ratio, 0.055), 0.9 * rising(ratio, 0.78, 0.09)
+    # How prominent the bulge is: four steps along one line, blurred.
+    prominence = 6.5 * appearance.bulge_share**0.6 - 1.9
+    bulge = np.array([rising(limit, prominence, 0.65) for limit in (-1.8, 0.7, 2.5)])
+    rounded = noticed(appearance.bulge_share, 0.07, 1.8)
+    boxy = 0.12 + 0.4 * appearance.boxiness * rounded
+    # Between tight, medium and loose people agree only where the arms are plain.
+    blurred = 5.5 + 7 * (1 - arms)
+    winding = np.exp(-(((appearance.pitch - np.array([12.0, 21.0, 31.0])) / blurred) ** 2) / 2)
+    odd = odd_features(appearance)
+    anything = 1 - float(np.prod([1 - share for share in odd.values()]))
+    return {
+        1: _shares((1 - features) * (1 - artifact), features * (1 - artifact), artifact),
+        2: _choice(edge_on),
+        3: _choice(0.07 + 0.83 * noticed(appearance.bar, 0.8 * CLEAR)),
+        4: _choice(0.10 + 0.88 * arms),
+        5: np.diff(np.array([0.0, *bulge, 1.0])),
+        6: _choice(anything),
+        7: _shares(round_, max(1 - round_ - cigar, 0.02), cigar),
+        8: _shares(*odd.values()),
+        9: _shares(rounded * (1 - boxy), rounded * boxy, 1 - rounded),
+        10: _shares(*winding),
+        11: _arm_number(appearance.arm_number, arms),
+    }
+
+
+def _arm_number(number: int, arms: float) -> Floats:
+    """Chances of counting 1, 2, 3, 4, more, or giving up: many arms are hard to count."""
+    counted = np.array([0.07, 0.30, 0.05, 0.02, 0.02])
+    truth = np.zeros(5)
+    truth[min(number, 5) - 1] = 1.0
+    near = np.convolve(truth, [0.12, 0.76, 0.12], "same")
+    plain = arms * {1: 0.6, 2: 0.95, 3: 0.6, 4: 0.5}.get(number, 0.4)
+    # Many arms that cannot be told apart look like two, or like nothing that can be counted.
+    count = plain * near / near.sum() + (1 - plain) * 0.45 * counted / counted.sum()
+    return _shares(*count, (1 - plain) * 0.55)
+
+
+def _choice(yes: float) -> Floats:
+    return np.array([yes, 1 - yes])
+
+
+def _shares(*weights: float) -> Floats:
+    shares = np.clip(np.array(weights, dtype=np.float64), 0.0, None)
+    return np.asarray(shares / shares.sum(), dtype=np.float64)
+
+
+def cast_votes(
+    appearance: Appearance, artifact: float, volunteers: int, rng: np.random.Generator
+) -> npt.NDArray[np.int64]:
+    """Let volunteers answer, question by question, as many of them as get there.
+
+    Parameters
+    ----------
+    appearance : Appearance
+        What they see.
+    artifact : float
+        Chance of "star or artifact".
+    volunteers : int
     rng : numpy.random.Generator
 
     Returns
     -------
-    ndarray, shape (3,), int64
+    ndarray of shape (37,), int64
+        Answers, in the order of `galaxies.base.questions.COLUMNS`.
     """
-    # Every galaxy has its own quirks, and some volunteers click at random.
-    clipped = np.clip(features, 0.01, 0.99)
-    logit = np.log(clipped / (1 - clipped)) + rng.normal(0.0, 0.5)
-    floor = rng.uniform(0.03, 0.16)
-    chance = floor + (0.93 - floor) / (1 + np.exp(-logit))
-    probabilities = np.array([(1 - artifact) * (1 - chance), (1 - artifact) * chance, artifact])
-    return rng.multinomial(votes, probabilities / probabilities.sum())
+    asked = chances(appearance, artifact)
+    votes = np.zeros(len(COLUMNS), dtype=np.int64)
+    waiting = {question.number: 0 for question in QUESTIONS} | {1: volunteers}
+    for question in in_order_of_asking():
+        # Every galaxy has its own quirks, and some volunteers click at random.
+        shares = asked[question.number] * np.exp(rng.normal(0.0, 0.45, len(question.answers)))
+        shares = shares / shares.sum() + rng.uniform(0.01, 0.06) / len(shares)
+        if question.number == 1:  # on artifacts people agree
+            shares[:2] *= (1 - artifact) / shares[:2].sum()
+            shares[2] = artifact
+        votes[question.places] = rng.multinomial(waiting[question.number], shares / shares.sum())
+        for answer, count in zip(question.answers, votes[question.places], strict=True):
+            if answer.leads_to is not None:
+                waiting[answer.leads_to] += int(count)
+    return votes
+
+
+def as_columns(votes: npt.NDArray[np.int64]) -> Floats:
+    """Turn counted answers into Kaggle's columns.
+
+    Parameters
+    ----------
+    votes : ndarray of shape (..., 37), int64
+
+    Returns
+    -------
+    ndarray of shape (..., 37), float64
+        NaN in "anything odd?" and what follows from it where all took the object for an artifact:
+        then nobody was asked.
+    """
+    within = np.full(votes.shape, np.nan)
+    for question in QUESTIONS:
+        counts = votes[..., question.places]
+        came = counts.sum(axis=-1, keepdims=True)
+        np.divide(counts, came, out=within[..., question.places], where=came > 0)
+    return down_the_tree(within)

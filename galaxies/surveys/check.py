@@ -6,10 +6,10 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from galaxies.base.questions import VOTED, most_voted
+from galaxies.base.questions import COLUMNS, QUESTIONS, VOTED, Shares, most_voted, tree_errors
 from galaxies.dataset.archive import list_images, open_archive, read_image
 from galaxies.dataset.layout import IMAGES, VOTES, survey_file
-from galaxies.dataset.votes import read_votes
+from galaxies.dataset.votes import read_answers, read_votes
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import UnreadableImageError
 
@@ -17,6 +17,21 @@ KAGGLE: Final = {"elliptical": 26_693, "spiral": 34_826, "artifact": 59}
 """Galaxies of each class in the training set of Kaggle's Galaxy Zoo challenge."""
 
 _SAMPLE: Final = 100
+
+_ROUNDING: Final = 0.001
+"""Shares with few digits do not add up to more than that."""
+
+
+class Asked(NamedTuple):
+    """What a survey says to one of Galaxy Zoo's questions."""
+
+    number: int
+    answered: int
+    """Galaxies with an answer, among those with image and votes."""
+    broken: int
+    """Those of them whose answers do not add up to the share of volunteers that was asked."""
+    worst: float
+    """By how much at most."""
 
 
 class Report(NamedTuple):
@@ -27,9 +42,11 @@ class Report(NamedTuple):
     common: int
     """Galaxies with both."""
     classes: dict[str, int]
-    """Galaxies of each class among those with both."""
+    """Galaxies of each class among those with both; empty if the first question has no answer."""
     frames: dict[str, int]
     """Frame sizes, such as 424x424, among images taken evenly from the archive."""
+    questions: tuple[Asked, ...] = ()
+    """What the survey says to each question that it answers."""
 
     @property
     def is_kaggle(self) -> bool:
@@ -42,24 +59,31 @@ def check_survey(folder: Path) -> Report:
 
     Parameters
     ----------
-    folder
+    folder : Path
         Such as `data/kaggle`.
 
     Raises
     ------
     GalaxiesError
-        If the pipeline could not use it; some hundred images are decoded to see.
+        If a file could not be used; some hundred images are decoded to see. That a survey answers
+        only some of the questions, or that its answers do not add up, is reported and no error.
+
+    Examples
+    --------
+    >>> report = check_survey(Path("data/gz2"))  # doctest: +SKIP
+    >>> max(report.questions, key=lambda asked: asked.worst)  # doctest: +SKIP
+    Asked(number=8, answered=486, broken=4, worst=0.022)
     """
     archive = survey_file(folder, IMAGES)
-    votes = read_votes(survey_file(folder, VOTES))
+    answers = read_answers(survey_file(folder, VOTES))
+    first = answers[list(QUESTIONS[0].columns)].notna()
+    if first.any(axis=1).all():
+        read_votes(survey_file(folder, VOTES))  # refuses what the pipeline would
     members = list_images(archive)
-    common = votes[votes["galaxy_id"].isin([member.galaxy_id for member in members])]
+    common = answers[answers["galaxy_id"].isin([member.galaxy_id for member in members])]
     if common.empty:
         raise GalaxiesError(f"{folder}: {IMAGES} and {VOTES} have no GalaxyID in common")
-    classes = np.bincount(
-        most_voted(common[["p_smooth", "p_features", "p_artifact"]].to_numpy()),
-        minlength=len(VOTED),
-    )
+    shares = common[list(COLUMNS)].to_numpy(np.float64)
     frames: Counter[str] = Counter()
     with open_archive(archive) as file:
         for place in np.unique(np.linspace(0, len(members) - 1, _SAMPLE, dtype=int)):
@@ -71,8 +95,47 @@ def check_survey(folder: Path) -> Report:
             frames[f"{frame.width}x{frame.height}"] += 1
     return Report(
         images=len(members),
-        votes=len(votes),
+        votes=len(answers),
         common=len(common),
-        classes=dict(zip(VOTED, classes.tolist(), strict=True)),
+        classes=_classes(shares),
         frames=dict(frames),
+        questions=_questions(shares),
     )
+
+
+def _classes(shares: Shares) -> dict[str, int]:
+    """Count the classes among galaxies that the first question was answered for."""
+    first = shares[:, QUESTIONS[0].places]
+    answered = first[~np.isnan(first).any(axis=1)]
+    if not len(answered):
+        return {}
+    counts = np.bincount(most_voted(answered.astype(np.float32)), minlength=len(VOTED))
+    return dict(zip(VOTED, counts.tolist(), strict=True))
+
+
+def _questions(shares: Shares) -> tuple[Asked, ...]:
+    """Count answers, and those that break the tree."""
+    errors = tree_errors(shares)
+    found = []
+    for place, question in enumerate(QUESTIONS):
+        answered = int((~np.isnan(shares[:, question.places])).any(axis=1).sum())
+        known = errors[~np.isnan(errors[:, place]), place]
+        if answered:
+            worst = float(known.max(initial=0.0))
+            found.append(Asked(question.number, answered, int((known > _ROUNDING).sum()), worst))
+    return tuple(found)
+
+
+def say_questions(report: Report) -> list[str]:
+    """Put into lines which questions a survey answers, and where its columns break the tree."""
+    if not report.questions:
+        return []
+    lines = [f"  answers {len(report.questions)} of the {len(QUESTIONS)} questions:"]
+    for asked in report.questions:
+        line = f"  {asked.number:>4} {QUESTIONS[asked.number - 1].name:<14} {asked.answered:>8,}"
+        if asked.broken:
+            line += f"    {asked.broken:,} do not add up, by {asked.worst:.3f} at most"
+        lines.append(line)
+    if not report.classes:
+        lines.append("  not the first one: the pipeline cannot make its classes of it")
+    return lines

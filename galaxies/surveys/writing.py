@@ -7,15 +7,12 @@ from collections.abc import Collection
 from pathlib import Path, PurePosixPath
 from typing import IO, Final, NamedTuple
 
-from galaxies.dataset.layout import IMAGES, VOTES
+from galaxies.base.outputs import zip_member
+from galaxies.dataset.layout import IMAGES, VOTES, image_name
 from galaxies.errors import GalaxiesError
 
-SURVEY_FILES: Final = (IMAGES, VOTES, "truth.parquet")
-"""All that a survey's folder may hold; the last is a simulated one's."""
-
-_FOLDER: Final = PurePosixPath(IMAGES).stem
-_DATE: Final = (2013, 12, 20, 0, 0, 0)
-"""Of every member, so that an archive has the same bytes whenever it is made; the challenge's."""
+SURVEY_FILES: Final = (IMAGES, VOTES, "answers.parquet", "components.npz", "truth.parquet")
+"""All that a survey's folder may hold; the last two are a simulated one's."""
 
 
 class StoredImage(NamedTuple):
@@ -107,9 +104,7 @@ def add_image(target: zipfile.ZipFile, galaxy_id: int, image: bytes | StoredImag
     ...     add_image(archive, 100008, Path("cutout.jpg").read_bytes())
     """
     suffix = ".jpg" if isinstance(image, bytes) else PurePosixPath(image.name).suffix.lower()
-    info = zipfile.ZipInfo(f"{_FOLDER}/{galaxy_id}{suffix}", _DATE)
-    info.external_attr = 0o644 << 16
-    with target.open(info, "w") as file:
+    with target.open(zip_member(image_name(galaxy_id, suffix)), "w") as file:
         if isinstance(image, bytes):
             file.write(image)
         else:

@@ -10,13 +10,14 @@ import tensorflow as tf
 from galaxies.classifying.export import export_bundle
 from galaxies.errors import GalaxiesError
 from galaxies.models.cnn import build_reference, build_residual
-from galaxies.models.forward import ForwardPass
 from galaxies.models.inception.backbone import make_backbone
 from galaxies.models.inception.classifier import InceptionClassifier, Regression
-from galaxies.models.inception.features import BACKBONE, extract_features
+from galaxies.models.inception.features import extract_features
+from galaxies.models.inception.weights import BACKBONE
 from galaxies.models.mlp import build_mlp
 from galaxies.models.networks import Network
-from galaxies.models.predictor import Predictor
+from galaxies.models.predicting.forward import ForwardPass
+from galaxies.models.predicting.predictor import Predictor
 from galaxies.settings import load_settings
 from tests.conftest import ROOT, draw_galaxy, write_bundle
 

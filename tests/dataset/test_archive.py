@@ -55,3 +55,11 @@ def test_few_images_are_read_ahead(survey, monkeypatch):
     ):
         assert len(begun) - done <= 2 * 5
     assert len(begun) == 100
+
+
+def test_the_folders_and_the_case_of_names_do_not_matter(tmp_path):
+    path = tmp_path / "images.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        for name in ("a/b/20.JPG", "3.png", "__MACOSX/._3.png", "c/", "a/.DS_Store"):
+            file.writestr(name, b"x")
+    assert list_images(path) == [Member(3, "3.png"), Member(20, "a/b/20.JPG")]

@@ -15,12 +15,13 @@ from keras import layers
 from galaxies.errors import GalaxiesError
 from galaxies.learning.bundle import PRETRAINED
 from galaxies.models.cnn import build_reference, build_residual
-from galaxies.models.forward import BATCH, ForwardPass, SavedNetwork
 from galaxies.models.graph import write_graph
 from galaxies.models.inception.backbone import load_backbone, make_backbone
-from galaxies.models.inception.features import BACKBONE
+from galaxies.models.inception.weights import BACKBONE
 from galaxies.models.mlp import build_mlp
 from galaxies.models.networks import Network
+from galaxies.models.predicting.forward import BATCH, ForwardPass
+from galaxies.models.saved_network import SavedNetwork
 from galaxies.settings import load_settings
 from tests.conftest import ROOT, draw_galaxy
 
@@ -190,7 +191,7 @@ def test_predicting_imports_neither_keras_nor_tensorflow():
         import sys
         import numpy as np
         from galaxies.learning.bundle import PRETRAINED
-        from galaxies.models.predictor import Predictor
+        from galaxies.models.predicting.predictor import Predictor
         Predictor(PRETRAINED / "real").predict(np.zeros((2, 64, 64, 3), np.uint8))
         print(sorted({"keras", "tensorflow", "sklearn", "onnx", "scipy"} & set(sys.modules)))
     """

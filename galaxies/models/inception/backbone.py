@@ -7,15 +7,12 @@ from pathlib import Path
 from typing import Final, Literal
 
 import keras
-import pooch
-import requests
 from keras import layers
 
 from galaxies.base.outputs import written_beside
-from galaxies.errors import GalaxiesError
+from galaxies.errors import GalaxiesError, needs
 from galaxies.models.graph import write_graph
-from galaxies.models.inception.features import BACKBONE
-from galaxies.models.inception.weights import Weights, write_weights_record
+from galaxies.models.inception.weights import BACKBONE, Weights, write_weights_record
 
 # As in keras.applications.inception_v3, which does not export them.
 IMAGENET_URL: Final = (
@@ -49,12 +46,12 @@ def make_backbone(folder: Path, weights: str, seed: int) -> Weights:
 
     Parameters
     ----------
-    folder
+    folder : Path
         Made whole or not at all.
-    weights
+    weights : str
         `imagenet`, `random`, `auto` or the path of a weights file in Keras's layout, as in
         `inception.weights`.
-    seed
+    seed : int
         Of random weights.
 
     Raises
@@ -112,6 +109,11 @@ def imagenet_file() -> Path:
     GalaxiesError
         If it is neither there nor reachable, or differs from what Keras published.
     """
+    # Those who only classify need neither package.
+    with needs("pipeline"):
+        import pooch
+        import requests
+
     cache = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "models"
     name = IMAGENET_URL.rpartition("/")[2]
     try:
@@ -163,9 +165,9 @@ def load_backbone(folder: Path, size: int) -> keras.Model:
 
     Parameters
     ----------
-    folder
+    folder : Path
         As `make_backbone` made it, or a bundle that holds a copy.
-    size
+    size : int
         Side of the images in pixels, from 75.
     """
     model = build_backbone(size)

@@ -1,7 +1,6 @@
 """InceptionV3 with a simple classifier on top: logistic regression on its features."""
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
 from typing import Any, Final, NamedTuple, Self
@@ -10,17 +9,17 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
-from galaxies.base.arrays import Probabilities
+from galaxies.base.arrays import Device, Probabilities
 from galaxies.errors import GalaxiesError
-from galaxies.learning.fitting import Candidate, Device, Fit, best_candidate
+from galaxies.learning.fitting import Candidate, Fit, best_candidate
 from galaxies.learning.parts import Part
-from galaxies.models.forward import ForwardPass
-from galaxies.models.inception.features import BACKBONE, Features, extract_features
-from galaxies.models.inception.weights import read_weights_record
-from galaxies.models.plain_arrays import read_arrays
+from galaxies.models.inception.features import Features, extract_features
+from galaxies.models.inception.weights import BACKBONE, read_weights_record
+from galaxies.models.predicting.forward import ForwardPass
+from galaxies.models.predicting.plain_arrays import read_arrays
 from galaxies.settings import InceptionSettings
 
-_FILE: Final = "regression.npz"
+REGRESSION: Final = "regression.npz"
 
 
 class Regression(NamedTuple):
@@ -62,11 +61,11 @@ class InceptionClassifier:
 
     Parameters
     ----------
-    regression
+    regression : Regression
         What was fitted.
-    backbone
+    backbone : Path
         Folder of the backbone.
-    device
+    device : Device
         What computes the features.
     """
 
@@ -87,7 +86,7 @@ class InceptionClassifier:
 
         Parameters
         ----------
-        inputs : ndarray of uint8 (N, size, size, 3), or of float16 (N, 2048)
+        inputs : ndarray of shape (N, size, size, 3), uint8, or of float16 (N, 2048)
             Images, or their features.
         """
         if inputs.ndim == 4:
@@ -104,32 +103,13 @@ class InceptionClassifier:
 
     def save(self, folder: Path) -> None:
         """Write the regression, and a copy of the backbone."""
-        self._regression.save(folder / _FILE)
+        self._regression.save(folder / REGRESSION)
         shutil.copytree(self._folder, folder, dirs_exist_ok=True)
 
     @classmethod
     def load(cls, folder: Path, device: Device = "cpu") -> Self:
         """Read what `save` wrote; a damaged file is a `GalaxiesError`."""
-        return cls(Regression.load(folder / _FILE), folder, device)
-
-    def graph(self, size: int) -> Callable[[Any], Any]:
-        """Repeat `predict` in TensorFlow; see `galaxies.learning.fitting.Saved`."""
-        import tensorflow as tf
-
-        from galaxies.models.inception.backbone import load_backbone
-
-        backbone, regression = load_backbone(self._folder, size), self._regression
-        mean, scale = regression.mean.astype(np.float32), regression.scale.astype(np.float32)
-        weights = regression.weights.astype(np.float32)[:, None]
-        intercept = np.float32(regression.intercept)
-
-        def predict(images: Any) -> Any:  # noqa: ANN401 - tensors
-            features = backbone(images, training=False)
-            # Rounded as the pipeline keeps them.
-            kept = tf.cast(tf.cast(features, tf.float16), tf.float32)
-            return tf.sigmoid(((kept - mean) / scale) @ weights + intercept)[:, 0]
-
-        return predict
+        return cls(Regression.load(folder / REGRESSION), folder, device)
 
 
 def fit(
@@ -143,13 +123,13 @@ def fit(
 
     Parameters
     ----------
-    features : ndarray of float16 (M, 2048)
+    features : ndarray of shape (M, 2048), float16
         Of all images; the parts take rows.
-    train, validation
+    train, validation : Part
         Galaxies to learn from, and to choose by.
-    settings
+    settings : InceptionSettings
         The strengths of the L2 penalty, relative to the mean log loss.
-    backbone
+    backbone : Path
         Folder of what made the features.
 
     Returns

@@ -8,6 +8,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from galaxies.base.outputs import write_json
 from galaxies.errors import GalaxiesError
 
+BACKBONE: Final = "backbone.onnx"
+"""The backbone's file in its folder, and in a bundle."""
+
 _FILE: Final = "backbone.json"
 
 

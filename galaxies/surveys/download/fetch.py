@@ -6,12 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-import pooch
-import requests
-import urllib3
 from tqdm import tqdm
 
-from galaxies.errors import GalaxiesError
+from galaxies.errors import GalaxiesError, needs
+
+with needs("download"):
+    import pooch
+    import requests
+    import urllib3
 
 _TIMEOUT: Final = 30  # seconds without an answer
 _CHUNK: Final = 1 << 20

@@ -10,7 +10,7 @@ from tqdm import tqdm
 from galaxies.base.outputs import written_beside
 from galaxies.dataset.archive import open_archive
 from galaxies.dataset.layout import IMAGES, VOTES
-from galaxies.errors import GalaxiesError
+from galaxies.errors import GalaxiesError, needs
 from galaxies.surveys.check import Report, check_survey
 from galaxies.surveys.download.fetch import keep_trying
 from galaxies.surveys.writing import SURVEY_FILES, copy_member, free_folder
@@ -65,8 +65,9 @@ def download_kaggle(output: Path, *, overwrite: bool = False) -> Report:
 
 def _fetch(name: str, folder: Path) -> Path:
     """Download one of the challenge's files, or what is missing of it."""
-    import kagglehub
-    from kagglehub import exceptions
+    with needs("download"):
+        import kagglehub
+        from kagglehub import exceptions
 
     url = f"{PAGE}/data"
     arrived = folder / "competitions" / COMPETITION / name
