@@ -287,7 +287,7 @@ def classify(
 
     The table's columns: galaxy_id (a file's stem, or the catalogue's id),
     p_spiral (calibrated probability), spread (of the raw probability over the
-    orientations), label, decision (elliptical, spiral or ask volunteers), error
+    views), label, decision (elliptical, spiral or ask volunteers), error
     (why an image could not be read); then a catalogue's further columns.
 
     A run that was stopped continues when the same command is given again.

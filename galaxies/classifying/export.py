@@ -23,7 +23,7 @@ class WholeModel(keras.Model):  # type: ignore[misc]
     """All that a bundle does to images that are cropped and reduced, as one graph.
 
     It maps `image` uint8 (N, size, size, 3) to `p_spiral`, calibrated, and `spread`, the standard
-    deviation of the raw probability over the orientations; both float32 (N,).
+    deviation of the raw probability over the views; both float32 (N,).
 
     Parameters
     ----------
