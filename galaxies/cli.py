@@ -101,7 +101,8 @@ def merge(
     """Make one survey of several, to train on all their galaxies.
 
     Images keep their bytes and votes their digits; frames may differ in size. Every
-    column of the votes stays, blank for surveys that do not have it. A GalaxyID that two surveys know is refused.
+    column of the votes stays, blank for surveys that do not have it. A GalaxyID that two surveys
+    know is refused.
     """
     from galaxies.surveys.merge import merge_surveys
 
