@@ -322,6 +322,7 @@ def draw_picture(
     side: float,
     **options: Any,  # noqa: ANN401
 ) -> None:
+    """Draw an image into a square with its upper left corner at `x` and `y`, in inches."""
     axes.imshow(pixels, extent=(x, x + side, y + side, y), aspect="auto", **options)
 
 
