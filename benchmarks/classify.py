@@ -1,15 +1,17 @@
-"""Speed and memory of `galaxies classify`, as ratios within one run.
+"""Speed and memory of `galaxies classify`, beside what a user would take instead, in one run.
 
 Each measurement has a process of its own, and the machine for itself. The images are a survey's
-own, repeated under new names as often as needed.
+own, repeated under new names as often as needed. OpenVINO and simplejpeg are measured where they
+are installed.
 
     python -m benchmarks.classify --survey data/gz1 --model galaxies/pretrained/real
 """
 
 import argparse
-import io
 import json
 import os
+import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -18,6 +20,7 @@ import zipfile
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from importlib.util import find_spec
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
@@ -25,24 +28,28 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from PIL import Image
 
-from galaxies.base.arrays import Pixels
+from galaxies.base.arrays import Decoding, Pixels
 from galaxies.base.outputs import write_json
-from galaxies.classifying.classifier import BATCH, COLUMNS, GalaxyClassifier, decode
-from galaxies.classifying.engines import Model, Progress, classify_chunks
-from galaxies.classifying.inputs.chunks import Chunk, batched
-from galaxies.classifying.inputs.opening import open_sources
+from galaxies.base.pool import batched
+from galaxies.classifying.classifier import BATCH, COLUMNS, Classifier
+from galaxies.classifying.engines import BundleUse, Progress, classify_chunks
+from galaxies.classifying.inputs.chunks import Chunk
+from galaxies.classifying.inputs.opening import open_inputs
 from galaxies.classifying.job import SHARD, run_job
 from galaxies.classifying.shards import Shards
 from galaxies.dataset.layout import IMAGES
-from galaxies.images.decode import reduce_image
+from galaxies.images.decode import decode_image, decode_reduced
 from galaxies.learning.bundle import PRETRAINED
+from galaxies.learning.views import average_views
+from galaxies.models.predicting.forward import BATCH as FORWARD_BATCH
+from galaxies.models.saved_network import NETWORK
 
 Measured = dict[str, float]
 
 CORES = len(os.sched_getaffinity(0))
 _REPEATS = 3
+_STARTS = 5
 
 
 def best(work: Callable[[], int], repeats: int = _REPEATS) -> float:
@@ -60,25 +67,24 @@ def in_threads(work: Callable[[Any], int], batches: Iterable[Any]) -> int:
         return sum(pool.map(work, batches))
 
 
-def loaded(options: argparse.Namespace, views: int, *, bfloat16: bool = False) -> GalaxyClassifier:
+def loaded(options: argparse.Namespace, views: int) -> Classifier:
     """Load the model, and warm it up."""
-    model = Model(options.model, views=views, bfloat16=bfloat16)  # type: ignore[arg-type]
-    classifier = model.load()
+    classifier = BundleUse(options.model, views=views).load()  # type: ignore[arg-type]
     side = classifier.description.size
-    classifier.predict_images(np.zeros((BATCH, side, side, 3), np.uint8))
+    classifier.predictor.predict(np.zeros((BATCH, side, side, 3), np.uint8))
     return classifier
 
 
-def prepared(options: argparse.Namespace, classifier: GalaxyClassifier, count: int) -> Pixels:
-    """Images as the model takes them."""
-    size, crop = classifier.description.size, classifier.description.crop
-    return np.stack([reduce_image(decode(data), size, crop) for data in first(options, count)])
+def prepared(options: argparse.Namespace, classifier: Classifier, count: int) -> list[Pixels]:
+    """Batches of images as the model takes them."""
+    images = np.stack([classifier.prepare(data) for data in first(options, count)])
+    return np.split(images, range(BATCH, len(images), BATCH))
 
 
 def first(options: argparse.Namespace, count: int) -> list[bytes]:
     """Read the bytes of some images."""
-    [source] = open_sources([str(options.scratch / "some.zip")])
-    items = (item for chunk in source.chunks(BATCH) for item in chunk.items())
+    [archive] = open_inputs([str(options.scratch / "some.zip")])
+    items = (item for chunk in archive.chunks(BATCH) for item in chunk.items())
     return [item.load() for item in islice(items, count)]  # type: ignore[misc]
 
 
@@ -91,23 +97,38 @@ def measure_read(options: argparse.Namespace) -> Measured:
 
 
 def measure_decode(options: argparse.Namespace) -> Measured:
-    """Read, decode, crop and reduce, in all threads: nothing else."""
-    classifier = GalaxyClassifier(options.model)
-    size, crop = classifier.description.size, classifier.description.crop
+    """Decode, crop and reduce in all threads, by turns: at full scale, and scaled."""
+    description = Classifier(options.model).description
+    size, crop = description.size, description.crop
     batches = list(batched(first(options, options.few), BATCH))
 
-    def reduced(data: Iterable[bytes]) -> int:
-        return len([reduce_image(decode(one), size, crop) for one in data])
+    def decode(decoding: Decoding, data: Iterable[bytes]) -> int:
+        return len([decode_reduced(one, size, crop, decoding) for one in data])
 
-    def drafted(data: Iterable[bytes]) -> int:
-        return len([reduce_image(draft(one, size, crop), size, crop) for one in data])
-
-    one = best(lambda: sum(map(reduced, batches[: max(1, len(batches) // 4)])))
-    return {
-        "decode": best(lambda: in_threads(reduced, batches)),
-        "decode, one thread": one,
-        "decode at a reduced scale": best(lambda: in_threads(drafted, batches)),
+    ways = {
+        "decode whole frames": partial(decode, "whole"),
+        "decode scaled": partial(decode, "scaled"),
     }
+    if find_spec("simplejpeg"):
+        ways["decode scaled, simplejpeg, nothing reduced"] = decode_simplejpeg
+    found = dict.fromkeys(ways, 0.0)
+    for _ in range(_REPEATS):
+        for name, way in ways.items():
+            found[name] = max(found[name], best(partial(in_threads, way, batches), 1))
+    quarter = batches[: max(1, len(batches) // 4)]
+    found["decode scaled, one thread"] = best(lambda: sum(map(ways["decode scaled"], quarter)))
+    return found
+
+
+def decode_simplejpeg(data: Iterable[bytes]) -> int:
+    import simplejpeg
+
+    count = 0
+    for one in data:
+        height, width, _, _ = simplejpeg.decode_jpeg_header(one)
+        half = {"min_height": height // 2, "min_width": width // 2}
+        count += len(simplejpeg.decode_jpeg(one, "RGB", min_factor=1, **half)) > 0
+    return count
 
 
 def measure_write(options: argparse.Namespace) -> Measured:
@@ -128,79 +149,111 @@ def measure_write(options: argparse.Namespace) -> Measured:
     return {"write": best(work)}
 
 
-def draft(data: bytes, size: int, crop: float) -> Image.Image:
-    """Decode a JPEG at the least scale that still has enough pixels."""
-    image = Image.open(io.BytesIO(data))
-    image.draft("RGB", (int(size / crop), int(size / crop)))
-    return image.convert("RGB")
-
-
 def measure_forward(options: argparse.Namespace) -> Measured:
     """Run the model alone, a batch for each thread."""
     measured = {}
     for views in (1, 8):
         classifier = loaded(options, views)
-        images = prepared(options, classifier, options.few // views)
-        batches = np.split(images, range(BATCH, len(images), BATCH))
+        batches = prepared(options, classifier, options.few // views)
         work = partial(count_predictions, classifier)
         measured[f"forward, {views} views"] = best(partial(in_threads, work, batches))
         measured[f"forward, {views} views, one thread"] = best(partial(work, batches[0]))
     return measured
 
 
-def count_predictions(classifier: GalaxyClassifier, images: Pixels) -> int:
-    return len(classifier.predict_images(images).p_spiral)
+def count_predictions(classifier: Classifier, images: Pixels) -> int:
+    return len(classifier.predictor.predict(images).p_spiral)
 
 
-def measure_forward_shared(options: argparse.Namespace) -> Measured:
-    """Do so with TensorFlow's own threads, one batch after the other."""
-    classifier = GalaxyClassifier(options.model, 1)
-    images = prepared(options, classifier, options.few)
-    classifier.predict_images(images[:BATCH])
-    rate = best(partial(count_predictions, classifier, images))
-    return {"forward, 1 views, TensorFlow's threads": rate}
+def measure_keras(options: argparse.Namespace) -> Measured:
+    """Run the same network by Keras on TensorFlow, a batch for each thread; compare the answers."""
+    classifier = loaded(options, 1)
+    batches = prepared(options, classifier, options.few)
+    expected = np.concatenate([classifier.predictor.model.predict(batch) for batch in batches])
+    import tensorflow as tf
+
+    from galaxies.models.networks import Network
+
+    # Batches side by side are faster than one that is cut up.
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    network = Network.load(options.model)
+    found = np.concatenate([network.predict(batch) for batch in batches])
+    rate = best(partial(in_threads, lambda batch: len(network.predict(batch)), batches))
+    return {
+        "forward, 1 views, Keras on TensorFlow": rate,
+        "largest difference from Keras": float(np.abs(found - expected).max()),
+    }
 
 
-def measure_forward_bfloat16(options: argparse.Namespace) -> Measured:
-    """Do so in bfloat16."""
-    classifier = loaded(options, 1, bfloat16=True)
-    images = prepared(options, classifier, options.few)
-    batches = np.split(images, range(BATCH, len(images), BATCH))
-    work = partial(count_predictions, classifier)
-    return {"forward, 1 views, bfloat16": best(partial(in_threads, work, batches))}
+def measure_as_it_was(options: argparse.Namespace) -> Measured:
+    """Do what `classify` did by default before: whole frames, TensorFlow, eight views."""
+    import tensorflow as tf
+
+    from galaxies.models.networks import Network
+
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    description = Classifier(options.model).description
+    network = Network.load(options.model)
+    batches = list(batched(first(options, options.few // 4), BATCH))
+
+    def classify(data: Iterable[bytes]) -> int:
+        images = [decode_reduced(one, description.size, description.crop, "whole") for one in data]
+        return len(average_views(network.predict, np.stack(images), 8)[0])
+
+    classify(batches[0])
+    return {"as it was": best(partial(in_threads, classify, batches))}
 
 
-def measure_answers(options: argparse.Namespace, *, bfloat16: bool) -> Measured:
-    """Probabilities, to compare what is exact with what is faster."""
-    classifier = loaded(options, 8, bfloat16=bfloat16)
-    size, crop = classifier.description.size, classifier.description.crop
-    data = first(options, 1000)
-    exact = np.stack([reduce_image(decode(one), size, crop) for one in data])
-    p = {"exact": classifier.predict_images(exact).p_spiral}
-    if not bfloat16:
-        small = np.stack([reduce_image(draft(one, size, crop), size, crop) for one in data])
-        p["reduced scale"] = classifier.predict_images(small).p_spiral
-    np.savez(options.scratch / f"answers_{'bfloat16' if bfloat16 else 'float32'}.npz", **p)
-    return {}
+def measure_openvino(options: argparse.Namespace) -> Measured:
+    """Run the same graph by OpenVINO, in full precision and in bfloat16."""
+    if not find_spec("openvino"):
+        return {}
+    import openvino
+
+    classifier = loaded(options, 1)
+    batches = prepared(options, classifier, options.few)
+    expected = np.concatenate([classifier.predictor.model.predict(batch) for batch in batches])
+    core = openvino.Core()
+    network = core.read_model(options.model / NETWORK)
+    measured = {}
+    for name, precision in (("float32", "f32"), ("bfloat16", "bf16")):
+        settings = {
+            "NUM_STREAMS": CORES,
+            "INFERENCE_NUM_THREADS": CORES,
+            "INFERENCE_PRECISION_HINT": precision,
+        }
+        compiled = core.compile_model(network, "CPU", settings)
+
+        def predict(images: Pixels, compiled: Any = compiled) -> Any:  # noqa: ANN401
+            request = compiled.create_infer_request()
+            cuts = range(FORWARD_BATCH, len(images), FORWARD_BATCH)
+            return np.concatenate(
+                [request.infer({0: part})[0].copy() for part in np.split(images, cuts)]
+            )[:, 0]
+
+        found = np.concatenate([predict(batch) for batch in batches])
+        work = partial(in_threads, lambda batch: len(predict(batch)), batches)
+        measured[f"forward, 1 views, OpenVINO, {name}"] = best(work)
+        measured[f"OpenVINO, {name}: largest difference"] = float(np.abs(found - expected).max())
+    return measured
 
 
-def measure_whole(options: argparse.Namespace, *, views: int, bfloat16: bool = False) -> Measured:
+def measure_whole(options: argparse.Namespace, *, views: int) -> Measured:
     """From the archive to the table, the model being loaded."""
-    classifier = loaded(options, views, bfloat16=bfloat16)
-    model = Model(options.model, views=views, bfloat16=bfloat16)  # type: ignore[arg-type]
+    classifier = loaded(options, views)
+    use = BundleUse(options.model, views=views)  # type: ignore[arg-type]
 
     def engine(
-        model: Model, chunks: Iterable[tuple[int, Chunk]], shards: Shards, progress: Progress
+        use: BundleUse, chunks: Iterable[tuple[int, Chunk]], shards: Shards, progress: Progress
     ) -> None:
         for number, table in classify_chunks(classifier, chunks, progress, workers=CORES):
             shards.write(number, table)
 
     def work() -> int:
         archive, output = options.scratch / "some.zip", options.scratch / "whole.parquet"
-        return run_job([str(archive)], output, model, engine, overwrite=True).total()
+        return run_job([str(archive)], output, use, engine, overwrite=True).total()
 
-    name = f"end to end, {views} views" + (", bfloat16" if bfloat16 else "")
-    return {name: best(work, 2)}
+    return {f"end to end, {views} views": best(work, 2)}
 
 
 def measure_efficientnet(options: argparse.Namespace) -> Measured:
@@ -216,21 +269,21 @@ def measure_efficientnet(options: argparse.Namespace) -> Measured:
     return {"EfficientNetB0 at 224 pixels": max(alone, beside)}
 
 
-def measure_naive(options: argparse.Namespace) -> Measured:
+def measure_folder_reader(options: argparse.Namespace) -> Measured:
     """`image_dataset_from_directory` at full frame, then `predict`, with the same network."""
     import keras
     import tensorflow as tf
 
-    from galaxies.models.networks import load_network
+    from galaxies.models.networks import Network
 
     folder = options.scratch / "folder/all"
     folder.mkdir(parents=True, exist_ok=True)
     data = first(options, min(options.few, 2000))
     for number, one in enumerate(data):
         (folder / f"{number}.jpg").write_bytes(one)
-    frame = decode(data[0])
-    network = load_network(options.model)
-    description = GalaxyClassifier(options.model).description
+    frame = decode_image(data[0])
+    network = Network.load(options.model).network
+    description = Classifier(options.model).description
     side = round(min(frame.size) * description.crop)
 
     def dataset() -> Any:  # noqa: ANN401
@@ -246,7 +299,7 @@ def measure_naive(options: argparse.Namespace) -> Measured:
 
     prepare = dataset().map(reduced)
     measured = {
-        "naive, cropped and reduced": best(lambda: len(network.predict(prepare, verbose=0)))
+        "folder reader, cropped and reduced": best(lambda: len(network.predict(prepare, verbose=0)))
     }
     try:
         config = json.loads((options.model / "network.json").read_text())
@@ -262,7 +315,7 @@ def measure_naive(options: argparse.Namespace) -> Measured:
         return measured
     few = dataset().take(8)
     whole = few.map(lambda images: tf.cast(images, tf.uint8))
-    measured["naive, whole frames"] = best(lambda: len(large.predict(whole, verbose=0)), 2)
+    measured["folder reader, whole frames"] = best(lambda: len(large.predict(whole, verbose=0)), 2)
     return measured
 
 
@@ -287,23 +340,51 @@ def measure_command(
     }
 
 
+def measure_start(options: argparse.Namespace) -> Measured:
+    """Start each of three commands some times; seconds, the median."""
+    folder = options.scratch / "ten"
+    folder.mkdir(exist_ok=True)
+    for number, data in enumerate(first(options, 10)):
+        (folder / f"{number}.jpg").write_bytes(data)
+    output = str(options.scratch / "ten.parquet")
+    classify = ["classify", str(folder), "-o", output, "--model", str(options.model)]
+    commands = {
+        "import galaxies": ["-c", "import galaxies"],
+        "galaxies --help": ["-m", "galaxies.cli", "--help"],
+        "ten images to their table": ["-m", "galaxies.cli", *classify, "--overwrite"],
+    }
+    measured = {}
+    for name, arguments in commands.items():
+        seconds = []
+        for _ in range(_STARTS):
+            start = time.perf_counter()
+            subprocess.run(
+                [sys.executable, *arguments],
+                check=True,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            seconds.append(time.perf_counter() - start)
+        measured[f"seconds, {name}"] = statistics.median(seconds)
+    return measured
+
+
 def measurements(options: argparse.Namespace) -> dict[str, Callable[[], Measured]]:
-    eight = ["--views", "8"]
-    one = ["--views", "1"]
+    """Order them so that what is compared runs close together."""
+    one, eight = ["--views", "1"], ["--views", "8"]
     return {
-        "read": partial(measure_read, options),
-        "decode": partial(measure_decode, options),
-        "write": partial(measure_write, options),
-        "forward": partial(measure_forward, options),
-        "forward_shared": partial(measure_forward_shared, options),
-        "forward_bfloat16": partial(measure_forward_bfloat16, options),
-        "answers": partial(measure_answers, options, bfloat16=False),
-        "answers_bfloat16": partial(measure_answers, options, bfloat16=True),
+        "as_it_was": partial(measure_as_it_was, options),
         "whole_1": partial(measure_whole, options, views=1),
         "whole_8": partial(measure_whole, options, views=8),
-        "whole_8_bfloat16": partial(measure_whole, options, views=8, bfloat16=True),
+        "decode": partial(measure_decode, options),
+        "forward": partial(measure_forward, options),
+        "keras": partial(measure_keras, options),
+        "openvino": partial(measure_openvino, options),
+        "read": partial(measure_read, options),
+        "write": partial(measure_write, options),
         "efficientnet": partial(measure_efficientnet, options),
-        "naive": partial(measure_naive, options),
+        "folder_reader": partial(measure_folder_reader, options),
+        "start": partial(measure_start, options),
         "small": partial(measure_command, options, "small.zip", one, "small"),
         "large": partial(measure_command, options, "large.zip", one, "large"),
         "local": partial(measure_command, options, "some.zip", eight, "local"),
@@ -313,45 +394,40 @@ def measurements(options: argparse.Namespace) -> dict[str, Callable[[], Measured
 
 def ratios(m: Measured) -> Measured:
     """Compare the rates with each other."""
-    slower = {v: min(m["decode"], m[f"forward, {v} views"]) for v in (1, 8)}
-    peer = m["EfficientNetB0 at 224 pixels"]
-    found = {
-        "end to end, 8 views / the slower of decoding and forward": m["end to end, 8 views"]
-        / slower[8],
-        "end to end, 1 views / the slower of decoding and forward": m["end to end, 1 views"]
-        / slower[1],
-        "end to end, 1 views / EfficientNetB0": m["end to end, 1 views"] / peer,
-        "end to end, 8 views / EfficientNetB0": m["end to end, 8 views"] / peer,
-        "end to end, 1 views / naive, cropped and reduced": m["end to end, 1 views"]
-        / m["naive, cropped and reduced"],
+    found = {}
+    for views in (1, 8):
+        whole, forward = m[f"end to end, {views} views"], m[f"forward, {views} views"]
+        one_after_the_other = 1 / (1 / m["decode scaled"] + 1 / forward)
+        found |= {
+            f"end to end, {views} views / as it was": whole / m["as it was"],
+            f"end to end, {views} views / decoding, then forward": whole / one_after_the_other,
+            f"end to end, {views} views / EfficientNetB0": whole
+            / m["EfficientNetB0 at 224 pixels"],
+            f"end to end, {views} views / folder reader, cropped and reduced": whole
+            / m["folder reader, cropped and reduced"],
+            f"core-hours for a billion, {views} views": 1e9 / whole * CORES / 3600,
+        }
+    found |= {
+        "decode scaled / whole frames": m["decode scaled"] / m["decode whole frames"],
+        "forward / Keras on TensorFlow": m["forward, 1 views"]
+        / m["forward, 1 views, Keras on TensorFlow"],
         "memory, large / small": m["memory in MB, large"] / m["memory in MB, small"],
         "Ray / local, the whole command": m["command, ray"] / m["command, local"],
-        "one thread a batch / TensorFlow's threads": m["forward, 1 views"]
-        / m["forward, 1 views, TensorFlow's threads"],
-        "bfloat16 / float32, end to end": m["end to end, 8 views, bfloat16"]
-        / m["end to end, 8 views"],
-        "reduced scale / full, decoding": m["decode at a reduced scale"] / m["decode"],
     }
-    if "naive, whole frames" in m:
-        whole = m["naive, whole frames"]
-        found["end to end, 1 views / naive, whole frames"] = m["end to end, 1 views"] / whole
+    if "folder reader, whole frames" in m:
+        large = m["folder reader, whole frames"]
+        found["end to end, 1 views / folder reader, whole frames"] = (
+            m["end to end, 1 views"] / large
+        )
     return found
 
 
-def differences(scratch: Path) -> dict[str, Measured]:
-    """How far the faster answers are from the exact ones."""
-    with np.load(scratch / "answers_float32.npz") as exact:
-        reference, small = exact["exact"], exact["reduced scale"]
-    with np.load(scratch / "answers_bfloat16.npz") as other:
-        rounded = other["exact"]
-    return {
-        name: {
-            "mean": float(np.abs(p - reference).mean()),
-            "largest": float(np.abs(p - reference).max()),
-            "labels changed": float(((p > 0.5) != (reference > 0.5)).mean()),
-        }
-        for name, p in (("reduced scale", small), ("bfloat16", rounded))
-    }
+def scaled_copy(bundle: Path, folder: Path) -> Path:
+    """Copy a bundle, to be used on scaled JPEGs whatever it learned from."""
+    shutil.copytree(bundle, folder)
+    path = folder / "bundle.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"decoding": "scaled"}))
+    return folder
 
 
 def repeated(survey: Path, archive: Path, count: int) -> None:
@@ -367,47 +443,46 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--survey", type=Path, default=Path("data/simulated"))
     parser.add_argument("--model", type=Path, default=PRETRAINED / "real")
-    parser.add_argument("--few", type=int, default=4096, help="images for the parts")
+    parser.add_argument("--few", type=int, default=4096, help="images for the steps")
     parser.add_argument("--some", type=int, default=20_000, help="images for the whole")
     parser.add_argument("--small", type=int, default=6_000, help="images for memory, at the least")
     parser.add_argument("--large", type=int, default=60_000, help="and at the most")
+    parser.add_argument("--only", help="measurements, with commas between")
     parser.add_argument("--scratch", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--measure", help=argparse.SUPPRESS)
     parser.add_argument("-o", "--output", type=Path, default=Path("benchmarks/classify.json"))
     options = parser.parse_args()
-    options.model = options.model.absolute()
     if options.measure:
+        options.model = options.scratch / "bundle"
         found = measurements(options)[options.measure]()
         (options.scratch / f"{options.measure}.json").write_text(json.dumps(found))
         return
     measured: Measured = {}
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
+        scaled_copy(options.model, scratch / "bundle")
         for name in ("some", "small", "large"):
             repeated(options.survey, scratch / f"{name}.zip", getattr(options, name))
-        for name in measurements(options):
+        for name in options.only.split(",") if options.only else measurements(options):
             command = [sys.executable, "-m", "benchmarks.classify", *sys.argv[1:]]
             command += ["--measure", name, "--scratch", folder]
             subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
             found = json.loads((scratch / f"{name}.json").read_text())
             for what, value in found.items():
-                print(f"{what:<50} {value:>12,.1f}", flush=True)
+                print(f"{what:<50} {value:>12,.7g}", flush=True)
             measured |= found
-        changed = differences(scratch)
+    if options.only:
+        return
     found = ratios(measured)
     for what, value in found.items():
         print(f"{what:<70} {value:>8.2f}")
-    print(pd.DataFrame(changed).T.to_string())
-    write_json(
-        options.output,
-        {
-            "cores": CORES,
-            "survey": options.survey.name,
-            "galaxies per second": measured,
-            "ratios": found,
-            "differences": changed,
-        },
-    )
+    content = {
+        "cores": CORES,
+        "survey": options.survey.name,
+        "measured": measured,
+        "ratios": found,
+    }
+    write_json(options.output, content)
 
 
 if __name__ == "__main__":

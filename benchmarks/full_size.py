@@ -75,7 +75,7 @@ def sources(surveys: list[Path]) -> list[Source]:
 
 
 def variants(frame: Pixels, count: int) -> list[bytes]:
-    """Encode `count` views of a frame (height, width, 3): its eight orientations, then shifted."""
+    """Encode a frame (height, width, 3) `count` times: in the eight views, then shifted."""
     encoded = []
     for number in range(count):
         shifted = np.roll(orient(frame[None], number % 8)[0], 3 * (number // 8), axis=(0, 1))

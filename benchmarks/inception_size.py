@@ -17,13 +17,13 @@ from galaxies.base.arrays import open_array
 from galaxies.base.outputs import write_json
 from galaxies.dataset.layout import IMAGES, survey_file
 from galaxies.learning.parts import galaxies_of
-from galaxies.models.inception.classifier import fit_head
-from galaxies.models.inception.features import embed_survey
+from galaxies.models.inception.classifier import fit
+from galaxies.models.inception.extraction import survey_features
 from galaxies.settings import load_settings
 
 
 def main() -> None:
-    """Embed the survey once per size, after `dvc repro split trunk`."""
+    """Extract the survey's features once per size, after `dvc repro split backbone`."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--sizes", type=int, nargs="+", default=[75, 107, 139, 171])
     parser.add_argument("--crops", type=float, nargs="+", default=[0.5])
@@ -32,24 +32,26 @@ def main() -> None:
     settings = load_settings()
     split, packed = pd.read_parquet("data/split.parquet"), pd.read_parquet("data/images.parquet")
     train, validation = (galaxies_of(split, packed, part) for part in ("train", "validation"))
-    embeddings = options.output.with_suffix(".npy")
+    file = options.output.with_suffix(".npy")
+    backbone = Path("models/inception_backbone")
     rows = []
     for crop in options.crops:
         for size in options.sizes:
             start = time.perf_counter()
-            count = embed_survey(
+            count = survey_features(
                 survey_file(Path("data", settings.survey), IMAGES),
-                Path("models/inception_trunk"),
-                embeddings,
+                backbone,
+                file,
                 size=size,
                 crop=crop,
+                decoding=settings.pack.decoding,
                 max_unreadable=settings.pack.max_unreadable,
                 workers=len(os.sched_getaffinity(0)),
             )
             seconds = time.perf_counter() - start
-            features = open_array(embeddings)
-            fitted = fit_head(features, train, validation, settings.inception.regularisation)
-            p = fitted.head.predict(features[validation.rows])
+            features = open_array(file)
+            fitted = fit(features, train, validation, settings.inception, backbone)
+            p = fitted.model.predict(features[validation.rows])
             rows.append(
                 {
                     "size": size,
@@ -59,7 +61,7 @@ def main() -> None:
                     "roc_auc": float(roc_auc_score(validation.labels, p)),
                 }
             )
-    embeddings.unlink()
+    file.unlink()
     write_json(options.output, rows)
     print(pd.DataFrame(rows).round(3).to_string(index=False))
 

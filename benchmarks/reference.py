@@ -2,7 +2,7 @@
 
 Each trains on the pipeline's split of a survey with the settings of `params.yaml`, is calibrated on
 the validation galaxies, and scored on the test galaxies: the reference's recipe as it was, in one
-orientation; the residual recipe in one orientation and in the average of eight; and, if asked for,
+view; the residual recipe in one view and in the average of eight; and, if asked for,
 once more from random weights, with a learning rate of 0.003. "fed share" compares the rate of
 training with that on one batch in memory. All galaxies of the surveys named behind `--also` train
 as well, but those named by `--leave-out`, which are also in the survey under other IDs; the
@@ -35,9 +35,9 @@ from galaxies.dataset.votes import read_votes
 from galaxies.judging.scores import score
 from galaxies.learning.calibration import fit_calibration
 from galaxies.learning.parts import Part, galaxies_of
-from galaxies.learning.views import score_rows
-from galaxies.models.cnn import RandomView, train_cnn
-from galaxies.models.networks import GalaxyBatches, operations, predict_network
+from galaxies.learning.views import predict_rows
+from galaxies.models.cnn import Augmentation, fit
+from galaxies.models.networks import GalaxyBatches
 from galaxies.settings import CnnSettings, Settings, load_settings
 
 _STEPS = 60
@@ -62,6 +62,7 @@ def read_survey(folder: Path, packed: Path, settings: Settings) -> Survey:
         array,
         size=pack.size,
         crop=pack.crop,
+        decoding=pack.decoding,
         max_unreadable=pack.max_unreadable,
         workers=len(os.sched_getaffinity(0)),
     ).table
@@ -86,7 +87,7 @@ def fed_share(network: keras.Model, survey: Survey, settings: CnnSettings) -> fl
     """Rate of training from the packed images, as a share of that on one batch in memory."""
     recipe = getattr(settings, settings.recipe)
     copy = keras.models.clone_model(network)
-    model = keras.Sequential([RandomView(recipe, settings.seed), copy])
+    model = keras.Sequential([Augmentation(recipe, settings.seed), copy])
     model.compile(optimizer=keras.optimizers.AdamW(), loss="binary_crossentropy")
     part = survey.train
     whole = len(part.rows) // recipe.batch * recipe.batch
@@ -109,27 +110,27 @@ def fed_share(network: keras.Model, survey: Survey, settings: CnnSettings) -> fl
 def measure(
     survey: Survey, settings: Settings, views: tuple[int, ...]
 ) -> dict[int, dict[str, Any]]:
-    """Train once; the scores and the cost for each number of orientations."""
+    """Train once; the scores and the cost for each number of views."""
     start = time.perf_counter()
-    network, _ = train_cnn(survey.images, survey.train, survey.validation, settings.cnn)
+    fitted = fit(survey.images, survey.train, survey.validation, settings.cnn)
     seconds = time.perf_counter() - start
-    fed = fed_share(network, survey, settings.cnn)
+    fed = fed_share(fitted.model.network, survey, settings.cnn)
     rows = {}
     for count in views:
-        say = partial(score_rows, partial(predict_network, network), survey.images, views=count)
-        raw, _ = say(survey.validation.rows, doing="validation")
+        predict = partial(predict_rows, fitted.model.predict, survey.images, views=count, workers=1)
+        raw, _ = predict(survey.validation.rows, doing="validation")
         calibration = fit_calibration(raw, survey.validation.labels)
         begun = time.perf_counter()
-        raw, _ = say(survey.test.rows, doing="test")
+        raw, _ = predict(survey.test.rows, doing="test")
         rate = len(raw) / (time.perf_counter() - begun)
-        said = {"p_spiral": calibration(raw), "vote_fraction": raw}
-        scores = score(survey.test.galaxies.assign(**said), settings.evaluate)
+        table = survey.test.galaxies.assign(p_spiral=calibration(raw), vote_fraction=raw)
+        scores = score(table, settings.evaluate)
         rows[count] = {
             **{name: scores[name] for name in ("accuracy", "roc_auc", "brier", "ece")},
             "seconds to train": seconds,
             "fed share": fed,
-            "parameters": int(network.count_params()),
-            "operations per galaxy": operations(network) * count,
+            "parameters": fitted.chosen["parameters"],
+            "operations per galaxy": fitted.chosen["operations"] * count,
             "galaxies per second": rate,
         }
     return rows

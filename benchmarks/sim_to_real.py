@@ -32,8 +32,8 @@ from galaxies.base.questions import ANSWERS, COLUMNS, QUESTIONS, answers_behind,
 from galaxies.dataset.layout import IMAGES, VOTES
 from galaxies.dataset.packing import pack_images
 from galaxies.dataset.votes import read_answers
-from galaxies.learning.views import orient
-from galaxies.models.cnn import RandomView, build_residual
+from galaxies.learning.views import view_of
+from galaxies.models.cnn import Augmentation, build_residual
 from galaxies.models.networks import GalaxyBatches, repeatable
 from galaxies.settings import Settings, load_settings
 from galaxies.simulated.survey import ANSWERS_FILE
@@ -67,6 +67,7 @@ def read_survey(folder: Path, packed: Path, settings: Settings) -> Survey:
         array,
         size=pack.size,
         crop=pack.crop,
+        decoding=pack.decoding,
         max_unreadable=pack.max_unreadable,
         workers=len(os.sched_getaffinity(0)),
     ).table
@@ -80,9 +81,9 @@ def read_survey(folder: Path, packed: Path, settings: Settings) -> Survey:
 
 def build_network(side: int, settings: Settings) -> keras.Model:
     """Put an answer to every question on top of the pipeline's convolutions: (N, 37) logits."""
-    trunk = build_residual(side, settings.cnn.residual)
-    x = trunk.get_layer("dropout").output
-    return keras.Model(trunk.input, layers.Dense(len(COLUMNS), name="answers")(x), name="answers")
+    network = build_residual(side, settings.cnn.residual)
+    x = network.get_layer("dropout").output
+    return keras.Model(network.input, layers.Dense(len(COLUMNS), name="answers")(x), name="answers")
 
 
 def log_shares(logits: Any) -> Any:  # noqa: ANN401 - tensors
@@ -117,7 +118,7 @@ def learn(
     rate = keras.optimizers.schedules.CosineDecay(
         0.0, steps - steps // 10, warmup_target=recipe.learning_rate, warmup_steps=steps // 10
     )
-    augmented = keras.Sequential([RandomView(recipe, settings.cnn.seed), network])
+    augmented = keras.Sequential([Augmentation(recipe, settings.cnn.seed), network])
     augmented.compile(keras.optimizers.AdamW(rate, weight_decay=recipe.weight_decay), surprise)
     augmented.fit(
         GalaxyBatches(images, train, counts[train], recipe.batch, settings.cnn.seed),
@@ -135,11 +136,11 @@ def learn(
 
 
 def predict(network: keras.Model, images: Pixels) -> Shares:
-    """Kaggle's columns (N, 37), the mean over the eight orientations."""
+    """Kaggle's columns (N, 37), the mean over the eight views."""
     behind = answers_behind().astype(np.float64)
     total = np.zeros((len(images), len(COLUMNS)))
     for view in range(8):
-        logits = network.predict(orient(images, view), batch_size=256, verbose=0)
+        logits = network.predict(view_of(images, view), batch_size=256, verbose=0)
         within = np.asarray(log_shares(ops.convert_to_tensor(logits)), dtype=np.float64)
         total += np.exp(within @ behind.T)
     return total / 8

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
-    from galaxies.classifying.classifier import GalaxyClassifier
+    from galaxies.classifying.classifier import Classifier
 
 __version__: Final = "0.1.0"
 
@@ -14,18 +14,35 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 def load(
-    bundle: str | Path | None = None, views: Literal[1, 8] | None = None, agreement: float = 0.99
-) -> "GalaxyClassifier":
-    """Load a trained bundle, to classify images: `galaxies.load("models/cnn").classify(images)`.
+    bundle: str | Path | None = None,
+    views: Literal[1, 8] | None = None,
+    agreement: float = 0.99,
+    device: Literal["cpu", "gpu"] = "cpu",
+) -> "Classifier":
+    """Load a trained bundle, to classify images.
 
     Parameters
     ----------
-    bundle
+    bundle : str or Path, optional
         Its folder; the pretrained one that comes with the package unless given.
-    views, agreement
-        As in `galaxies.classifying.classifier.GalaxyClassifier`.
+    views : {1, 8}, optional
+    agreement : float
+    device : {"cpu", "gpu"}
+        As in `galaxies.classifying.classifier.Classifier`.
+
+    Returns
+    -------
+    Classifier
+
+    Examples
+    --------
+    >>> import galaxies
+    >>> galaxies.load("models/cnn").classify(["100008.jpg", "100023.jpg"])  # doctest: +SKIP
+      galaxy_id  p_spiral    spread       label        decision error
+    0    100008  0.912406  0.021134      spiral  ask volunteers  None
+    1    100023  0.020017  0.004410  elliptical      elliptical  None
     """
-    from galaxies.classifying.classifier import GalaxyClassifier
+    from galaxies.classifying.classifier import Classifier
     from galaxies.learning.bundle import PRETRAINED
 
-    return GalaxyClassifier(Path(bundle or PRETRAINED / "real"), views, agreement)
+    return Classifier(Path(bundle or PRETRAINED / "real"), views, agreement, device)

@@ -100,8 +100,8 @@ def merge(
 ) -> None:
     """Make one survey of several, to train on all their galaxies.
 
-    Images keep their bytes and votes their digits; frames may differ in size. Of the votes those
-    columns stay that all surveys have. A GalaxyID that two surveys know is refused.
+    Images keep their bytes and votes their digits; frames may differ in size. Every
+    column of the votes stays, blank for surveys that do not have it. A GalaxyID that two surveys know is refused.
     """
     from galaxies.surveys.merge import merge_surveys
 
@@ -208,8 +208,15 @@ class Engine(StrEnum):
     RAY = "ray"
 
 
+class Device(StrEnum):
+    """What computes."""
+
+    CPU = "cpu"
+    GPU = "gpu"
+
+
 class Views(StrEnum):
-    """Orientations that can be averaged."""
+    """Views that can be averaged."""
 
     ONE = "1"
     EIGHT = "8"
@@ -247,7 +254,9 @@ def classify(
     ] = None,
     views: Annotated[
         Views | None,
-        typer.Option(help="Orientations that are averaged; the bundle's own unless given."),
+        typer.Option(
+            help="Views (flips and quarter turns) that are averaged; the bundle's own unless given."
+        ),
     ] = None,
     agreement: Annotated[
         float,
@@ -257,7 +266,7 @@ def classify(
         Engine, typer.Option(help="This machine, or a Ray cluster (needs galaxies[ray]).")
     ] = Engine.LOCAL,
     address: Annotated[
-        str | None, typer.Option(help="Of the Ray cluster; a new one on this machine unless given.")
+        str | None, typer.Option(help="Address of the Ray cluster; starts one locally by default.")
     ] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Threads of the local engine; one per core.")
@@ -269,23 +278,18 @@ def classify(
             "must see it."
         ),
     ] = None,
-    bfloat16: Annotated[
-        bool,
-        typer.Option(
-            "--bfloat16",
-            help="Compute in bfloat16 where the processor can: faster, probabilities differ by "
-            "some thousandths.",
-        ),
-    ] = False,
+    device: Annotated[
+        Device, typer.Option(help="What computes; gpu needs the package onnxruntime-gpu.")
+    ] = Device.CPU,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the output, and parts of another job.")
+        bool, typer.Option("--overwrite", help="Replace the output, and shards of another job.")
     ] = False,
 ) -> None:
     """Classify images as elliptical or spiral, and say which ones need volunteers.
 
     The table's columns: galaxy_id (a file's stem, or the catalogue's id),
     p_spiral (calibrated probability), spread (of the raw probability over the
-    orientations), label, decision (elliptical, spiral or ask volunteers), error
+    views), label, decision (elliptical, spiral or ask volunteers), error
     (why an image could not be read); then a catalogue's further columns.
 
     A run that was stopped continues when the same command is given again.
@@ -293,15 +297,15 @@ def classify(
     Exit status: 0 if all is well, 1 after an error, 3 if the table is whole but
     some images could not be read.
     """
-    from galaxies.classifying.engines import Model, local_engine
+    from galaxies.classifying.engines import BundleUse, local_engine
     from galaxies.classifying.job import run_job
     from galaxies.learning.bundle import PRETRAINED
 
-    bundle = Model(
+    use = BundleUse(
         (model or PRETRAINED / "real").absolute(),
         views=views.number() if views else None,
         agreement=agreement,
-        bfloat16=bfloat16,
+        device=device.value,
     )
     if engine is Engine.RAY:
         from galaxies.classifying.ray_engine import ray_engine
@@ -309,10 +313,10 @@ def classify(
         work = partial(ray_engine, address=address)
     else:
         work = partial(local_engine, workers=workers or len(os.sched_getaffinity(0)))
-    found = run_job(inputs, output, bundle, work, shards=shards, overwrite=overwrite)
+    found = run_job(inputs, output, use, work, shards=shards, overwrite=overwrite)
     unreadable = found.pop("unreadable")
-    said = ", ".join(f"{count:,} {decision}" for decision, count in sorted(found.items()))
-    typer.echo(f"{output}: {found.total() + unreadable:,} images: {said or 'none readable'}")
+    decided = ", ".join(f"{count:,} {decision}" for decision, count in sorted(found.items()))
+    typer.echo(f"{output}: {found.total() + unreadable:,} images: {decided or 'none readable'}")
     if unreadable:
         typer.echo(f"{unreadable:,} could not be read; the column error says why", err=True)
         raise typer.Exit(UNREADABLE)
@@ -342,7 +346,9 @@ def export(
     ] = None,
     views: Annotated[
         Views | None,
-        typer.Option(help="Orientations that are averaged; the bundle's own unless given."),
+        typer.Option(
+            help="Views (flips and quarter turns) that are averaged; the bundle's own unless given."
+        ),
     ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the file if it exists.")

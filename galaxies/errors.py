@@ -1,11 +1,33 @@
 """The one kind of error a user causes, and how a stage reports it."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 
 class GalaxiesError(Exception):
     """Something that the user can mend, said in one line that names the file, row or key."""
+
+
+@contextmanager
+def needs(extra: str) -> Iterator[None]:
+    """Import what not every installation has: `with needs("ray"): import ray`.
+
+    Parameters
+    ----------
+    extra : str
+        The extra of `pyproject.toml` that brings it.
+
+    Raises
+    ------
+    GalaxiesError
+        If it is missing.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = (error.name or str(error)).partition(".")[0]
+        raise GalaxiesError(f"{package} is missing; pip install 'galaxies[{extra}]'") from error
 
 
 def run_stage(main: Callable[[], None]) -> None:
@@ -13,7 +35,7 @@ def run_stage(main: Callable[[], None]) -> None:
 
     Parameters
     ----------
-    main
+    main : callable
         The stage's work. Any other exception is a defect of ours and keeps its traceback.
     """
     try:

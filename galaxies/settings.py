@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from galaxies.base.arrays import Decoding
 from galaxies.errors import GalaxiesError
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -47,6 +48,7 @@ class PackSettings(Section):
 
     size: Annotated[int, Field(ge=8, le=424)]
     crop: Annotated[float, Field(gt=0, le=1)]
+    decoding: Decoding
     max_unreadable: Share
 
 
@@ -123,7 +125,7 @@ class CnnSettings(Section):
 
 
 class InceptionSettings(Section):
-    """InceptionV3 as a fixed trunk, and the classifier on top of it."""
+    """InceptionV3 as a fixed backbone, and the classifier on top of it."""
 
     weights: Annotated[str, Field(min_length=1)]
     seed: Seed
@@ -212,7 +214,7 @@ def load_settings(path: Path = Path("params.yaml")) -> Settings:
 
     Parameters
     ----------
-    path
+    path : Path
         A YAML file such as the project's `params.yaml`.
 
     Returns

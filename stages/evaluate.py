@@ -1,11 +1,12 @@
-"""Judge the models on the test galaxies."""
+"""Judge one model on the test galaxies."""
 
+import sys
 from pathlib import Path
 
 import pandas as pd
 
 from galaxies.base.outputs import write_json, write_records, write_text_table
-from galaxies.errors import run_stage
+from galaxies.errors import GalaxiesError, run_stage
 from galaxies.judging.promises import coverage, judge_promises
 from galaxies.judging.scores import (
     accuracy_by_agreement,
@@ -16,29 +17,29 @@ from galaxies.judging.scores import (
     score,
 )
 from galaxies.learning.bundle import read_description
-from galaxies.models.registry import MODELS
 from galaxies.settings import load_settings
 
 
 def main() -> None:
-    """Run the stage."""
+    """Run the stage for the model named on the command line."""
+    if len(sys.argv) != 2:
+        raise GalaxiesError("name a model: stages.evaluate cnn")
+    model = sys.argv[1]
     settings = load_settings()
     split = pd.read_parquet("data/split.parquet")
-    for model in MODELS:
-        bundle = read_description(Path("models", model))
-        test = judged(split, pd.read_parquet(f"data/predictions/{model}.parquet"), model)
-        scores = score(test, settings.evaluate)
-        triage = judge_promises(test, bundle.triage)
-        title = {"model": bundle.title}
-        write_json(Path("metrics", f"{model}.json"), title | scores | {"triage": triage})
-        write_records(Path("metrics/roc", f"{model}.json"), roc(test))
-        write_records(
-            Path("metrics/reliability", f"{model}.json"),
-            reliability(test, settings.evaluate.reliability_bins),
-        )
-        write_records(Path("metrics/triage", f"{model}.json"), coverage(test))
-        write_records(Path("metrics/agreement", f"{model}.json"), accuracy_by_agreement(test))
-        write_text_table(Path("metrics/confusion", f"{model}.csv"), confusion(test))
+    predictions = pd.read_parquet(Path("data/predictions", f"{model}.parquet"))
+    bundle = read_description(Path("models", model))
+    test = judged(split, predictions, model)
+    scores = score(test, settings.evaluate)
+    triage = judge_promises(test, bundle.triage)
+    bins = settings.evaluate.reliability_bins
+    curves, name = Path("metrics/curves"), f"{model}.json"
+    write_json(Path("metrics", name), {"model": bundle.title} | scores | {"triage": triage})
+    write_records(curves / "roc" / name, roc(test))
+    write_records(curves / "reliability" / name, reliability(test, bins))
+    write_records(curves / "triage" / name, coverage(test))
+    write_records(curves / "agreement" / name, accuracy_by_agreement(test))
+    write_text_table(curves / "confusion" / f"{model}.csv", confusion(test))
 
 
 if __name__ == "__main__":

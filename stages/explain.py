@@ -1,6 +1,5 @@
 """Show what the convolutional network makes of a galaxy of each class."""
 
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +13,8 @@ from galaxies.figures.galleries import choose_galaxy, draw_input, portraits
 from galaxies.figures.inside import draw_attention, draw_filters, draw_layer
 from galaxies.figures.style import save_figure
 from galaxies.inside.activations import first_filters, grad_cam, layer_activations, spatial_layers
-from galaxies.learning.bundle import read_description
-from galaxies.learning.views import average_orientations
-from galaxies.models.networks import load_network, predict_network
+from galaxies.models.networks import Network
+from galaxies.models.predicting.predictor import Predictor
 from galaxies.settings import load_settings
 
 
@@ -25,7 +23,8 @@ def main() -> None:
     settings = load_settings()
     split, packed = pd.read_parquet("data/split.parquet"), pd.read_parquet("data/images.parquet")
     predictions = pd.read_parquet("data/predictions/cnn.parquet")
-    description, network = read_description(Path("models/cnn")), load_network(Path("models/cnn"))
+    predictor = Predictor(Path("models/cnn"))
+    network, title = Network.load(Path("models/cnn")).network, predictor.description.title
 
     wanted = dict(zip(CLASSES, (settings.explain.elliptical, settings.explain.spiral), strict=True))
     chosen = [
@@ -34,15 +33,13 @@ def main() -> None:
     ]
     galaxies = pd.DataFrame({"galaxy_id": chosen}).merge(split, how="left")
     shown = portraits(galaxies, packed, open_array(Path("data/images.npy")))
-    score = partial(predict_network, network)
-    raw, _ = average_orientations(score, np.stack([one.image for one in shown]), description.views)
+    prediction = predictor.predict(np.stack([one.image for one in shown]))
     shown = [
         galaxy._replace(p_spiral=float(p))
-        for galaxy, p in zip(shown, description.calibration(raw), strict=True)
+        for galaxy, p in zip(shown, prediction.p_spiral, strict=True)
     ]
 
     spiral = shown[CLASSES.index("spiral")]
-    title = description.title
     with written_beside(Path("figures/cnn")) as folder:
         save_figure(folder / "cnn_input.png", draw_input(spiral, title))
         for number, layer in enumerate(layer_activations(network, spiral.image)):

@@ -19,6 +19,7 @@ def main() -> None:
         Path("data/images.npy"),
         size=settings.pack.size,
         crop=settings.pack.crop,
+        decoding=settings.pack.decoding,
         max_unreadable=settings.pack.max_unreadable,
         workers=len(os.sched_getaffinity(0)),
     )

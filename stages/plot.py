@@ -6,7 +6,9 @@ from pathlib import Path
 import pandas as pd
 
 from galaxies.base.arrays import open_array
-from galaxies.base.outputs import table_title
+from galaxies.base.outputs import table_title, written_beside
+from galaxies.dataset.layout import VOTES, survey_file
+from galaxies.dataset.votes import read_answers
 from galaxies.errors import run_stage
 from galaxies.figures.curves import (
     Result,
@@ -18,14 +20,16 @@ from galaxies.figures.curves import (
     draw_triage,
 )
 from galaxies.figures.galleries import (
+    choose_answers,
     choose_mistakes,
     choose_samples,
+    draw_answers,
     draw_mistakes,
     draw_samples,
     portraits,
 )
 from galaxies.figures.style import save_figure
-from galaxies.models.registry import LINES
+from galaxies.models.registry import MODELS
 from galaxies.settings import load_settings
 
 
@@ -36,19 +40,30 @@ def main() -> None:
     images = open_array(Path("data/images.npy"))
     figures = Path("figures")
 
+    answers = read_answers(survey_file(Path("data", settings.survey), VOTES))
     samples = choose_samples(split, settings.plot.samples)
-    shown = {label: portraits(chosen, packed, images) for label, chosen in samples.items()}
+    shown = {
+        label: portraits(chosen.merge(answers, on="galaxy_id"), packed, images)
+        for label, chosen in samples.items()
+    }
     save_figure(figures / "samples.png", draw_samples(shown))
+
+    given = choose_answers(answers[answers["galaxy_id"].isin(packed["galaxy_id"])])
+    table = pd.DataFrame({"galaxy_id": list(given.values())})
+    table = table.merge(answers, how="left").merge(split, on="galaxy_id", how="left")
+    one_each = dict(zip(given, portraits(table, packed, images), strict=True))
+    save_figure(figures / "answers.png", draw_answers(one_each))
 
     cnn = Path("data/predictions/cnn.parquet")
     mistakes = choose_mistakes(split, pd.read_parquet(cnn), settings.plot.mistakes)
     shown = {label: portraits(chosen, packed, images) for label, chosen in mistakes.items()}
     save_figure(figures / "mistakes.png", draw_mistakes(shown, table_title(cnn)))
 
-    results = [read_result(model) for model in LINES]
-    for result in results:
-        save_figure(figures / f"confusion_{result.model}.png", draw_confusion(result))
-        save_figure(figures / f"roc_{result.model}.png", draw_roc([result]))
+    results = [read_result(model) for model in MODELS]
+    with written_beside(figures / "models") as folder:
+        for result in results:
+            save_figure(folder / f"confusion_{result.model}.png", draw_confusion(result))
+            save_figure(folder / f"roc_{result.model}.png", draw_roc([result]))
     save_figure(figures / "roc_all.png", draw_roc(results))
     save_figure(figures / "reliability_all.png", draw_reliability(results))
     save_figure(figures / "triage.png", draw_triage(results))
@@ -58,17 +73,17 @@ def main() -> None:
 
 def read_result(model: str) -> Result:
     """Collect what the earlier stages found out about a model."""
-    metrics = Path("metrics")
+    metrics, curves = Path("metrics"), Path("metrics/curves")
     predictions = pd.read_parquet(Path("data/predictions", f"{model}.parquet"))
     return Result(
         model=model,
         scores=json.loads((metrics / f"{model}.json").read_text(encoding="utf-8")),
         p_spiral=predictions.loc[predictions["split"] == "test", "p_spiral"].to_numpy(),
-        confusion=pd.read_csv(metrics / "confusion" / f"{model}.csv"),
-        roc=pd.read_json(metrics / "roc" / f"{model}.json"),
-        reliability=pd.read_json(metrics / "reliability" / f"{model}.json"),
-        triage=pd.read_json(metrics / "triage" / f"{model}.json"),
-        agreement=pd.read_json(metrics / "agreement" / f"{model}.json"),
+        confusion=pd.read_csv(curves / "confusion" / f"{model}.csv"),
+        roc=pd.read_json(curves / "roc" / f"{model}.json"),
+        reliability=pd.read_json(curves / "reliability" / f"{model}.json"),
+        triage=pd.read_json(curves / "triage" / f"{model}.json"),
+        agreement=pd.read_json(curves / "agreement" / f"{model}.json"),
         learning=pd.read_json(metrics / "learning" / f"{model}.json"),
     )
 

@@ -1,5 +1,6 @@
 """Predict the validation and test galaxies with one model."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -9,27 +10,29 @@ from galaxies.base.arrays import open_array
 from galaxies.base.outputs import write_table
 from galaxies.errors import GalaxiesError, run_stage
 from galaxies.learning.parts import fingerprint, galaxies_of
-from galaxies.models.predictor import Classifier, prediction_table
+from galaxies.models.predicting.predictor import Predictor, prediction_table
 
 
 def main() -> None:
     """Run the stage for the model and the inputs named on the command line."""
     if len(sys.argv) != 3:
-        raise GalaxiesError("say a model and its inputs: stages.predict cnn data/images.npy")
+        raise GalaxiesError("name a model and its inputs: stages.predict cnn data/images.npy")
     model, inputs = sys.argv[1:]
     split, packed = pd.read_parquet("data/split.parquet"), pd.read_parquet("data/images.parquet")
     held_out = galaxies_of(split, packed, "validation", "test")
-    classifier = Classifier(Path("models", model))
-    if classifier.description.learned_from != fingerprint(split):
+    predictor = Predictor(Path("models", model))
+    if predictor.description.learned_from != fingerprint(split):
         raise GalaxiesError(
             f"models/{model}: learned from other galaxies than data/split.parquet lets it; "
             f"run `dvc repro train_{model}`"
         )
-    prediction = classifier.predict_rows(open_array(Path(inputs)), held_out.rows)
+    prediction = predictor.predict_rows(
+        open_array(Path(inputs)), held_out.rows, workers=len(os.sched_getaffinity(0))
+    )
     write_table(
         Path("data/predictions", f"{model}.parquet"),
         prediction_table(held_out.galaxies, prediction),
-        title=classifier.description.title,
+        title=predictor.description.title,
     )
 
 

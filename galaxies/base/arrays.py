@@ -1,9 +1,9 @@
 """Arrays of images and probabilities, on disk and in memory."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,12 +16,17 @@ Floats = npt.NDArray[np.float64]
 Pixels = npt.NDArray[np.uint8]
 """An image (height, width, 3), red, green and blue; or several (N, height, width, 3)."""
 
+Decoding = Literal["scaled", "whole"]
+"""How the pixels of a JPEG are made: at the smallest of the file's own scales that still has all
+that is wanted, or at full scale."""
 
 Probabilities = npt.NDArray[np.float32]
 """(N,) probability of "spiral"."""
 
+Device = Literal["cpu", "gpu"]
+"""What computes."""
 
-_HEADER = 128
+_HEADER: Final = 128
 
 
 @contextmanager
@@ -34,7 +39,7 @@ def growing_array(
 
     Parameters
     ----------
-    path
+    path : Path
         The file to make, written beside and renamed into place.
     shape, dtype
         Of one item, without the first axis.
@@ -43,6 +48,16 @@ def growing_array(
     ------
     file
         Takes the items' bytes in C order.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp(), "squares.npy")
+    >>> with growing_array(path, (2,), np.dtype(np.int64)) as file:
+    ...     for number in range(3):
+    ...         _ = file.write(np.array([number, number**2]).tobytes())
+    >>> open_array(path).tolist()
+    [[0, 0], [1, 1], [2, 4]]
     """
     item = int(np.prod(shape)) * dtype.itemsize
     with written_beside(path) as beside, beside.open("wb") as file:
@@ -53,7 +68,7 @@ def growing_array(
         header = {"descr": dtype.str, "fortran_order": False, "shape": (items, *shape)}
         np.lib.format.write_array_header_1_0(file, header)
         if file.tell() != _HEADER:
-            raise AssertionError(f"numpy wrote a header of {file.tell()} bytes")
+            raise RuntimeError(f"numpy wrote a header of {file.tell()} bytes")
 
 
 def open_array(path: Path) -> npt.NDArray[Any]:
@@ -67,14 +82,25 @@ def shrink(images: Pixels, size: int) -> Pixels:
 
     Parameters
     ----------
-    images
-        uint8 (N, side, side, 3).
-    size
+    images : ndarray of shape (N, side, side, 3), uint8
+    size : int
         The side wanted; divides `side`.
 
     Returns
     -------
-    ndarray of uint8 (N, size, size, 3)
+    ndarray of shape (N, size, size, 3), uint8
+
+    Raises
+    ------
+    GalaxiesError
+        If `size` does not divide `side`.
+
+    Examples
+    --------
+    >>> images = np.zeros((1, 4, 4, 3), np.uint8)
+    >>> images[:, :2, :2] = 200
+    >>> shrink(images, 2)[0, :, :, 0].tolist()
+    [[200, 0], [0, 0]]
     """
     count, side = images.shape[:2]
     if side % size:
@@ -84,3 +110,33 @@ def shrink(images: Pixels, size: int) -> Pixels:
     # Rounded half up in whole numbers: the same on every machine.
     total = images.reshape(shape).sum(axis=(2, 4), dtype=np.uint32)
     return np.asarray((total + block * block // 2) // (block * block), dtype=np.uint8)
+
+
+def in_full_batches(
+    function: Callable[[Pixels], npt.NDArray[Any]], images: Pixels, batch: int
+) -> npt.NDArray[Any]:
+    """Apply a function to any number of images, always to `batch` of them at a time.
+
+    The last batch is filled up with black images, whose results are dropped: a network is then
+    compiled once, whatever the number of images.
+
+    Parameters
+    ----------
+    function : callable
+        Takes uint8 (batch, side, side, 3) and returns an array (batch, ...).
+    images : ndarray of shape (N, side, side, 3), uint8
+        At least one.
+    batch : int
+        How many at a time.
+
+    Returns
+    -------
+    ndarray (N, ...)
+    """
+    results = []
+    for start in range(0, len(images), batch):
+        some = images[start : start + batch]
+        filled = np.zeros((batch, *some.shape[1:]), np.uint8)
+        filled[: len(some)] = some
+        results.append(function(filled)[: len(some)])
+    return np.concatenate(results)

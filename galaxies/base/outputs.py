@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,7 +29,7 @@ def written_beside(path: Path) -> Iterator[Path]:
 
     Parameters
     ----------
-    path
+    path : Path
         The file or folder to make; one that is there is replaced as a whole.
 
     Yields
@@ -83,6 +84,16 @@ def _clear_abandoned(path: Path) -> None:
             shutil.rmtree(folder)
 
 
+def zip_member(name: str) -> zipfile.ZipInfo:
+    """Describe a member of an archive, so that the archive has the same bytes in every run.
+
+    The date is that on which the Galaxy Zoo challenge began.
+    """
+    member = zipfile.ZipInfo(name, (2013, 12, 20, 0, 0, 0))
+    member.external_attr = 0o644 << 16
+    return member
+
+
 def write_json(path: Path, content: Any) -> None:  # noqa: ANN401 - whatever JSON can hold
     """Write JSON, floats rounded to six decimals; NaN and infinity are refused."""
     text = json.dumps(_rounded(content), indent=2, allow_nan=False, ensure_ascii=False)
@@ -103,11 +114,11 @@ def write_table(path: Path, table: pd.DataFrame, title: str | None = None) -> No
 
     Parameters
     ----------
-    path
+    path : Path
         The file to make.
-    table
+    table : DataFrame
         The rows.
-    title
+    title : str, optional
         Kept in the file's metadata, for readers that show what the table is about.
     """
     arrow = pa.Table.from_pandas(table, preserve_index=False)

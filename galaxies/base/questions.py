@@ -198,7 +198,7 @@ def answers_behind() -> npt.NDArray[np.bool_]:
 
     Returns
     -------
-    ndarray of bool (37, 37)
+    ndarray of shape (37, 37), bool
         Row: an answer; column: one that lies behind it, itself included. A logarithm of shares
         within the questions, times the transpose, is the logarithm of Kaggle's columns.
     """
@@ -215,12 +215,12 @@ def shares_asked(columns: Shares) -> npt.NDArray[np.float64]:
 
     Parameters
     ----------
-    columns
+    columns : Shares
         Kaggle's columns (..., 37).
 
     Returns
     -------
-    ndarray of float64 (..., 11)
+    ndarray of shape (..., 11), float64
         1 for the questions asked of all.
     """
     asked = [
@@ -237,13 +237,13 @@ def down_the_tree(within: Shares) -> Shares:
 
     Parameters
     ----------
-    within
+    within : Shares
         (..., 37) shares among those who came to the question; each question's add up to 1. NaN
         where nobody came.
 
     Returns
     -------
-    ndarray of float64 (..., 37)
+    ndarray of shape (..., 37), float64
         0 where nobody came; NaN stays where a question asked of all was put to nobody, and in
         what follows from it.
     """
@@ -262,12 +262,12 @@ def within_questions(columns: Shares) -> Shares:
 
     Parameters
     ----------
-    columns
+    columns : Shares
         (..., 37).
 
     Returns
     -------
-    ndarray of float64 (..., 37)
+    ndarray of shape (..., 37), float64
         NaN where nobody came.
     """
     within = np.full(columns.shape, np.nan)
@@ -283,12 +283,12 @@ def tree_errors(columns: Shares) -> npt.NDArray[np.float64]:
 
     Parameters
     ----------
-    columns
+    columns : Shares
         (..., 37); NaN where a survey does not answer.
 
     Returns
     -------
-    ndarray of float64 (..., 11)
+    ndarray of shape (..., 11), float64
         Never negative; NaN where a column is missing.
     """
     sums = [columns[..., question.places].sum(axis=-1) for question in QUESTIONS]
@@ -300,7 +300,7 @@ def most_said(columns: Shares) -> tuple[str, ...]:
 
     Parameters
     ----------
-    columns
+    columns : Shares
         Kaggle's columns (37,) of one galaxy; NaN where a survey does not answer.
 
     Returns
@@ -331,12 +331,12 @@ def most_voted(votes: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
 
     Parameters
     ----------
-    votes
+    votes : ndarray of float32
         Vote fractions (N, 3): smooth, features or disk, star or artifact.
 
     Returns
     -------
-    ndarray of int64 (N,)
+    ndarray of shape (N,), int64
         Places in `VOTED`. A tie goes to the earlier column: smooth before features or disk
         before star or artifact.
     """
@@ -350,12 +350,12 @@ def spiral_fraction(
 
     Parameters
     ----------
-    p_smooth, p_features
+    p_smooth, p_features : ndarray of float32
         Vote fractions (N,), not both zero.
 
     Returns
     -------
-    ndarray of float64 (N,)
+    ndarray of shape (N,), float64
         What the probability of "spiral" is compared with.
     """
     features = p_features.astype(np.float64)

@@ -11,14 +11,15 @@ import pandas as pd
 import pyarrow as pa
 from PIL import Image
 
-from galaxies.base.arrays import Pixels
+from galaxies.base.arrays import Device, Pixels
 from galaxies.base.questions import CLASSES
 from galaxies.classifying.inputs.chunks import Item, stem
 from galaxies.classifying.inputs.files import read_file
 from galaxies.errors import GalaxiesError
-from galaxies.images.decode import UnreadableImageError, decode_image, reduce_image
+from galaxies.images.decode import UnreadableImageError, decode_reduced, reduce_image
+from galaxies.learning.bundle import Description
 from galaxies.learning.promises import choose_promise, decide
-from galaxies.models.predictor import Classifier
+from galaxies.models.predicting.predictor import Predictor
 
 COLUMNS: Final = pa.schema(
     {
@@ -39,70 +40,131 @@ BATCH: Final = 256
 """Images that go through the model together."""
 
 
-class GalaxyClassifier(Classifier):
-    """A bundle that classifies images of any kind.
+class Classifier:
+    """A trained bundle at work on images of any kind.
 
     Parameters
     ----------
-    folder
+    folder : Path
         A bundle.
-    views
-        Orientations to average instead of those that the bundle names: 1 or 8.
-    agreement
+    views : {1, 8}, optional
+        Views to average instead of those that the bundle names.
+    agreement : float
         How often the machine must agree with the volunteers where it decides alone.
+    device : {"cpu", "gpu"}
+        What computes.
+
+    Attributes
+    ----------
+    predictor : Predictor
+        What turns prepared images into probabilities.
+    threshold : float
+        The larger class's probability from which the machine decides alone.
 
     Raises
     ------
     GalaxiesError
-        If the folder is no bundle, or damaged, or its triage knows no such agreement.
+        If the folder is no bundle, or damaged, or makes no promise of such an agreement.
+
+    Examples
+    --------
+    >>> import galaxies
+    >>> classifier = galaxies.load("models/cnn")  # doctest: +SKIP
+    >>> classifier.classify(["587722952767439450.jpg"])["label"][0]  # doctest: +SKIP
+    'spiral'
     """
 
     def __init__(
-        self, folder: Path, views: Literal[1, 8] | None = None, agreement: float = 0.99
+        self,
+        folder: Path,
+        views: Literal[1, 8] | None = None,
+        agreement: float = 0.99,
+        device: Device = "cpu",
     ) -> None:
-        super().__init__(folder, views)
+        self.predictor = Predictor(folder, views, device)
         self.threshold = choose_promise(self.description.triage, agreement).threshold
+
+    @property
+    def description(self) -> Description:
+        """What stands in the bundle."""
+        return self.predictor.description
 
     def classify(self, images: Sequence[Any]) -> pd.DataFrame:
         """Classify images.
 
         Parameters
         ----------
-        images
-            Each a path, the bytes of a JPEG, PNG or FITS file, a Pillow image, or an array uint8
-            (height, width, 3), with a galaxy at the centre of each.
+        images : sequence
+            Each a path, the bytes of a JPEG, PNG or FITS file, a Pillow image, or an array of
+            shape (height, width, 3), uint8, with a galaxy at the centre of each.
 
         Returns
         -------
         DataFrame
             A row for each image, in their order: `galaxy_id` (a path's stem, else the place in
-            `images`), `p_spiral` float32 calibrated, `spread` float32 over the orientations,
+            `images`), `p_spiral` float32 calibrated, `spread` float32 over the views,
             `label`, `decision`, and `error`, which says why an image could not be read.
         """
         tables = [COLUMNS.empty_table()]
         for start in range(0, len(images), BATCH):
             batch = enumerate(images[start : start + BATCH], start)
             tables.append(self.classify_batch([_item(image, place) for place, image in batch]))
-        found: pd.DataFrame = pa.concat_tables(tables).to_pandas()
-        return found
+        table: pd.DataFrame = pa.concat_tables(tables).to_pandas()
+        return table
+
+    def prepare(self, image: bytes | Image.Image) -> Pixels:
+        """Make of a frame what the model takes.
+
+        Parameters
+        ----------
+        image : bytes or Image
+            A JPEG, PNG or FITS file, or a frame of any mode.
+
+        Returns
+        -------
+        ndarray of shape (size, size, 3), uint8
+
+        Raises
+        ------
+        UnreadableImageError
+            If the file is damaged, or of another kind.
+        """
+        size, crop = self.description.size, self.description.crop
+        if isinstance(image, Image.Image):
+            return reduce_image(image.convert("RGB"), size, crop)
+        if image.startswith(FITS_STARTS):
+            from galaxies.images.fits import decode_fits
+
+            return reduce_image(decode_fits(image), size, crop)
+        return decode_reduced(image, size, crop, self.description.decoding)
 
     def classify_batch(self, items: Iterable[Item]) -> pa.Table:
-        """Read and classify some images; the table's columns are `COLUMNS`."""
-        size, crop = self.description.size, self.description.crop
+        """Read and classify some images.
+
+        Parameters
+        ----------
+        items : iterable of Item
+            Few enough to go through the model together.
+
+        Returns
+        -------
+        Table
+            A row for each image, in their order; the columns are `COLUMNS`.
+        """
         ids: list[str] = []
         images: list[Pixels] = []
         errors: list[str | None] = []
         for item in items:
             ids.append(item.galaxy_id)
             try:
-                images.append(reduce_image(decode(item.load()), size, crop))
+                images.append(self.prepare(item.load()))
                 errors.append(None)
             except UnreadableImageError as error:
                 errors.append(str(error))
         read = np.array([error is None for error in errors], dtype=bool)
         p, spread = np.zeros((2, len(ids)), np.float32)
         if images:
-            prediction = self.predict_images(np.stack(images))
+            prediction = self.predictor.predict(np.stack(images))
             p[read], spread[read] = prediction.p_spiral, prediction.spread
         labels = np.where(p > 0.5, CLASSES[1], CLASSES[0])
         columns = {
@@ -114,17 +176,6 @@ class GalaxyClassifier(Classifier):
             "error": pa.array(errors, pa.string()),
         }
         return pa.table(columns, schema=COLUMNS)
-
-
-def decode(data: bytes | Image.Image) -> Image.Image:
-    """Decode a JPEG, PNG or FITS file to RGB; raises `UnreadableImageError`."""
-    if isinstance(data, Image.Image):
-        return data.convert("RGB")
-    if data.startswith(FITS_STARTS):
-        from galaxies.images.fits import decode_fits
-
-        return decode_fits(data)
-    return decode_image(data)
 
 
 def _texts(values: npt.NDArray[np.str_], read: npt.NDArray[np.bool_]) -> pa.Array:

@@ -1,41 +1,46 @@
 """Engines: what does the work of a long classification, here or on a cluster."""
 
-import contextlib
 import hashlib
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import pyarrow as pa
 
-from galaxies.classifying.classifier import BATCH, GalaxyClassifier
-from galaxies.classifying.inputs.chunks import Chunk, batched
+from galaxies.base.arrays import Device
+from galaxies.base.pool import batched, in_order
+from galaxies.classifying.classifier import BATCH, Classifier
+from galaxies.classifying.inputs.chunks import Chunk, Item
 from galaxies.classifying.shards import Shards
-from galaxies.learning.bundle import read_description
 
 
 @dataclass(frozen=True)
-class Model:
-    """A bundle and how it is to be used; can be sent to another machine that sees the folder."""
+class BundleUse:
+    """A bundle and how it is to be used; can be sent to another machine that sees the folder.
+
+    Parameters
+    ----------
+    folder : Path
+        The bundle.
+    views : {1, 8}, optional
+        Views to average instead of those that the bundle names.
+    agreement : float
+        How often the machine must agree with the volunteers where it decides alone.
+    device : {"cpu", "gpu"}
+        What computes.
+    """
 
     folder: Path
     views: Literal[1, 8] | None = None
     agreement: float = 0.99
-    bfloat16: bool = False
+    device: Device = "cpu"
 
-    def load(self) -> GalaxyClassifier:
-        """Load the bundle in this process.
-
-        Each of the job's threads runs the model for itself, so TensorFlow needs no further ones:
-        small batches side by side are faster than one that is cut up.
-        """
-        if read_description(self.folder).model != "tree":
-            one_thread_each(bfloat16=self.bfloat16)
-        return GalaxyClassifier(self.folder, self.views, self.agreement)
+    def load(self) -> Classifier:
+        """Load the bundle in this process."""
+        return Classifier(self.folder, self.views, self.agreement, self.device)
 
     def fingerprint(self) -> dict[str, Any]:
         """Say what makes its answers."""
@@ -46,47 +51,52 @@ class Model:
             "sha256": digest.hexdigest(),
             "views": self.views,
             "agreement": self.agreement,
-            "bfloat16": self.bfloat16,
+            "device": self.device,
         }
-
-
-def one_thread_each(*, bfloat16: bool) -> None:
-    """Tell TensorFlow, before it starts, to compute within the thread that asks it."""
-    import tensorflow as tf
-
-    if bfloat16:
-        tf.config.optimizer.set_experimental_options({"auto_mixed_precision_onednn_bfloat16": True})
-    # In a process that is not ours alone it may run already.
-    with contextlib.suppress(RuntimeError):
-        tf.config.threading.set_intra_op_parallelism_threads(1)
 
 
 Progress = Callable[[int], object]
 """Is told how many more galaxies are done."""
 
-
-Engine = Callable[[Model, Iterable[tuple[int, Chunk]], "Shards", Progress], None]
+Engine = Callable[[BundleUse, Iterable[tuple[int, Chunk]], Shards, Progress], None]
 """Classifies numbered chunks and writes their shards."""
 
 
 def local_engine(
-    model: Model,
+    use: BundleUse,
     chunks: Iterable[tuple[int, Chunk]],
     shards: Shards,
     progress: Progress,
     *,
     workers: int,
 ) -> None:
-    """Classify on this machine, in `workers` threads; see `Engine`."""
+    """Classify on this machine.
+
+    Parameters
+    ----------
+    use, chunks, shards, progress
+        As in `Engine`. Without any chunk, the bundle is not loaded.
+    workers : int
+        Threads.
+    """
     first = next(iterator := iter(chunks), None)
     if first is not None:
         chunks = chain([first], iterator)
-        for number, table in classify_chunks(model.load(), chunks, progress, workers=workers):
+        for number, table in classify_chunks(use.load(), chunks, progress, workers=workers):
             shards.write(number, table)
 
 
+class _Batch(NamedTuple):
+    """Some images of a chunk, which go through the model together."""
+
+    number: int
+    chunk: Chunk
+    last: bool
+    items: tuple[Item, ...]
+
+
 def classify_chunks(
-    classifier: GalaxyClassifier,
+    classifier: Classifier,
     chunks: Iterable[tuple[int, Chunk]],
     progress: Progress,
     *,
@@ -94,50 +104,50 @@ def classify_chunks(
 ) -> Iterator[tuple[int, pa.Table]]:
     """Classify chunks one after the other, without a pause between them.
 
-    Each thread reads, decodes and classifies a batch by itself; Pillow and TensorFlow work outside
-    Python's lock. Batches begin anew with every chunk, so that a chunk's table depends on nothing
-    but the chunk.
+    Each thread reads, decodes and classifies a batch by itself; Pillow and ONNX Runtime work
+    outside Python's lock. Batches begin anew with every chunk, so that a chunk's table depends on
+    nothing but the chunk.
 
     Parameters
     ----------
-    classifier
-        The model.
-    chunks
+    classifier : Classifier
+    chunks : iterable of (int, Chunk)
         Numbered.
-    progress
+    progress : callable
         Is told of every batch.
-    workers
+    workers : int
         Threads; two batches for each wait at most.
 
     Yields
     ------
-    tuple
-        A chunk's number and its table.
+    number : int
+        The chunk's.
+    table : Table
+        A row for each of its images.
     """
-    waiting: deque[tuple[int, Chunk, bool, Future[pa.Table]]] = deque()
-    parts: list[pa.Table] = []
 
-    def finished() -> Iterator[tuple[int, pa.Table]]:
-        number, chunk, last, future = waiting.popleft()
-        parts.append(future.result())
-        progress(len(parts[-1]))
-        if last:
-            table = pa.concat_tables(parts).combine_chunks()
-            parts.clear()
-            if carried := chunk.carried:
-                for name in carried.column_names:
-                    table = table.append_column(carried.field(name), carried[name])
-            yield number, table
+    def classify(batch: _Batch) -> tuple[int, Chunk, bool, pa.Table]:
+        return batch.number, batch.chunk, batch.last, classifier.classify_batch(batch.items)
 
-    pool = ThreadPoolExecutor(workers)
-    try:
-        for number, chunk in chunks:
-            for start, items in zip(count(0, BATCH), batched(chunk.items(), BATCH), strict=False):
-                future = pool.submit(classifier.classify_batch, items)
-                waiting.append((number, chunk, start + BATCH >= len(chunk), future))
-                if len(waiting) > 2 * workers:
-                    yield from finished()
-        while waiting:
-            yield from finished()
-    finally:
-        pool.shutdown(cancel_futures=True)
+    pieces: list[pa.Table] = []
+    with ThreadPoolExecutor(workers) as pool:
+        for number, chunk, last, piece in in_order(pool, classify, _batches(chunks), 2 * workers):
+            pieces.append(piece)
+            progress(len(piece))
+            if last:
+                yield number, _with_carried(pa.concat_tables(pieces).combine_chunks(), chunk)
+                pieces.clear()
+
+
+def _batches(chunks: Iterable[tuple[int, Chunk]]) -> Iterator[_Batch]:
+    for number, chunk in chunks:
+        for start, items in zip(count(0, BATCH), batched(chunk.items(), BATCH), strict=False):
+            yield _Batch(number, chunk, start + BATCH >= len(chunk), items)
+
+
+def _with_carried(table: pa.Table, chunk: Chunk) -> pa.Table:
+    """Put a catalogue's further columns beside the answers."""
+    if carried := chunk.carried:
+        for name in carried.column_names:
+            table = table.append_column(carried.field(name), carried[name])
+    return table

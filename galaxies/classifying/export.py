@@ -1,55 +1,52 @@
 """A bundle as one file for other programs: from pixels to the calibrated probability."""
 
 import json
-from collections.abc import Callable
+import pkgutil
 from pathlib import Path
 from typing import Any, Final, Literal
 
-import keras
-import numpy as np
-import tensorflow as tf
-
 from galaxies.base.outputs import written_beside
-from galaxies.errors import GalaxiesError
+from galaxies.errors import GalaxiesError, needs
 from galaxies.learning.bundle import Description, read_description
 from galaxies.learning.calibration import NEAREST, Calibration
-from galaxies.models.inception.backbone import load_trunk
-from galaxies.models.inception.classifier import Head
-from galaxies.models.networks import load_network
-from galaxies.models.tree import DecisionTree
+from galaxies.models.predicting.predictor import registered
+
+with needs("onnx"):
+    import keras
+    import tensorflow as tf
 
 OPSET: Final = 18
 """Of ONNX."""
-
-Score = Callable[[Any], Any]
-"""Raw probabilities (N,) of images uint8 (N, size, size, 3), both tensors."""
 
 
 class WholeModel(keras.Model):  # type: ignore[misc]
     """All that a bundle does to images that are cropped and reduced, as one graph.
 
     It maps `image` uint8 (N, size, size, 3) to `p_spiral`, calibrated, and `spread`, the standard
-    deviation of the raw probability over the orientations; both float32 (N,).
+    deviation of the raw probability over the views; both float32 (N,).
 
     Parameters
     ----------
     folder
         A bundle.
     views
-        Orientations to average instead of those that the bundle names.
+        Views to average instead of those that the bundle names.
     """
 
     def __init__(self, folder: Path, views: Literal[1, 8] | None = None) -> None:
         super().__init__(name="galaxies")
         self.description = read_description(folder)
         self._views = views or self.description.views
-        self._score = _score(folder, self.description)
+        graph = registered(self.description.model, folder).graph
+        if graph is None:
+            raise GalaxiesError(f"{folder}: a model {self.description.model!r} cannot be exported")
+        self._predict = pkgutil.resolve_name(graph)(folder, self.description.size)
 
     def call(self, image: Any) -> dict[str, Any]:  # noqa: ANN401 - a tensor
         """Classify images."""
         # One after the other along the first axis: a single copy of the network.
         turned = tf.concat([_orient(image, view) for view in range(self._views)], axis=0)
-        raw = tf.reshape(self._score(turned), (self._views, -1))
+        raw = tf.reshape(self._predict(turned), (self._views, -1))
         mean = tf.reduce_mean(raw, axis=0)
         spread = tf.sqrt(tf.reduce_mean(tf.square(raw - mean), axis=0))
         p = _calibrated(mean, self.description.calibration)
@@ -57,7 +54,7 @@ class WholeModel(keras.Model):  # type: ignore[misc]
 
 
 def _orient(image: Any, view: int) -> Any:  # noqa: ANN401
-    """Turn as `galaxies.learning.views.orient` does, by what every format has."""
+    """Turn as `galaxies.learning.views.view_of` does, by what every format has."""
     if view >= 4:
         image = tf.reverse(image, [2])
     match view % 4:
@@ -75,61 +72,6 @@ def _calibrated(raw: Any, calibration: Calibration) -> Any:  # noqa: ANN401
     return tf.sigmoid(calibration.slope * tf.math.log(p / (1 - p)) + calibration.intercept)
 
 
-def _score(folder: Path, description: Description) -> Score:
-    match description.model:
-        case "tree":
-            return _tree_score(DecisionTree.load(folder / "tree.npz"), description.size)
-        case "inception":
-            trunk = load_trunk(folder, description.size)
-            head = Head.load(folder / "head.npz")
-            return lambda images: _head_score(head, trunk(images, training=False))
-        case _:
-            network = load_network(folder)
-            return lambda images: network(images, training=False)[:, 0]
-
-
-def _head_score(head: Head, features: Any) -> Any:  # noqa: ANN401
-    """Repeat `Head.predict`, with the features rounded as the pipeline keeps them."""
-    kept = tf.cast(tf.cast(features, tf.float16), tf.float32)
-    mean, scale = head.mean.astype(np.float32), head.scale.astype(np.float32)
-    weights = head.weights.astype(np.float32)[:, None]
-    scores = ((kept - mean) / scale) @ weights + np.float32(head.intercept)
-    return tf.sigmoid(scores)[:, 0]
-
-
-def _tree_score(tree: DecisionTree, side: int) -> Score:
-    """Repeat `DecisionTree.predict`: a level of questions after the other."""
-    size = int(tree.size)
-    block = side // size
-    depth = _depth(tree)
-    threshold = tree.threshold.astype(np.float32)  # halfway between whole numbers
-
-    def score(images: Any) -> Any:  # noqa: ANN401
-        blocks = tf.reshape(tf.cast(images, tf.int32), (-1, size, block, size, block, 3))
-        total = tf.reduce_sum(blocks, axis=(2, 4))
-        mean = (total + block * block // 2) // (block * block)
-        flat = tf.cast(tf.reshape(mean, (-1, size * size * 3)), tf.float32)
-        node = tf.zeros_like(flat[:, 0], tf.int64)
-        for _ in range(depth):
-            value = tf.gather(flat, tf.gather(tree.feature.clip(0), node), batch_dims=1)
-            left = value <= tf.gather(threshold, node)
-            below = tf.where(left, tf.gather(tree.left, node), tf.gather(tree.right, node))
-            node = tf.where(below >= 0, below, node)
-        return tf.gather(tree.p_spiral, node)
-
-    return score
-
-
-def _depth(tree: DecisionTree) -> int:
-    levels = [0] * len(tree.left)
-    # A child always comes after its parent.
-    for node, children in enumerate(zip(tree.left, tree.right, strict=True)):
-        for child in children:
-            if child >= 0:
-                levels[child] = levels[node] + 1
-    return max(levels)
-
-
 def export_bundle(
     folder: Path, output: Path, kind: Literal["onnx", "tflite"], views: Literal[1, 8] | None = None
 ) -> None:
@@ -144,7 +86,7 @@ def export_bundle(
     kind
         The format.
     views
-        Orientations to average instead of those that the bundle names.
+        Views to average instead of those that the bundle names.
 
     Raises
     ------

@@ -3,16 +3,16 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 from tqdm import tqdm
 
 from galaxies import __version__
 from galaxies.classifying.classifier import COLUMNS
-from galaxies.classifying.engines import Engine, Model
-from galaxies.classifying.inputs.chunks import Chunk, Source
-from galaxies.classifying.inputs.opening import open_sources
+from galaxies.classifying.engines import BundleUse, Engine
+from galaxies.classifying.inputs.chunks import Chunk, Input
+from galaxies.classifying.inputs.opening import open_inputs
 from galaxies.classifying.shards import Shards
 from galaxies.classifying.table_files import TABLE_SUFFIXES, write_stream
 from galaxies.errors import GalaxiesError
@@ -21,14 +21,13 @@ from galaxies.learning.bundle import read_description
 SHARD: Final = 4096
 """Galaxies in a shard; a shard of another size would be another job."""
 
-
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 
 
 def run_job(
     inputs: Sequence[str],
     output: Path,
-    model: Model,
+    use: BundleUse,
     engine: Engine,
     *,
     shards: str | None = None,
@@ -38,19 +37,19 @@ def run_job(
 
     Parameters
     ----------
-    inputs
-        As in `galaxies.classifying.inputs.opening.open_sources`.
-    output
+    inputs : sequence of str
+        Paths, globs and addresses, as in `galaxies.classifying.inputs.opening.open_inputs`.
+    output : Path
         The table to make: .parquet, .csv or .fits.
-    model
+    use : BundleUse
         The bundle.
-    engine
+    engine : callable
         `galaxies.classifying.engines.local_engine` or `galaxies.classifying.ray_engine.ray_engine`.
-    shards
-        Folder for the parts of the table, which all machines must see; beside the output unless
+    shards : str, optional
+        Folder for the pieces of the table, which all machines must see; beside the output unless
         given. It is removed when the table is whole.
-    overwrite
-        Replace an output, and discard parts of another job.
+    overwrite : bool
+        Replace an output, and discard shards of another job.
 
     Returns
     -------
@@ -60,40 +59,92 @@ def run_job(
     Raises
     ------
     GalaxiesError
-        If an input, the bundle or the output cannot be used, or the parts are of another job.
+        If an input, the bundle or the output cannot be used, or the shards are of another job.
+
+    Examples
+    --------
+    >>> from functools import partial
+    >>> from galaxies.classifying.engines import local_engine
+    >>> use = BundleUse(Path("models/cnn"))
+    >>> engine = partial(local_engine, workers=2)
+    >>> run_job(["survey.zip"], Path("classes.parquet"), use, engine)  # doctest: +SKIP
+    Counter({'elliptical': 31, 'spiral': 22, 'ask volunteers': 7, 'unreadable': 0})
     """
     if not output.name.lower().endswith(TABLE_SUFFIXES):
         raise GalaxiesError(f"{output}: unknown suffix; written are {', '.join(TABLE_SUFFIXES)}")
-    read_description(model.folder)
-    parts = Shards(shards or f"{output.absolute()}.shards")
+    read_description(use.folder)
+    made = Shards(shards or f"{output.absolute()}.shards")
+    if not overwrite:
+        _keep_existing(output, made)
+    opened = open_inputs(inputs)
+    schema = _schema(opened)
+    made.begin(_what_is_done(opened, output, use), overwrite=overwrite)
+    count = _make_missing(opened, use, engine, made)
+    found = _write_table(output, schema, made, count)
+    made.remove()
+    return found
+
+
+def _keep_existing(output: Path, shards: Shards) -> None:
     # Killed after the table was whole, before the shards were gone, the same command succeeds.
-    ours = parts.begun().get("output") == str(output.absolute())
-    if output.exists() and not overwrite and not ours:
+    ours = shards.begun().get("output") == str(output.absolute())
+    if output.exists() and not ours:
         raise GalaxiesError(f"{output}: exists; --overwrite replaces it")
-    sources = open_sources(inputs)
-    carried = next((source.carried for source in sources if source.carried), pa.schema([]))
+
+
+def _schema(inputs: Sequence[Input]) -> pa.Schema:
+    """Columns of the table: the answers, then what catalogues carry."""
+    carried = next((one.carried for one in inputs if one.carried), pa.schema([]))
     taken = set(carried.names) & set(COLUMNS.names)
     if taken:
         raise GalaxiesError(
-            f"{sources[0].name}: column {min(taken)!r} would be written twice; rename it"
+            f"{inputs[0].name}: column {min(taken)!r} would be written twice; rename it"
         )
-    job = {
+    return pa.schema([*COLUMNS, *carried])
+
+
+def _what_is_done(inputs: Sequence[Input], output: Path, use: BundleUse) -> dict[str, Any]:
+    """Say what a run must have in common with an earlier one to continue it."""
+    return {
         "format": _FORMAT,
         "version": __version__,
-        "model": model.fingerprint(),
-        "input": [source.fingerprint() for source in sources],
+        "bundle": use.fingerprint(),
+        "input": [one.fingerprint() for one in inputs],
         "shard": SHARD,
         "output": str(output.absolute()),
     }
-    parts.begin(job, overwrite=overwrite)
-    number_of_shards = _run(sources, model, engine, parts)
-    schema = pa.schema([*COLUMNS, *carried])
+
+
+def _make_missing(inputs: Sequence[Input], use: BundleUse, engine: Engine, shards: Shards) -> int:
+    """Make the shards that are missing; returns how many there are."""
+    done = shards.numbers()
+    counts = [one.count for one in inputs]
+    total = None if None in counts else sum(count or 0 for count in counts)
+    chunks = 0
+
+    def missing() -> Iterator[tuple[int, Chunk]]:
+        nonlocal chunks
+        for chunk in (chunk for one in inputs for chunk in one.chunks(SHARD)):
+            number, chunks = chunks, chunks + 1
+            if number not in done:
+                yield number, chunk
+
+    first = sum(map(shards.rows, done))
+    with tqdm(
+        total=total, initial=first, desc="classify", unit=" galaxies", unit_scale=True
+    ) as bar:
+        engine(use, missing(), shards, bar.update)
+    return chunks
+
+
+def _write_table(output: Path, schema: pa.Schema, shards: Shards, count: int) -> Counter[str]:
+    """Put the table together from its shards; returns how often each decision stands in it."""
     found: Counter[str] = Counter()
 
     def tables() -> Iterator[pa.Table]:
         found.clear()  # FITS reads twice
-        for number in range(number_of_shards):
-            table = parts.read(number)
+        for number in range(count):
+            table = shards.read(number)
             found.update(table["decision"].drop_null().to_pylist())
             found["unreadable"] += len(table) - table["error"].null_count
             for field in schema:
@@ -103,27 +154,4 @@ def run_job(
             yield table.select(schema.names)
 
     write_stream(output, schema, tables)
-    parts.remove()
     return found
-
-
-def _run(sources: Sequence[Source], model: Model, engine: Engine, shards: Shards) -> int:
-    """Make the shards that are missing; returns how many there are."""
-    done = shards.numbers()
-    counts = [source.count for source in sources]
-    total = None if None in counts else sum(count or 0 for count in counts)
-    chunks = 0
-
-    def missing() -> Iterator[tuple[int, Chunk]]:
-        nonlocal chunks
-        for chunk in (chunk for source in sources for chunk in source.chunks(SHARD)):
-            number, chunks = chunks, chunks + 1
-            if number not in done:
-                yield number, chunk
-
-    first = sum(map(shards.rows, done))
-    with tqdm(
-        total=total, initial=first, desc="classify", unit=" galaxies", unit_scale=True
-    ) as bar:
-        engine(model, missing(), shards, bar.update)
-    return chunks

@@ -5,16 +5,19 @@ import os
 import pickle
 import re
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from galaxies.classifying.engines import Model, Progress, classify_chunks
-from galaxies.classifying.inputs.chunks import Chunk, batched
+from galaxies.base.arrays import Device
+from galaxies.base.pool import batched
+from galaxies.classifying.engines import BundleUse, Progress, classify_chunks
+from galaxies.classifying.inputs.chunks import Chunk
 from galaxies.classifying.shards import Shards
-from galaxies.errors import GalaxiesError
+from galaxies.errors import GalaxiesError, needs
 
 _CORES: Final = 4
 """Of one actor at most; the threads of more would wait for Python's lock."""
@@ -39,8 +42,8 @@ class _Actors(NamedTuple):
 class _ChunkClassifier:
     """Holds the model in one actor, and makes a shard of each chunk."""
 
-    def __init__(self, model: Model, shards: Shards, cores: int) -> None:
-        self._classifier = model.load()
+    def __init__(self, use: BundleUse, shards: Shards, cores: int) -> None:
+        self._classifier = use.load()
         self._shards = shards
         self._cores = cores
 
@@ -60,7 +63,7 @@ class _ChunkClassifier:
 
 
 def ray_engine(
-    model: Model,
+    use: BundleUse,
     chunks: Iterable[tuple[int, Chunk]],
     shards: Shards,
     progress: Progress,
@@ -69,70 +72,76 @@ def ray_engine(
 ) -> None:
     """Classify on a Ray cluster; see `galaxies.classifying.engines.Engine`.
 
-    Each actor has a few cores, and a GPU where there are some, loads the model once and writes its
+    Each actor has a few cores, or a GPU and cores beside it, loads the model once and writes its
     shards itself. Every machine must see the bundle, the inputs and the folder of the shards. A
     worker that dies is replaced and its chunk made again.
 
     Parameters
     ----------
-    model, chunks, shards, progress
+    use, chunks, shards, progress
         As in `Engine`.
-    address
-        Of a running cluster; `None` starts one on this machine.
+    address : str, optional
+        Of a running cluster; one is started on this machine unless given.
 
     Raises
     ------
     GalaxiesError
         If Ray is not installed, or there is no cluster at the address.
     """
-    try:
+    with needs("ray"):
         import ray
-    except ImportError as error:
-        raise GalaxiesError("Ray is not installed; pip install 'galaxies[ray]'") from error
+
+    with _connected(address):
+        try:
+            for window in batched(chunks, _WINDOW):
+                _classify_window(use, window, shards, progress)
+        except ray.exceptions.RayError as error:
+            cause: BaseException | None = error
+            while cause and not isinstance(cause, GalaxiesError):
+                cause = cause.__cause__
+            raise GalaxiesError(str(cause or error).strip().splitlines()[-1]) from error
+
+
+@contextmanager
+def _connected(address: str | None) -> Iterator[None]:
+    """Connect to a cluster, or start one here, unless this process is connected already."""
+    import ray
 
     # It would otherwise report to its makers, and bury our own messages.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     logging.getLogger("ray").setLevel(logging.ERROR)
     logging.getLogger("ray.data").setLevel(logging.ERROR)
-    ours = not ray.is_initialized()
-    if ours:
-        try:
-            if address and re.fullmatch(r"[^:/]+:[0-9]+", address):
-                host, _, port = address.partition(":")
-                # Ray would try for minutes.
-                socket.create_connection((host, int(port)), timeout=_PATIENCE).close()
-            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-        except (OSError, ValueError, RuntimeError) as error:
-            said = str(error).splitlines()[0]
-            raise GalaxiesError(
-                f"no Ray cluster at {address or 'this machine'} ({said})"
-            ) from error
+    if ray.is_initialized():
+        yield
+        return
     try:
-        for window in batched(chunks, _WINDOW):
-            _classify_window(model, window, shards, progress)
-    except ray.exceptions.RayError as error:
-        cause: BaseException | None = error
-        while cause and not isinstance(cause, GalaxiesError):
-            cause = cause.__cause__
-        raise GalaxiesError(str(cause or error).strip().splitlines()[-1]) from error
+        if address and re.fullmatch(r"[^:/]+:[0-9]+", address):
+            host, _, port = address.partition(":")
+            # Ray would try for minutes.
+            socket.create_connection((host, int(port)), timeout=_PATIENCE).close()
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise GalaxiesError(f"no Ray cluster at {address or 'this machine'} ({reason})") from error
+    try:
+        yield
     finally:
-        if ours:
-            ray.shutdown()
+        ray.shutdown()
 
 
 def _classify_window(
-    model: Model, chunks: tuple[tuple[int, Chunk], ...], shards: Shards, progress: Progress
+    use: BundleUse, chunks: tuple[tuple[int, Chunk], ...], shards: Shards, progress: Progress
 ) -> None:
     import ray.data
 
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False  # there is one already
-    actors = _actors()
+    actors = _share_out(use.device)
     rows = [{"number": number, "chunk": pickle.dumps(chunk)} for number, chunk in chunks]
     done = ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
         _ChunkClassifier,
-        fn_constructor_args=(model, shards, actors.cores),
+        fn_constructor_args=(use, shards, actors.cores),
         compute=ray.data.ActorPoolStrategy(size=min(actors.number, len(rows))),
         batch_size=1,
         num_cpus=actors.cores,
@@ -142,8 +151,8 @@ def _classify_window(
         progress(int(batch["galaxies"].sum()))
 
 
-def _actors() -> _Actors:
-    """Share out the cluster."""
+def _share_out(device: Device) -> _Actors:
+    """Give each actor its share of the cluster: a few cores, or a GPU and cores beside it."""
     import ray
 
     nodes = ray.nodes()  # type: ignore[no-untyped-call]
@@ -151,9 +160,12 @@ def _actors() -> _Actors:
     machines = [one for one in machines if one.get("CPU", 0) >= 1]
     if not machines:
         raise GalaxiesError("no machine of the Ray cluster has a core to give")
-    gpus = int(sum(one.get("GPU", 0) for one in machines))
-    if gpus:
-        per_gpu = (int(one["CPU"] // one["GPU"]) for one in machines if one.get("GPU", 0) >= 1)
-        return _Actors(gpus, max(1, min(_CORES, *per_gpu)), 1)
+    if device == "gpu":
+        machines = [one for one in machines if one.get("GPU", 0) >= 1]
+        if not machines:
+            raise GalaxiesError("no machine of the Ray cluster has a GPU; leave out --device gpu")
+        gpus = sum(int(one["GPU"]) for one in machines)
+        cores = min(int(one["CPU"] // one["GPU"]) for one in machines)
+        return _Actors(gpus, max(1, min(_CORES, cores)), 1)
     cores = min(_CORES, *(int(one["CPU"]) for one in machines))
     return _Actors(sum(int(one["CPU"]) // cores for one in machines), cores, 0)

@@ -15,20 +15,21 @@ from fsspec.core import url_to_fs
 from galaxies.errors import GalaxiesError
 
 _JOB: Final = "job.json"
-
-
 _SHARD_NAME: Final = re.compile(r"[0-9]{8}\.parquet")
-
-
 _OURS: Final = re.compile(r"[0-9]{8}\.parquet|job\.json|\.([0-9]{8}\.parquet|job\.json)\.[0-9]+")
-
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Shards:
-    """A folder with a Parquet file for each chunk that is done; on disk or in a bucket."""
+    """A folder with a Parquet file for each chunk that is done.
+
+    Parameters
+    ----------
+    folder : str
+        On disk, or an address in a bucket that fsspec knows.
+    """
 
     folder: str
 
@@ -48,9 +49,9 @@ class Shards:
             if local:
                 Path(partial).replace(f"{inside}/{name}")
         except OSError as error:
-            said = error.strerror or str(error)
+            reason = error.strerror or str(error)
             raise GalaxiesError(
-                f"{self.folder}/{name}: {said}; what is done is kept, the same command continues"
+                f"{self.folder}/{name}: {reason}; what is done is kept, the same command continues"
             ) from error
 
     def numbers(self) -> set[int]:

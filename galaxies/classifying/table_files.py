@@ -1,4 +1,4 @@
-"""A table of any length, written part by part."""
+"""A table of any length, written piece by piece."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 from galaxies.base.outputs import written_beside
 from galaxies.errors import GalaxiesError
 
-Parts = Callable[[], Iterator[pa.Table]]
-"""Gives the table's parts anew at each call."""
+Pieces = Callable[[], Iterator[pa.Table]]
+"""Gives the table's pieces anew at each call."""
 
 _ROW_GROUP: Final = 131_072
 
@@ -23,37 +23,42 @@ _ROW_GROUP: Final = 131_072
 _NULLABLE: Final = {pa.int64(): pd.Int64Dtype(), pa.int32(): pd.Int32Dtype()}
 
 
-def write_stream(path: Path, schema: pa.Schema, parts: Parts) -> None:
+def write_stream(path: Path, schema: pa.Schema, pieces: Pieces) -> None:
     """Write a table as Parquet, CSV or FITS, by the suffix, without holding it in memory.
 
     Parameters
     ----------
-    path
+    path : Path
         The file to make, whole or not at all.
-    schema
+    schema : Schema
         Of the whole table.
-    parts
-        At least one.
+    pieces : callable
+        Gives at least one; FITS asks twice.
 
     Raises
     ------
     GalaxiesError
-        If the suffix is another, or FITS cannot hold a column, or the disk is full.
+        If the disk is full.
+
+    Examples
+    --------
+    >>> table = pa.table({"galaxy_id": ["100008"], "p_spiral": [0.93]})
+    >>> write_stream(Path("t.csv"), table.schema, lambda: iter([table]))  # doctest: +SKIP
     """
     write = _WRITERS[path.suffix.lower()]
     try:
         with written_beside(path) as beside:
-            write(beside, schema, parts)
+            write(beside, schema, pieces)
     except OSError as error:
-        said = error.strerror or str(error)
-        raise GalaxiesError(f"{path}: {said}; the same command tries again") from error
+        reason = error.strerror or str(error)
+        raise GalaxiesError(f"{path}: {reason}; the same command tries again") from error
 
 
-def _write_parquet(path: Path, schema: pa.Schema, parts: Parts) -> None:
+def _write_parquet(path: Path, schema: pa.Schema, pieces: Pieces) -> None:
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         waiting: list[pa.Table] = []
-        for part in parts():
-            waiting.append(part)
+        for piece in pieces():
+            waiting.append(piece)
             # Many small row groups would make a reader slow.
             if sum(map(len, waiting)) >= _ROW_GROUP:
                 writer.write_table(pa.concat_tables(waiting))
@@ -62,32 +67,32 @@ def _write_parquet(path: Path, schema: pa.Schema, parts: Parts) -> None:
             writer.write_table(pa.concat_tables(waiting))
 
 
-def _write_csv(path: Path, schema: pa.Schema, parts: Parts) -> None:
+def _write_csv(path: Path, schema: pa.Schema, pieces: Pieces) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
-        for number, part in enumerate(parts()):
-            frame = part.to_pandas(types_mapper=_NULLABLE.get)
+        for number, piece in enumerate(pieces()):
+            frame = piece.to_pandas(types_mapper=_NULLABLE.get)
             frame.to_csv(file, index=False, header=number == 0, lineterminator="\n")
 
 
-def _write_fits(path: Path, schema: pa.Schema, parts: Parts) -> None:
+def _write_fits(path: Path, schema: pa.Schema, pieces: Pieces) -> None:
     """Two passes: a FITS header says how many rows there are, and how wide each text is."""
     from astropy.io import fits
 
     rows = 0
     kinds: dict[str, str] = {}
-    for part in parts():
-        rows += len(part)
+    for piece in pieces():
+        rows += len(piece)
         for name in schema.names:
-            kinds[name] = _wider(_fits_kind(part[name]), kinds.get(name))
+            kinds[name] = _wider(_fits_kind(piece[name]), kinds.get(name))
     dtype = np.dtype(list(kinds.items()))
     header = fits.BinTableHDU(np.zeros(0, dtype), name="GALAXIES").header
     header["NAXIS2"] = rows
     fits.PrimaryHDU().writeto(path)
     with closing(fits.StreamingHDU(str(path), header)) as stream:
-        for part in parts():
-            data = np.zeros(len(part), dtype)
+        for piece in pieces():
+            data = np.zeros(len(piece), dtype)
             for name in schema.names:
-                data[name] = _fits_values(part[name], dtype[name])
+                data[name] = _fits_values(piece[name], dtype[name])
             stream.write(data.view(np.uint8))
 
 
@@ -109,7 +114,7 @@ def _wider(kind: str, earlier: str | None) -> str:
         return kind
     if kind[0] == earlier[0] == "S":
         return max(kind, earlier, key=lambda one: int(one[1:]))
-    # Whole numbers with gaps in one part, yes and no in another.
+    # Whole numbers with gaps in one piece, yes and no in another.
     return next((one for one in (kind, earlier) if one[0] == "S"), ">f8")
 
 

@@ -4,26 +4,29 @@ import lzma
 import struct
 import zipfile
 import zlib
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import Final, NamedTuple
 
 from PIL import Image
 from tqdm import tqdm
 
-from galaxies.base.arrays import Pixels
+from galaxies.base.arrays import Decoding, Pixels
+from galaxies.base.pool import batched, in_order
 from galaxies.dataset.layout import LARGEST_ID, WHOLE_ID
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import (
     LARGEST_IMAGE,
     UnreadableImageError,
     decode_image,
-    reduce_image,
+    decode_reduced,
 )
 
 IMAGE_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png"})
+
+_BATCH: Final = 32
+"""Images that a thread reads at a time."""
 
 
 class Member(NamedTuple):
@@ -38,7 +41,7 @@ def list_images(path: Path) -> list[Member]:
 
     Parameters
     ----------
-    path
+    path : Path
         The archive. Folders in it do not matter; a member's stem is its GalaxyID.
 
     Returns
@@ -51,35 +54,44 @@ def list_images(path: Path) -> list[Member]:
     GalaxiesError
         If the archive is empty, cut off or not a zip, or if a member climbs out of its folder,
         is no image by its suffix, has no GalaxyID, is encrypted or repeats a GalaxyID.
+
+    Examples
+    --------
+    >>> list_images(Path("data/simulated/images_training_rev1.zip"))[0]  # doctest: +SKIP
+    Member(galaxy_id=100161, name='images_training_rev1/100161.jpg')
     """
     members: dict[int, Member] = {}
     with open_archive(path) as archive:
         for info in archive.infolist():
-            name = PurePosixPath(info.filename.replace("\\", "/"))
-            if name.is_absolute() or ".." in name.parts or ":" in str(name).split("/")[0]:
-                raise GalaxiesError(f"{path}: member {info.filename!r} points outside the archive")
-            if info.is_dir() or "__MACOSX" in name.parts or name.name == ".DS_Store":
-                continue
-            if name.suffix.lower() not in IMAGE_SUFFIXES:
-                raise GalaxiesError(
-                    f"{path}: member {info.filename!r} is not an image; "
-                    "remove it (.jpg, .jpeg and .png are read)"
-                )
-            if info.flag_bits & 0x1:
-                raise GalaxiesError(f"{path}: member {info.filename!r} is encrypted")
-            if not WHOLE_ID.fullmatch(name.stem) or int(name.stem) > LARGEST_ID:
-                raise GalaxiesError(
-                    f"{path}: member {info.filename!r} is not named by a GalaxyID, as 100008.jpg is"
-                )
-            member = Member(int(name.stem), info.filename)
-            first = members.setdefault(member.galaxy_id, member)
-            if first is not member:
+            member = _as_member(path, info)
+            if member and (first := members.setdefault(member.galaxy_id, member)) is not member:
                 raise GalaxiesError(
                     f"{path}: GalaxyID {member.galaxy_id} twice: {first.name!r} and {member.name!r}"
                 )
     if not members:
         raise GalaxiesError(f"{path}: holds no image")
     return [members[galaxy_id] for galaxy_id in sorted(members)]
+
+
+def _as_member(path: Path, info: zipfile.ZipInfo) -> Member | None:
+    """Check what the archive's directory says of a member; `None` for what macOS leaves there."""
+    name = PurePosixPath(info.filename.replace("\\", "/"))
+    if name.is_absolute() or ".." in name.parts or ":" in str(name).split("/")[0]:
+        raise GalaxiesError(f"{path}: member {info.filename!r} points outside the archive")
+    if info.is_dir() or "__MACOSX" in name.parts or name.name == ".DS_Store":
+        return None
+    if name.suffix.lower() not in IMAGE_SUFFIXES:
+        raise GalaxiesError(
+            f"{path}: member {info.filename!r} is not an image; "
+            "remove it (.jpg, .jpeg and .png are read)"
+        )
+    if info.flag_bits & 0x1:
+        raise GalaxiesError(f"{path}: member {info.filename!r} is encrypted")
+    if not WHOLE_ID.fullmatch(name.stem) or int(name.stem) > LARGEST_ID:
+        raise GalaxiesError(
+            f"{path}: member {info.filename!r} is not named by a GalaxyID, as 100008.jpg is"
+        )
+    return Member(int(name.stem), info.filename)
 
 
 def open_archive(path: Path) -> zipfile.ZipFile:
@@ -91,21 +103,20 @@ def open_archive(path: Path) -> zipfile.ZipFile:
         raise GalaxiesError(f"{path}: {what}; copy or download it again") from error
 
 
-_CHUNK: Final = 32
-
-
-def read_image(archive: zipfile.ZipFile, name: str) -> Image.Image:
-    """Decode a member of an archive.
+def read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    """Read an image file out of an archive.
 
     Raises
     ------
     UnreadableImageError
-        As `decode_image` does, and if the member is damaged or too large.
+        If it is damaged, encrypted or too large.
     """
+    if info.file_size > LARGEST_IMAGE:
+        raise UnreadableImageError("is too large")
+    if info.flag_bits & 0x1:
+        raise UnreadableImageError("is encrypted")
     try:
-        if archive.getinfo(name).file_size > LARGEST_IMAGE:
-            raise UnreadableImageError("is too large")
-        return decode_image(archive.read(name))
+        return archive.read(info)
     # What zipfile and the decompressors raise on damaged archives.
     except (
         zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, ValueError,
@@ -114,11 +125,23 @@ def read_image(archive: zipfile.ZipFile, name: str) -> Image.Image:
         raise UnreadableImageError(f"is damaged in the archive ({error})") from error
 
 
+def read_image(archive: zipfile.ZipFile, name: str) -> Image.Image:
+    """Decode an image of an archive, the whole frame.
+
+    Raises
+    ------
+    UnreadableImageError
+        As `read_member` and `decode_image` do.
+    """
+    return decode_image(read_member(archive, archive.getinfo(name)))
+
+
 def read_images(
     path: Path,
     members: Sequence[Member],
     size: int,
     crop: float,
+    decoding: Decoding,
     *,
     workers: int,
     doing: str,
@@ -127,52 +150,49 @@ def read_images(
 
     Parameters
     ----------
-    path
+    path : Path
         The zip archive.
-    members
+    members : sequence of Member
         Which images, in the order wanted.
-    size, crop
-        As in `reduce_image`.
-    workers
+    size : int
+    crop : float
+    decoding : {"scaled", "whole"}
+        As in `decode_reduced`.
+    workers : int
         Threads.
-    doing
+    doing : str
         What the progress bar says.
 
     Yields
     ------
-    tuple
-        The member, and its pixels (size, size, 3) or why it could not be read. At most a few
-        hundred images are held at a time.
+    member : Member
+    pixels : ndarray of shape (size, size, 3), uint8, or UnreadableImageError
+        The error says why the image could not be read. At most a few hundred images are held at
+        a time.
     """
 
     def read(archive: zipfile.ZipFile, member: Member) -> Pixels | UnreadableImageError:
         try:
-            return reduce_image(read_image(archive, member.name), size, crop)
+            return decode_reduced(
+                read_member(archive, archive.getinfo(member.name)), size, crop, decoding
+            )
         except UnreadableImageError as error:
             return error
 
-    def read_chunk(chunk: tuple[Member, ...]) -> list[Pixels | UnreadableImageError]:
-        return [read(archive, member) for member in chunk]
-
-    waiting: deque[tuple[tuple[Member, ...], Future[list[Pixels | UnreadableImageError]]]] = deque()
     with (
         open_archive(path) as archive,
         ThreadPoolExecutor(workers) as pool,
         tqdm(total=len(members), desc=doing, unit=" galaxies", unit_scale=True) as bar,
     ):
 
-        def finished() -> Iterator[tuple[Member, Pixels | UnreadableImageError]]:
-            chunk, future = waiting.popleft()
-            yield from zip(chunk, future.result(), strict=True)
-            bar.update(len(chunk))
+        def read_batch(
+            batch: tuple[Member, ...],
+        ) -> list[tuple[Member, Pixels | UnreadableImageError]]:
+            return [(member, read(archive, member)) for member in batch]
 
-        for start in range(0, len(members), _CHUNK):
-            chunk = tuple(members[start : start + _CHUNK])
-            waiting.append((chunk, pool.submit(read_chunk, chunk)))
-            if len(waiting) > 2 * workers:
-                yield from finished()
-        while waiting:
-            yield from finished()
+        for batch in in_order(pool, read_batch, batched(members, _BATCH), 2 * workers):
+            yield from batch
+            bar.update(len(batch))
 
 
 class UnreadableImages:

@@ -1,7 +1,7 @@
 """A survey: a folder with images and votes in the layout of Kaggle's Galaxy Zoo challenge."""
 
 import re
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 from galaxies.errors import GalaxiesError
@@ -22,14 +22,19 @@ WHOLE_ID: Final = re.compile("[0-9]{1,19}")
 LARGEST_ID: Final = 2**63 - 1
 
 
+def image_name(galaxy_id: int, suffix: str = ".jpg") -> str:
+    """Name an image in a survey's archive, as Kaggle does: `images_training_rev1/100008.jpg`."""
+    return f"{PurePosixPath(IMAGES).stem}/{galaxy_id}{suffix}"
+
+
 def survey_file(folder: Path, name: str) -> Path:
     """Find a file of the survey.
 
     Parameters
     ----------
-    folder
+    folder : Path
         Such as `data/gz1`.
-    name
+    name : str
         `IMAGES` or `VOTES`.
 
     Raises

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from galaxies.base.arrays import growing_array
+from galaxies.base.arrays import Decoding, growing_array
 from galaxies.dataset.archive import UnreadableImages, list_images, read_images
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import UnreadableImageError
@@ -23,27 +23,48 @@ class Packed(NamedTuple):
 
 
 def pack_images(
-    archive: Path, images: Path, *, size: int, crop: float, max_unreadable: float, workers: int
+    archive: Path,
+    images: Path,
+    *,
+    size: int,
+    crop: float,
+    decoding: Decoding,
+    max_unreadable: float,
+    workers: int,
 ) -> Packed:
     """Decode, crop and reduce every image of an archive into one array.
 
     Parameters
     ----------
-    archive
+    archive : Path
         The survey's zip.
-    images
-        The `.npy` file to make: uint8 (N, size, size, 3).
-    size, crop
-        As in `galaxies.images.decode.reduce_image`.
-    max_unreadable
+    images : Path
+        The `.npy` file to make, shape (N, size, size, 3), uint8.
+    size : int
+    crop : float
+    decoding : {"scaled", "whole"}
+        As in `galaxies.images.decode.decode_reduced`.
+    max_unreadable : float
         Share of the images that may be unreadable.
-    workers
-        Decoding threads.
+    workers : int
+        Decoding threads; the file does not depend on it.
 
     Raises
     ------
     GalaxiesError
         If the archive is unusable, or more images are unreadable than tolerated.
+
+    Examples
+    --------
+    >>> packed = pack_images(
+    ...     Path("data/kaggle/images_training_rev1.zip"),
+    ...     Path("images.npy"),
+    ...     size=64,
+    ...     crop=0.5,
+    ...     decoding="scaled",
+    ...     max_unreadable=0.001,
+    ...     workers=4,
+    ... )  # doctest: +SKIP
     """
     members = list_images(archive)
     unreadable = UnreadableImages(archive, len(members), max_unreadable)
@@ -51,7 +72,7 @@ def pack_images(
     hashes: list[str] = []
     with growing_array(images, (size, size, 3), np.dtype(np.uint8)) as file:
         for member, pixels in read_images(
-            archive, members, size, crop, workers=workers, doing="pack"
+            archive, members, size, crop, decoding, workers=workers, doing="pack"
         ):
             if isinstance(pixels, UnreadableImageError):
                 unreadable.add(member, pixels)

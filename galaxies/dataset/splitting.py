@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from galaxies.base.questions import CLASSES, VOTED, most_voted
-from galaxies.errors import GalaxiesError
+from galaxies.errors import GalaxiesError, needs
 from galaxies.settings import SplitSettings
 
 PARTS: Final = ("train", "validation", "test")
@@ -33,11 +33,11 @@ def split_galaxies(votes: pd.DataFrame, images: pd.DataFrame, settings: SplitSet
 
     Parameters
     ----------
-    votes
+    votes : DataFrame
         As `galaxies.dataset.votes.read_votes` returns it.
-    images
+    images : DataFrame
         `galaxy_id` and `sha1` of every packed image.
-    settings
+    settings : SplitSettings
         Shares, caps and the seed.
 
     Raises
@@ -45,23 +45,40 @@ def split_galaxies(votes: pd.DataFrame, images: pd.DataFrame, settings: SplitSet
     GalaxiesError
         If votes and images have no galaxy in common, or a part would lack a class.
     """
-    # Those who only read a split need not wait for the import.
-    from sklearn.utils import resample
+    counts: dict[str, int] = {}
+    table = _classified(votes, images, settings, counts)
+    in_test = _draw(table, settings.test_share, settings.seed)
+    train = _side("train", table[~in_test], settings.max_train, settings.seed, counts)
+    test = _side("test", table[in_test], settings.max_test, settings.seed, counts)
+    train.loc[_draw(train, settings.validation_share, settings.seed), "split"] = "validation"
+    table = pd.concat([train, test]).sort_values("galaxy_id", ignore_index=True)
+    table["label"] = pd.Categorical(
+        np.array(CLASSES)[table["class"].to_numpy()], categories=list(CLASSES)
+    )
+    table["split"] = pd.Categorical(table["split"], categories=list(PARTS))
+    _count_parts(table, counts)
+    columns = ["galaxy_id", "split", "label", "p_smooth", "p_features", "p_artifact"]
+    return Split(table[columns], counts)
 
-    table = votes.merge(images[["galaxy_id", "sha1"]], on="galaxy_id", validate="one_to_one")
+
+def _classified(
+    votes: pd.DataFrame, images: pd.DataFrame, settings: SplitSettings, counts: dict[str, int]
+) -> pd.DataFrame:
+    """Put votes and images together, and find the `class` of the galaxies that are agreed on."""
+    table: pd.DataFrame = votes.merge(
+        images[["galaxy_id", "sha1"]], on="galaxy_id", validate="one_to_one"
+    )
     if table.empty:
         raise GalaxiesError(
             f"votes and images have no GalaxyID in common: the votes start with "
             f"{votes['galaxy_id'].iloc[0]}, the images with {images['galaxy_id'].iloc[0]}"
         )
-    counts = {
-        "votes_without_image": len(votes) - len(table),
-        "images_without_votes": len(images) - len(table),
-        "identical_images": int(table.duplicated("sha1").sum()),
-    }
     fractions = table[["p_smooth", "p_features", "p_artifact"]].to_numpy()
     table["class"] = most_voted(fractions)
     disputed = fractions.max(axis=1) < settings.min_agreement
+    counts["votes_without_image"] = len(votes) - len(table)
+    counts["images_without_votes"] = len(images) - len(table)
+    counts["identical_images"] = int(table.duplicated("sha1").sum())
     counts["below_min_agreement"] = int(disputed.sum())
     table = table[~disputed].reset_index(drop=True)
     seen = np.bincount(table["class"], minlength=len(VOTED))
@@ -72,46 +89,46 @@ def split_galaxies(votes: pd.DataFrame, images: pd.DataFrame, settings: SplitSet
                 "one to train, one to validate and one to test"
                 + (", or a lower split.min_agreement" if disputed.any() else "")
             )
+    return table
 
-    in_test = _draw(table, settings.test_share, settings.seed)
-    sides = []
-    for side, chosen, cap in (
-        ("train", ~in_test, settings.max_train),
-        ("test", in_test, settings.max_test),
-    ):
-        counts[f"{side}_artifacts_dropped"] = int((chosen & (table["class"] == 2)).sum())
-        galaxies = table[chosen & (table["class"] < len(CLASSES))]
-        counts[f"{side}_beyond_cap"] = max(0, len(galaxies) - cap)
-        if len(galaxies) > cap:
-            galaxies = resample(
-                galaxies,
-                replace=False,
-                n_samples=cap,
-                random_state=settings.seed,
-                stratify=galaxies["class"],
-            )
-        sides.append(galaxies.sort_values("galaxy_id").assign(split=side))
-    train, test = sides
-    train.loc[_draw(train, settings.validation_share, settings.seed), "split"] = "validation"
 
-    table = pd.concat([train, test]).sort_values("galaxy_id", ignore_index=True)
-    table["label"] = pd.Categorical(
-        np.array(CLASSES)[table["class"].to_numpy()], categories=list(CLASSES)
-    )
-    table["split"] = pd.Categorical(table["split"], categories=list(PARTS))
+def _side(
+    side: str, table: pd.DataFrame, cap: int, seed: int, counts: dict[str, int]
+) -> pd.DataFrame:
+    """Drop a side's artifacts, and cut it to its cap; in order of `galaxy_id`."""
+    # Those who only read a split need not wait for the import.
+    with needs("pipeline"):
+        from sklearn.utils import resample
+
+    galaxies = table[table["class"] < len(CLASSES)]
+    counts[f"{side}_artifacts_dropped"] = len(table) - len(galaxies)
+    counts[f"{side}_beyond_cap"] = max(0, len(galaxies) - cap)
+    if len(galaxies) > cap:
+        drawn: pd.DataFrame = resample(
+            galaxies,
+            replace=False,
+            n_samples=cap,
+            random_state=seed,
+            stratify=galaxies["class"],
+        )
+        galaxies = drawn
+    return galaxies.sort_values("galaxy_id").assign(split=side)
+
+
+def _count_parts(table: pd.DataFrame, counts: dict[str, int]) -> None:
+    """Count the galaxies of each class in each part; none may be without."""
     for part in PARTS:
         for name in CLASSES:
             found = int(((table["split"] == part) & (table["label"] == name)).sum())
             if not found:
                 raise GalaxiesError(f"no {name} galaxy is left in the {part} part; raise its share")
             counts[f"{part}_{name}"] = found
-    columns = ["galaxy_id", "split", "label", "p_smooth", "p_features", "p_artifact"]
-    return Split(table[columns], counts)
 
 
 def _draw(table: pd.DataFrame, share: float, seed: int) -> npt.NDArray[np.bool_]:
     """Mark a stratified share of the galaxies, identical images together."""
-    from sklearn.model_selection import train_test_split
+    with needs("pipeline"):
+        from sklearn.model_selection import train_test_split
 
     groups = table.drop_duplicates("sha1")
     # A class of one galaxy cannot be stratified; it is drawn along with the largest class.

@@ -17,7 +17,7 @@ def read_votes(path: Path) -> pd.DataFrame:
 
     Parameters
     ----------
-    path
+    path : Path
         A CSV file with the columns `GalaxyID` and `VOTE_COLUMNS`; others are ignored.
 
     Returns
@@ -48,7 +48,7 @@ def read_answers(path: Path) -> pd.DataFrame:
 
     Parameters
     ----------
-    path
+    path : Path
         A CSV file with the column `GalaxyID` and any of
         `galaxies.base.questions.COLUMNS`; other columns are ignored.
 

@@ -14,7 +14,7 @@ from matplotlib.ticker import PercentFormatter
 from galaxies.base.questions import CLASSES
 from galaxies.figures.style import GREY, STYLE, WIDTH
 from galaxies.figures.table import with_interval
-from galaxies.models.registry import LINES, Line
+from galaxies.models.registry import MODELS, Registered
 
 _RING: dict[str, Any] = {
     "marker": "o",
@@ -30,7 +30,7 @@ class Result(NamedTuple):
     """How one model did."""
 
     model: str
-    """A key of `LINES`."""
+    """A key of `galaxies.models.registry.MODELS`."""
     scores: Mapping[str, Any]
     """As `galaxies.judging.scores.score` returns them, and `model`, what figures call it."""
     p_spiral: npt.NDArray[np.float32]
@@ -54,9 +54,9 @@ class Result(NamedTuple):
         return str(self.scores["model"])
 
     @property
-    def line(self) -> Line:
+    def line(self) -> Registered:
         """How the model is drawn."""
-        return LINES[self.model]
+        return MODELS[self.model]
 
 
 @STYLE
@@ -159,8 +159,8 @@ def draw_triage(results: Sequence[Result]) -> Figure:
     figure = Figure(figsize=(WIDTH, 3.4 + 0.15 * len(results)), layout="constrained")
     axes = figure.add_subplot()
     lowest = min(one.triage["agreement"].iloc[-1] for one in results)
-    wished = results[0].scores["triage"]
-    for agreement in wished:
+    targets = results[0].scores["triage"]
+    for agreement in targets:
         axes.axhline(float(agreement.rstrip("%")) / 100, color=GREY, lw=0.6)
     for result in results:
         curve, line = result.triage, result.line
@@ -187,7 +187,7 @@ def draw_triage(results: Sequence[Result]) -> Figure:
         axis.set_major_formatter(PercentFormatter(1, decimals=0))
     figure.legend(
         loc="outside lower center",
-        title=f"wished agreement: {', '.join(wished)}\nmarks: thresholds found in validation",
+        title=f"target agreement: {', '.join(targets)}\nmarks: thresholds found in validation",
         title_fontsize=8,
         handlelength=2.6,
     )
@@ -223,25 +223,16 @@ def draw_agreement(results: Sequence[Result]) -> Figure:
 @STYLE
 def draw_learning(results: Sequence[Result]) -> Figure:
     """Draw how the networks learned, and how the other models' candidates did."""
+    networks = [one for one in results if "epoch" in one.learning]
+    others = [one for one in results if "epoch" not in one.learning]
     figure = Figure(figsize=(WIDTH, 4.6), layout="constrained")
-    panels = figure.subplots(3, 2)
-    by_model = {result.model: result for result in results}
-    for column, model in enumerate(("mlp", "cnn")):
-        _draw_epochs(panels[0, column], panels[1, column], by_model[model])
-    for column, (model, key, label) in enumerate(
-        (("tree", "leaves", "leaves"), ("inception", "regularisation", "L2 penalty"))
-    ):
-        axes, result = panels[2, column], by_model[model]
-        candidates = result.learning.sort_values([key, "loss"])
-        best = candidates.nsmallest(1, "loss")
-        line = result.line
-        # Trees of two settings do not follow one curve.
-        dashes = "none" if model == "tree" else line.dashes
-        axes.plot(
-            candidates[key], candidates["loss"], color=line.color, ls=dashes, marker=line.marker
-        )
-        _ring(axes, best[key], best["loss"])
-        axes.set(xscale="log", xlabel=label, title=result.title)
+    panels = figure.subplots(3, max(len(networks), len(others)))
+    for axes in panels.flat:
+        axes.set_visible(False)
+    for result, (loss, accuracy) in zip(networks, panels[:2].T, strict=False):
+        _draw_epochs(loss, accuracy, result)
+    for result, axes in zip(others, panels[2], strict=False):
+        _draw_candidates(axes, result)
     for axes in panels[:, 0]:
         axes.set_ylabel("loss")
     panels[1, 0].set_ylabel("accuracy")
@@ -259,6 +250,8 @@ def draw_learning(results: Sequence[Result]) -> Figure:
 
 def _draw_epochs(above: Axes, below: Axes, result: Result) -> None:
     line = result.line
+    above.set_visible(True)
+    below.set_visible(True)
     for axes, score in ((above, "loss"), (below, "accuracy")):
         for part, look in (
             ("train", {"lw": 0.9, "ls": "-", "alpha": 0.45}),
@@ -272,6 +265,21 @@ def _draw_epochs(above: Axes, below: Axes, result: Result) -> None:
         _ring(axes, best["epoch"], best[f"validation_{score}"])
     above.set_title(result.title)
     below.set_xlabel("epoch")
+
+
+def _draw_candidates(axes: Axes, result: Result) -> None:
+    """Draw the loss against the last of the settings that the candidates differ in."""
+    line = result.line
+    settings = [name for name in map(str, result.learning) if name not in ("accuracy", "loss")]
+    key = settings[-1]
+    candidates = result.learning.sort_values([key, "loss"])
+    # Candidates of several settings do not follow one curve.
+    dashes = line.dashes if len(settings) == 1 else "none"
+    axes.set_visible(True)
+    axes.plot(candidates[key], candidates["loss"], color=line.color, ls=dashes, marker=line.marker)
+    best = candidates.nsmallest(1, "loss")
+    _ring(axes, best[key], best["loss"])
+    axes.set(xscale="log", xlabel=key, title=result.title)
 
 
 def _ring(axes: Axes, x: "pd.Series[float]", y: "pd.Series[float]") -> None:

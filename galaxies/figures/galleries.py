@@ -65,9 +65,9 @@ def choose_samples(split: pd.DataFrame, count: int) -> dict[str, pd.DataFrame]:
 
     Parameters
     ----------
-    split
+    split : DataFrame
         As `galaxies.dataset.splitting.split_galaxies` makes it.
-    count
+    count : int
         Galaxies of each class; fewer where there are fewer.
 
     Returns
@@ -92,11 +92,11 @@ def choose_mistakes(
 
     Parameters
     ----------
-    split
+    split : DataFrame
         As `galaxies.dataset.splitting.split_galaxies` makes it.
-    predictions
+    predictions : DataFrame
         One model's, with `galaxy_id` and `p_spiral`.
-    count
+    count : int
         Galaxies of each class; fewer where there are fewer mistakes.
 
     Returns
@@ -123,14 +123,14 @@ def choose_galaxy(
 
     Parameters
     ----------
-    wanted
+    wanted : int, optional
         The setting `explain.<label>`: any galaxy with an image, or `None` for the test galaxy of
         this class that the network is surest of; of equals the one with the smallest ID.
-    label
+    label : str
         One of `CLASSES`.
-    split, predictions
+    split, predictions : DataFrame
         As in `choose_mistakes`.
-    images
+    images : DataFrame
         `galaxy_id` of every packed image.
 
     Raises
@@ -162,7 +162,7 @@ def choose_answers(answers: pd.DataFrame) -> dict[str, int]:
 
     Parameters
     ----------
-    answers
+    answers : DataFrame
         As `galaxies.dataset.votes.read_answers` makes it, of galaxies that have an image.
 
     Returns
@@ -190,13 +190,12 @@ def portraits(galaxies: pd.DataFrame, packed: pd.DataFrame, images: Pixels) -> l
 
     Parameters
     ----------
-    galaxies
+    galaxies : DataFrame
         `galaxy_id`, the three vote fractions (NaN where unknown), `p_spiral` if a model is
         meant to speak, and Kaggle's 37 columns if all answers matter.
-    packed
+    packed : DataFrame
         `galaxy_id` and `row` of every packed image.
-    images
-        uint8 (M, side, side, 3).
+    images : ndarray of shape (M, side, side, 3), uint8
     """
     rows = packed.set_index("galaxy_id")["row"]
     return [
@@ -227,7 +226,7 @@ def draw_answers(galaxies: Mapping[str, Portrait]) -> Figure:
 
     Parameters
     ----------
-    galaxies
+    galaxies : mapping
         By Kaggle's column, as `choose_answers` chooses them, each with its `answers`. Below stands
         how many of those who were asked the question gave the answer.
     """
@@ -270,14 +269,14 @@ def draw_mistakes(galaxies: Mapping[str, Sequence[Portrait]], title: str) -> Fig
 
     Parameters
     ----------
-    galaxies
+    galaxies : mapping
         As `choose_mistakes` chooses them.
-    title
+    title : str
         What figures call the model.
     """
-    said = dict(zip(CLASSES, CLASSES[::-1], strict=True))
+    other = dict(zip(CLASSES, CLASSES[::-1], strict=True))
     return _gallery(
-        {f"voted {label}, {title} says {said[label]}": shown for label, shown in galaxies.items()}
+        {f"voted {label}, {title} says {other[label]}": shown for label, shown in galaxies.items()}
     )
 
 
@@ -323,7 +322,7 @@ def draw_picture(
     side: float,
     **options: Any,  # noqa: ANN401
 ) -> None:
-    """Draw an image into a square with its upper left corner at `x` and `y`, in inches."""
+    """Draw pixels (height, width) or (height, width, 3) on a canvas; x, y and side in inches."""
     axes.imshow(pixels, extent=(x, x + side, y + side, y), aspect="auto", **options)
 
 
@@ -358,11 +357,11 @@ def draw_portrait(axes: Axes, galaxy: Portrait, x: float, y: float, side: float)
     if galaxy.answers is not None:
         lines[1:1] = wrap(answers_that_matter(galaxy.answers), 24, max_lines=2, placeholder=" …")
     if galaxy.p_spiral is not None:
-        lines.append(f"$p$(spiral) {_said(galaxy.p_spiral)}")
+        lines.append(f"$p$(spiral) {_rounded(galaxy.p_spiral)}")
     for number, line in enumerate(lines, 1):
         axes.text(x + side / 2, below + 0.04 + 0.12 * number, line, size=SMALL, ha="center")
 
 
-def _said(p: float) -> str:
+def _rounded(p: float) -> str:
     """Give a probability three decimals, and never the look of certainty."""
     return "< 0.001" if p < 0.0005 else "> 0.999" if p >= 0.9995 else f"= {p:.3f}"

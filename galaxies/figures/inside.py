@@ -19,11 +19,11 @@ def draw_layer(name: str, kind: str, values: npt.NDArray[np.float32], title: str
 
     Parameters
     ----------
-    name, kind
+    name, kind : str
         Of the layer.
-    values
-        (height, width, channels). A channel that says the same everywhere is hatched.
-    title
+    values : ndarray of shape (height, width, channels), float32
+        . A channel that says the same everywhere is hatched.
+    title : str
         What figures call the network.
     """
     height, width, channels = values.shape
@@ -40,11 +40,11 @@ def draw_layer(name: str, kind: str, values: npt.NDArray[np.float32], title: str
     side = (WIDTH - (columns + 1) * gap) / columns
     row = side + 0.14
     figure, axes = canvas(top + row * ceil(channels / columns) + foot)
-    said = f", {silent.sum()} silent" if silent.any() else ""
+    silence = f", {silent.sum()} silent" if silent.any() else ""
     axes.text(
         WIDTH / 2,
         0.15,
-        f"{title}, {name} ({kind}): {height} × {width} × {channels}{said}",  # noqa: RUF001
+        f"{title}, {name} ({kind}): {height} × {width} × {channels}{silence}",  # noqa: RUF001
         ha="center",
     )
     for channel in range(channels):
@@ -69,11 +69,11 @@ def draw_filters(name: str, weights: npt.NDArray[np.float32], title: str) -> Fig
 
     Parameters
     ----------
-    name
+    name : str
         Of the layer.
-    weights
-        (height, width, 3, filters), the third axis red, green and blue.
-    title
+    weights : ndarray of shape (height, width, 3, filters), float32
+        The third axis red, green and blue.
+    title : str
         What figures call the network.
     """
     height, width, inputs, filters = weights.shape
@@ -108,11 +108,11 @@ def draw_attention(
 
     Parameters
     ----------
-    galaxies
+    galaxies : mapping
         For each class a galaxy and the map (height, width) from 0 to 1.
-    layer
+    layer : str
         Where the maps were made.
-    title
+    title : str
         What figures call the network.
     """
     side, gap, top, row = 1.45, 0.1, 0.43, 2.05

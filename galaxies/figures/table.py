@@ -17,7 +17,7 @@ def score_table(results: Sequence[Mapping[str, Any]]) -> str:
 
     Parameters
     ----------
-    results
+    results : sequence of Mapping[str, Any]
         What `metrics/<model>.json` holds, of one model or more.
 
     Returns

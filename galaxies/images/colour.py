@@ -6,19 +6,13 @@ from galaxies.base.arrays import Floats, Pixels
 
 BANDS = ("g", "r", "i")
 
-
 # Weights of the bands in the blue, green and red channel, and the asinh stretch; chosen so that the
 # sky noise and the surface brightness of galaxies land on the pixel values of Sloan's own colour
 # images.
 CHANNEL_WEIGHT = {"g": 1.33, "r": 0.93, "i": 0.80}
 
-
 SLOPE = 510.0  # grey levels per nanomaggy per pixel where light is faint
-
-
 ASINH_SCALE = 40.5  # grey levels per factor e where it is bright
-
-
 BLACK = 2.6  # grey levels below which the screen is black
 
 
@@ -27,12 +21,17 @@ def colour_image(bands: Floats) -> Pixels:
 
     Parameters
     ----------
-    bands : ndarray, shape (3, n, n), float64
+    bands : ndarray of shape (3, n, n), float64
         Light per survey pixel in nanomaggies, bands g, r, i.
 
     Returns
     -------
-    ndarray, shape (n, n, 3), uint8
+    ndarray of shape (n, n, 3), uint8
+
+    Examples
+    --------
+    >>> colour_image(np.full((3, 2, 2), 0.05))[0, 0].tolist()
+    [17, 20, 29]
     """
     weights = np.array([CHANNEL_WEIGHT[name] for name in reversed(BANDS)])
     channels = np.moveaxis(bands[::-1], 0, -1) * weights

@@ -32,13 +32,13 @@ def decode_fits(data: bytes) -> Image.Image:
 
     The asinh stretch of Lupton et al. (2004, PASP 116, 133) with the weights of the Sloan images
     (`galaxies.images.colour.colour_image`). One band gives a grey frame, two or more a colour one
-    of the bluest, a middle and the reddest. Where `BUNIT` says nanomaggies, light is taken as it is;
-    otherwise the median is taken for the sky, and the brightness where the brightest 0.5% begin
-    for 2 nanomaggies per pixel.
+    of the bluest, a middle and the reddest. Where `BUNIT` says nanomaggies, light is taken as it
+    is; otherwise the median is taken for the sky, and the brightness where the brightest 0.5%
+    begin for 2 nanomaggies per pixel.
 
     Parameters
     ----------
-    data
+    data : bytes
         The file's bytes: a plane (height, width), a cube (bands, height, width), or an extension
         for each band; bands in order of `FILTER`, `BAND` or `EXTNAME` where those are among
         u, g, r, i, z, y, else from blue to red as they stand. Pixels that are no number become sky.
@@ -52,6 +52,13 @@ def decode_fits(data: bytes) -> Image.Image:
     ------
     UnreadableImageError
         If the file is damaged, or no image is in it.
+
+    Examples
+    --------
+    >>> file = io.BytesIO()
+    >>> fits.PrimaryHDU(np.ones((3, 40, 60))).writeto(file)
+    >>> decode_fits(file.getvalue()).size
+    (60, 40)
     """
     try:
         if data.startswith(_GZIP):

@@ -47,7 +47,7 @@ def logit_network(network: keras.Model) -> keras.Model:
 
     Parameters
     ----------
-    network
+    network : keras.Model
         Maps uint8 images (N, side, side, 3) to probabilities of label 1 (N, 1), by a sigmoid in
         its last layer.
 
@@ -92,10 +92,9 @@ def layer_activations(network: keras.Model, image: Pixels) -> list[Activation]:
 
     Parameters
     ----------
-    network
+    network : keras.Model
         Maps uint8 images (N, side, side, 3) to probabilities (N, 1).
-    image
-        uint8 (side, side, 3).
+    image : ndarray of shape (side, side, 3), uint8
     """
     copy = logit_network(network)
     found = spatial_layers(copy)
@@ -112,7 +111,7 @@ def first_filters(network: keras.Model) -> Filters:
 
     Parameters
     ----------
-    network
+    network : keras.Model
         Has a `Conv2D`.
     """
     first = next(layer for layer in network.layers if isinstance(layer, layers.Conv2D))
@@ -128,17 +127,16 @@ def grad_cam(network: keras.Model, image: Pixels, label: int) -> Map:
 
     Parameters
     ----------
-    network
+    network : keras.Model
         Maps uint8 images (N, side, side, 3) to probabilities of label 1 (N, 1), by a sigmoid in
         its last layer.
-    image
-        uint8 (side, side, 3).
-    label
+    image : ndarray of shape (side, side, 3), uint8
+    label : int
         Place in `CLASSES`.
 
     Returns
     -------
-    ndarray of float32 (height, width)
+    ndarray of shape (height, width), float32
         One value for each position of that layer, from 0 to 1, the largest; 0 everywhere if
         nothing speaks for the class.
     """

@@ -17,9 +17,9 @@ def judge_promises(
 
     Parameters
     ----------
-    table
+    table : DataFrame
         `label` and `p_spiral` of the test galaxies.
-    promises
+    promises : tuple of Promise
         Made on validation galaxies.
 
     Returns
@@ -33,8 +33,8 @@ def judge_promises(
     p = table["p_spiral"].to_numpy()
     worth: dict[str, dict[str, float | int | bool]] = {}
     for promise in promises:
-        said = decide(p, promise.threshold)
-        decided = said != UNDECIDED
+        decisions = decide(p, promise.threshold)
+        decided = decisions != UNDECIDED
         found: dict[str, float | int | bool] = {
             "decided": float(decided.mean()),
             "galaxies_left": int((~decided).sum()),
@@ -42,7 +42,7 @@ def judge_promises(
         if promise.threshold is not None:
             found["threshold"] = promise.threshold
         if decided.any():
-            found["agreement"] = float((said == labels)[decided].mean())
+            found["agreement"] = float((decisions == labels)[decided].mean())
             found["kept"] = found["agreement"] >= promise.agreement
         worth[f"{100 * promise.agreement:g}%"] = found
     return worth
@@ -53,7 +53,7 @@ def coverage(table: pd.DataFrame) -> pd.DataFrame:
 
     Parameters
     ----------
-    table
+    table : DataFrame
         `label` and `p_spiral` of the test galaxies.
 
     Returns

@@ -8,12 +8,10 @@ import pandas as pd
 
 from galaxies.base.questions import CLASSES, spiral_fraction
 from galaxies.errors import GalaxiesError
+from galaxies.learning.parts import Labels
 from galaxies.settings import EvaluateSettings
 
 _CURVE_POINTS = 200
-
-Labels = npt.NDArray[np.int64]
-"""(N,) places in `CLASSES`."""
 
 
 def judged(split: pd.DataFrame, predictions: pd.DataFrame, model: str) -> pd.DataFrame:
@@ -21,11 +19,11 @@ def judged(split: pd.DataFrame, predictions: pd.DataFrame, model: str) -> pd.Dat
 
     Parameters
     ----------
-    split
+    split : DataFrame
         As `galaxies.dataset.splitting.split_galaxies` makes it.
-    predictions
+    predictions : DataFrame
         One model's, with `galaxy_id`, `split`, `p_spiral` and `vote_fraction`.
-    model
+    model : str
         What errors call it.
 
     Returns
@@ -69,9 +67,9 @@ def score(table: pd.DataFrame, settings: EvaluateSettings) -> dict[str, float | 
 
     Parameters
     ----------
-    table
+    table : DataFrame
         `label`, `p_spiral`, `vote_fraction` and the votes of the test galaxies.
-    settings
+    settings : EvaluateSettings
         Bins and bootstrap.
 
     Returns
@@ -85,14 +83,14 @@ def score(table: pd.DataFrame, settings: EvaluateSettings) -> dict[str, float | 
     from sklearn import metrics
 
     labels, p = _labels_and_p(table)
-    said = (p > 0.5).astype(np.int64)
+    predicted = (p > 0.5).astype(np.int64)
     intervals = bootstrap(labels, p, settings)
     scores: dict[str, float | int] = {
         "galaxies": len(labels),
-        "accuracy": float(metrics.accuracy_score(labels, said)),
+        "accuracy": float(metrics.accuracy_score(labels, predicted)),
         "accuracy_low": intervals.accuracy[0],
         "accuracy_high": intervals.accuracy[1],
-        "balanced_accuracy": float(metrics.balanced_accuracy_score(labels, said)),
+        "balanced_accuracy": float(metrics.balanced_accuracy_score(labels, predicted)),
         "roc_auc": float(metrics.roc_auc_score(labels, p)),
         "roc_auc_low": intervals.roc_auc[0],
         "roc_auc_high": intervals.roc_auc[1],
@@ -101,7 +99,7 @@ def score(table: pd.DataFrame, settings: EvaluateSettings) -> dict[str, float | 
         "ece": calibration_error(table, settings.reliability_bins),
     }
     by_class = metrics.precision_recall_fscore_support(
-        labels, said, labels=[0, 1], zero_division=0.0
+        labels, predicted, labels=[0, 1], zero_division=0.0
     )
     for name, values in zip(("precision", "recall", "f1"), by_class[:3], strict=True):
         for place, value in zip(CLASSES, values, strict=True):
@@ -121,9 +119,9 @@ def vote_noise(votes: npt.NDArray[np.float64], volunteers: int) -> float:
 
     Parameters
     ----------
-    votes
-        (N,) vote fractions.
-    volunteers
+    votes : ndarray of shape (N,), float64
+        Vote fractions.
+    volunteers : int
         How many are behind each.
 
     Returns
@@ -140,7 +138,7 @@ def accuracy_by_agreement(table: pd.DataFrame) -> pd.DataFrame:
 
     Parameters
     ----------
-    table
+    table : DataFrame
         `label`, `p_spiral` and the votes of the test galaxies.
 
     Returns
@@ -172,7 +170,7 @@ def bootstrap(labels: Labels, p: npt.NDArray[np.float64], settings: EvaluateSett
     ----------
     labels, p
         (N,) classes, both of which occur, and probabilities of "spiral".
-    settings
+    settings : EvaluateSettings
         Number of resamples and seed.
     """
     from sklearn import metrics
@@ -198,9 +196,9 @@ def reliability(table: pd.DataFrame, bins: int) -> pd.DataFrame:
 
     Parameters
     ----------
-    table
+    table : DataFrame
         `label` and `p_spiral` of the test galaxies.
-    bins
+    bins : int
         How many; fewer where there are fewer galaxies.
 
     Returns

@@ -8,13 +8,14 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from galaxies.base.arrays import Decoding
 from galaxies.base.outputs import write_json, written_beside
 from galaxies.base.questions import CLASSES
 from galaxies.errors import GalaxiesError
 from galaxies.learning.calibration import Calibration
 from galaxies.learning.promises import Promise
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 """Raised whenever a bundle that is written today could not be read by yesterday's loader."""
 
 
@@ -26,7 +27,8 @@ PRETRAINED: Final = Path(__file__).parents[1] / "pretrained"
 _DESCRIPTION: Final = "bundle.json"
 
 
-_PACKAGES: Final = ("galaxies", "keras", "numpy", "scikit-learn", "tensorflow")
+# Not our own: a new version must not change the bytes of a bundle.
+_PACKAGES: Final = ("keras", "numpy", "scikit-learn", "tensorflow")
 
 
 class Description(BaseModel):
@@ -34,8 +36,9 @@ class Description(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
-    format: Literal[2] = FORMAT
-    model: Literal["tree", "mlp", "cnn", "inception"]
+    format: Literal[3] = FORMAT
+    model: str
+    """Its name in `galaxies.models.registry`."""
     title: str
     """What figures call the model."""
     classes: tuple[str, str] = CLASSES
@@ -43,8 +46,10 @@ class Description(BaseModel):
     """Side in pixels of the images that the model is given."""
     crop: Annotated[float, Field(gt=0, le=1)]
     """Side of the central square those images show, as a share of the frame's shorter side."""
+    decoding: Decoding = "whole"
+    """How the pixels of a JPEG are made, as in `galaxies.images.decode.decode_reduced`."""
     views: Literal[1, 8]
-    """Orientations that are averaged."""
+    """Views that are averaged."""
     calibration: Calibration
     """Makes the raw probability that of the class."""
     votes: Calibration

@@ -34,10 +34,10 @@ def fit_calibration(
 
     Parameters
     ----------
-    raw
-        (N,) probabilities as the model gives them, for validation galaxies.
-    targets
-        (N,) what they shall match: places in `CLASSES`, both of which occur, or vote fractions.
+    raw : ndarray of shape (N,), float32
+        Probabilities as the model gives them, for validation galaxies.
+    targets : ndarray of shape (N,), int64] | npt.NDArray[float64
+        What they shall match: places in `CLASSES`, both of which occur, or vote fractions.
     """
     # scikit-learn takes a second to import, which those who only predict need not wait for.
     from sklearn.linear_model import LogisticRegression

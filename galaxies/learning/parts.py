@@ -9,6 +9,9 @@ import pandas as pd
 
 from galaxies.base.questions import spiral_fraction
 
+Labels = npt.NDArray[np.int64]
+"""(N,) places in `galaxies.base.questions.CLASSES`."""
+
 
 def fingerprint(split: pd.DataFrame) -> str:
     """Hash the IDs that a model may learn from: SHA-256 of the training and validation parts'."""
@@ -23,9 +26,8 @@ class Part(NamedTuple):
     galaxies: pd.DataFrame
     """Rows of the split table, in order of `galaxy_id`."""
     rows: npt.NDArray[np.int64]
-    """(N,) rows of the packed images or embeddings, rising."""
-    labels: npt.NDArray[np.int64]
-    """(N,) places in `CLASSES`."""
+    """(N,) rows of the packed images or their features, rising."""
+    labels: Labels
 
     @property
     def vote_fractions(self) -> npt.NDArray[np.float64]:
@@ -40,12 +42,12 @@ def galaxies_of(split: pd.DataFrame, images: pd.DataFrame, *parts: str) -> Part:
 
     Parameters
     ----------
-    split
-        As `split_galaxies` makes it.
-    images
+    split : DataFrame
+        As `galaxies.dataset.splitting.split_galaxies` makes it.
+    images : DataFrame
         `galaxy_id` and `row` of every packed image.
     parts
-        Names from `PARTS`.
+        Names from `galaxies.dataset.splitting.PARTS`.
     """
     galaxies = split[split["split"].isin(parts)].merge(images[["galaxy_id", "row"]], on="galaxy_id")
     galaxies = galaxies.sort_values("row", ignore_index=True)

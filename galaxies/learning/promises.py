@@ -1,4 +1,4 @@
-"""Promises: from which certainty on a model may decide alone, proven on validation galaxies."""
+"""Promises: the confidence threshold above which a model may decide alone."""
 
 from typing import Annotated, Final
 
@@ -16,7 +16,7 @@ UNDECIDED: Final = "ask volunteers"
 
 
 class Promise(BaseModel):
-    """From which certainty on a model agrees with the volunteers as often as is wished.
+    """The confidence threshold above which a model reaches a target agreement.
 
     The certainty of a model is the larger of its calibrated probabilities of the two classes.
     """
@@ -24,7 +24,7 @@ class Promise(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     agreement: Annotated[float, Field(gt=0.5, lt=1)]
-    """Wished share of decisions that are the volunteers' own."""
+    """Target share of decisions that agree with the volunteers."""
     confidence: Annotated[float, Field(gt=0, lt=1)]
     """With which the validation galaxies prove it."""
     threshold: Annotated[float, Field(ge=0.5, le=1)] | None
@@ -47,9 +47,9 @@ def lower_bound(
 
     Parameters
     ----------
-    right, trials
-        (N,) successes, and out of how many; at least one.
-    confidence
+    right, trials : ndarray of shape (N,), int64
+        Successes, and out of how many; at least one.
+    confidence : float
         Between 0 and 1.
     """
     # Only training needs it; it takes half a second to import.
@@ -62,19 +62,19 @@ def lower_bound(
 def make_promises(
     p_spiral: Probabilities, labels: npt.NDArray[np.int64], settings: TriageSettings
 ) -> tuple[Promise, ...]:
-    """Find for each wished agreement the least certainty that is proven to reach it.
+    """Find for each target agreement the confidence threshold that is proven to reach it.
 
     It is the certainty of the validation galaxy down to which the machine decides most galaxies,
-    while the Clopper-Pearson bound on its agreement stays at the wished one or above.
+    while the Clopper-Pearson bound on its agreement stays at the target or above.
 
     Parameters
     ----------
-    p_spiral
-        (N,) calibrated probabilities of validation galaxies.
-    labels
-        (N,) their places in `CLASSES`.
-    settings
-        Wished agreements, and the confidence of the bound.
+    p_spiral : ndarray of shape (N,), float32
+        Calibrated probabilities of validation galaxies.
+    labels : ndarray of shape (N,), int64
+        Their places in `CLASSES`.
+    settings : TriageSettings
+        Target agreements, and the confidence of the bound.
     """
     sure = certainty(p_spiral)
     right = (p_spiral > 0.5) == labels
@@ -98,7 +98,7 @@ def make_promises(
 
 
 def choose_promise(promises: tuple[Promise, ...], agreement: float) -> Promise:
-    """Choose the promise that keeps a wished agreement, the least strict of those that do.
+    """Choose the promise that reaches a target agreement, the least strict of those that do.
 
     Raises
     ------
@@ -120,17 +120,17 @@ def decide(p_spiral: Probabilities, threshold: float | None) -> npt.NDArray[np.s
 
     Parameters
     ----------
-    p_spiral
-        (N,) calibrated probabilities.
-    threshold
+    p_spiral : ndarray of shape (N,), float32
+        Calibrated probabilities.
+    threshold : float, optional
         Of a `Promise`.
 
     Returns
     -------
-    ndarray of str (N,)
+    ndarray of shape (N,), str
         A class, or `UNDECIDED`.
     """
-    said = np.array(CLASSES)[(p_spiral > 0.5).astype(int)]
+    labels = np.array(CLASSES)[(p_spiral > 0.5).astype(int)]
     if threshold is None:
         return np.full(len(p_spiral), UNDECIDED)
-    return np.where(certainty(p_spiral) >= threshold, said, UNDECIDED)
+    return np.where(certainty(p_spiral) >= threshold, labels, UNDECIDED)

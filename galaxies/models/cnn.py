@@ -10,12 +10,19 @@ from keras import layers, ops
 from galaxies.base.arrays import Pixels
 from galaxies.errors import GalaxiesError
 from galaxies.learning.bundle import PRETRAINED
+from galaxies.learning.fitting import Fit
 from galaxies.learning.parts import Part
-from galaxies.models.networks import GalaxyBatches, Targets, Trained, fit_network, repeatable
+from galaxies.models.networks import WEIGHTS, GalaxyBatches, Network, fit_network, repeatable
 from galaxies.settings import CnnSettings, ReferenceSettings, ResidualSettings
 
 # Keras's 0.99 follows too slowly where an epoch is only some dozen steps.
 _NORM_MOMENTUM = 0.9
+
+
+class Cnn(Network):
+    """A convolutional network."""
+
+    title = "CNN"
 
 
 def build_reference(side: int, settings: ReferenceSettings) -> keras.Model:
@@ -77,7 +84,7 @@ def _residual_block(x: keras.KerasTensor, filters: int, number: int) -> keras.Ke
     return layers.ReLU(name=f"{name}_relu_1")(layers.Add(name=f"{name}_add")([x, past]))
 
 
-class RandomView(layers.Layer):  # type: ignore[misc]
+class Augmentation(layers.Layer):  # type: ignore[misc]
     """Mirrors, turns, resizes and moves each image at random, and changes its contrast.
 
     A galaxy has no up, and no exact centre. All is done in one resampling: Keras's own layers,
@@ -85,14 +92,14 @@ class RandomView(layers.Layer):  # type: ignore[misc]
 
     Parameters
     ----------
-    recipe
+    recipe : ReferenceSettings | ResidualSettings
         How far.
-    seed
+    seed : int
         Of the draws.
     """
 
     def __init__(self, recipe: ReferenceSettings | ResidualSettings, seed: int) -> None:
-        super().__init__(name="view")
+        super().__init__(name="augmentation")
         self._recipe = recipe
         self._seeds = keras.random.SeedGenerator(seed)
 
@@ -106,7 +113,7 @@ class RandomView(layers.Layer):  # type: ignore[misc]
         scale = 1 + self._draw(images, recipe.zoom)
         mirror = ops.sign(self._draw(images, 1.0))
         side = images.shape[1]
-        # Where in the image each pixel of the view lies: turned about the centre, then moved.
+        # Where in the image each pixel of the result lies: turned about the centre, then moved.
         xx, xy = scale * ops.cos(angle) * mirror, -scale * ops.sin(angle)
         yx, yy = scale * ops.sin(angle) * mirror, scale * ops.cos(angle)
         centre = (side - 1) / 2
@@ -130,40 +137,70 @@ class RandomView(layers.Layer):  # type: ignore[misc]
         return keras.random.uniform((ops.shape(images)[0],), -reach, reach, seed=self._seeds)
 
 
-def train_cnn(
-    images: Pixels, train: Part, validation: Part, settings: CnnSettings
-) -> tuple[keras.Model, Trained]:
-    """Build the convolutional network by the recipe of the settings, and train it.
+def fit(images: Pixels, train: Part, validation: Part, settings: CnnSettings) -> Fit[Cnn]:
+    """Build the network by the recipe of the settings, and train it.
 
-    Parameters, returns and errors are those of `train_mlp`.
+    Parameters
+    ----------
+    images : ndarray of shape (M, side, side, 3), uint8
+        Packed images, of which the parts take rows.
+    train, validation : Part
+        Galaxies to learn from, and to choose the epoch by.
+    settings : CnnSettings
+        The recipes, and which of them is taken.
+
+    Returns
+    -------
+    Fit of Cnn
+        The network with the weights of the epoch whose loss on the validation galaxies was least.
+
+    Raises
+    ------
+    GalaxiesError
+        If the loss becomes infinite or no number.
     """
     repeatable(settings.seed)
-    side = images.shape[1]
-    recipe: ReferenceSettings | ResidualSettings
-    targets: Targets
-    checked: Targets
     if settings.recipe == "reference":
-        recipe = settings.reference
-        targets, checked = train.labels, validation.labels
-        network = build_reference(side, recipe)
-        optimizer = keras.optimizers.SGD(recipe.learning_rate, momentum=recipe.momentum)
-    else:
-        recipe = settings.residual
-        # A galaxy on which the volunteers are divided shall not pull to one side.
-        targets, checked = train.vote_fractions, validation.vote_fractions
-        network = build_residual(side, recipe)
-        if recipe.start is not None:
-            _start_from(network, recipe.start)
-        steps = recipe.epochs * -(-len(train.rows) // recipe.batch)
-        warmup = steps // 10
-        rate = keras.optimizers.schedules.CosineDecay(
-            0.0, steps - warmup, warmup_target=recipe.learning_rate, warmup_steps=warmup
-        )
-        optimizer = keras.optimizers.AdamW(rate, weight_decay=recipe.weight_decay)
-    augmented = keras.Sequential([RandomView(recipe, settings.seed), network])
-    batches = GalaxyBatches(images, train.rows, targets, recipe.batch, settings.seed)
-    checks = GalaxyBatches(images, validation.rows, checked, recipe.batch)
-    return network, fit_network(network, augmented, optimizer, batches, checks, recipe.epochs)
+        return _fit_reference(images, train, validation, settings.reference, settings.seed)
+    return _fit_residual(images, train, validation, settings.residual, settings.seed)
+
+
+def _fit_reference(
+    images: Pixels, train: Part, validation: Part, recipe: ReferenceSettings, seed: int
+) -> Fit[Cnn]:
+    network = build_reference(images.shape[1], recipe)
+    training = fit_network(
+        network,
+        keras.Sequential([Augmentation(recipe, seed), network]),
+        keras.optimizers.SGD(recipe.learning_rate, momentum=recipe.momentum),
+        GalaxyBatches(images, train.rows, train.labels, recipe.batch, seed),
+        GalaxyBatches(images, validation.rows, validation.labels, recipe.batch),
+        recipe.epochs,
+    )
+    return Fit(Cnn(network), *training)
+
+
+def _fit_residual(
+    images: Pixels, train: Part, validation: Part, recipe: ResidualSettings, seed: int
+) -> Fit[Cnn]:
+    network = build_residual(images.shape[1], recipe)
+    if recipe.start is not None:
+        _start_from(network, recipe.start)
+    steps = recipe.epochs * -(-len(train.rows) // recipe.batch)
+    warmup = steps // 10
+    rate = keras.optimizers.schedules.CosineDecay(
+        0.0, steps - warmup, warmup_target=recipe.learning_rate, warmup_steps=warmup
+    )
+    training = fit_network(
+        network,
+        keras.Sequential([Augmentation(recipe, seed), network]),
+        keras.optimizers.AdamW(rate, weight_decay=recipe.weight_decay),
+        # Vote fractions: a galaxy on which the volunteers are divided must not pull to one side.
+        GalaxyBatches(images, train.rows, train.vote_fractions, recipe.batch, seed),
+        GalaxyBatches(images, validation.rows, validation.vote_fractions, recipe.batch),
+        recipe.epochs,
+    )
+    return Fit(Cnn(network), *training)
 
 
 def _start_from(network: keras.Model, name: str) -> None:
@@ -172,7 +209,7 @@ def _start_from(network: keras.Model, name: str) -> None:
         with warnings.catch_warnings():
             # Keras only warns of layers that the file does not have.
             warnings.simplefilter("error", UserWarning)
-            network.load_weights(PRETRAINED / name / "network.weights.h5")
+            network.load_weights(PRETRAINED / name / WEIGHTS)
     except (ValueError, UserWarning) as error:
         raise GalaxiesError(
             f"cnn.residual.filters: the network {name!r} that training starts from has other "

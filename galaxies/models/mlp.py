@@ -4,9 +4,16 @@ import keras
 from keras import layers
 
 from galaxies.base.arrays import Pixels
+from galaxies.learning.fitting import Fit
 from galaxies.learning.parts import Part
-from galaxies.models.networks import GalaxyBatches, Trained, fit_network, repeatable
+from galaxies.models.networks import GalaxyBatches, Network, fit_network, repeatable
 from galaxies.settings import MlpSettings
+
+
+class HiddenLayer(Network):
+    """One hidden layer on averaged pixels."""
+
+    title = "one hidden layer"
 
 
 def build_mlp(side: int, settings: MlpSettings) -> keras.Model:
@@ -14,9 +21,9 @@ def build_mlp(side: int, settings: MlpSettings) -> keras.Model:
 
     Parameters
     ----------
-    side
+    side : int
         Of the images that it is given; averaged down to `settings.size` by its first layer.
-    settings
+    settings : MlpSettings
         Its size.
     """
     return keras.Sequential(
@@ -33,25 +40,22 @@ def build_mlp(side: int, settings: MlpSettings) -> keras.Model:
     )
 
 
-def train_mlp(
-    images: Pixels, train: Part, validation: Part, settings: MlpSettings
-) -> tuple[keras.Model, Trained]:
-    """Build the network with one hidden layer, and train it.
+def fit(images: Pixels, train: Part, validation: Part, settings: MlpSettings) -> Fit[HiddenLayer]:
+    """Build the network, and train it.
 
     Parameters
     ----------
-    images
-        uint8 (M, side, side, 3), of which the parts take rows.
-    train, validation
+    images : ndarray of shape (M, side, side, 3), uint8
+        Packed images, of which the parts take rows.
+    train, validation : Part
         Galaxies to learn from, and to choose the epoch by.
-    settings
+    settings : MlpSettings
         The network's size and its training.
 
     Returns
     -------
-    tuple
-        The network, with the weights of the epoch whose loss on the validation galaxies was
-        least, and how its training went.
+    Fit of HiddenLayer
+        The network with the weights of the epoch whose loss on the validation galaxies was least.
 
     Raises
     ------
@@ -60,9 +64,12 @@ def train_mlp(
     """
     repeatable(settings.seed)
     network = build_mlp(images.shape[1], settings)
-    optimizer = keras.optimizers.SGD(settings.learning_rate, momentum=settings.momentum)
-    batches = GalaxyBatches(images, train.rows, train.labels, settings.batch, settings.seed)
-    checks = GalaxyBatches(images, validation.rows, validation.labels, settings.batch)
-    return network, fit_network(
-        network, keras.Sequential([network]), optimizer, batches, checks, settings.epochs
+    training = fit_network(
+        network,
+        keras.Sequential([network]),
+        keras.optimizers.SGD(settings.learning_rate, momentum=settings.momentum),
+        GalaxyBatches(images, train.rows, train.labels, settings.batch, settings.seed),
+        GalaxyBatches(images, validation.rows, validation.labels, settings.batch),
+        settings.epochs,
     )
+    return Fit(HiddenLayer(network), *training)

@@ -2,8 +2,9 @@
 
 import contextlib
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple, Self
 
 import keras
 import numpy as np
@@ -11,17 +12,21 @@ import numpy.typing as npt
 from keras import layers, ops
 from tqdm import tqdm
 
-from galaxies.base.arrays import Pixels, Probabilities
+from galaxies.base.arrays import Pixels, Probabilities, in_full_batches
 from galaxies.errors import GalaxiesError
+from galaxies.learning.fitting import History
+from galaxies.models.graph import write_graph
+from galaxies.models.saved_network import NETWORK
 
 Targets = npt.NDArray[np.int64] | npt.NDArray[np.float64]
-"""(N,) what a network shall say: labels or vote fractions."""
+"""(N,) what a network is to predict: labels or vote fractions."""
 
 
-_PREDICT_BATCH = 256
+WEIGHTS: Final = "network.weights.h5"
 
-
-_TRAINING_THREADS = 8
+_ARCHITECTURE: Final = "network.json"
+_PREDICT_BATCH: Final = 256
+_TRAINING_THREADS: Final = 8
 
 
 def repeatable(seed: int) -> None:
@@ -45,15 +50,15 @@ class GalaxyBatches(keras.utils.PyDataset):  # type: ignore[misc]
 
     Parameters
     ----------
-    images
-        uint8 (M, side, side, 3), memory-mapped.
-    rows
-        (N,) which of them.
-    targets
-        What the network shall say of them.
-    batch
+    images : ndarray of shape (M, side, side, 3), uint8
+        Memory-mapped.
+    rows : ndarray of shape (N,), int64
+        Which of them.
+    targets : ndarray (N,)
+        What the network is to predict for them.
+    batch : int
         Galaxies a batch.
-    seed
+    seed : int, optional
         Of a new order in every epoch; `None` keeps the order.
     """
 
@@ -107,23 +112,12 @@ class _Progress(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self._epoch = epoch + 1
-        said = {name: f"{value:.3f}" for name, value in (logs or {}).items()}
-        self._bar.set_postfix(said, refresh=False)
+        shown = {name: f"{value:.3f}" for name, value in (logs or {}).items()}
+        self._bar.set_postfix(shown, refresh=False)
         self._bar.update()
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
         self._bar.close()
-
-
-class Trained(NamedTuple):
-    """How a training went."""
-
-    summary: dict[str, float | int]
-    """`best_epoch` from 1, whose weights were kept, its `loss` and `accuracy` on validation
-    galaxies, `parameters`, the size of the network, and `operations`, floating-point ones for an
-    image in one orientation."""
-    curve: list[dict[str, float]]
-    """One row an epoch: `epoch`, and loss and accuracy of the training and validation parts."""
 
 
 def accuracy(targets: Any, p: Any) -> Any:  # noqa: ANN401 - tensors
@@ -147,6 +141,17 @@ def operations(network: keras.Model) -> int:
     return count
 
 
+class Training(NamedTuple):
+    """What `fit_network` found."""
+
+    chosen: dict[str, float | int]
+    """`best_epoch` from 1, whose weights were kept, its `loss` and `accuracy` on validation
+    galaxies, `parameters`, the size of the network, and `operations`, floating-point ones for one
+    view of an image."""
+    history: History
+    """One row an epoch: `epoch`, and loss and accuracy of the training and validation parts."""
+
+
 def fit_network(
     network: keras.Model,
     model: keras.Model,
@@ -154,8 +159,27 @@ def fit_network(
     train: GalaxyBatches,
     validation: GalaxyBatches,
     epochs: int,
-) -> Trained:
-    """Train `model`, which is the network or ends in it, on the binary cross-entropy."""
+) -> Training:
+    """Train a network on the binary cross-entropy; the best epoch's weights are kept.
+
+    Parameters
+    ----------
+    network : keras.Model
+        What is kept.
+    model : keras.Model
+        The network, or what ends in it, such as augmentation and the network.
+    optimizer : keras.optimizers.Optimizer
+        How the weights move.
+    train, validation : GalaxyBatches
+        Batches to learn from, and to choose the epoch by.
+    epochs : int
+        Passes over the training galaxies.
+
+    Raises
+    ------
+    GalaxiesError
+        If the loss becomes infinite or no number.
+    """
     model.compile(
         optimizer=optimizer,
         loss=keras.losses.BinaryCrossentropy(),
@@ -164,7 +188,7 @@ def fit_network(
     keep_best = keras.callbacks.EarlyStopping(
         monitor="val_loss", patience=epochs, restore_best_weights=True
     )
-    history = model.fit(
+    losses = model.fit(
         train,
         validation_data=validation,
         epochs=epochs,
@@ -172,66 +196,90 @@ def fit_network(
         verbose=0,
         callbacks=[_Progress(network.name, epochs), keep_best],
     ).history
-    curve = [
-        {
-            "epoch": epoch + 1,
-            "train_loss": float(history["loss"][epoch]),
-            "validation_loss": float(history["val_loss"][epoch]),
-            "train_accuracy": float(history["accuracy"][epoch]),
-            "validation_accuracy": float(history["val_accuracy"][epoch]),
-        }
-        for epoch in range(len(history["loss"]))
-    ]
-    best = int(np.argmin(history["val_loss"]))
-    summary = {
+    best = int(np.argmin(losses["val_loss"]))
+    chosen = {
         "best_epoch": best + 1,
-        "accuracy": float(history["val_accuracy"][best]),
-        "loss": float(history["val_loss"][best]),
+        "accuracy": float(losses["val_accuracy"][best]),
+        "loss": float(losses["val_loss"][best]),
         "parameters": int(network.count_params()),
         "operations": operations(network),
     }
-    return Trained(summary, curve)
+    return Training(chosen, _history(losses))
 
 
-def predict_network(network: keras.Model, images: Pixels) -> Probabilities:
-    """Probability of "spiral", float32 (N,), for uint8 images (N, side, side, 3)."""
-    parts = []
-    for start in range(0, len(images), _PREDICT_BATCH):
-        batch = images[start : start + _PREDICT_BATCH]
-        # Filled up to the full batch: one compiled graph, whatever the number of images.
-        filled = np.zeros((_PREDICT_BATCH, *batch.shape[1:]), np.uint8)
-        filled[: len(batch)] = batch
-        parts.append(network.predict_on_batch(filled)[: len(batch), 0])
-    return np.concatenate(parts).astype(np.float32)
+def _history(losses: dict[str, list[float]]) -> History:
+    """Turn Keras's record of a training into one row an epoch."""
+    columns = {
+        "train_loss": "loss",
+        "validation_loss": "val_loss",
+        "train_accuracy": "accuracy",
+        "validation_accuracy": "val_accuracy",
+    }
+    return [
+        {"epoch": epoch + 1}
+        | {ours: float(losses[theirs][epoch]) for ours, theirs in columns.items()}
+        for epoch in range(len(losses["loss"]))
+    ]
 
 
-def save_network(network: keras.Model, folder: Path) -> None:
-    """Write the architecture and the weights; unlike `.keras` files, the same bytes each time."""
-    architecture = json.loads(network.to_json())
-    # How it was trained; to load that, Keras would have to find our own `accuracy`.
-    architecture.pop("compile_config", None)
-    text = json.dumps(architecture, indent=1) + "\n"
-    (folder / "network.json").write_text(text, encoding="utf-8")
-    network.save_weights(folder / "network.weights.h5")
+class Network:
+    """A Keras network as a model; what each kind adds is its title and how it is fitted.
 
-
-def load_network(folder: Path) -> keras.Model:
-    """Read what `save_network` wrote.
-
-    Raises
-    ------
-    GalaxiesError
-        If a file is absent or damaged.
+    Parameters
+    ----------
+    network : keras.Model
+        Maps images uint8 (N, side, side, 3) to probabilities of "spiral" (N, 1).
     """
-    try:
-        network = keras.models.model_from_json(
-            (folder / "network.json").read_text(encoding="utf-8")
-        )
-        network.load_weights(folder / "network.weights.h5")
-    # What Keras raises on descriptions and weights that are damaged or fit no network.
-    except (
-        OSError, ValueError, LookupError, TypeError, AttributeError, ImportError, RecursionError
-    ) as error:  # fmt: skip
-        said = (str(error).splitlines() or [type(error).__name__])[0]
-        raise GalaxiesError(f"{folder}: damaged network ({said}); make the bundle again") from error
-    return network
+
+    title: ClassVar[str]
+
+    def __init__(self, network: keras.Model) -> None:
+        self.network = network
+
+    def predict(self, images: Pixels) -> Probabilities:
+        """Raw probability of "spiral", float32 (N,), for images uint8 (N, side, side, 3)."""
+        p = in_full_batches(self.network.predict_on_batch, images, _PREDICT_BATCH)
+        return p[:, 0].astype(np.float32)
+
+    def save(self, folder: Path) -> None:
+        """Write the architecture and the weights, for Keras and for ONNX Runtime.
+
+        Unlike `.keras` files, these have the same bytes always.
+        """
+        architecture = json.loads(self.network.to_json())
+        # How it was trained; to load that, Keras would have to find our own `accuracy`.
+        architecture.pop("compile_config", None)
+        text = json.dumps(architecture, indent=1) + "\n"
+        (folder / _ARCHITECTURE).write_text(text, encoding="utf-8")
+        self.network.save_weights(folder / WEIGHTS)
+        write_graph(self.network, folder / NETWORK)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        GalaxiesError
+            If a file is absent or damaged.
+        """
+        try:
+            network = keras.models.model_from_json(
+                (folder / _ARCHITECTURE).read_text(encoding="utf-8")
+            )
+            network.load_weights(folder / WEIGHTS)
+        # What Keras raises on descriptions and weights that are damaged or fit no network.
+        except (
+            OSError, ValueError, LookupError, TypeError, AttributeError, ImportError, RecursionError
+        ) as error:  # fmt: skip
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise GalaxiesError(
+                f"{folder}: damaged network ({reason}); make the bundle again"
+            ) from error
+        return cls(network)
+
+
+def graph(folder: Path, size: int) -> Callable[[Any], Any]:
+    """Repeat a bundle's network in TensorFlow; see `galaxies.models.registry.Registered`."""
+    network = Network.load(folder).network
+    return lambda images: network(images, training=False)[:, 0]

@@ -1,23 +1,25 @@
 """A decision tree on pixels."""
 
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
-from tqdm import tqdm
 
-from galaxies.base.arrays import Pixels, Probabilities, shrink
+from galaxies.base.arrays import Device, Pixels, Probabilities, shrink
 from galaxies.errors import GalaxiesError
+from galaxies.learning.fitting import Candidate, Fit, best_candidate
 from galaxies.learning.parts import Part
-from galaxies.models.plain_arrays import read_arrays
+from galaxies.models.predicting.plain_arrays import read_arrays
 from galaxies.settings import TreeSettings
 
 if TYPE_CHECKING:
     from sklearn.tree import DecisionTreeClassifier
 
-_CHUNK = 512
+_CHUNK: Final = 512
+_FILE: Final = "tree.npz"
 
 
 class DecisionTree(NamedTuple):
@@ -38,12 +40,17 @@ class DecisionTree(NamedTuple):
     """Share of spirals among a node's training galaxies, by Laplace's rule of succession."""
 
     @property
+    def title(self) -> str:
+        """What figures call it."""
+        return "decision tree"
+
+    @property
     def leaves(self) -> int:
         """How many leaves there are."""
         return int((self.left < 0).sum())
 
     def predict(self, images: Pixels) -> Probabilities:
-        """Probability of "spiral", float32 (N,), for uint8 images (N, side, side, 3)."""
+        """Raw probability of "spiral", float32 (N,), for images uint8 (N, side, side, 3)."""
         return self.walk(_features(images, int(self.size)))
 
     def walk(self, flat: npt.NDArray[np.float32]) -> Probabilities:
@@ -58,23 +65,55 @@ class DecisionTree(NamedTuple):
             below = np.where(goes_left, self.left[node], self.right[node])
             node = np.where(asking, below, node)
 
-    def save(self, path: Path) -> None:
-        """Write an `.npz` file."""
-        np.savez(path, **self._asdict())
+    def save(self, folder: Path) -> None:
+        """Write its file into a folder."""
+        np.savez(folder / _FILE, **self._asdict())
 
     @classmethod
-    def load(cls, path: Path) -> Self:
-        """Read what `save` wrote.
+    def load(cls, folder: Path, device: Device = "cpu") -> Self:
+        """Read what `save` wrote; a tree asks its questions on the processor, whatever `device`.
 
         Raises
         ------
         GalaxiesError
             If the file is damaged, or its nodes make no tree.
         """
+        path = folder / _FILE
         tree = cls._make(read_arrays(path, cls._fields).values())
         if not tree._is_one():
             raise GalaxiesError(f"{path}: its nodes make no tree; make the bundle again")
         return tree
+
+    def graph(self, size: int) -> Callable[[Any], Any]:
+        """Repeat `predict` in TensorFlow, a level of questions after the other; see `Saved`."""
+        import tensorflow as tf
+
+        asked = int(self.size)
+        block = size // asked
+        threshold = self.threshold.astype(np.float32)  # halfway between whole numbers
+
+        def predict(images: Any) -> Any:  # noqa: ANN401 - tensors
+            blocks = tf.reshape(tf.cast(images, tf.int32), (-1, asked, block, asked, block, 3))
+            total = tf.reduce_sum(blocks, axis=(2, 4))
+            mean = (total + block * block // 2) // (block * block)
+            flat = tf.cast(tf.reshape(mean, (-1, asked * asked * 3)), tf.float32)
+            node = tf.zeros_like(flat[:, 0], tf.int64)
+            for _ in range(self._depth()):
+                value = tf.gather(flat, tf.gather(self.feature.clip(0), node), batch_dims=1)
+                left = value <= tf.gather(threshold, node)
+                below = tf.where(left, tf.gather(self.left, node), tf.gather(self.right, node))
+                node = tf.where(below >= 0, below, node)
+            return tf.gather(self.p_spiral, node)
+
+        return predict
+
+    def _depth(self) -> int:
+        levels = [0] * len(self.left)
+        for node, children in enumerate(zip(self.left, self.right, strict=True)):
+            for child in children:
+                if child >= 0:
+                    levels[child] = levels[node] + 1
+        return max(levels)
 
     def _is_one(self) -> bool:
         """Whether every walk ends at a leaf with a probability, and asks what there is."""
@@ -100,58 +139,45 @@ class DecisionTree(NamedTuple):
         )
 
 
-class FittedTree(NamedTuple):
-    """The chosen tree and how the candidates did."""
-
-    tree: DecisionTree
-    chosen: dict[str, float]
-    """`max_depth`, `pruning`, `leaves`, and `accuracy` and `loss` on validation galaxies."""
-    candidates: list[dict[str, float]]
-    """The same of every candidate."""
+def graph(folder: Path, size: int) -> Callable[[Any], Any]:
+    """Repeat a bundle's tree in TensorFlow; see `galaxies.models.registry.Registered`."""
+    return DecisionTree.load(folder).graph(size)
 
 
-def fit_tree(images: Pixels, train: Part, validation: Part, settings: TreeSettings) -> FittedTree:
+def fit(images: Pixels, train: Part, validation: Part, settings: TreeSettings) -> Fit[DecisionTree]:
     """Fit a tree for every pair of depth and pruning, and keep the best on validation galaxies.
 
     Parameters
     ----------
-    images
-        uint8 (M, side, side, 3), of which the parts take rows.
-    train, validation
+    images : ndarray of shape (M, side, side, 3), uint8
+        Packed images, of which the parts take rows.
+    train, validation : Part
         Galaxies to learn from, and to choose by.
-    settings
+    settings : TreeSettings
         The candidates, the size the tree sees and the seed.
 
     Returns
     -------
-    FittedTree
+    Fit of DecisionTree
         The tree with the least log loss; of equals the shallower and more pruned one.
     """
     # Those who only predict need not wait for the import.
-    from sklearn.metrics import log_loss
     from sklearn.tree import DecisionTreeClassifier
 
     known = _features(images, settings.size, train.rows)
     held_out = _features(images, settings.size, validation.rows)
-    fitted: list[FittedTree] = []
-    candidates: list[dict[str, float]] = []
-    pairs = list(product(sorted(settings.max_depth), sorted(settings.pruning, reverse=True)))
-    for max_depth, pruning in tqdm(pairs, desc="decision tree", unit=" fits"):
+
+    def fit_one(pair: tuple[int, float]) -> Candidate[DecisionTree]:
+        max_depth, pruning = pair
         model = DecisionTreeClassifier(
             max_depth=max_depth, ccp_alpha=pruning, random_state=settings.seed
         )
         tree = _as_arrays(model.fit(known, train.labels), settings.size)
-        p = tree.walk(held_out)
-        candidate = {
-            "max_depth": max_depth,
-            "pruning": pruning,
-            "leaves": tree.leaves,
-            "accuracy": float(((p > 0.5) == validation.labels).mean()),
-            "loss": float(log_loss(validation.labels, p, labels=[0, 1])),
-        }
-        candidates.append(candidate)
-        fitted.append(FittedTree(tree, candidate, candidates))
-    return min(fitted, key=lambda one: one.chosen["loss"])
+        row = {"max_depth": max_depth, "pruning": pruning, "leaves": tree.leaves}
+        return Candidate(tree, row, tree.walk(held_out))
+
+    pairs = list(product(sorted(settings.max_depth), sorted(settings.pruning, reverse=True)))
+    return best_candidate(pairs, fit_one, validation.labels, doing="decision tree")
 
 
 def _features(

@@ -85,7 +85,7 @@ def blur(maps: Floats, *kernels: Floats) -> Floats:
 
     Returns
     -------
-    ndarray, shape (..., n, n), float64
+    ndarray of shape (..., n, n), float64
     """
     size = maps.shape[-1]
     reach = sum(kernel.shape[-1] // 2 for kernel in kernels)
@@ -120,7 +120,7 @@ def expose(sky: Floats, rng: np.random.Generator, noise_factor: float) -> Floats
 
     Parameters
     ----------
-    sky : ndarray, shape (3, n, n), float64
+    sky : ndarray of shape (3, n, n), float64
         Noise-free light per survey pixel in nanomaggies, bands g, r, i.
     rng : numpy.random.Generator
     noise_factor : float
@@ -128,7 +128,7 @@ def expose(sky: Floats, rng: np.random.Generator, noise_factor: float) -> Floats
 
     Returns
     -------
-    ndarray, shape (3, n, n), float64
+    ndarray of shape (3, n, n), float64
     """
     exposed = np.empty_like(sky)
     for layer, name in enumerate(BANDS):

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from galaxies.base.arrays import Floats, Pixels
+from galaxies.base.outputs import zip_member
 from galaxies.errors import GalaxiesError
 from galaxies.images.colour import ASINH_SCALE, SLOPE, grey_level
 
@@ -36,12 +37,12 @@ def pack_components(layers: Mapping[str, Floats]) -> Pixels:
 
     Parameters
     ----------
-    layers : mapping of ndarray, shape (n, n), float64
+    layers : mapping of ndarray of shape (n, n), float64
         Light of each component in the r band, in nanomaggies per survey pixel.
 
     Returns
     -------
-    ndarray, shape (10, 64, 64), uint8
+    ndarray of shape (10, 64, 64), uint8
         In the order of `COMPONENTS`, the grey level that each light alone would have on the
         screen (`galaxies.images.colour.grey_level`), so that faint light keeps its digits.
     """
@@ -63,13 +64,6 @@ def pack_components(layers: Mapping[str, Floats]) -> Pixels:
 def component_light(levels: Pixels) -> Floats:
     """Turn the grey levels of components back into nanomaggies per survey pixel."""
     return np.asarray(ASINH_SCALE / SLOPE * np.sinh(levels / ASINH_SCALE), dtype=np.float64)
-
-
-def zip_member(name: str) -> zipfile.ZipInfo:
-    """Describe a member of an archive that has the same bytes in every run."""
-    member = zipfile.ZipInfo(name, (2013, 12, 20, 0, 0, 0))
-    member.external_attr = 0o644 << 16
-    return member
 
 
 @contextmanager
@@ -109,7 +103,7 @@ def read_components(path: Path, galaxy_id: int) -> dict[str, Pixels]:
 
     Returns
     -------
-    dict of ndarray, shape (64, 64), uint8
+    dict of ndarray of shape (64, 64), uint8
         The grey level of each component by its name from `COMPONENTS`.
 
     Raises

@@ -295,7 +295,7 @@ def partner_light(galaxy: Galaxy, band: Band, size: int, rng: np.random.Generato
 
     Returns
     -------
-    ndarray, shape (3, size, size), float64
+    ndarray of shape (3, size, size), float64
         Nanomaggies per pixel in g, r, i.
     """
     radius = max(galaxy.half_light_radius * galaxy.partner_radius, 0.8)
@@ -315,7 +315,7 @@ def tail_map(galaxy: Galaxy, size: int, rng: np.random.Generator) -> Floats:
 
     Returns
     -------
-    ndarray, shape (size, size), float64
+    ndarray of shape (size, size), float64
         Relative to the galaxy's light.
     """
     painted = np.zeros((size, size))

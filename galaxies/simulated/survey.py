@@ -9,9 +9,9 @@ import os
 import threading
 import zipfile
 from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
-from itertools import islice
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -21,9 +21,10 @@ import pandas as pd
 from tqdm import tqdm
 
 from galaxies.base.arrays import Floats, Pixels
-from galaxies.base.outputs import write_table, written_beside
+from galaxies.base.outputs import write_table, written_beside, zip_member
+from galaxies.base.pool import in_order
 from galaxies.base.questions import COLUMNS
-from galaxies.dataset.layout import IMAGES, VOTES
+from galaxies.dataset.layout import IMAGES, VOTES, image_name
 from galaxies.images.colour import colour_image
 from galaxies.settings import SimulateSettings
 from galaxies.simulated.camera import (
@@ -40,7 +41,6 @@ from galaxies.simulated.components import (
     COMPONENTS_FILE,
     pack_components,
     write_components,
-    zip_member,
 )
 from galaxies.simulated.field import field_light, star_wings, stray_light
 from galaxies.simulated.population import Galaxy, draw_target
@@ -49,7 +49,6 @@ from galaxies.simulated.volunteers import Appearance, as_columns, cast_votes, lo
 
 Artifact = Literal["none", "star", "trail", "frame"]
 
-_FOLDER = "images_training_rev1"
 # arcsec per pixel of the cut-out and arcsec of Petrosian 90% radius, as in Galaxy Zoo
 CUT_OUT_SCALE = 0.02
 ANSWERS_FILE = "answers.parquet"
@@ -179,7 +178,7 @@ def end_with_parent() -> None:
     """End this process as soon as the one that started it does, even if that one is killed."""
     parent = multiprocessing.parent_process()
     if parent is None:
-        raise AssertionError("not a worker process")
+        raise RuntimeError("not a worker process")
 
     def watch() -> None:
         parent.join()
@@ -200,12 +199,8 @@ def _cutouts(settings: SimulateSettings, workers: int) -> Iterator[Cutout]:
         return
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, spawn, initializer=end_with_parent) as pool:
-        waiting: list[Future[list[Cutout]]] = [
-            pool.submit(draw_chunk, chunk, settings) for chunk in islice(chunks, 2 * workers)
-        ]
-        while waiting:
-            yield from waiting.pop(0).result()
-            waiting += [pool.submit(draw_chunk, chunk, settings) for chunk in islice(chunks, 1)]
+        for cutouts in in_order(pool, partial(draw_chunk, settings=settings), chunks, 2 * workers):
+            yield from cutouts
 
 
 def simulate_survey(folder: Path, settings: SimulateSettings, workers: int) -> None:
@@ -234,7 +229,7 @@ def simulate_survey(folder: Path, settings: SimulateSettings, workers: int) -> N
         ):
             progress = tqdm(_cutouts(settings, workers), "simulate", len(ids), unit=" galaxies")
             for galaxy_id, cutout in zip(ids.tolist(), progress, strict=True):
-                archive.writestr(zip_member(f"{_FOLDER}/{galaxy_id}.jpg"), cutout.jpeg)
+                archive.writestr(zip_member(image_name(galaxy_id)), cutout.jpeg)
                 add_components(galaxy_id, cutout.components)
                 votes.append(cutout.votes)
                 truths.append({"galaxy_id": galaxy_id, **cutout.truth})

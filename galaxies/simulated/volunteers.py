@@ -71,9 +71,9 @@ def look(
     Parameters
     ----------
     galaxy : Galaxy
-    layers : mapping of ndarray, shape (n, n), float64
+    layers : mapping of ndarray of shape (n, n), float64
         Noise-free light of each component through the seeing in nanomaggies per pixel.
-    dust : ndarray, shape (n, n), float64
+    dust : ndarray of shape (n, n), float64
         What the dust, which is in the layers already, lets through.
     beam : float
         Full width at half maximum of the seeing in pixels.
@@ -302,7 +302,7 @@ def cast_votes(
 
     Returns
     -------
-    ndarray, shape (37,), int64
+    ndarray of shape (37,), int64
         Answers, in the order of `galaxies.base.questions.COLUMNS`.
     """
     asked = chances(appearance, artifact)
@@ -327,11 +327,11 @@ def as_columns(votes: npt.NDArray[np.int64]) -> Floats:
 
     Parameters
     ----------
-    votes : ndarray, shape (..., 37), int64
+    votes : ndarray of shape (..., 37), int64
 
     Returns
     -------
-    ndarray, shape (..., 37), float64
+    ndarray of shape (..., 37), float64
         NaN in "anything odd?" and what follows from it where all took the object for an artifact:
         then nobody was asked.
     """

@@ -59,7 +59,7 @@ def check_survey(folder: Path) -> Report:
 
     Parameters
     ----------
-    folder
+    folder : Path
         Such as `data/kaggle`.
 
     Raises

@@ -2,6 +2,7 @@
 
 from pathlib import Path, PurePosixPath
 
+import pandas as pd
 from tqdm import tqdm
 
 from galaxies.base.outputs import written_beside
@@ -25,15 +26,15 @@ def export_folders(
 
     Parameters
     ----------
-    survey
+    survey : Path
         The survey's folder.
-    output
+    output : Path
         The folder to make, whole or not at all.
-    settings
+    settings : Settings
         `pack` and `split` are used.
-    workers
+    workers : int
         Decoding threads.
-    overwrite
+    overwrite : bool
         Whether such a folder that is there is replaced.
 
     Returns
@@ -46,31 +47,42 @@ def export_folders(
     ------
     GalaxiesError
         If the survey is unusable, or the output is there already.
+
+    Examples
+    --------
+    >>> from galaxies.settings import load_settings
+    >>> export_folders(
+    ...     Path("data/kaggle"), Path("folders"), load_settings(Path("params.yaml")), workers=4
+    ... )  # doctest: +SKIP
     """
     output = free_folder(output, overwrite, PARTS)
-    path = survey_file(survey, IMAGES)
+    archive = survey_file(survey, IMAGES)
     votes = read_votes(survey_file(survey, VOTES))
-    names = dict(list_images(path))
     with written_beside(output) as beside:
         beside.mkdir()
         pixels = beside / "images.npy"
         packed = pack_images(
-            path,
+            archive,
             pixels,
             size=settings.pack.size,
             crop=settings.pack.crop,
+            decoding=settings.pack.decoding,
             max_unreadable=settings.pack.max_unreadable,
             workers=workers,
         )
         pixels.unlink()
         table, counts = split_galaxies(votes, packed.table, settings.split)
-        with open_archive(path) as archive:
-            rows = zip(table["galaxy_id"], table["split"], table["label"], strict=True)
-            for galaxy_id, part, label in tqdm(rows, "export", len(table), unit=" images"):
-                name = names[galaxy_id]
-                suffix = PurePosixPath(name).suffix.lower()
-                target = beside / part / label / f"{galaxy_id}{suffix}"
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with target.open("wb") as file:
-                    copy_member(archive, name, file)
+        _copy_images(archive, table, beside)
     return counts
+
+
+def _copy_images(path: Path, table: pd.DataFrame, folder: Path) -> None:
+    names = dict(list_images(path))
+    rows = zip(table["galaxy_id"], table["split"], table["label"], strict=True)
+    with open_archive(path) as archive:
+        for galaxy_id, part, label in tqdm(rows, "export", len(table), unit=" images"):
+            name = names[galaxy_id]
+            target = folder / part / label / f"{galaxy_id}{PurePosixPath(name).suffix.lower()}"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with target.open("wb") as file:
+                copy_member(archive, name, file)

@@ -5,15 +5,21 @@ import zipfile
 import zlib
 from collections.abc import Collection
 from pathlib import Path, PurePosixPath
-from typing import IO, Final
+from typing import IO, Final, NamedTuple
 
-from galaxies.dataset.layout import IMAGES, VOTES
+from galaxies.base.outputs import zip_member
+from galaxies.dataset.layout import IMAGES, VOTES, image_name
 from galaxies.errors import GalaxiesError
 
-SURVEY_FILES: Final = (IMAGES, VOTES, "truth.parquet")
-"""All that a survey's folder may hold; the last is a simulated one's."""
+SURVEY_FILES: Final = (IMAGES, VOTES, "answers.parquet", "components.npz", "truth.parquet")
+"""All that a survey's folder may hold; the last two are a simulated one's."""
 
-_FOLDER: Final = PurePosixPath(IMAGES).stem
+
+class StoredImage(NamedTuple):
+    """An image file that is a member of an archive."""
+
+    archive: zipfile.ZipFile
+    name: str
 
 
 def free_folder(folder: Path, overwrite: bool, own: Collection[str]) -> Path:
@@ -21,11 +27,11 @@ def free_folder(folder: Path, overwrite: bool, own: Collection[str]) -> Path:
 
     Parameters
     ----------
-    folder
+    folder : Path
         What is to be made.
-    overwrite
+    overwrite : bool
         Whether one that is there may be replaced.
-    own
+    own : collection of str
         Names of all that such a folder may hold.
 
     Returns
@@ -73,12 +79,33 @@ def copy_member(archive: zipfile.ZipFile, name: str, target: IO[bytes]) -> None:
         ) from error
 
 
-def add_image(target: zipfile.ZipFile, galaxy_id: int, archive: zipfile.ZipFile, name: str) -> None:
-    """Copy an image from one archive into a survey's, where its name is its GalaxyID.
+def add_image(target: zipfile.ZipFile, galaxy_id: int, image: bytes | StoredImage) -> None:
+    """Put an image into a survey's archive, where its name is its GalaxyID.
 
-    The bytes written do not depend on how, where or when the image was stored before.
+    The bytes written do not depend on when this is done, or on how and where the image was stored
+    before.
+
+    Parameters
+    ----------
+    target : ZipFile
+        The survey's archive, open for writing.
+    galaxy_id : int
+    image : bytes or StoredImage
+        A JPEG's bytes, or an image of any kind in another archive.
+
+    Raises
+    ------
+    GalaxiesError
+        If the image is damaged where it is stored.
+
+    Examples
+    --------
+    >>> with zipfile.ZipFile("images_training_rev1.zip", "w") as archive:  # doctest: +SKIP
+    ...     add_image(archive, 100008, Path("cutout.jpg").read_bytes())
     """
-    info = zipfile.ZipInfo(f"{_FOLDER}/{galaxy_id}{PurePosixPath(name).suffix.lower()}")
-    info.external_attr = 0o644 << 16
-    with target.open(info, "w") as file:
-        copy_member(archive, name, file)
+    suffix = ".jpg" if isinstance(image, bytes) else PurePosixPath(image.name).suffix.lower()
+    with target.open(zip_member(image_name(galaxy_id, suffix)), "w") as file:
+        if isinstance(image, bytes):
+            file.write(image)
+        else:
+            copy_member(image.archive, image.name, file)

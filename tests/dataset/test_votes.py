@@ -8,7 +8,7 @@ import pytest
 from galaxies.base.questions import COLUMNS
 from galaxies.dataset.votes import read_answers, read_votes
 from galaxies.errors import GalaxiesError
-from tests.conftest import real_data
+from tests.conftest import HEADER, real_data
 
 
 def table(folder: Path, text: str) -> Path:
@@ -74,3 +74,11 @@ def test_real_tables_are_read() -> None:
     mergers = read_answers(real_data() / "mergers/training_solutions_rev1.csv")
     assert (mergers["Class8.6"] == 1).all()
     assert mergers["Class1.1"].isna().all()
+
+
+def test_votes_are_read_exactly_and_sorted(tmp_path: Path) -> None:
+    text = f"{HEADER},Class2.1\n587722952767439451,0.25,0.75,0,1\n587722952767439450,1,0,0,0\n"
+    votes = read_votes(table(tmp_path, text))
+    assert votes["galaxy_id"].tolist() == [587722952767439450, 587722952767439451]
+    assert votes["p_features"].tolist() == [0, 0.75]
+    assert votes.dtypes.astype(str).tolist() == ["int64", "float32", "float32", "float32"]

@@ -1,103 +1,106 @@
-"""The pictures of galaxies with their answers."""
-
 import numpy as np
-import pandas as pd
 import pytest
 
-from galaxies.base.questions import COLUMNS
+from galaxies.base.questions import CLASSES
+from galaxies.errors import GalaxiesError
 from galaxies.figures.galleries import (
-    Portrait,
-    answers_that_matter,
-    choose_answers,
-    draw_answers,
-    draw_samples,
+    choose_galaxy,
+    choose_mistakes,
+    choose_samples,
+    draw_input,
+    draw_mistakes,
     portraits,
 )
-
-IMAGE = np.zeros((16, 16, 3), np.uint8)
-
-
-def shares(**given: float) -> np.ndarray:
-    columns = np.zeros(37)
-    for column, share in given.items():
-        columns[COLUMNS.index(column.replace("_", "."))] = share
-    return columns
+from tests.figures.conftest import LARGE_ID, portrait, predicted, texts
 
 
-@pytest.fixture
-def answers() -> pd.DataFrame:
-    """Galaxies 100 to 139: each answer has one of which it is the strongest."""
-    table = np.full((40, 37), 0.1)
-    table[np.arange(37), np.arange(37)] = 0.9
-    frame = pd.DataFrame(table.astype(np.float32), columns=list(COLUMNS))
-    frame.insert(0, "galaxy_id", np.arange(100, 140))
-    return frame
+def test_samples_are_spread_over_agreement_and_leave_out_the_extremes(split):
+    chosen = choose_samples(split, 3)
+    assert list(chosen) == list(CLASSES)
+    for label, votes in (("elliptical", "p_smooth"), ("spiral", "p_features")):
+        ranks = split.loc[split["label"] == label, votes].rank()
+        assert ranks[chosen[label].index].tolist() == [2, 6, 9]
 
 
-def test_each_answer_has_the_galaxy_that_most_gave_it_to(answers: pd.DataFrame) -> None:
-    chosen = choose_answers(answers)
-    assert tuple(chosen) == COLUMNS
-    assert list(chosen.values()) == list(range(100, 137))
+def test_samples_with_equal_votes_go_by_id_whatever_the_order_of_rows(split):
+    hard = split.assign(p_smooth=(split["label"] == "elliptical").astype(np.float32))
+    hard["p_features"] = 1 - hard["p_smooth"]
+    one, other = choose_samples(hard, 4), choose_samples(hard[::-1], 4)
+    for label in CLASSES:
+        assert one[label]["galaxy_id"].is_monotonic_increasing
+        assert one[label]["galaxy_id"].tolist() == other[label]["galaxy_id"].tolist()
 
 
-def test_no_galaxy_stands_for_two_answers_while_there_are_others(answers: pd.DataFrame) -> None:
-    answers.loc[3, list(COLUMNS)] = np.float32(1.0)
-    assert len(set(choose_answers(answers).values())) == 37
+def test_samples_of_a_small_class_are_all_of_it_once(split):
+    chosen = choose_samples(split, 12)
+    assert sorted(chosen["spiral"]["galaxy_id"]) == sorted(
+        split.loc[split["label"] == "spiral", "galaxy_id"]
+    )
 
 
-def test_a_spoilt_frame_stands_for_artifacts_alone(answers: pd.DataFrame) -> None:
-    answers.loc[2, ["Class8.3", "Class9.1"]] = np.float32(1.0)
-    chosen = choose_answers(answers)
-    assert (chosen["Class1.3"], chosen["Class8.3"]) == (102, 100 + COLUMNS.index("Class8.3"))
+def test_mistakes_are_the_surest_wrong_test_galaxies_of_each_class(split):
+    # Test galaxies have places 0, 2, .. 18; the first five are elliptical.
+    predictions = predicted(split, [0.6, 0.9, 0.1, 0.9, 0.5, 0.5, 0.8, 0.01, 0.7, 0.4])
+    chosen = choose_mistakes(split, predictions, 2)
+    assert (chosen["elliptical"]["galaxy_id"] - LARGE_ID).tolist() == [2, 6]
+    assert (chosen["spiral"]["galaxy_id"] - LARGE_ID).tolist() == [14, 18]
+    # Exactly a half counts as elliptical: a mistake for a spiral, none for an elliptical.
+    chosen = choose_mistakes(split, predictions, 9)
+    assert (chosen["elliptical"]["galaxy_id"] - LARGE_ID).tolist() == [2, 6, 0]
+    assert (chosen["spiral"]["galaxy_id"] - LARGE_ID).tolist() == [14, 18, 10]
 
 
-def test_few_galaxies_serve_more_than_once(answers: pd.DataFrame) -> None:
-    assert set(choose_answers(answers.head(2)).values()) == {100, 101}
+def test_default_galaxy_is_the_surest_right_one_and_of_equals_the_first(split, packed):
+    predictions = predicted(split, [0.3, 0.2, 0.2, 0.9, 0.6, 0.1, 0.8, 0.95, 0.95, 0.4])
+    chosen = [choose_galaxy(None, label, split, predictions, packed) for label in CLASSES]
+    assert [galaxy_id - LARGE_ID for galaxy_id in chosen] == [2, 14]
+    shuffled = predictions.sample(frac=1, random_state=3)
+    assert choose_galaxy(None, "spiral", split[::-1], shuffled, packed) == LARGE_ID + 14
 
 
-def test_an_answer_that_nobody_gave_or_the_survey_lacks_is_left_out(answers: pd.DataFrame) -> None:
-    answers["Class11.5"], answers["Class8.7"] = np.float32(0.0), np.float32("nan")
-    chosen = choose_answers(answers)
-    assert len(chosen) == 35
-    assert not {"Class11.5", "Class8.7"} & set(chosen)
+def test_any_galaxy_with_an_image_may_be_named(split, packed):
+    predictions = predicted(split, np.full(10, 0.5))
+    in_train = LARGE_ID + 1
+    assert choose_galaxy(in_train, "spiral", split, predictions, packed) == in_train
 
 
-def test_the_answers_that_matter_are_those_worth_saying() -> None:
-    barred = shares(Class1_2=0.9, Class2_2=0.9, Class3_1=0.8, Class4_1=0.7, Class10_1=0.6,
-                    Class11_2=0.6, Class5_2=0.5, Class6_2=1.0)  # fmt: skip
-    assert answers_that_matter(barred) == "bar, arms tight, 2 arms, bulge just noticeable"
-    merger = shares(Class1_1=0.9, Class7_2=0.9, Class6_1=0.8, Class8_6=0.7)
-    assert answers_that_matter(merger) == "merger, in between"
-    assert answers_that_matter(np.full(37, np.nan)) == ""
+def test_unknown_galaxy_is_refused_by_key_and_id(split, packed):
+    predictions = predicted(split, np.full(10, 0.5))
+    with pytest.raises(GalaxiesError, match=r"^explain\.spiral: .* GalaxyID 42"):
+        choose_galaxy(42, "spiral", split, predictions, packed)
 
 
-def test_portraits_carry_the_answers_where_the_table_has_them(answers: pd.DataFrame) -> None:
-    packed = pd.DataFrame({"galaxy_id": answers["galaxy_id"], "row": np.arange(40)})
-    images = np.zeros((40, 16, 16, 3), np.uint8)
-    votes = answers.assign(p_smooth=0.2, p_features=0.7, p_artifact=0.1)
-    with_answers, without = (
-        portraits(table, packed, images)
-        for table in (votes, votes.drop(columns=list(COLUMNS)))
-    )  # fmt: skip
-    assert with_answers[3].answers is not None
-    assert with_answers[3].answers[3] == pytest.approx(0.9)
-    assert without[3].answers is None
+def test_portraits_find_the_image_votes_and_id_of_each_galaxy(split, packed):
+    images = np.arange(20, dtype=np.uint8).repeat(2 * 2 * 3).reshape(20, 2, 2, 3)
+    galaxies = split.iloc[[3, 0]].assign(p_spiral=[0.1, 0.2])
+    third, first = portraits(galaxies, packed, images)
+    assert (third.image == 16).all()
+    assert (first.image == 19).all()
+    assert (third.galaxy_id, first.galaxy_id) == (LARGE_ID + 3, LARGE_ID)
+    assert third.votes == pytest.approx(split.loc[3, ["p_smooth", "p_features", "p_artifact"]])
+    assert (third.p_spiral, first.p_spiral) == (0.1, 0.2)
 
 
-def test_the_picture_of_the_answers_shows_each_with_its_share(answers: pd.DataFrame) -> None:
-    shown = {column: Portrait(IMAGE, 1, None, None, shares(Class1_1=0.8, Class1_2=0.2, Class7_3=0.6,
-                                                           Class7_1=0.2))
-             for column in ("Class1.1", "Class7.3", "Class11.5")}  # fmt: skip
-    figure = draw_answers(shown)
-    words = [text.get_text() for text in figure.axes[0].texts]
-    assert words == ["smooth", "0.80", "cigar-shaped", "0.75", "more than 4", "arms", "nan"]
-    assert len(figure.axes[0].images) == 3
+def test_portrait_of_a_galaxy_outside_the_split_has_no_votes(split, packed):
+    galaxies = packed[["galaxy_id"]].head(1).merge(split.iloc[:1], how="left", on="galaxy_id")
+    (one,) = portraits(galaxies, packed, np.zeros((20, 2, 2, 3), np.uint8))
+    assert one.votes is None
+    assert one.p_spiral is None
+    assert "left out of the split" in texts(draw_input(one, "CNN"))
 
 
-def test_samples_say_what_matters_below_the_votes() -> None:
-    one = Portrait(IMAGE, 7, (0.1, 0.9, 0.0), None, shares(Class1_2=0.9, Class2_1=0.8,
-                                                           Class9_1=0.8, Class6_2=1.0))  # fmt: skip
-    figure = draw_samples({"spiral": [one], "elliptical": []})
-    words = [text.get_text() for text in figure.axes[0].texts]
-    assert "edge-on, bulge rounded" in words
-    assert words.index("edge-on, bulge rounded") < words.index("7")
+def test_galaxies_are_shown_with_exact_id_votes_and_probability():
+    figure = draw_mistakes({"elliptical": [portrait()], "spiral": []}, "CNN")
+    shown = texts(figure)
+    assert str(LARGE_ID) in shown
+    assert "0.70 / 0.20 / 0.10" in shown
+    assert "$p$(spiral) = 0.250" in shown
+    assert "none" in shown
+    assert "voted spiral, CNN says elliptical" in shown
+
+
+@pytest.mark.parametrize(
+    ("p", "shown"), [(0.0, "< 0.001"), (0.0006, "= 0.001"), (0.9994, "= 0.999"), (1.0, "> 0.999")]
+)
+def test_no_probability_looks_certain(p, shown):
+    assert f"$p$(spiral) {shown}" in texts(draw_input(portrait(p_spiral=p), "CNN"))

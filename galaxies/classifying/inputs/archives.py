@@ -9,22 +9,29 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+import numpy.typing as npt
 from fsspec.core import url_to_fs
 
-from galaxies.classifying.inputs.chunks import (
-    Chunk,
-    Item,
-    batched,
-    file_state,
-    is_image,
-    is_local,
-    stem,
-)
-from galaxies.dataset.archive import open_archive
+from galaxies.base.pool import batched
+from galaxies.classifying.inputs.chunks import Chunk, Item, file_state, is_image, is_local, stem
+from galaxies.dataset.archive import open_archive, read_member
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import LARGEST_IMAGE, UnreadableImageError
 
 _LARGEST_CHUNK: Final = 256_000_000  # bytes of a compressed tar archive that are held
+
+
+_PLACE: Final = (
+    "header_offset",
+    "compress_size",
+    "file_size",
+    "CRC",
+    "compress_type",
+    "flag_bits",
+)  # fmt: skip
+"""What finds and checks a member of a zip archive. All that `zipfile` keeps of one takes half a
+kilobyte."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +40,8 @@ class ZipChunk:
 
     archive: str
     names: tuple[str, ...]
+    places: npt.NDArray[np.int64]
+    """(N, 6), the numbers of `_PLACE` for each."""
     carried = None
 
     def __len__(self) -> int:
@@ -41,12 +50,23 @@ class ZipChunk:
     def items(self) -> Iterator[Item]:
         """Iterate over the images in their order."""
         archive = _open_zip(self.archive)
-        for name in self.names:
-            yield Item(stem(name), partial(_read_member, archive, name))
+        for name, place in zip(self.names, self.places.tolist(), strict=True):
+            info = zipfile.ZipInfo(name)
+            for key, value in zip(_PLACE, place, strict=True):
+                setattr(info, key, value)
+            yield Item(stem(name), partial(read_member, archive, info))
 
 
 @lru_cache(maxsize=2)
 def _open_zip(path: str) -> zipfile.ZipFile:
+    """Open an archive to read members whose places are known; its own list is dropped."""
+    archive = _open_whole_zip(path)
+    archive.filelist.clear()
+    archive.NameToInfo.clear()
+    return archive
+
+
+def _open_whole_zip(path: str) -> zipfile.ZipFile:
     fs, inside = url_to_fs(path)
     if is_local(fs):
         return open_archive(Path(path))
@@ -56,33 +76,39 @@ def _open_zip(path: str) -> zipfile.ZipFile:
         raise GalaxiesError(f"{path}: is cut off or no zip archive") from error
 
 
-def _read_member(archive: zipfile.ZipFile, name: str) -> bytes:
-    info = archive.getinfo(name)
-    if info.file_size > LARGEST_IMAGE:
-        raise UnreadableImageError("is too large")
-    if info.flag_bits & 0x1:
-        raise UnreadableImageError("is encrypted")
-    try:
-        return archive.read(info)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
-        raise UnreadableImageError(f"is damaged in the archive ({error})") from error
-
-
 class ZipInput:
+    """A zip archive, on disk or in a bucket."""
+
     carried = None
 
     def __init__(self, path: str) -> None:
         self.name = path
-        self.count: int | None = sum(1 for _ in self._names())
+        names, _ = self._images()
+        self.count: int | None = len(names)
 
-    def _names(self) -> Iterator[str]:
-        return (name for name in _open_zip(self.name).namelist() if is_image(name))
+    def _images(self) -> tuple[npt.NDArray[np.bytes_], npt.NDArray[np.int64]]:
+        """Names (N,), and places (N, 6), of all images.
+
+        As arrays: strings that are left where so much else was would keep all of its memory.
+        """
+        with _open_whole_zip(self.name) as archive:
+            images = [info for info in archive.infolist() if is_image(info.filename)]
+        names = np.array([info.orig_filename.encode() for info in images], np.bytes_)
+        places = np.empty((len(images), len(_PLACE)), np.int64)
+        for row, info in zip(places, images, strict=True):
+            row[:] = [getattr(info, key) for key in _PLACE]
+        return names, places
 
     def chunks(self, size: int) -> Iterator[Chunk]:
-        for names in batched(self._names(), size):
-            yield ZipChunk(self.name, names)
+        """Chunks of `size` images, the last one smaller."""
+        names, places = self._images()
+        for start in range(0, len(names), size):
+            piece = slice(start, start + size)
+            found = tuple(name.decode() for name in names[piece].tolist())
+            yield ZipChunk(self.name, found, places[piece])
 
     def fingerprint(self) -> dict[str, Any]:
+        """Say what changes when the input does."""
         return file_state(self.name)
 
 
@@ -130,6 +156,8 @@ def _tar_members(path: str) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]
 
 
 class TarInput:
+    """A tar archive that is not compressed: a first pass notes where each image starts."""
+
     carried = None
 
     def __init__(self, path: str) -> None:
@@ -137,12 +165,14 @@ class TarInput:
         self.count: int | None = sum(1 for _ in _tar_members(path))
 
     def chunks(self, size: int) -> Iterator[Chunk]:
+        """Chunks of `size` images, the last one smaller."""
         places = ((m.name, m.offset_data, m.size) for _, m in _tar_members(self.name))
         for batch in batched(places, size):
             names, starts, sizes = zip(*batch, strict=True)
             yield TarChunk(self.name, tuple(map(stem, names)), starts, sizes)
 
     def fingerprint(self) -> dict[str, Any]:
+        """Say what changes when the input does."""
         return file_state(self.name)
 
 
@@ -170,7 +200,7 @@ def _held(data: bytes | None) -> bytes:
 
 
 class CompressedTarInput:
-    """Has no places to jump to: it is unpacked from its start in every run."""
+    """A compressed tar archive: without places to jump to, it is unpacked anew in every run."""
 
     carried = None
     count: int | None = None
@@ -181,6 +211,7 @@ class CompressedTarInput:
             raise GalaxiesError(f"{path}: no image in it")
 
     def chunks(self, size: int) -> Iterator[Chunk]:
+        """Chunks of `size` images, the last one smaller."""
         ids: list[str] = []
         data: list[bytes | None] = []
         held = 0
@@ -196,4 +227,5 @@ class CompressedTarInput:
             yield LoadedChunk(tuple(ids), tuple(data))
 
     def fingerprint(self) -> dict[str, Any]:
+        """Say what changes when the input does."""
         return file_state(self.name)

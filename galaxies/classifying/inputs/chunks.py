@@ -1,21 +1,15 @@
 """What every input is made of: images, and chunks of some thousand of them."""
 
-from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
+from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
-from typing import Any, Final, NamedTuple, Protocol, TypeVar
+from typing import Any, Final, NamedTuple, Protocol
 
 import pyarrow as pa
 from fsspec.core import url_to_fs
 from PIL import Image
 
 IMAGE_SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".fits", ".fit", ".fits.gz")
-
-
 TAR_SUFFIXES: Final = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
-
-
-T = TypeVar("T")
 
 
 class Item(NamedTuple):
@@ -40,8 +34,8 @@ class Chunk(Protocol):
         """Iterate over the images in their order."""
 
 
-class Source(Protocol):
-    """One input."""
+class Input(Protocol):
+    """A folder, an archive or a table: where images lie."""
 
     name: str
     count: int | None
@@ -50,35 +44,36 @@ class Source(Protocol):
     """Further columns of a catalogue."""
 
     def chunks(self, size: int) -> Iterator[Chunk]:
-        """Chunks of `size` images, the last one smaller."""
+        """Chunks of `size` images, the last one smaller; the same at every call."""
 
     def fingerprint(self) -> dict[str, Any]:
         """Say what changes when the input does."""
 
 
 def is_local(fs: Any) -> bool:  # noqa: ANN401 - fsspec has no types
+    """Whether a file system of fsspec's is this machine's."""
     return "file" in ((fs.protocol,) if isinstance(fs.protocol, str) else fs.protocol)
 
 
 def stem(name: str) -> str:
-    """Take a file's name without folders and suffix, which names the galaxy."""
+    """Take a file's name without folders and suffix, which names the galaxy.
+
+    Examples
+    --------
+    >>> stem("s3://bucket/J1234+56.7.fits.gz")
+    'J1234+56.7'
+    """
     name = PurePosixPath(name.replace("\\", "/")).name
-    found = next((end for end in (".fits.gz", ".fits.fz") if name.lower().endswith(end)), None)
-    return name[: -len(found)] if found else PurePosixPath(name).stem
+    suffix = next((end for end in (".fits.gz", ".fits.fz") if name.lower().endswith(end)), None)
+    return name[: -len(suffix)] if suffix else PurePosixPath(name).stem
 
 
 def is_image(name: str) -> bool:
-    parts = name.replace("\\", "/").split("/")
+    """Whether a file is an image by its suffix, and neither hidden nor left behind by macOS."""
+    levels = name.replace("\\", "/").split("/")
     return name.lower().endswith(IMAGE_SUFFIXES) and not any(
-        (part.startswith(".") and part != "..") or part == "__MACOSX" for part in parts[-2:]
+        (level.startswith(".") and level != "..") or level == "__MACOSX" for level in levels[-2:]
     )
-
-
-def batched(items: Iterable[T], size: int) -> Iterator[tuple[T, ...]]:
-    """Cut into pieces of `size`, the last one smaller."""
-    iterator = iter(items)
-    while batch := tuple(islice(iterator, size)):
-        yield batch
 
 
 def file_state(path: str) -> dict[str, Any]:

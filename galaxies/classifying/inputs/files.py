@@ -10,15 +10,8 @@ from typing import Any, Final
 import pyarrow as pa
 from fsspec.core import url_to_fs
 
-from galaxies.classifying.inputs.chunks import (
-    Chunk,
-    Item,
-    batched,
-    file_state,
-    is_image,
-    is_local,
-    stem,
-)
+from galaxies.base.pool import batched
+from galaxies.classifying.inputs.chunks import Chunk, Item, file_state, is_image, is_local, stem
 from galaxies.images.decode import LARGEST_IMAGE, UnreadableImageError
 
 READ_AT_ONCE: Final = 64  # files, where each takes a journey to a bucket
@@ -99,10 +92,12 @@ class FilesInput:
         self.count: int | None = sum(1 for _ in paths())
 
     def chunks(self, size: int) -> Iterator[Chunk]:
+        """Chunks of `size` images, the last one smaller."""
         for paths in batched(self._paths(), size):
             yield FileChunk(paths, tuple(map(stem, paths)))
 
     def fingerprint(self) -> dict[str, Any]:
+        """Say what changes when the input does."""
         digest = hashlib.sha256()
         for path in self._paths():
             if "://" in path:

@@ -12,7 +12,7 @@ from typing import Final
 from fsspec.core import url_to_fs
 
 from galaxies.classifying.inputs.archives import CompressedTarInput, TarInput, ZipInput
-from galaxies.classifying.inputs.chunks import IMAGE_SUFFIXES, TAR_SUFFIXES, Source, is_local
+from galaxies.classifying.inputs.chunks import IMAGE_SUFFIXES, TAR_SUFFIXES, Input, is_local
 from galaxies.classifying.inputs.files import FilesInput, images_below
 from galaxies.classifying.inputs.tables import (
     CsvCatalogue,
@@ -27,61 +27,72 @@ from galaxies.errors import GalaxiesError
 KNOWN_SUFFIXES: Final = (*IMAGE_SUFFIXES, ".zip", *TAR_SUFFIXES, ".parquet", ".csv")
 
 
-def open_sources(inputs: Sequence[str]) -> list[Source]:
-    """Find out what each input is.
+def open_inputs(addresses: Sequence[str]) -> list[Input]:
+    """Find out what lies at each address.
 
     Parameters
     ----------
-    inputs
+    addresses : sequence of str
         Paths, globs or addresses that fsspec knows, such as `s3://bucket/folder`. Image files that
-        follow each other become one source.
+        follow each other become one input.
+
+    Returns
+    -------
+    list of Input
+        Each with one image or more; those that are catalogues carry the same columns.
 
     Raises
     ------
     GalaxiesError
         If one does not exist, has an unknown suffix or no image in it, or is damaged.
+
+    Examples
+    --------
+    >>> [archive] = open_inputs(["survey.zip"])  # doctest: +SKIP
+    >>> archive.count  # doctest: +SKIP
+    61578
     """
-    sources: list[Source] = []
+    inputs: list[Input] = []
     loose: list[str] = []
 
     def gather() -> None:
         if loose:
-            sources.append(FilesInput(loose[0], partial(iter, tuple(loose))))
+            inputs.append(FilesInput(loose[0], partial(iter, tuple(loose))))
             loose.clear()
 
-    for path in (path for text in inputs for path in _expanded(text)):
+    for path in (path for address in addresses for path in _expanded(address)):
         if path.lower().endswith(IMAGE_SUFFIXES):
             loose.append(path)
             continue
         gather()
-        sources.append(_open_source(path))
+        inputs.append(_open(path))
     gather()
-    for source in sources:
-        if source.count == 0:
-            raise GalaxiesError(f"{source.name}: no image in it")
-    if not sources:
+    for one in inputs:
+        if one.count == 0:
+            raise GalaxiesError(f"{one.name}: no image in it")
+    if not inputs:
         raise GalaxiesError("nothing to classify; name images, folders, archives or tables")
-    carried = [source.carried for source in sources if source.carried]
+    carried = [one.carried for one in inputs if one.carried]
     if any(schema != carried[0] for schema in carried):
         raise GalaxiesError("the catalogues have different columns; classify them one by one")
-    return sources
+    return inputs
 
 
-def _expanded(text: str) -> list[str]:
-    """Paths that an input stands for; local ones absolute."""
-    fs, path = url_to_fs(text)
+def _expanded(address: str) -> list[str]:
+    """Paths that an address stands for; local ones absolute."""
+    fs, path = url_to_fs(address)
     if fs.exists(path):
         found = [path]
     elif set("*?[") & set(path):
         found = sorted(fs.glob(path))
         if not found:
-            raise GalaxiesError(f"{text}: no file of that pattern")
+            raise GalaxiesError(f"{address}: no file of that pattern")
     else:
-        raise GalaxiesError(f"{text}: no such file or folder")
+        raise GalaxiesError(f"{address}: no such file or folder")
     return found if is_local(fs) else [fs.unstrip_protocol(path) for path in found]
 
 
-def _open_source(path: str) -> Source:
+def _open(path: str) -> Input:
     fs, inside = url_to_fs(path)
     lower = path.lower()
     if fs.isdir(inside):

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -17,11 +18,12 @@ from galaxies.errors import GalaxiesError
 from galaxies.images.decode import LARGEST_IMAGE, UnreadableImageError
 
 ID_COLUMNS: Final = ("galaxy_id", "id", "GalaxyID")
-
-
 PATH_COLUMN: Final = "path"
 
-
+_WHOLE: Final = re.compile(r"-?(0|[1-9][0-9]{0,18})")
+# A name, such as 007, or more digits than a float64 keeps.
+_NO_NUMBER: Final = re.compile(r"[+-]?(0[0-9]+|[0-9]{16,})")
+_LARGEST: Final = 2**63
 _LOOKED_AT: Final = 100  # paths of a catalogue, before it is believed
 
 
@@ -79,26 +81,24 @@ def _cell(data: bytes | None) -> bytes:
     return data
 
 
-class reading_table:  # noqa: N801 - used as a function
+@contextmanager
+def reading_table(path: str) -> Iterator[None]:
     """Say in one line which Parquet file is damaged."""
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:  # noqa: ANN401
-        if isinstance(error, pa.ArrowInvalid | pa.ArrowNotImplementedError):
-            said = str(error).splitlines()[0]
-            raise GalaxiesError(f"{self._path}: damaged or no Parquet table ({said})") from error
+    try:
+        yield
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise GalaxiesError(f"{path}: damaged or no Parquet table ({reason})") from error
 
 
 def open_table(path: str) -> pq.ParquetFile:
+    """Open a Parquet table, on disk or in a bucket, to read it a piece at a time."""
     fs, inside = url_to_fs(path)
     return pq.ParquetFile(fs.open(inside), buffer_size=1 << 20, pre_buffer=False)
 
 
 def image_column(schema: pa.Schema) -> str | None:
+    """Find the first column of images: `{bytes, path}`, or plain bytes."""
     for field in schema:
         kind = field.type
         inside = (
@@ -122,11 +122,13 @@ class TableInput:
         self.count: int | None = open_table(path).metadata.num_rows
 
     def chunks(self, size: int) -> Iterator[Chunk]:
+        """Chunks of `size` images, the last one smaller."""
         count = self.count or 0
         for start in range(0, count, size):
             yield TableChunk(self.name, self._image, start, min(start + size, count))
 
     def fingerprint(self) -> dict[str, Any]:
+        """Say what changes when the input does."""
         return file_state(self.name)
 
 
@@ -164,10 +166,13 @@ class _Catalogue:
             )
 
     def fingerprint(self) -> dict[str, Any]:
+        """Say what changes when the input does."""
         return file_state(self.name)
 
 
 class ParquetCatalogue(_Catalogue):
+    """A catalogue whose columns keep their own types."""
+
     def __init__(self, path: str) -> None:
         file = open_table(path)
         super().__init__(path, file.schema_arrow.names)
@@ -179,6 +184,7 @@ class ParquetCatalogue(_Catalogue):
             self._believe(next(self.chunks(_LOOKED_AT)))
 
     def chunks(self, size: int) -> Iterator[FileChunk]:
+        """Chunks of `size` images, the last one smaller."""
         waiting: list[pa.RecordBatch] = []
         with reading_table(self.name):
             for batch in open_table(self.name).iter_batches(size):
@@ -191,18 +197,8 @@ class ParquetCatalogue(_Catalogue):
                 yield self._chunk(pa.Table.from_batches(waiting).replace_schema_metadata(None))
 
 
-_WHOLE: Final = re.compile(r"-?(0|[1-9][0-9]{0,18})")
-
-
-# A name, such as 007, or more digits than a float64 keeps.
-_NO_NUMBER: Final = re.compile(r"[+-]?(0[0-9]+|[0-9]{16,})")
-
-
-_LARGEST: Final = 2**63
-
-
 class CsvCatalogue(_Catalogue):
-    """Its columns' types are found in a first pass, so that every chunk has the same."""
+    """A catalogue as text: a first pass finds its columns' types, the same for every chunk."""
 
     def __init__(self, path: str) -> None:
         columns: dict[str, pa.DataType] = {}
@@ -216,10 +212,9 @@ class CsvCatalogue(_Catalogue):
             for name, kind in columns.items():
                 if name not in (self._id, PATH_COLUMN):
                     columns[name] = _kind(table[name], kind)
-        kept = {
-            n: k for n, k in columns.items() if n not in (getattr(self, "_id", ""), PATH_COLUMN)
-        }
-        self.carried: pa.Schema | None = pa.schema(kept)
+        for name in {self._id, PATH_COLUMN} & set(columns):
+            del columns[name]
+        self.carried: pa.Schema | None = pa.schema(columns)
         if self.count:
             self._believe(next(self.chunks(_LOOKED_AT)))
 
@@ -237,19 +232,20 @@ class CsvCatalogue(_Catalogue):
             raise GalaxiesError(f"{self.name}: not UTF-8 text at byte {error.start}") from error
 
     def chunks(self, size: int) -> Iterator[FileChunk]:
+        """Chunks of `size` images, the last one smaller."""
         for texts in self._texts(size):
-            columns = {}
-            for name in texts.columns:
-                values = pa.array(texts[name].tolist(), pa.string())
-                if self.carried and name in self.carried.names:
-                    kind = self.carried.field(name).type
-                    if kind == pa.int64():
-                        values = pa.array([int(text) if text else None for text in texts[name]])
-                    elif kind == pa.float64():
-                        values = pa.array(pd.to_numeric(texts[name]), from_pandas=True)
-                    values = values.cast(kind)
-                columns[name] = values
+            kinds = {field.name: field.type for field in self.carried or ()}
+            columns = {name: _typed(texts[name], kinds.get(name)) for name in texts.columns}
             yield self._chunk(pa.table(columns))
+
+
+def _typed(texts: "pd.Series[str]", kind: pa.DataType | None) -> pa.Array:
+    """Turn texts into values of a kind; empty ones are absent."""
+    if kind == pa.int64():
+        return pa.array([int(text) if text else None for text in texts], kind)
+    if kind == pa.float64():
+        return pa.array(pd.to_numeric(texts), kind, from_pandas=True)
+    return pa.array(texts.tolist(), pa.string())
 
 
 def _kind(texts: "pd.Series[str]", kind: pa.DataType) -> pa.DataType:

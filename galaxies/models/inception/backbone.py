@@ -7,16 +7,12 @@ from pathlib import Path
 from typing import Final, Literal
 
 import keras
-import numpy as np
-import numpy.typing as npt
-import pooch
-import requests
 from keras import layers
 
-from galaxies.base.arrays import Pixels
 from galaxies.base.outputs import written_beside
-from galaxies.errors import GalaxiesError
-from galaxies.models.inception.weights import Origin, write_origin
+from galaxies.errors import GalaxiesError, needs
+from galaxies.models.graph import write_graph
+from galaxies.models.inception.weights import BACKBONE, Weights, write_weights_record
 
 # As in keras.applications.inception_v3, which does not export them.
 IMAGENET_URL: Final = (
@@ -26,22 +22,17 @@ IMAGENET_URL: Final = (
 IMAGENET_MD5: Final = "bcbd6486424b2319ff4ef7d526e38f63"
 _TIMEOUT: Final = 20  # seconds without an answer
 
-FEATURES: Final = 2048
-"""Numbers that the trunk makes of one image."""
-
-EMBED_BATCH: Final = 64
-
-_WEIGHTS: Final = "trunk.weights.h5"
+_WEIGHTS: Final = "backbone.weights.h5"
 
 
-def build_trunk(size: int) -> keras.Model:
+def build_backbone(size: int) -> keras.Model:
     """Map uint8 images (N, size, size, 3) to features float32 (N, 2048).
 
     Szegedy et al. (2016), "Rethinking the Inception architecture for computer vision".
     """
     image = keras.Input((size, size, 3), dtype="uint8", name="image")
     scaled = layers.Rescaling(1 / 127.5, offset=-1, name="rescale")(image)
-    return keras.Model(image, _inception(size)(scaled), name="trunk")
+    return keras.Model(image, _inception(size)(scaled), name="backbone")
 
 
 def _inception(size: int) -> keras.Model:
@@ -50,17 +41,17 @@ def _inception(size: int) -> keras.Model:
     )
 
 
-def make_trunk(folder: Path, weights: str, seed: int) -> Origin:
-    """Put a trunk's weights, and where they come from, into a folder.
+def make_backbone(folder: Path, weights: str, seed: int) -> Weights:
+    """Put the backbone's weights, and where they come from, into a folder.
 
     Parameters
     ----------
-    folder
+    folder : Path
         Made whole or not at all.
-    weights
+    weights : str
         `imagenet`, `random`, `auto` or the path of a weights file in Keras's layout, as in
         `inception.weights`.
-    seed
+    seed : int
         Of random weights.
 
     Raises
@@ -74,15 +65,15 @@ def make_trunk(folder: Path, weights: str, seed: int) -> Origin:
     # Convolutions know no image size; the smallest is the quickest to build.
     inception = _inception(75)
     if weights == "random":
-        origin = Origin(source="random", detail=f"seed {seed}")
+        found = Weights(source="random", detail=f"seed {seed}")
     elif weights == "imagenet":
-        origin = _load(inception, imagenet_file(), "imagenet")
+        found = _load(inception, imagenet_file(), "imagenet")
     elif weights == "auto":
         try:
-            origin = _load(inception, imagenet_file(), "imagenet")
+            found = _load(inception, imagenet_file(), "imagenet")
         except GalaxiesError as error:
             _warn(str(error))
-            origin = Origin(source="random", detail=f"seed {seed}")
+            found = Weights(source="random", detail=f"seed {seed}")
     else:
         path = Path(weights)
         if not path.is_file():
@@ -90,12 +81,24 @@ def make_trunk(folder: Path, weights: str, seed: int) -> Origin:
                 f"inception.weights: no file {weights!r}; "
                 "give imagenet, random, auto or the path of a Keras weights file"
             )
-        origin = _load(inception, path, "file")
+        found = _load(inception, path, "file")
     with written_beside(folder) as beside:
         beside.mkdir()
         inception.save_weights(beside / _WEIGHTS)
-        write_origin(beside, origin)
-    return origin
+        _write_graph(inception, beside / BACKBONE)
+        write_weights_record(beside, found)
+    return found
+
+
+def _write_graph(inception: keras.Model, path: Path) -> None:
+    """Write the backbone for images of any size from 75."""
+    image = keras.Input((None, None, 3), dtype="uint8", name="image")
+    scaled = layers.Rescaling(1 / 127.5, offset=-1, name="rescale")(image)
+    open_size = keras.applications.InceptionV3(
+        include_top=False, weights=None, pooling="avg", input_tensor=scaled
+    )
+    open_size.set_weights(inception.get_weights())
+    write_graph(open_size, path)
 
 
 def imagenet_file() -> Path:
@@ -106,6 +109,11 @@ def imagenet_file() -> Path:
     GalaxiesError
         If it is neither there nor reachable, or differs from what Keras published.
     """
+    # Those who only classify need neither package.
+    with needs("pipeline"):
+        import pooch
+        import requests
+
     cache = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "models"
     name = IMAGENET_URL.rpartition("/")[2]
     try:
@@ -129,17 +137,17 @@ def imagenet_file() -> Path:
     return Path(found)
 
 
-def _load(inception: keras.Model, path: Path, source: Literal["imagenet", "file"]) -> Origin:
+def _load(inception: keras.Model, path: Path, source: Literal["imagenet", "file"]) -> Weights:
     try:
         inception.load_weights(path)
     except (OSError, ValueError, KeyError) as error:
-        said = str(error).splitlines()[0]
+        reason = str(error).splitlines()[0]
         raise GalaxiesError(
-            f"{path}: no weights of InceptionV3 without its top ({said})"
+            f"{path}: no weights of InceptionV3 without its top ({reason})"
         ) from error
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return Origin(source=source, detail=f"sha256 {digest}")
+    return Weights(source=source, detail=f"sha256 {digest}")
 
 
 def _warn(why: str) -> None:
@@ -147,65 +155,25 @@ def _warn(why: str) -> None:
     print(
         f"{line}\n! WARNING: InceptionV3 gets RANDOM weights, because {why}.\n"
         "! Its figures and metrics say `random`. For ImageNet's, get the file, then run\n"
-        f"! `dvc repro --force trunk` and `dvc repro`.\n{line}",
+        f"! `dvc repro --force backbone` and `dvc repro`.\n{line}",
         file=sys.stderr,
     )
 
 
-def load_trunk(folder: Path, size: int) -> keras.Model:
-    """Build the trunk for images of one size, with the weights of a folder.
+def load_backbone(folder: Path, size: int) -> keras.Model:
+    """Build the backbone for images of one size, with the weights of a folder.
 
     Parameters
     ----------
-    folder
-        As `make_trunk` made it, or a bundle that holds a copy.
-    size
+    folder : Path
+        As `make_backbone` made it, or a bundle that holds a copy.
+    size : int
         Side of the images in pixels, from 75.
     """
-    model = build_trunk(size)
+    model = build_backbone(size)
     try:
         model.layers[-1].load_weights(folder / _WEIGHTS)
     except (OSError, ValueError, KeyError) as error:
-        said = str(error).splitlines()[0]
-        raise GalaxiesError(f"{folder / _WEIGHTS}: damaged ({said}); make it again") from error
+        reason = str(error).splitlines()[0]
+        raise GalaxiesError(f"{folder / _WEIGHTS}: damaged ({reason}); make it again") from error
     return model
-
-
-def embed(trunk: keras.Model, images: Pixels) -> npt.NDArray[np.float16]:
-    """Features of images.
-
-    Parameters
-    ----------
-    trunk
-        As `load_trunk` returns it.
-    images
-        uint8 (N, size, size, 3).
-
-    Returns
-    -------
-    ndarray of float16 (N, 2048)
-        Half precision: its error, 0.05%, is far below the differences between galaxies.
-
-    Raises
-    ------
-    GalaxiesError
-        If a feature is no number or too large, as weights that are no trunk's would make it.
-    """
-    features = np.asarray(trunk.predict_on_batch(images))
-    if not (np.abs(features) < np.finfo(np.float16).max).all():  # False for NaN, too
-        raise GalaxiesError("inception.weights: these weights make features that are no numbers")
-    return features.astype(np.float16)
-
-
-def embed_many(trunk: keras.Model, images: Pixels) -> npt.NDArray[np.float16]:
-    """Features float16 (N, 2048) of any number of images, some dozen at a time.
-
-    Each batch is filled up: one compiled graph, whatever the number of images.
-    """
-    features = np.empty((len(images), FEATURES), np.float16)
-    for start in range(0, len(images), EMBED_BATCH):
-        batch = images[start : start + EMBED_BATCH]
-        filled = np.zeros((EMBED_BATCH, *batch.shape[1:]), np.uint8)
-        filled[: len(batch)] = batch
-        features[start : start + len(batch)] = embed(trunk, filled)[: len(batch)]
-    return features

@@ -1,23 +1,28 @@
-"""The simple classifier on top of InceptionV3: logistic regression on its features."""
+"""InceptionV3 with a simple classifier on top: logistic regression on its features."""
 
+import shutil
 from pathlib import Path
-from typing import NamedTuple, Self
+from threading import Lock
+from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
-from tqdm import tqdm
 
-from galaxies.base.arrays import Probabilities
+from galaxies.base.arrays import Device, Probabilities
 from galaxies.errors import GalaxiesError
+from galaxies.learning.fitting import Candidate, Fit, best_candidate
 from galaxies.learning.parts import Part
-from galaxies.models.plain_arrays import read_arrays
+from galaxies.models.inception.features import Features, extract_features
+from galaxies.models.inception.weights import BACKBONE, read_weights_record
+from galaxies.models.predicting.forward import ForwardPass
+from galaxies.models.predicting.plain_arrays import read_arrays
+from galaxies.settings import InceptionSettings
 
-Features = npt.NDArray[np.float16]
-"""(N, features)."""
+REGRESSION: Final = "regression.npz"
 
 
-class Head(NamedTuple):
+class Regression(NamedTuple):
     """Logistic regression on standardised features."""
 
     mean: npt.NDArray[np.float64]
@@ -51,61 +56,108 @@ class Head(NamedTuple):
         return cls._make(arrays.values())
 
 
-class FittedHead(NamedTuple):
-    """The chosen regression and how the candidates did."""
+class InceptionClassifier:
+    """InceptionV3's backbone, and the regression on its features.
 
-    head: Head
-    chosen: dict[str, float]
-    """`regularisation`, and `accuracy` and `loss` on validation galaxies."""
-    candidates: list[dict[str, float]]
-    """The same of every candidate."""
+    Parameters
+    ----------
+    regression : Regression
+        What was fitted.
+    backbone : Path
+        Folder of the backbone.
+    device : Device
+        What computes the features.
+    """
+
+    def __init__(self, regression: Regression, backbone: Path, device: Device = "cpu") -> None:
+        self._regression = regression
+        self._folder = backbone
+        self._device: Device = device
+        self._forward: ForwardPass | None = None
+        self._lock = Lock()
+
+    @property
+    def title(self) -> str:
+        """What figures call it; says where the backbone's weights come from."""
+        return read_weights_record(self._folder).title
+
+    def predict(self, inputs: npt.NDArray[Any]) -> Probabilities:
+        """Raw probability of "spiral", float32 (N,).
+
+        Parameters
+        ----------
+        inputs : ndarray of shape (N, size, size, 3), uint8, or of float16 (N, 2048)
+            Images, or their features.
+        """
+        if inputs.ndim == 4:
+            inputs = extract_features(self._backbone, inputs)
+        return self._regression.predict(inputs)
+
+    @property
+    def _backbone(self) -> ForwardPass:
+        """Loaded when it is needed first: where there are features, it is not."""
+        with self._lock:
+            if self._forward is None:
+                self._forward = ForwardPass(self._folder / BACKBONE, self._device)
+            return self._forward
+
+    def save(self, folder: Path) -> None:
+        """Write the regression, and a copy of the backbone."""
+        self._regression.save(folder / REGRESSION)
+        shutil.copytree(self._folder, folder, dirs_exist_ok=True)
+
+    @classmethod
+    def load(cls, folder: Path, device: Device = "cpu") -> Self:
+        """Read what `save` wrote; a damaged file is a `GalaxiesError`."""
+        return cls(Regression.load(folder / REGRESSION), folder, device)
 
 
-def fit_head(
-    embeddings: Features, train: Part, validation: Part, regularisation: list[float]
-) -> FittedHead:
+def fit(
+    features: Features,
+    train: Part,
+    validation: Part,
+    settings: InceptionSettings,
+    backbone: Path,
+) -> Fit[InceptionClassifier]:
     """Fit a regression for every strength of the penalty, and keep the best on validation.
 
     Parameters
     ----------
-    embeddings
-        (M, features), of which the parts take rows.
-    train, validation
+    features : ndarray of shape (M, 2048), float16
+        Of all images; the parts take rows.
+    train, validation : Part
         Galaxies to learn from, and to choose by.
-    regularisation
-        Strengths of the L2 penalty on the weights, relative to the mean log loss.
+    settings : InceptionSettings
+        The strengths of the L2 penalty, relative to the mean log loss.
+    backbone : Path
+        Folder of what made the features.
 
     Returns
     -------
-    FittedHead
+    Fit of InceptionClassifier
         The one with the least log loss; of equals the most penalised.
     """
     # Those who only predict need not wait for the import.
     from sklearn.linear_model import LogisticRegression
-    from sklearn.metrics import log_loss
 
-    known, held_out = embeddings[train.rows], embeddings[validation.rows]
+    known, held_out = features[train.rows], features[validation.rows]
     mean = known.mean(axis=0, dtype=np.float64)
     scale = known.std(axis=0, dtype=np.float64)
     scale[scale == 0] = 1
     standardised = _standardised(known, mean, scale)
-    fitted: list[FittedHead] = []
-    candidates: list[dict[str, float]] = []
-    strengths = sorted(regularisation, reverse=True)
-    for strength in tqdm(strengths, desc="InceptionV3", unit=" fits"):
+
+    def fit_one(strength: float) -> Candidate[Regression]:
         model = LogisticRegression(C=1 / (strength * len(known)), max_iter=5000)
         with _one_thread():
             model.fit(standardised, train.labels)
-        head = Head(mean, scale, model.coef_[0], np.float64(model.intercept_[0]))
-        p = head.predict(held_out)
-        candidate = {
-            "regularisation": strength,
-            "accuracy": float(((p > 0.5) == validation.labels).mean()),
-            "loss": float(log_loss(validation.labels, p, labels=[0, 1])),
-        }
-        candidates.append(candidate)
-        fitted.append(FittedHead(head, candidate, candidates))
-    return min(fitted, key=lambda one: one.chosen["loss"])
+        regression = Regression(mean, scale, model.coef_[0], np.float64(model.intercept_[0]))
+        return Candidate(regression, {"regularisation": strength}, regression.predict(held_out))
+
+    strengths = sorted(settings.regularisation, reverse=True)
+    best = best_candidate(strengths, fit_one, validation.labels, doing="InceptionV3")
+    weights = {"weights": read_weights_record(backbone).source}
+    classifier = InceptionClassifier(best.model, backbone)
+    return Fit(classifier, weights | best.chosen, best.history)
 
 
 def _one_thread() -> threadpool_limits:

@@ -1,4 +1,4 @@
-"""Where the weights of a trunk come from."""
+"""Where the weights of the backbone come from."""
 
 from pathlib import Path
 from typing import Final, Literal
@@ -8,11 +8,14 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from galaxies.base.outputs import write_json
 from galaxies.errors import GalaxiesError
 
-_FILE: Final = "trunk.json"
+BACKBONE: Final = "backbone.onnx"
+"""The backbone's file in its folder, and in a bundle."""
+
+_FILE: Final = "backbone.json"
 
 
-class Origin(BaseModel):
-    """Where a trunk's weights come from."""
+class Weights(BaseModel):
+    """Where a backbone's weights come from."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -22,19 +25,19 @@ class Origin(BaseModel):
 
     @property
     def title(self) -> str:
-        """What figures call a classifier on this trunk."""
+        """What figures call a classifier on this backbone."""
         name = {"imagenet": "ImageNet", "file": "own weights", "random": "random"}[self.source]
         return f"InceptionV3 ({name})"
 
 
-def write_origin(folder: Path, origin: Origin) -> None:
-    """Put the origin beside the weights."""
-    write_json(folder / _FILE, origin.model_dump())
+def write_weights_record(folder: Path, weights: Weights) -> None:
+    """Put the record beside the weights."""
+    write_json(folder / _FILE, weights.model_dump())
 
 
-def read_origin(folder: Path) -> Origin:
-    """Read where a trunk's weights come from."""
+def read_weights_record(folder: Path) -> Weights:
+    """Read where a backbone's weights come from."""
     try:
-        return Origin.model_validate_json((folder / _FILE).read_text(encoding="utf-8"))
+        return Weights.model_validate_json((folder / _FILE).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, ValidationError) as error:
-        raise GalaxiesError(f"{folder / _FILE}: damaged; make the trunk again") from error
+        raise GalaxiesError(f"{folder / _FILE}: damaged; make the backbone again") from error

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-import pooch
-import requests
-import urllib3
 from tqdm import tqdm
 
-from galaxies.errors import GalaxiesError
+from galaxies.errors import GalaxiesError, needs
+
+with needs("download"):
+    import pooch
+    import requests
+    import urllib3
 
 _TIMEOUT: Final = 30  # seconds without an answer
 _CHUNK: Final = 1 << 20
@@ -24,14 +26,14 @@ def fetch(url: str, folder: Path, *, md5: str | None, page: str) -> Path:
 
     Parameters
     ----------
-    url
+    url : str
         Of the file; redirections are followed.
-    folder
+    folder : Path
         Where the file is put, under its name in the URL. One that is there is taken if it has the
         right checksum. What came before a connection broke is kept there for the next call.
-    md5
+    md5 : str, optional
         The checksum that was published, in hexadecimal, or None if there is none.
-    page
+    page : str
         Where people find the file, if the URL fails.
 
     Raises
@@ -43,9 +45,9 @@ def fetch(url: str, folder: Path, *, md5: str | None, page: str) -> Path:
     by_hand = f"look for {name} at {page}, put it into {folder}, and run this again"
 
     def download(url: str, target: str, _: object) -> None:
-        part = folder / f"{name}.part"
-        keep_trying(lambda: _download_rest(url, part, by_hand), part, url)
-        part.replace(target)
+        arrived = folder / f"{name}.part"
+        keep_trying(lambda: _download_rest(url, arrived, by_hand), arrived, url)
+        arrived.replace(target)
 
     # Its announcements would come between the progress bars.
     pooch.get_logger().setLevel(logging.WARNING)
@@ -66,16 +68,16 @@ def fetch(url: str, folder: Path, *, md5: str | None, page: str) -> Path:
         ) from error
 
 
-def keep_trying(download: Callable[[], None], part: Path, url: str) -> None:
+def keep_trying(download: Callable[[], None], arrived: Path, url: str) -> None:
     """Call a download that resumes, until it is through.
 
     Parameters
     ----------
-    download
+    download : callable
         Raises an error of requests, urllib3 or the system's network where the connection breaks.
-    part
+    arrived : Path
         The file that grows. As long as it does, the download goes on.
-    url
+    url : str
         What an error names.
 
     Raises
@@ -85,16 +87,16 @@ def keep_trying(download: Callable[[], None], part: Path, url: str) -> None:
     """
     tries = 0
     while True:
-        before = _size(part)
+        before = _size(arrived)
         try:
             download()
             return
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            tries = 1 if _size(part) > before else tries + 1
+            tries = 1 if _size(arrived) > before else tries + 1
             if tries == _TRIES:
                 raise GalaxiesError(
                     f"{url}: no connection, or it breaks ({type(error).__name__}); run this "
-                    f"again later, and it goes on after the {_size(part):,} bytes that are here"
+                    f"again later, and it goes on after the {_size(arrived):,} bytes that are here"
                 ) from error
             time.sleep(_WAIT * 2 ** (tries - 1))
 
@@ -103,8 +105,8 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def _download_rest(url: str, part: Path, by_hand: str) -> None:
-    have = _size(part)
+def _download_rest(url: str, arrived: Path, by_hand: str) -> None:
+    have = _size(arrived)
     # Unchanged bytes, whose number and order are those of the file.
     headers = {"Accept-Encoding": "identity"}
     if have:
@@ -114,8 +116,8 @@ def _download_rest(url: str, part: Path, by_hand: str) -> None:
         if status == 416:  # beyond the end: the file is here, or is no longer the same
             if answer.headers.get("Content-Range") == f"bytes */{have}":
                 return
-            part.unlink()
-            raise requests.ConnectionError("the part that is here does not fit; once more")
+            arrived.unlink()
+            raise requests.ConnectionError("what is here does not fit; once more")
         if status == 429 or status >= 500:
             raise requests.ConnectionError(f"HTTP {status}")
         if status >= 400:
@@ -124,9 +126,9 @@ def _download_rest(url: str, part: Path, by_hand: str) -> None:
             have = 0
         length = answer.headers.get("Content-Length")
         with (
-            part.open("ab" if have else "wb") as file,
+            arrived.open("ab" if have else "wb") as file,
             tqdm(
-                desc=part.stem,
+                desc=arrived.stem,
                 total=have + int(length) if length else None,
                 initial=have,
                 unit="B",

@@ -16,13 +16,13 @@ from galaxies.dataset.layout import IMAGES, VOTES
 from galaxies.errors import GalaxiesError
 from galaxies.surveys.check import Report, check_survey
 from galaxies.surveys.download.fetch import fetch
-from galaxies.surveys.writing import SURVEY_FILES, add_image, free_folder
+from galaxies.surveys.writing import SURVEY_FILES, StoredImage, add_image, free_folder
 
 ZENODO: Final = "https://zenodo.org/records/3565489"
 CATALOGUES: Final = "https://data.galaxyzoo.org"
 
 
-class _Source(NamedTuple):
+class _File(NamedTuple):
     """A file on the web."""
 
     url: str
@@ -31,11 +31,11 @@ class _Source(NamedTuple):
     page: str
 
 
-_MAPPING: Final = _Source(
+_MAPPING: Final = _File(
     f"{ZENODO}/files/gz2_filename_mapping.csv", "7e28465e6dfbf96c0d828c595a5bbd80", ZENODO
 )
-_CATALOGUE: Final = _Source("https://gz2hart.s3.amazonaws.com/gz2_hart16.csv.gz", None, CATALOGUES)
-_ARCHIVE: Final = _Source(
+_CATALOGUE: Final = _File("https://gz2hart.s3.amazonaws.com/gz2_hart16.csv.gz", None, CATALOGUES)
+_ARCHIVE: Final = _File(
     f"{ZENODO}/files/images_gz2.zip", "bc647032d31e50c798770cf4430525c7", ZENODO
 )
 
@@ -85,13 +85,20 @@ def kaggle_votes(catalogue: pd.DataFrame) -> pd.DataFrame:
 
     Parameters
     ----------
-    catalogue
+    catalogue : DataFrame
         With the columns of `FRACTIONS`, from 0 to 1; NaN where nobody was asked.
 
     Returns
     -------
     DataFrame
         Kaggle's 37 columns, float64, six decimals; the same rows.
+
+    Examples
+    --------
+    >>> nobody = pd.DataFrame(0.0, index=[0], columns=list(FRACTIONS.values()))
+    >>> smooth = nobody.assign(**{FRACTIONS["Class1.1"]: 0.61, FRACTIONS["Class1.2"]: 0.41})
+    >>> kaggle_votes(smooth)["Class1.1"][0].item()
+    0.598039
     """
     votes = pd.DataFrame(index=catalogue.index)
     for leads_here, question, _ in _QUESTIONS:
@@ -118,29 +125,33 @@ def download_gz2(output: Path, *, mirror: str | None = None, overwrite: bool = F
 
     Parameters
     ----------
-    output
+    output : Path
         The survey to make, whole or not at all. What is downloaded lies beside it, in
         `.<name>.download`, until the survey is made: a call that was cut off goes on there.
-    mirror
+    mirror : str, optional
         A folder on the web that holds the three files, in place of the published addresses.
-    overwrite
+    overwrite : bool
         Whether a survey that is there is replaced.
 
     Raises
     ------
     GalaxiesError
         If a file cannot be had, is damaged or is another, or the output is there already.
+
+    Examples
+    --------
+    >>> report = download_gz2(Path("data/gz2"))  # doctest: +SKIP
     """
     output = free_folder(output, overwrite, SURVEY_FILES)
     folder = output.with_name(f".{output.name}.download")
     mapping, catalogue, archive = (
         fetch(
-            f"{mirror.rstrip('/')}/{source.url.rpartition('/')[2]}" if mirror else source.url,
+            f"{mirror.rstrip('/')}/{file.url.rpartition('/')[2]}" if mirror else file.url,
             folder,
-            md5=source.md5,
-            page=source.page,
+            md5=file.md5,
+            page=file.page,
         )
-        for source in (_MAPPING, _CATALOGUE, _ARCHIVE)
+        for file in (_MAPPING, _CATALOGUE, _ARCHIVE)
     )
     with written_beside(output) as beside, open_archive(archive) as images:
         beside.mkdir()
@@ -149,7 +160,7 @@ def download_gz2(output: Path, *, mirror: str | None = None, overwrite: bool = F
         votes.to_csv(beside / VOTES, index=False, float_format="%.6f", lineterminator="\n")
         with zipfile.ZipFile(beside / IMAGES, "w", zipfile.ZIP_STORED) as target:
             for galaxy_id in tqdm(votes["GalaxyID"], "survey", unit=" images"):
-                add_image(target, galaxy_id, images, names[galaxy_id])
+                add_image(target, galaxy_id, StoredImage(images, names[galaxy_id]))
         report = check_survey(beside)
     shutil.rmtree(folder)
     return report
@@ -186,8 +197,8 @@ def _read(path: Path, columns: dict[str, type]) -> pd.DataFrame:
         return pd.read_csv(path, usecols=list(columns), dtype=columns)
     except (ValueError, EOFError, zlib.error, gzip.BadGzipFile) as error:
         path.unlink(missing_ok=True)
-        said = str(error).splitlines()[0]
+        reason = str(error).splitlines()[0]
         raise GalaxiesError(
-            f"{path.name}: not the file that was expected ({said}); it was thrown away, "
+            f"{path.name}: not the file that was expected ({reason}); it was thrown away, "
             "run this again"
         ) from error

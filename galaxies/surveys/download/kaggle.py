@@ -10,7 +10,7 @@ from tqdm import tqdm
 from galaxies.base.outputs import written_beside
 from galaxies.dataset.archive import open_archive
 from galaxies.dataset.layout import IMAGES, VOTES
-from galaxies.errors import GalaxiesError
+from galaxies.errors import GalaxiesError, needs
 from galaxies.surveys.check import Report, check_survey
 from galaxies.surveys.download.fetch import keep_trying
 from galaxies.surveys.writing import SURVEY_FILES, copy_member, free_folder
@@ -29,10 +29,10 @@ def download_kaggle(output: Path, *, overwrite: bool = False) -> Report:
 
     Parameters
     ----------
-    output
+    output : Path
         The survey to make, whole or not at all. What is downloaded lies beside it, in
         `.<name>.download`, until the survey is made: a call that was cut off goes on there.
-    overwrite
+    overwrite : bool
         Whether a survey that is there is replaced.
 
     Raises
@@ -40,6 +40,10 @@ def download_kaggle(output: Path, *, overwrite: bool = False) -> Report:
     GalaxiesError
         If there is no token, the challenge's rules are not accepted, a file cannot be had or is
         damaged, or the output is there already.
+
+    Examples
+    --------
+    >>> report = download_kaggle(Path("data/kaggle"))  # doctest: +SKIP
     """
     output = free_folder(output, overwrite, SURVEY_FILES)
     folder = output.with_name(f".{output.name}.download")
@@ -61,11 +65,12 @@ def download_kaggle(output: Path, *, overwrite: bool = False) -> Report:
 
 def _fetch(name: str, folder: Path) -> Path:
     """Download one of the challenge's files, or what is missing of it."""
-    import kagglehub
-    from kagglehub import exceptions
+    with needs("download"):
+        import kagglehub
+        from kagglehub import exceptions
 
     url = f"{PAGE}/data"
-    part = folder / "competitions" / COMPETITION / name
+    arrived = folder / "competitions" / COMPETITION / name
 
     def download() -> None:
         try:
@@ -91,13 +96,13 @@ def _fetch(name: str, folder: Path) -> Path:
     before = os.environ.get("KAGGLEHUB_CACHE")
     os.environ["KAGGLEHUB_CACHE"] = str(folder)
     try:
-        keep_trying(download, part, f"{url} ({name})")
+        keep_trying(download, arrived, f"{url} ({name})")
     finally:
         if before is None:
             del os.environ["KAGGLEHUB_CACHE"]
         else:
             os.environ["KAGGLEHUB_CACHE"] = before
-    return part
+    return arrived
 
 
 def _refusal(status: int, name: str) -> str:

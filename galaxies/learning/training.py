@@ -1,0 +1,127 @@
+"""The order in which every model is trained: fit, predict, calibrate, promise, describe."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy.typing as npt
+import pandas as pd
+
+from galaxies.base.arrays import Decoding, open_array
+from galaxies.base.outputs import write_json
+from galaxies.learning.bundle import Description, describe, new_bundle
+from galaxies.learning.calibration import fit_calibration
+from galaxies.learning.fitting import Fit, Model
+from galaxies.learning.parts import Part, fingerprint, galaxies_of
+from galaxies.learning.promises import make_promises
+from galaxies.learning.views import predict_rows
+from galaxies.settings import TriageSettings
+
+FitModel = Callable[[npt.NDArray[Any], Part, Part], Fit[Any]]
+"""Fits a model to inputs (M, ...), of which the training and the validation part take rows."""
+
+
+class TrainingGalaxies(NamedTuple):
+    """What a model learns from."""
+
+    inputs: npt.NDArray[Any]
+    """Packed images uint8 (M, size, size, 3), or features float16 (M, 2048)."""
+    train: Part
+    validation: Part
+    survey: str
+    learned_from: str
+    """`galaxies.learning.parts.fingerprint` of the split."""
+
+
+class Seen(NamedTuple):
+    """What a model sees of a frame."""
+
+    size: int
+    """Side of the image in pixels."""
+    crop: float
+    """Side of the central square that the image shows, as a share of the frame's shorter side."""
+    decoding: Decoding
+    """How the pixels of a JPEG are made, as in `galaxies.images.decode.decode_reduced`."""
+    views: Literal[1, 8] = 1
+    """Views that are averaged when it predicts."""
+
+
+class Trained(NamedTuple):
+    """A model that was fitted and calibrated, and what it promises."""
+
+    fit: Fit[Any]
+    description: Description
+
+    def save(self, bundle: Path, chosen: Path, history: Path) -> None:
+        """Write the bundle, what was chosen, and how the fitting went.
+
+        Parameters
+        ----------
+        bundle : Path
+            The folder to make, whole or not at all.
+        chosen, history : Path
+            JSON files; the second is a list of rows, as `dvc plots` reads curves.
+        """
+        with new_bundle(bundle) as folder:
+            self.fit.model.save(folder)
+            describe(folder, self.description)
+        write_json(chosen, self.fit.chosen)
+        write_json(history, self.fit.history)
+
+
+def open_galaxies(split: Path, images: Path, inputs: Path, survey: str) -> TrainingGalaxies:
+    """Open what a model learns from.
+
+    Parameters
+    ----------
+    split : Path
+        Table made by `galaxies.dataset.splitting.split_galaxies`.
+    images : Path
+        Table made by `galaxies.dataset.packing.pack_images`.
+    inputs : Path
+        The array that a row of `images` points into.
+    survey : str
+        Name of the survey.
+    """
+    table, packed = pd.read_parquet(split), pd.read_parquet(images)
+    train, validation = (galaxies_of(table, packed, part) for part in ("train", "validation"))
+    return TrainingGalaxies(open_array(inputs), train, validation, survey, fingerprint(table))
+
+
+def train(
+    name: str, fit: FitModel, galaxies: TrainingGalaxies, seen: Seen, triage: TriageSettings
+) -> Trained:
+    """Fit a model on the training part; calibrate it and make promises on the validation part.
+
+    Parameters
+    ----------
+    name : str
+        The model's in `galaxies.models.registry`.
+    fit : FitModel
+        Its own `fit`, with its settings.
+    galaxies : TrainingGalaxies
+        What it learns from.
+    seen : Seen
+        What it sees of a frame.
+    triage : TriageSettings
+        Target agreements.
+    """
+    inputs, validation = galaxies.inputs, galaxies.validation
+    fitted = fit(inputs, galaxies.train, validation)
+    model: Model = fitted.model
+    raw, _ = predict_rows(
+        model.predict, inputs, validation.rows, seen.views, workers=1, doing="calibrate"
+    )
+    calibration = fit_calibration(raw, validation.labels)
+    description = Description(
+        model=name,
+        title=model.title,
+        **seen._asdict(),
+        calibration=calibration,
+        votes=fit_calibration(raw, validation.vote_fractions),
+        triage=make_promises(calibration(raw), validation.labels, triage),
+        survey=galaxies.survey,
+        galaxies=len(galaxies.train.rows),
+        learned_from=galaxies.learned_from,
+    )
+    return Trained(fitted, description)

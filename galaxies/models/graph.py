@@ -1,0 +1,225 @@
+"""A Keras network as an ONNX graph, which runs without Keras and TensorFlow."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import onnx
+from keras import layers
+from onnx import TensorProto, helper, numpy_helper
+
+from galaxies.errors import GalaxiesError
+
+OPSET: Final = 18
+_IR_VERSION: Final = 10
+_ACTIVATIONS: Final = {
+    keras.activations.relu: "Relu",
+    keras.activations.sigmoid: "Sigmoid",
+    keras.activations.tanh: "Tanh",
+}
+
+
+def write_graph(network: keras.Model, path: Path) -> None:
+    """Write a network as an ONNX file; the same weights give the same bytes.
+
+    Parameters
+    ----------
+    network : keras.Model
+        Maps images uint8 (N, side, side, 3) to an array (N, numbers). Each of its layers is called
+        once, and none is a network itself.
+    path : Path
+        The file to make.
+
+    Raises
+    ------
+    GalaxiesError
+        If it has a layer that no ONNX operation is known for.
+
+    Examples
+    --------
+    >>> image = keras.Input((64, 64, 3), dtype="uint8", name="image")
+    >>> scaled = layers.Rescaling(1 / 64)(image)
+    >>> mean = layers.GlobalAveragePooling2D()(scaled)
+    >>> write_graph(keras.Model(image, mean), Path("mean.onnx"))  # doctest: +SKIP
+    """
+    graph = _Graph(network.inputs[0])
+    for layer in network.layers:
+        if not isinstance(layer, layers.InputLayer):
+            graph.add_layer(layer)
+    path.write_bytes(graph.finished(network.outputs[0]).SerializeToString(deterministic=True))
+
+
+class _Graph:
+    """A graph that grows layer by layer.
+
+    Keras has an image's channels last, ONNX first: arrays of four axes are turned when they come
+    in, and back where they are flattened.
+    """
+
+    def __init__(self, image: keras.KerasTensor) -> None:
+        self._nodes: list[onnx.NodeProto] = []
+        self._weights: list[onnx.TensorProto] = []
+        _, height, width, channels = image.shape
+        shape = ["images", height or "height", width or "width", channels]
+        self._image = helper.make_tensor_value_info("image", TensorProto.UINT8, shape)
+        turned = self._add("Transpose", ["image"], "image/turned", perm=[0, 3, 1, 2])
+        floats = self._add("Cast", [turned], "image/float", to=TensorProto.FLOAT)
+        self._names = {id(image): floats}
+        """Of Keras's tensors, by their identity."""
+
+    def add_layer(self, layer: layers.Layer) -> None:
+        add = _LAYERS.get(type(layer))
+        if add is None:
+            raise GalaxiesError(
+                f"layer {layer.name!r}: no ONNX operation is known for a {type(layer).__name__}"
+            )
+        given = layer.input if isinstance(layer.input, list) else [layer.input]
+        name = add(self, layer, [self._names[id(tensor)] for tensor in given])
+        self._names[id(layer.output)] = self._activated(layer, name)
+
+    def _activated(self, layer: layers.Layer, name: str) -> str:
+        function = getattr(layer, "activation", None)
+        if function in (None, keras.activations.linear):
+            return name
+        if function not in _ACTIVATIONS:
+            raise GalaxiesError(f"layer {layer.name!r}: no ONNX operation is known for {function}")
+        operation = _ACTIVATIONS[function]
+        return self._add(operation, [name], f"{layer.name}/{operation.lower()}")
+
+    def finished(self, output: keras.KerasTensor) -> onnx.ModelProto:
+        name = self._names[id(output)]
+        value = helper.make_tensor_value_info(name, TensorProto.FLOAT, ["images", output.shape[1]])
+        graph = helper.make_graph(
+            self._nodes, "network", [self._image], [value], initializer=self._weights
+        )
+        opset = helper.make_opsetid("", OPSET)
+        return helper.make_model(
+            graph, opset_imports=[opset], ir_version=_IR_VERSION, producer_name="galaxies"
+        )
+
+    def _add(self, operation: str, inputs: list[str], output: str, **attributes: Any) -> str:  # noqa: ANN401
+        node = helper.make_node(operation, inputs, [output], name=output, **attributes)
+        self._nodes.append(node)
+        return output
+
+    def _weight(self, name: str, values: Any) -> str:  # noqa: ANN401 - what numpy takes
+        array = np.ascontiguousarray(values, dtype=np.float32)
+        self._weights.append(numpy_helper.from_array(array, name))
+        return name
+
+    def rescaling(self, layer: layers.Rescaling, inputs: list[str]) -> str:
+        scale = self._weight(f"{layer.name}/scale", layer.scale)
+        scaled = self._add("Mul", [*inputs, scale], f"{layer.name}/scaled")
+        if not layer.offset:
+            return scaled
+        return self._add(
+            "Add", [scaled, self._weight(f"{layer.name}/by", layer.offset)], layer.name
+        )
+
+    def convolution(self, layer: layers.Conv2D, inputs: list[str]) -> str:
+        # From (height, width, in, out) to (out, in, height, width).
+        kernel = _values(layer.kernel).transpose(3, 2, 0, 1)
+        weights = [self._weight(f"{layer.name}/kernel", kernel)]
+        if layer.use_bias:
+            weights.append(self._weight(f"{layer.name}/bias", _values(layer.bias)))
+        return self._add(
+            "Conv",
+            inputs + weights,
+            layer.name,
+            pads=_pads(layer, layer.kernel_size),
+            strides=list(layer.strides),
+            dilations=list(layer.dilation_rate),
+            group=layer.groups,
+        )
+
+    def normalisation(self, layer: layers.BatchNormalization, inputs: list[str]) -> str:
+        mean, variance = _values(layer.moving_mean), _values(layer.moving_variance)
+        gamma = _values(layer.gamma) if layer.scale else np.ones_like(mean)
+        beta = _values(layer.beta) if layer.center else np.zeros_like(mean)
+        arrays = {"gamma": gamma, "beta": beta, "mean": mean, "variance": variance}
+        weights = [self._weight(f"{layer.name}/{name}", value) for name, value in arrays.items()]
+        return self._add("BatchNormalization", inputs + weights, layer.name, epsilon=layer.epsilon)
+
+    def dense(self, layer: layers.Dense, inputs: list[str]) -> str:
+        weights = [self._weight(f"{layer.name}/kernel", _values(layer.kernel))]
+        if layer.use_bias:
+            weights.append(self._weight(f"{layer.name}/bias", _values(layer.bias)))
+        return self._add("Gemm", inputs + weights, layer.name)
+
+    def average_pooling(self, layer: layers.AveragePooling2D, inputs: list[str]) -> str:
+        return self._pooling("AveragePool", layer, inputs)
+
+    def max_pooling(self, layer: layers.MaxPooling2D, inputs: list[str]) -> str:
+        return self._pooling("MaxPool", layer, inputs)
+
+    def _pooling(self, operation: str, layer: Any, inputs: list[str]) -> str:  # noqa: ANN401
+        return self._add(
+            operation,
+            inputs,
+            layer.name,
+            kernel_shape=list(layer.pool_size),
+            pads=_pads(layer, layer.pool_size),
+            strides=list(layer.strides),
+        )
+
+    def mean_of_all(self, layer: layers.GlobalAveragePooling2D, inputs: list[str]) -> str:
+        mean = self._add("GlobalAveragePool", inputs, f"{layer.name}/mean")
+        return self._add("Flatten", [mean], layer.name)
+
+    def flatten(self, layer: layers.Flatten, inputs: list[str]) -> str:
+        if len(layer.input.shape) == 4:
+            inputs = [self._add("Transpose", inputs, f"{layer.name}/turned", perm=[0, 2, 3, 1])]
+        return self._add("Flatten", inputs, layer.name)
+
+    def sum_of(self, layer: layers.Add, inputs: list[str]) -> str:
+        return self._add("Sum", inputs, layer.name)
+
+    def concatenation(self, layer: layers.Concatenate, inputs: list[str]) -> str:
+        return self._add("Concat", inputs, layer.name, axis=1)
+
+    def relu(self, layer: layers.ReLU, inputs: list[str]) -> str:
+        return self._add("Relu", inputs, layer.name)
+
+    def nothing(self, layer: layers.Layer, inputs: list[str]) -> str:
+        return inputs[0]
+
+
+_LAYERS: Final[dict[type[Any], Callable[[_Graph, Any, list[str]], str]]] = {
+    layers.Activation: _Graph.nothing,  # all that it does is its activation
+    layers.Add: _Graph.sum_of,
+    layers.AveragePooling2D: _Graph.average_pooling,
+    layers.BatchNormalization: _Graph.normalisation,
+    layers.Concatenate: _Graph.concatenation,
+    layers.Conv2D: _Graph.convolution,
+    layers.Dense: _Graph.dense,
+    layers.Dropout: _Graph.nothing,
+    layers.Flatten: _Graph.flatten,
+    layers.GlobalAveragePooling2D: _Graph.mean_of_all,
+    layers.MaxPooling2D: _Graph.max_pooling,
+    layers.ReLU: _Graph.relu,
+    layers.Rescaling: _Graph.rescaling,
+}
+
+
+def _values(variable: keras.Variable) -> npt.NDArray[np.float32]:
+    return np.asarray(keras.ops.convert_to_numpy(variable), np.float32)
+
+
+def _pads(layer: Any, kernel: tuple[int, int]) -> list[int]:  # noqa: ANN401
+    """Pixels added above, left, below and right, where Keras's padding is "same"."""
+    if layer.padding == "valid":
+        return [0, 0, 0, 0]
+    dilation = getattr(layer, "dilation_rate", (1, 1))
+    before, after = [], []
+    for axis in (0, 1):
+        side, stride = layer.input.shape[axis + 1], layer.strides[axis]
+        reach = dilation[axis] * (kernel[axis] - 1) + 1
+        # With a stride of 1 the image's size, which may be open, does not matter.
+        last = 0 if stride == 1 else (-(-side // stride) - 1) * stride + 1 - side
+        total = max(reach - 1 + last, 0)
+        before.append(total // 2)
+        after.append(total - total // 2)
+    return before + after

@@ -1,0 +1,78 @@
+"""The features of every galaxy in a survey."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from galaxies.base.arrays import Decoding, Pixels, growing_array
+from galaxies.base.pool import batched, in_order
+from galaxies.dataset.archive import UnreadableImages, list_images, read_images
+from galaxies.errors import GalaxiesError
+from galaxies.images.decode import UnreadableImageError
+from galaxies.models.inception.features import FEATURES, Features, extract_features
+from galaxies.models.inception.weights import BACKBONE
+from galaxies.models.predicting.forward import BATCH, ForwardPass
+
+
+def survey_features(
+    archive: Path,
+    backbone: Path,
+    features: Path,
+    *,
+    size: int,
+    crop: float,
+    decoding: Decoding,
+    max_unreadable: float,
+    workers: int,
+) -> int:
+    """Run the backbone over every image of an archive.
+
+    Parameters
+    ----------
+    archive : Path
+        The survey's zip.
+    backbone : Path
+        Folder made by `galaxies.models.inception.backbone.make_backbone`.
+    features : Path
+        The `.npy` file to make: float16 (N, 2048), its rows those of `pack_images`, which reads
+        the same archive in the same order and leaves out the same images.
+    size, crop, decoding
+        What the backbone sees, as in `galaxies.images.decode.decode_reduced`.
+    max_unreadable : float
+        As in `pack_images`.
+    workers : int
+        Threads that decode, and as many that compute; the file does not depend on it.
+
+    Returns
+    -------
+    int
+        How many images were described.
+    """
+    members = list_images(archive)
+    unreadable = UnreadableImages(archive, len(members), max_unreadable)
+    forward = ForwardPass(backbone / BACKBONE)
+    found = read_images(archive, members, size, crop, decoding, workers=workers, doing="features")
+
+    def readable() -> Iterator[Pixels]:
+        for member, pixels in found:
+            if isinstance(pixels, UnreadableImageError):
+                unreadable.add(member, pixels)
+            else:
+                yield pixels
+
+    def extract(batch: tuple[Pixels, ...]) -> Features:
+        return extract_features(forward, np.stack(batch))
+
+    done = 0
+    with (
+        growing_array(features, (FEATURES,), np.dtype(np.float16)) as file,
+        ThreadPoolExecutor(workers) as pool,
+    ):
+        for some in in_order(pool, extract, batched(readable(), BATCH), 2 * workers):
+            file.write(some.tobytes())
+            done += len(some)
+        if not done:
+            raise GalaxiesError(f"{archive}: no image could be read")
+    return done

@@ -1,0 +1,127 @@
+"""A bundle's model at work: the one way in which anything here predicts."""
+
+import pkgutil
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, cast
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from galaxies.base.arrays import Device, Probabilities
+from galaxies.errors import GalaxiesError
+from galaxies.learning.bundle import Description, read_description
+from galaxies.learning.fitting import Saved
+from galaxies.learning.views import average_views, predict_rows
+from galaxies.models.registry import MODELS, Registered
+
+
+def registered(name: str, folder: Path) -> Registered:
+    """Look up a bundle's model; one that this version does not know is a `GalaxiesError`."""
+    if name not in MODELS:
+        raise GalaxiesError(
+            f"{folder}: holds a model {name!r}, and this version knows {', '.join(MODELS)}; "
+            "install the version of galaxies that made it"
+        )
+    return MODELS[name]
+
+
+class Prediction(NamedTuple):
+    """What a model predicts for N galaxies; each float32 (N,)."""
+
+    p_spiral: Probabilities
+    """Calibrated."""
+    p_spiral_raw: Probabilities
+    vote_fraction: Probabilities
+    """Share of volunteers who would see features or a disk."""
+    spread: Probabilities
+    """Standard deviation of the raw probability over the views; 0 for a single one."""
+
+
+class Predictor:
+    """A bundle's model, its calibrations and its views.
+
+    Parameters
+    ----------
+    folder : Path
+        A bundle.
+    views : {1, 8}, optional
+        Views to average instead of those that the bundle names.
+    device : Device
+        What computes.
+
+    Raises
+    ------
+    GalaxiesError
+        If the folder is not a valid bundle.
+    """
+
+    def __init__(
+        self, folder: Path, views: Literal[1, 8] | None = None, device: Device = "cpu"
+    ) -> None:
+        self._folder = folder
+        self.description: Description = read_description(folder)
+        if views is not None:
+            self.description = self.description.model_copy(update={"views": views})
+        kind = registered(self.description.model, folder).model
+        self.model = cast("type[Saved]", pkgutil.resolve_name(kind)).load(folder, device)
+
+    def predict(self, inputs: npt.NDArray[Any]) -> Prediction:
+        """Predict the class of galaxies.
+
+        Parameters
+        ----------
+        inputs : ndarray of shape (N, size, size, 3), uint8
+            Images, cropped and reduced as the description says; for InceptionV3 also their
+            features, float16 (N, 2048).
+
+        Raises
+        ------
+        GalaxiesError
+            If the images are of another size than those that the model learned from.
+        """
+        self._check(inputs)
+        views = self.description.views
+        return self._calibrated(*average_views(self.model.predict, inputs, views))
+
+    def predict_rows(
+        self, inputs: npt.NDArray[Any], rows: npt.NDArray[np.int64], *, workers: int
+    ) -> Prediction:
+        """Predict for rows of an array on disk, some hundred at a time, with a progress bar.
+
+        Parameters
+        ----------
+        inputs : ndarray
+            As in `predict`.
+        rows : ndarray of shape (N,), int64
+            Which of them.
+        workers : int
+            Threads; the predictions do not depend on it.
+        """
+        self._check(inputs)
+        raw = predict_rows(
+            self.model.predict,
+            inputs,
+            rows,
+            self.description.views,
+            workers=workers,
+            doing=self.description.title,
+        )
+        return self._calibrated(*raw)
+
+    def _check(self, inputs: npt.NDArray[Any]) -> None:
+        side = self.description.size
+        if inputs.ndim == 4 and inputs.shape[1:3] != (side, side):
+            raise GalaxiesError(
+                f"{self._folder}: is for images of {side}x{side} pixels, "
+                f"not {inputs.shape[2]}x{inputs.shape[1]}"
+            )
+
+    def _calibrated(self, raw: Probabilities, spread: Probabilities) -> Prediction:
+        description = self.description
+        return Prediction(description.calibration(raw), raw, description.votes(raw), spread)
+
+
+def prediction_table(galaxies: pd.DataFrame, prediction: Prediction) -> pd.DataFrame:
+    """Put predictions beside the galaxies' `galaxy_id` and `split`."""
+    return galaxies[["galaxy_id", "split"]].assign(**prediction._asdict())

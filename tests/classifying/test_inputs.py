@@ -1,0 +1,255 @@
+"""Inputs of every kind give the same images, in the same chunks each time."""
+
+import gzip
+import io
+import json
+import pickle
+import tarfile
+import zipfile
+
+import fsspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from galaxies.classifying.inputs.chunks import stem
+from galaxies.classifying.inputs.opening import open_inputs
+from galaxies.errors import GalaxiesError
+from galaxies.images.decode import LARGEST_IMAGE, UnreadableImageError
+from tests.conftest import draw_galaxy, encode
+
+NAMES = [f"galaxy{number:02d}" for number in range(7)]
+
+
+@pytest.fixture(scope="module")
+def data():
+    random = np.random.default_rng(5)
+    return {name: encode(draw_galaxy(random, bool(n % 2))) for n, name in enumerate(NAMES)}
+
+
+def write_folder(path, data):
+    (path / "deeper").mkdir(parents=True)
+    for number, (name, image) in enumerate(data.items()):
+        (path / ("deeper" if number > 4 else ".") / f"{name}.jpg").write_bytes(image)
+    (path / "notes.txt").write_text("not an image")
+    (path / ".hidden.jpg").write_bytes(b"")
+    return [str(path)]
+
+
+def write_files(path, data):
+    write_folder(path, data)
+    return sorted(map(str, path.glob("galaxy*"))) + sorted(map(str, path.glob("deeper/*.jpg")))
+
+
+def write_glob(path, data):
+    write_folder(path, data)
+    return [f"{path}/galaxy*.jpg", f"{path}/deeper/*"]
+
+
+def write_zip(path, data):
+    path.mkdir()
+    with zipfile.ZipFile(path / "images.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("readme.md", "not an image")
+        archive.writestr("__MACOSX/galaxy00.jpg", "not an image")
+        for name, image in data.items():
+            archive.writestr(f"folder/{name}.jpg", image)
+    return [str(path / "images.zip")]
+
+
+def write_tar(path, data, suffix=".tar", mode="w"):
+    path.mkdir()
+    with tarfile.open(path / f"images{suffix}", mode) as archive:
+        members = {"readme.md": b"text"} | {f"a/{k}.jpg": v for k, v in data.items()}
+        for name, image in members.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(image)
+            archive.addfile(member, io.BytesIO(image))
+    return [str(path / f"images{suffix}")]
+
+
+def write_tar_gz(path, data):
+    return write_tar(path, data, ".tar.gz", "w:gz")
+
+
+def write_hugging_face(path, data):
+    path.mkdir()
+    cells = [{"bytes": image, "path": f"{name}.jpg"} for name, image in data.items()]
+    table = pa.table({"label": [0] * len(cells), "image": cells})
+    pq.write_table(table, path / "images.parquet", row_group_size=3)
+    return [str(path / "images.parquet")]
+
+
+def write_bytes_table(path, data):
+    path.mkdir()
+    table = pa.table({"id": list(data), "jpeg": list(data.values())})
+    pq.write_table(table, path / "images.parquet", row_group_size=2)
+    return [str(path / "images.parquet")]
+
+
+def write_csv_catalogue(path, data):
+    write_folder(path / "images", data)
+    rows = [f"{name},images/{'deeper/' if n > 4 else ''}{name}.jpg" for n, name in enumerate(data)]
+    (path / "catalogue.csv").write_text("\n".join(["id,path", *rows]) + "\n", encoding="utf-8-sig")
+    return [str(path / "catalogue.csv")]
+
+
+def write_parquet_catalogue(path, data):
+    files = write_files(path / "images", data)
+    table = pa.table({"path": files, "galaxy_id": list(data)})
+    pq.write_table(table, path / "catalogue.parquet", row_group_size=2)
+    return [str(path / "catalogue.parquet")]
+
+
+def write_memory(path, data):
+    fs = fsspec.filesystem("memory")
+    for name, image in data.items():
+        fs.pipe_file(f"{path}/{name}.jpg", image)
+    return [f"memory://{path}"]
+
+
+def write_memory_zip(path, data):
+    [archive] = write_zip(path, data)
+    fs = fsspec.filesystem("memory")
+    fs.pipe_file(archive, (path / "images.zip").read_bytes())
+    return [f"memory://{archive}"]
+
+
+WRITERS = [
+    write_folder, write_files, write_glob, write_zip, write_tar, write_tar_gz, write_hugging_face,
+    write_bytes_table, write_csv_catalogue, write_parquet_catalogue, write_memory, write_memory_zip,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("write", WRITERS, ids=lambda write: write.__name__)
+@pytest.mark.parametrize("size", [3, 100])
+def test_every_kind_of_input_gives_the_same_images_in_chunks(write, size, data, tmp_path):
+    [one] = open_inputs(write(tmp_path / "in", data))
+    chunks = [pickle.loads(pickle.dumps(chunk)) for chunk in one.chunks(size)]
+    assert [len(chunk) for chunk in chunks] == ([3, 3, 1] if size == 3 else [7])
+    assert one.count in (7, None)
+    items = [item for chunk in chunks for item in chunk.items()]
+    assert {item.galaxy_id: item.load() for item in items} == data
+    assert [item.galaxy_id for item in items] == NAMES
+    assert [len(list(chunk.items())) for chunk in chunks] == [len(chunk) for chunk in chunks]
+    assert json.loads(json.dumps(one.fingerprint())) == one.fingerprint()
+
+
+@pytest.mark.parametrize("write", [write_folder, write_zip, write_csv_catalogue])
+def test_a_changed_input_has_another_fingerprint(write, data, tmp_path):
+    first = open_inputs(write(tmp_path / "in", data))[0].fingerprint()
+    changed = data | {"galaxy05": data["galaxy05"] + b"\0"}
+    for path in (tmp_path / "in").rglob("*.*"):
+        path.unlink()
+    (tmp_path / "in").rename(tmp_path / "was")
+    inputs = write(tmp_path / "in", changed)
+    assert open_inputs(inputs)[0].fingerprint() != first
+
+
+def test_inputs_of_several_kinds_keep_their_order(data, tmp_path):
+    archive = write_zip(tmp_path / "zip", data)
+    files = write_files(tmp_path / "files", data)
+    opened = open_inputs([files[0], files[1], *archive, files[2]])
+    assert [one.count for one in opened] == [2, 7, 1]
+
+
+def test_a_catalogues_further_columns_keep_their_types(data, tmp_path):
+    write_folder(tmp_path / "images", data)
+    rows = ["id,path,objid,z,name,empty,big"]
+    rows += [f"{n},images/{name}.jpg,58772295276743945{n},0.{n},0{n},,{10**18 * (n + 7)}"
+             for n, name in enumerate(list(data)[:5])]  # fmt: skip
+    rows[3] = rows[3].replace("0.2,", ",")
+    (tmp_path / "catalogue.csv").write_text("\n".join(rows))
+    [one] = open_inputs([str(tmp_path / "catalogue.csv")])
+    assert one.carried == pa.schema(
+        {
+            "objid": pa.int64(), "z": pa.float64(), "name": pa.string(), "empty": pa.int64(),
+            "big": pa.string(),
+        }
+    )  # fmt: skip
+    chunks = list(one.chunks(2))
+    assert all(chunk.carried.schema == one.carried for chunk in chunks)
+    carried = pa.concat_tables([chunk.carried for chunk in chunks])
+    assert carried["objid"].to_pylist()[4] == 587722952767439454
+    assert carried["z"].to_pylist() == [0.0, 0.1, None, 0.3, 0.4]
+    assert carried["name"].to_pylist() == ["00", "01", "02", "03", "04"]
+
+
+def test_what_cannot_be_read_says_why(data, tmp_path):
+    write_folder(tmp_path / "images", data)
+    rows = ["id,path", "1,images/galaxy00.jpg", "2,", "3,images/none.jpg"]
+    (tmp_path / "catalogue.csv").write_text("\n".join(rows))
+    [chunk] = open_inputs([str(tmp_path / "catalogue.csv")])[0].chunks(10)
+    first, empty, absent = chunk.items()
+    assert first.load() == data["galaxy00"]
+    with pytest.raises(UnreadableImageError, match="has no path"):
+        empty.load()
+    with pytest.raises(UnreadableImageError, match=r"cannot be read .No such file"):
+        absent.load()
+    table = pa.table({"image": [{"bytes": None, "path": "a.jpg"}]})
+    pq.write_table(table, tmp_path / "none.parquet")
+    [chunk] = open_inputs([str(tmp_path / "none.parquet")])[0].chunks(10)
+    with pytest.raises(UnreadableImageError, match="has no bytes"):
+        next(chunk.items()).load()
+    with (tmp_path / "huge.jpg").open("wb") as file:
+        file.truncate(LARGEST_IMAGE + 2)
+    [chunk] = open_inputs([str(tmp_path / "huge.jpg")])[0].chunks(10)
+    with pytest.raises(UnreadableImageError, match="is too large"):
+        next(chunk.items()).load()
+
+
+def test_a_damaged_member_does_not_stop_the_archive(data, tmp_path):
+    [path] = write_zip(tmp_path / "in", data)
+    content = bytearray((tmp_path / "in/images.zip").read_bytes())
+    place = content.index(b"galaxy03.jpg") + 40
+    content[place : place + 60] = bytes(60)
+    (tmp_path / "in/images.zip").write_bytes(content)
+    [chunk] = open_inputs([path])[0].chunks(10)
+    damaged = list(chunk.items())[3]
+    with pytest.raises(UnreadableImageError, match="is damaged in the archive"):
+        damaged.load()
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (lambda path: [], "nothing to classify"),
+        (lambda path: [str(path / "none.jpg")], "none.jpg: no such file or folder"),
+        (lambda path: [str(path / "*.jpg")], r"\*.jpg: no file of that pattern"),
+        (lambda path: [str(path)], "no image in it"),
+        (lambda path: [_file(path / "a.gif", b"GIF")], "a.gif: unknown suffix; read are .jpg"),
+        (lambda path: [_file(path / "a.zip", b"PK")], "a.zip: is cut off or no zip archive"),
+        (lambda path: [_file(path / "a.tar", b"tar" * 999)], "a.tar: is cut off or no tar archive"),
+        (lambda path: [_file(path / "a.tgz", gzip.compress(b"x"))], "a.tgz: "),
+        (lambda path: [_file(path / "a.parquet", b"PAR1")], "a.parquet: damaged or no Parquet"),
+        (lambda path: [_file(path / "a.csv", b"")], "a.csv: not a CSV table"),
+        (lambda path: [_file(path / "a.csv", b"\xff\xfe")], "a.csv: not UTF-8 text at byte 0"),
+        (lambda path: [_file(path / "a.csv", b"id,path\n")], "a.csv: no image in it"),
+        (lambda path: [_file(path / "a.csv", b"id,ra\n1,2\n")], "needs the columns 'id' and"),
+        (lambda path: [_file(path / "a.csv", b"id,path\n1,x.jpg\n")], "none of its first 100"),
+    ],
+)  # fmt: skip
+def test_an_input_that_cannot_be_used_is_named(make, expected, tmp_path):
+    with pytest.raises(GalaxiesError, match=expected):
+        open_inputs(make(tmp_path))
+
+
+def _file(path, content):
+    path.write_bytes(content)
+    return str(path)
+
+
+def test_catalogues_of_different_columns_are_not_mixed(data, tmp_path):
+    write_folder(tmp_path / "images", data)
+    addresses = [
+        _file(tmp_path / name, f"id,path,{column}\n1,images/galaxy00.jpg,2\n".encode())
+        for name, column in (("a.csv", "ra"), ("b.csv", "dec"))
+    ]
+    with pytest.raises(GalaxiesError, match="different columns"):
+        open_inputs(addresses)
+
+
+def test_a_galaxy_is_named_by_its_file():
+    assert stem("a/b/587722952767439450.jpg") == "587722952767439450"
+    assert stem("a\\cutout.fits.gz") == "cutout"
+    assert stem("s3://bucket/J1234+56.7.fits") == "J1234+56.7"

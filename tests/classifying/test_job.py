@@ -1,0 +1,480 @@
+"""Long classifications: what comes out, whatever interrupts them."""
+
+import gzip
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from collections import Counter
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from astropy.io import fits
+from astropy.table import Table
+from PIL import Image
+
+import galaxies
+from galaxies.classifying import engines, job
+from galaxies.classifying.classifier import COLUMNS, Classifier
+from galaxies.classifying.engines import BundleUse, local_engine
+from galaxies.classifying.job import run_job
+from galaxies.classifying.shards import Shards, url_to_fs
+from galaxies.classifying.table_files import write_stream
+from galaxies.errors import GalaxiesError
+from galaxies.images.decode import decode_image, reduce_image
+from galaxies.images.fits import decode_fits
+from galaxies.models.tree import DecisionTree
+from tests.conftest import ROOT, draw_galaxy, encode
+
+LOCAL = partial(local_engine, workers=2)
+
+
+@pytest.fixture(scope="module")
+def images():
+    random = np.random.default_rng(11)
+    return {f"g{n:03d}": encode(draw_galaxy(random, bool(n % 2))) for n in range(40)}
+
+
+@pytest.fixture(scope="module")
+def archive(images, tmp_path_factory):
+    path = tmp_path_factory.mktemp("input") / "images.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        for name, data in images.items():
+            file.writestr(f"{name}.jpg", data)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _small_shards(monkeypatch):
+    monkeypatch.setattr(job, "SHARD", 6)
+    monkeypatch.setattr(engines, "BATCH", 4)
+
+
+def run(inputs, output, bundle, engine=LOCAL, **options):
+    inputs = [str(path) for path in (inputs if isinstance(inputs, list) else [inputs])]
+    return run_job(inputs, output, BundleUse(bundle), engine, **options)
+
+
+def test_the_table_says_what_the_model_says(images, archive, tree_bundle, tmp_path):
+    found = run(archive, tmp_path / "out.parquet", tree_bundle)
+    table = pq.read_table(tmp_path / "out.parquet")
+    assert table.schema.remove_metadata() == COLUMNS
+    frame = table.to_pandas()
+    assert frame["galaxy_id"].tolist() == list(images)
+    tree = DecisionTree.load(tree_bundle)
+    pixels = np.stack([reduce_image(decode_image(data), 32, 0.5) for data in images.values()])
+    raw = tree.predict(pixels).astype(float)
+    p = 1 / (1 + np.exp(-(1.5 * np.log(raw / (1 - raw)) + 0.25)))
+    assert frame["p_spiral"].to_numpy() == pytest.approx(p, abs=1e-6)
+    assert len(set(p)) > 4
+    assert (frame["label"] == np.where(p > 0.5, "spiral", "elliptical")).all()
+    sure = np.maximum(p, 1 - p) >= 0.9
+    assert 0 < sure.sum() < 40
+    assert (frame["decision"] == np.where(sure, frame["label"], "ask volunteers")).all()
+    assert frame["error"].isna().all()
+    assert (frame["spread"] == 0).all()
+    assert found.total() == 40
+    assert found["unreadable"] == 0
+    assert found["ask volunteers"] == (~sure).sum()
+    assert not (tmp_path / "out.parquet.shards").exists()
+
+
+def test_views_and_agreement_are_followed(archive, tree_bundle, tmp_path):
+    run_job([str(archive)], tmp_path / "a.parquet", BundleUse(tree_bundle, views=8), LOCAL)
+    assert (pd.read_parquet(tmp_path / "a.parquet")["spread"] > 0).mean() > 0.5
+    strict = run(archive, tmp_path / "b.parquet", tree_bundle)
+    lax = run_job(
+        [str(archive)], tmp_path / "c.parquet", BundleUse(tree_bundle, agreement=0.8), LOCAL
+    )
+    assert lax["ask volunteers"] < strict["ask volunteers"]
+    with pytest.raises(GalaxiesError, match=r"no promise of an agreement of 0.999"):
+        run_job(
+            [str(archive)], tmp_path / "d.parquet", BundleUse(tree_bundle, agreement=0.999), LOCAL
+        )
+
+
+def test_unreadable_images_are_rows_with_an_error(images, tree_bundle, tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name, data in list(images.items())[:3]:
+        (folder / f"{name}.jpg").write_bytes(data)
+    (folder / "empty.jpg").write_bytes(b"")
+    (folder / "g001.png").write_bytes(b"text")
+    found = run(folder, tmp_path / "out.csv", tree_bundle)
+    assert found["unreadable"] == 2
+    table = pd.read_csv(tmp_path / "out.csv").set_index("galaxy_id")
+    assert table["error"].dropna().to_dict() == {"empty": "is empty", "g001": "is no JPEG or PNG"}
+    bad = table[table["error"].notna()]
+    assert bad[["p_spiral", "spread", "label", "decision"]].isna().all(axis=None)
+    assert table["p_spiral"].notna().sum() == 3
+    only = run([folder / "empty.jpg"], tmp_path / "only.parquet", tree_bundle)
+    assert only == Counter(unreadable=1)
+
+
+def dying_engine(use, chunks, shards, progress, *, after):
+    """A local engine that is killed after some shards."""
+
+    def until():
+        for done, chunk in enumerate(chunks):
+            if done == after:
+                raise KeyboardInterrupt
+            yield chunk
+
+    local_engine(use, until(), shards, progress, workers=2)
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv", ".fits"])
+def test_a_run_that_was_stopped_continues_to_the_same_table(
+    archive, tree_bundle, tmp_path, suffix, monkeypatch
+):
+    run(archive, tmp_path / f"whole{suffix}", tree_bundle)
+    output = tmp_path / f"out{suffix}"
+    with pytest.raises(KeyboardInterrupt):
+        run(archive, output, tree_bundle, partial(dying_engine, after=5))
+    shards = tmp_path / f"out{suffix}.shards"
+    done = {path.name: path.stat().st_mtime_ns for path in shards.glob("*.parquet")}
+    assert 1 <= len(done) < 7
+    (shards / ".00000006.parquet.123").write_bytes(b"half a shard")
+    assert not output.exists()
+    made = []
+    write = Shards.write
+    monkeypatch.setattr(
+        Shards, "write", lambda self, n, table: (made.append(n), write(self, n, table))
+    )
+    run(archive, output, tree_bundle)
+    assert len(made) == 7 - len(done)
+    assert output.read_bytes() == (tmp_path / f"whole{suffix}").read_bytes()
+
+
+def test_a_process_killed_at_any_moment_loses_no_galaxy(archive, tree_bundle, tmp_path):
+    run(archive, tmp_path / "whole.parquet", tree_bundle)
+    script = """if True:
+        import sys, time
+        from functools import partial
+        from pathlib import Path
+        from galaxies.classifying import engines, job
+        from galaxies.classifying.shards import Shards
+        job.SHARD, engines.BATCH = 6, 4
+        write = Shards.write
+        def slowly(self, number, table):
+            time.sleep(0.15)
+            write(self, number, table)
+        Shards.write = slowly
+        archive, output, bundle = sys.argv[1:]
+        engine = partial(engines.local_engine, workers=2)
+        job.run_job([archive], Path(output), engines.BundleUse(Path(bundle)), engine)
+    """
+    output = tmp_path / "out.parquet"
+    command = [sys.executable, "-c", script, str(archive), str(output), str(tree_bundle)]
+    shards, seen = tmp_path / "out.parquet.shards", 0
+    for _ in range(3):
+        with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL) as process:
+            while len(list(shards.glob("*.parquet"))) < seen + 1 and process.poll() is None:
+                time.sleep(0.01)
+            os.kill(process.pid, signal.SIGKILL)
+        assert not output.exists()
+        seen = len(list(shards.glob("*.parquet")))
+        assert seen
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    assert output.read_bytes() == (tmp_path / "whole.parquet").read_bytes()
+    assert not shards.exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda use, archive: (BundleUse(use.folder, views=8), archive), "another bundle"),
+        (lambda use, archive: (BundleUse(use.folder, agreement=0.9), archive), "another bundle"),
+        (lambda use, archive: (use, touched(archive)), "another input"),
+        (lambda use, archive: (BundleUse(retrained(use.folder)), archive), "another bundle"),
+    ],
+)  # fmt: skip
+def test_shards_of_another_job_are_not_mixed_in(archive, tree_bundle, tmp_path, change, expected):
+    mine = tmp_path / "mine.zip"
+    mine.write_bytes(archive.read_bytes())
+    use, output = BundleUse(tree_bundle), tmp_path / "out.parquet"
+    with pytest.raises(KeyboardInterrupt):
+        run_job([str(mine)], output, use, partial(dying_engine, after=3))
+    before = sorted((tmp_path / "out.parquet.shards").iterdir())
+    other, mine = change(use, mine)
+    with pytest.raises(GalaxiesError, match=rf"out.parquet.shards: begun with {expected}"):
+        run_job([str(mine)], output, other, LOCAL)
+    assert sorted((tmp_path / "out.parquet.shards").iterdir()) == before
+    run_job([str(mine)], output, other, LOCAL, overwrite=True)
+    run_job([str(mine)], tmp_path / "fresh.parquet", other, LOCAL)
+    assert output.read_bytes() == (tmp_path / "fresh.parquet").read_bytes()
+
+
+def touched(path):
+    os.utime(path, (1, 1))
+    return path
+
+
+def retrained(folder):
+    copy = folder.parent / "retrained"
+    copy.mkdir(exist_ok=True)
+    for file in folder.iterdir():
+        (copy / file.name).write_bytes(file.read_bytes())
+    content = json.loads((copy / "bundle.json").read_text())
+    (copy / "bundle.json").write_text(json.dumps(content | {"galaxies": 81}))
+    return copy
+
+
+def test_an_output_that_exists_is_kept(archive, tree_bundle, tmp_path):
+    output = tmp_path / "out.csv"
+    output.write_text("mine")
+    with pytest.raises(GalaxiesError, match=r"out.csv: exists; --overwrite replaces it"):
+        run(archive, output, tree_bundle)
+    assert output.read_text() == "mine"
+    with pytest.raises(KeyboardInterrupt):
+        run(archive, output, tree_bundle, partial(dying_engine, after=2), overwrite=True)
+    assert output.read_text() == "mine"
+    run(archive, output, tree_bundle, overwrite=True)
+    assert len(pd.read_csv(output)) == 40
+
+
+def test_a_folder_that_holds_other_files_is_no_place_for_shards(archive, tree_bundle, tmp_path):
+    mine = tmp_path / "thesis"
+    (mine / "figures").mkdir(parents=True)
+    (mine / "00000000.parquet").write_text("mine")
+    for overwrite in (False, True):
+        with pytest.raises(GalaxiesError, match=r"thesis: holds other files, such as '00000000"):
+            run(archive, tmp_path / "a.csv", tree_bundle, shards=str(mine), overwrite=overwrite)
+    assert (mine / "00000000.parquet").read_text() == "mine"
+    with pytest.raises(GalaxiesError, match=r"00000000.parquet: is a file; name a new or empty"):
+        run(archive, tmp_path / "a.csv", tree_bundle, shards=str(mine / "00000000.parquet"))
+
+
+def test_shards_may_lie_in_a_bucket(archive, tree_bundle, tmp_path):
+    run(archive, tmp_path / "whole.parquet", tree_bundle)
+    bucket, output = "memory://bucket/shards", tmp_path / "out.parquet"
+    with pytest.raises(KeyboardInterrupt):
+        run(archive, output, tree_bundle, partial(dying_engine, after=3), shards=bucket)
+    memory, inside = url_to_fs(bucket)
+    assert f"{inside}/job.json" in memory.find(inside)
+    memory.pipe_file(f"{inside}/notes.txt", b"mine")
+    run(archive, output, tree_bundle, shards=bucket)
+    assert output.read_bytes() == (tmp_path / "whole.parquet").read_bytes()
+    assert memory.find(inside) == [f"{inside}/notes.txt"]
+    with pytest.raises(GalaxiesError, match=r"shards: holds other files, such as 'notes.txt'"):
+        run(archive, tmp_path / "again.parquet", tree_bundle, shards=bucket)
+    memory.rm(inside, recursive=True)
+
+
+def test_what_others_put_beside_the_shards_is_left_there(archive, tree_bundle, tmp_path):
+    shards = tmp_path / "shards"
+    shards.mkdir()
+    engine = partial(dying_engine, after=2)
+    with pytest.raises(KeyboardInterrupt):
+        run(archive, tmp_path / "a.csv", tree_bundle, engine, shards=str(shards))
+    (shards / "notes.txt").write_text("mine")
+    run(archive, tmp_path / "a.csv", tree_bundle, shards=str(shards))
+    assert [path.name for path in shards.iterdir()] == ["notes.txt"]
+
+
+def test_an_output_that_exists_is_kept_beside_an_empty_folder_or_another_job(
+    archive, tree_bundle, tmp_path
+):
+    shards, output = tmp_path / "shards", tmp_path / "out.csv"
+    shards.mkdir()
+    output.write_text("mine")
+    with pytest.raises(GalaxiesError, match="--overwrite replaces it"):
+        run(archive, output, tree_bundle, shards=str(shards))
+    engine = partial(dying_engine, after=2)
+    with pytest.raises(KeyboardInterrupt):
+        run(archive, tmp_path / "a.csv", tree_bundle, engine, shards=str(shards))
+    with pytest.raises(GalaxiesError, match="--overwrite replaces it"):
+        run(archive, output, tree_bundle, shards=str(shards))
+    assert output.read_text() == "mine"
+
+
+def test_a_run_killed_after_its_table_was_whole_is_whole(
+    archive, tree_bundle, tmp_path, monkeypatch
+):
+    def killed(self):
+        raise KeyboardInterrupt
+
+    output = tmp_path / "out.csv"
+    monkeypatch.setattr(Shards, "remove", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(archive, output, tree_bundle)
+    whole = output.read_bytes()
+    monkeypatch.undo()
+    monkeypatch.setattr(job, "SHARD", 6)
+    run(archive, output, tree_bundle)
+    assert output.read_bytes() == whole
+    assert [path.name for path in tmp_path.glob("out*")] == ["out.csv"]
+
+
+@pytest.mark.parametrize("content", [b"", b'{"format"', b"[1]", b"\xff"])
+def test_a_damaged_note_of_the_job_is_named(archive, tree_bundle, tmp_path, content):
+    with pytest.raises(KeyboardInterrupt):
+        run(archive, tmp_path / "a.csv", tree_bundle, partial(dying_engine, after=2))
+    (tmp_path / "a.csv.shards/job.json").write_bytes(content)
+    with pytest.raises(GalaxiesError, match=r"job.json: damaged; remove the folder"):
+        run(archive, tmp_path / "a.csv", tree_bundle)
+
+
+def test_an_unknown_suffix_is_refused_before_any_work(archive, tree_bundle, tmp_path):
+    with pytest.raises(GalaxiesError, match=r"out.txt: unknown suffix; written are .parquet"):
+        run(archive, tmp_path / "out.txt", tree_bundle)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_ends_in_one_line_and_keeps_the_shards(
+    archive, tree_bundle, tmp_path, monkeypatch
+):
+    output = tmp_path / "out.parquet"
+
+    def full(self, path, value, **kwargs):
+        if path.endswith(f".00000003.parquet.{os.getpid()}"):
+            raise OSError(28, "No space left on device")
+        return keep(self, path, value, **kwargs)
+
+    local = type(url_to_fs(str(tmp_path))[0])
+    keep = local.pipe_file
+    monkeypatch.setattr(local, "pipe_file", full)
+    with pytest.raises(GalaxiesError, match=r"00000003.parquet: No space left on device; what is"):
+        run(archive, output, tree_bundle)
+    assert len(list((tmp_path / "out.parquet.shards").glob("*.parquet"))) == 3
+    monkeypatch.undo()
+    monkeypatch.setattr(job, "SHARD", 6)
+    run(archive, output, tree_bundle)
+    assert len(pd.read_parquet(output)) == 40
+
+
+def test_a_damaged_shard_is_named(archive, tree_bundle, tmp_path):
+    output = tmp_path / "out.parquet"
+    with pytest.raises(KeyboardInterrupt):
+        run(archive, output, tree_bundle, partial(dying_engine, after=4))
+    (tmp_path / "out.parquet.shards/00000000.parquet").write_bytes(b"PAR1")
+    with pytest.raises(GalaxiesError, match=r"00000000.parquet: damaged shard .*remove it"):
+        run(archive, output, tree_bundle)
+    (tmp_path / "out.parquet.shards/00000000.parquet").unlink()
+    run(archive, output, tree_bundle)
+    assert len(pd.read_parquet(output)) == 40
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv", ".fits"])
+def test_a_catalogues_columns_are_carried_through(images, tree_bundle, tmp_path, suffix):
+    rows = ["id,path,ra,count,note"]
+    for number, (name, data) in enumerate(list(images.items())[:8]):
+        (tmp_path / f"{name}.jpg").write_bytes(data)
+        rows.append(
+            f"58772295276743945{number},{name}.jpg,{number}.5,{number or ''},caf\u00e9 {name}"
+        )
+    (tmp_path / "catalogue.csv").write_text("\n".join(rows), encoding="utf-8")
+    output = tmp_path / f"out{suffix}"
+    run(tmp_path / "catalogue.csv", output, tree_bundle)
+    match suffix:
+        case ".parquet":
+            table = pd.read_parquet(output)
+        case ".csv":
+            table = pd.read_csv(output, dtype={"galaxy_id": str})
+            assert "\n587722952767439457," in output.read_text()
+        case _:
+            read = Table.read(output)
+            assert read["galaxy_id"].dtype.kind in "SU"
+            table = read.to_pandas()
+            assert table["note"][0] == b"caf? g000"
+            table["galaxy_id"] = table["galaxy_id"].str.decode("ascii")
+    assert list(table.columns) == [*COLUMNS.names, "ra", "count", "note"]
+    assert table["galaxy_id"].tolist()[7] == "587722952767439457"
+    assert table["ra"].tolist() == [number + 0.5 for number in range(8)]
+    assert table["count"].isna().tolist() == [True] + [False] * 7
+    assert table["p_spiral"].between(0, 1).all()
+
+
+def test_a_carried_column_must_not_hide_a_result(images, tree_bundle, tmp_path):
+    (tmp_path / "a.jpg").write_bytes(images["g000"])
+    (tmp_path / "catalogue.csv").write_text("id,path,label\n1,a.jpg,x\n")
+    with pytest.raises(GalaxiesError, match="column 'label' would be written twice; rename it"):
+        run(tmp_path / "catalogue.csv", tmp_path / "out.parquet", tree_bundle)
+
+
+def test_inputs_of_several_kinds_make_one_table(images, archive, tree_bundle, tmp_path):
+    (tmp_path / "single.jpg").write_bytes(images["g005"])
+    (tmp_path / "catalogue.csv").write_text("id,path,ra\n7,single.jpg,1.5\n")
+    inputs = [tmp_path / "single.jpg", archive, tmp_path / "catalogue.csv"]
+    run(inputs, tmp_path / "out.parquet", tree_bundle)
+    table = pd.read_parquet(tmp_path / "out.parquet")
+    assert table["galaxy_id"].tolist() == ["single", *images, "7"]
+    assert table["ra"].notna().tolist() == [False] * 41 + [True]
+    assert table["p_spiral"].iloc[[0, 41]].tolist() == [table["p_spiral"][6]] * 2
+
+
+def test_batches_do_not_change_the_answers(images, archive, tree_bundle, tmp_path, monkeypatch):
+    run(archive, tmp_path / "a.parquet", tree_bundle)
+    monkeypatch.setattr(job, "SHARD", 4096)
+    monkeypatch.setattr(engines, "BATCH", 256)
+    run(archive, tmp_path / "b.parquet", tree_bundle, partial(local_engine, workers=1))
+    a, b = (pd.read_parquet(tmp_path / name) for name in ("a.parquet", "b.parquet"))
+    pd.testing.assert_frame_equal(a, b)
+
+
+def test_the_python_interface_takes_images_of_any_kind(images, tree_bundle, tmp_path):
+    path = tmp_path / "587722952767439450.jpg"
+    path.write_bytes(images["g003"])
+    frame = decode_image(images["g003"])
+    model = galaxies.load(tree_bundle)
+    table = model.classify([path, str(path), images["g003"], frame, np.asarray(frame), b"text"])
+    assert list(table.columns) == COLUMNS.names
+    assert table["galaxy_id"].tolist() == [path.stem, path.stem, "2", "3", "4", "5"]
+    assert len(set(table["p_spiral"][:5])) == 1
+    assert table["error"][5] == "is no JPEG or PNG"
+    assert table["p_spiral"].isna().tolist() == [False] * 5 + [True]
+    assert len(model.classify([])) == 0
+    with pytest.raises(GalaxiesError, match=r"image 1: an array float64 \(4, 4\)"):
+        model.classify([frame, np.zeros((4, 4))])
+    grey = model.classify([Image.new("L", (50, 50), 80)])
+    assert grey["error"].isna().all()
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_fits_files_are_known_by_their_first_bytes(tree_bundle, pack):
+    glow = np.full((3, 48, 48), 0.02)
+    glow[:, 20:28, 20:28] = 0.4
+    file = io.BytesIO()
+    fits.PrimaryHDU(glow).writeto(file)
+    classifier = galaxies.load(tree_bundle)
+    table = classifier.classify([pack(file.getvalue()), decode_fits(file.getvalue())])
+    assert table["error"].isna().all()
+    assert len(set(table["p_spiral"])) == 1
+
+
+def test_only_a_bundle_is_loaded(tmp_path):
+    with pytest.raises(GalaxiesError, match="no bundle"):
+        galaxies.load(tmp_path)
+
+
+def test_a_stream_of_pieces_is_one_table(tmp_path):
+    schema = pa.schema({"name": pa.string(), "n": pa.int64(), "yes": pa.bool_(), "x": pa.float64()})
+    pieces = [
+        pa.table([["a", None], [1, 2], [True, False], [0.5, None]], schema=schema),
+        pa.table([["a longer name"], [None], [None], [2.5]], schema=schema),
+        pa.table([["b"], [3], [True], [1.0]], schema=schema),
+    ]
+    for suffix in (".parquet", ".csv", ".fits"):
+        write_stream(tmp_path / f"t{suffix}", schema, lambda: iter(pieces))
+    assert pq.read_table(tmp_path / "t.parquet").equals(pa.concat_tables(pieces))
+    assert (tmp_path / "t.csv").read_text() == (
+        "name,n,yes,x\na,1,True,0.5\n,2,False,\na longer name,,,2.5\nb,3,True,1.0\n"
+    )
+    read = Table.read(tmp_path / "t.fits")
+    assert [str(name) for name in read["name"].filled("")] == ["a", "", "a longer name", "b"]
+    assert read["n"].filled(-1).tolist() == [1, 2, -1, 3]
+    assert read["x"].filled(-1).tolist() == [0.5, -1, 2.5, 1]
+
+
+def test_the_classifier_can_be_asked_for_a_single_batch(images, tree_bundle):
+    table = Classifier(tree_bundle).classify_batch([])
+    assert table.schema == COLUMNS
+    assert len(table) == 0

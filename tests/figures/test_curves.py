@@ -1,0 +1,73 @@
+import pandas as pd
+
+from galaxies.figures.curves import (
+    draw_confusion,
+    draw_learning,
+    draw_reliability,
+    draw_roc,
+    draw_triage,
+)
+from galaxies.models.registry import MODELS
+from tests.figures.conftest import result, texts
+
+
+def test_confusion_counts_by_voted_class_and_names_the_model():
+    one = result("cnn")._replace(
+        confusion=pd.DataFrame(
+            {
+                "actual": ["elliptical"] * 4 + ["spiral"],
+                "predicted": ["elliptical"] * 3 + ["spiral"] * 2,
+            }
+        )
+    )
+    figure = draw_confusion(one)
+    assert texts(figure) == ["3\n75.0%", "1\n25.0%", "0\n0.0%", "1\n100.0%"]
+    assert figure.axes[0].get_title().startswith("the cnn\n")
+
+
+def test_confusion_is_drawn_for_a_model_that_always_says_the_same():
+    one = result("cnn")
+    always = one.confusion.assign(predicted="elliptical")
+    assert "0\n0.0%" in texts(draw_confusion(one._replace(confusion=always)))
+
+
+def test_a_model_looks_the_same_in_every_figure():
+    results = [result(model) for model in MODELS]
+
+    def looks(figure):
+        return {
+            line.get_label().split(":")[0].split(",")[0]: (line.get_color(), line.get_linestyle())
+            for line in figure.axes[0].lines
+            if line.get_label().startswith("the ")
+        }
+
+    together = looks(draw_roc(results))
+    assert together == looks(draw_reliability(results))
+    for one in results:
+        assert looks(draw_roc([one])) == {one.title: together[one.title]}
+    assert len(set(together.values())) == len(MODELS)
+
+
+def test_learning_marks_the_epoch_and_the_candidate_with_the_least_validation_loss():
+    axes = draw_learning([result(model) for model in MODELS]).axes
+    rings = [
+        [line.get_xydata().tolist() for line in ax.lines if line.get_mec() == "black"]
+        for ax in axes
+    ]
+    assert rings[:4] == [[[[2, 0.4]]], [[[2, 0.4]]], [[[2, 0.8]]], [[[2, 0.8]]]]
+    assert rings[4:] == [[[[3, 0.5]]], [[[1, 0.4]]]]
+    assert [ax.get_title() for ax in axes] == [
+        "the mlp",
+        "the cnn",
+        "",
+        "",
+        "the tree",
+        "the inception",
+    ]
+
+
+def test_triage_marks_the_thresholds_that_decide_something():
+    axes = draw_triage([result("cnn")]).axes[0]
+    marks = [line.get_xydata().tolist() for line in axes.lines if line.get_marker() == "o"]
+    assert marks == [[[0.6, 0.92]]]
+    assert [line.get_ydata()[0] for line in axes.lines[:2]] == [0.9, 0.99]

@@ -1,0 +1,175 @@
+"""One survey made of several."""
+
+import zipfile
+from pathlib import Path
+
+import hypothesis.strategies as st
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from typer.testing import CliRunner
+
+from galaxies.cli import app
+from galaxies.dataset.archive import list_images
+from galaxies.dataset.layout import IMAGES, VOTES
+from galaxies.dataset.votes import read_votes
+from galaxies.errors import GalaxiesError
+from galaxies.surveys.check import check_survey
+from galaxies.surveys.merge import merge_surveys
+from tests.conftest import encode, real_data, write_survey
+
+LARGE = 587722952767439450
+
+
+def frame(side: int, level: int = 0) -> bytes:
+    return encode(np.full((side, side, 3), level, np.uint8))
+
+
+@pytest.fixture
+def two(tmp_path) -> list[Path]:
+    one = write_survey(
+        tmp_path / "one", {"a/2.jpg": frame(8), "1.JPEG": frame(8, 90)}, ["1,1,0,0", "2,0,1,0"]
+    )
+    other = write_survey(
+        tmp_path / "other", {f"b/{LARGE}.png": frame(16)}, [f"{LARGE},0.250,0.75,0.000"]
+    )
+    return [one, other]
+
+
+def contents(survey: Path) -> dict[int, bytes]:
+    with zipfile.ZipFile(survey / IMAGES) as archive:
+        return {m.galaxy_id: archive.read(m.name) for m in list_images(survey / IMAGES)}
+
+
+def test_images_keep_their_bytes_and_votes_their_digits(two, tmp_path):
+    merged = merge_surveys(two, tmp_path / "both")
+    assert merged == (3, 3, ["GalaxyID", "Class1.1", "Class1.2", "Class1.3"])
+    assert contents(tmp_path / "both") == contents(two[0]) | contents(two[1])
+    assert (tmp_path / "both" / VOTES).read_text(encoding="utf-8") == (
+        f"GalaxyID,Class1.1,Class1.2,Class1.3\n1,1,0,0\n2,0,1,0\n{LARGE},0.250,0.75,0.000\n"
+    )
+    assert check_survey(tmp_path / "both").frames == {"8x8": 2, "16x16": 1}
+
+
+def test_every_column_stays_and_is_blank_where_a_survey_lacks_it(two, tmp_path):
+    (two[0] / VOTES).write_text(
+        "Class2.1,GalaxyID,note,Class1.1,Class1.2,Class1.3\n.5,1,x,1,0,0\n.6,2,y,0,1,0\n",
+        encoding="utf-8-sig",
+    )
+    (two[1] / VOTES).write_text(
+        f'GalaxyID,Class1.1,Class1.2,Class1.3,"Class6.1"\r\n{LARGE},1,0,0,0.10\r\n', newline=""
+    )
+    merge_surveys(two, tmp_path / "both")
+    assert (tmp_path / "both" / VOTES).read_text().splitlines() == [
+        "GalaxyID,Class1.1,Class1.2,Class1.3,Class2.1,Class6.1,note",
+        "1,1,0,0,.5,,x",
+        "2,0,1,0,.6,,y",
+        f"{LARGE},1,0,0,,0.10,",
+    ]
+
+
+def test_the_bytes_do_not_depend_on_how_the_sources_are_stored(two, tmp_path):
+    merge_surveys(two, tmp_path / "plain")
+    for survey in two:
+        images = contents(survey)
+        with zipfile.ZipFile(survey / IMAGES, "w", zipfile.ZIP_DEFLATED) as archive:
+            for galaxy_id in sorted(images, reverse=True):
+                suffix = "png" if galaxy_id == LARGE else "jpg" if galaxy_id == 2 else "jpeg"
+                archive.writestr(f"x/{galaxy_id}.{suffix}", images[galaxy_id])
+    merge_surveys(two, tmp_path / "deflated")
+    for name in (IMAGES, VOTES):
+        assert (tmp_path / "plain" / name).read_bytes() == (
+            tmp_path / "deflated" / name
+        ).read_bytes()
+
+
+@settings(max_examples=25)
+@given(owners=st.lists(st.integers(0, 2), min_size=1, max_size=12))
+def test_every_galaxy_is_there_once(owners, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("merge")
+    surveys = []
+    for owner in sorted(set(owners) | {0, 1}):
+        ids = [place + 10 for place, name in enumerate(owners) if name == owner] or [owner]
+        surveys.append(
+            write_survey(
+                folder / f"{owner}",
+                {f"{galaxy_id}.jpg": bytes([galaxy_id]) for galaxy_id in ids},
+                [f"{galaxy_id},{galaxy_id / 100},0,1" for galaxy_id in ids],
+            )
+        )
+    merge_surveys(surveys, folder / "all")
+    expected = {key: value for survey in surveys for key, value in contents(survey).items()}
+    assert contents(folder / "all") == expected
+    votes = read_votes(folder / "all" / VOTES).set_index("galaxy_id")["p_smooth"]
+    pd.testing.assert_index_equal(
+        votes.index, pd.Index(sorted(expected)), check_names=False, exact=False
+    )
+    assert np.allclose(votes, votes.index / 100)
+
+
+def test_a_clash_names_the_galaxy_and_both_surveys(two, tmp_path):
+    # One knows it by its votes alone, the other by its image alone.
+    write_survey(two[1], {"7.jpg": frame(8), "8.jpg": frame(8)}, ["7,1,0,0", "2,1,0,0", "1,1,0,0"])
+    with pytest.raises(GalaxiesError) as caught:
+        merge_surveys(two, tmp_path / "both")
+    assert str(caught.value).startswith(
+        f"GalaxyID 1 (and 1 more) stands in {two[0]} and in {two[1]}; "
+    )
+    assert not (tmp_path / "both").exists()
+
+
+def test_what_is_there_is_replaced_only_on_demand(two, tmp_path):
+    output = tmp_path / "both"
+    merge_surveys(two, output)
+    before = (output / IMAGES).read_bytes()
+    with pytest.raises(GalaxiesError, match="both: already there; replace it with --overwrite"):
+        merge_surveys(two, output)
+    write_survey(two[1], {"9.jpg": b"nine"}, ["9,1,0,0"])
+    merge_surveys(two, output, overwrite=True)
+    assert contents(output) == contents(two[0]) | {9: b"nine"} != before
+    (output / "notes.txt").write_text("dear")
+    with pytest.raises(GalaxiesError, match=r"holds 'notes\.txt', which would be lost"):
+        merge_surveys(two, output, overwrite=True)
+    assert (output / "notes.txt").read_text() == "dear"
+    with pytest.raises(GalaxiesError, match="cannot be merged into itself"):
+        merge_surveys(two, two[0], overwrite=True)
+    with pytest.raises(GalaxiesError, match="a file is there"):
+        merge_surveys(two, output / "notes.txt", overwrite=True)
+    (tmp_path / "empty").mkdir()
+    assert merge_surveys(two, tmp_path / "empty").images == 3
+
+
+def test_a_damaged_member_leaves_nothing_behind(two, tmp_path):
+    path = two[1] / IMAGES
+    data = bytearray(path.read_bytes())
+    data[100] ^= 255
+    path.write_bytes(data)
+    with pytest.raises(GalaxiesError, match=rf"other/{IMAGES}: member 'b/{LARGE}.png' is damaged"):
+        merge_surveys(two, tmp_path / "both")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "other"]
+
+
+def test_what_cannot_be_merged_is_refused(two, tmp_path):
+    with pytest.raises(GalaxiesError, match="merge needs two surveys or more"):
+        merge_surveys(two[:1], tmp_path / "both")
+    (two[1] / VOTES).write_text(f"GalaxyID,Class1.1,Class1.2,Class1.3,a,a\n{LARGE},1,0,0,1,2\n")
+    with pytest.raises(GalaxiesError, match="a column stands twice"):
+        merge_surveys(two, tmp_path / "both")
+    with pytest.raises(GalaxiesError, match="none: no such folder"):
+        merge_surveys([two[0], tmp_path / "none"], tmp_path / "both")
+
+
+def test_the_command_says_what_it_made_and_what_comes_next(two, tmp_path):
+    output = tmp_path / "real"
+    done = CliRunner().invoke(app, ["merge", *map(str, two), "-o", str(output)])
+    assert done.exit_code == 0
+    assert "3 images, 3 rows of votes with 4 columns" in done.output
+    assert f"galaxies check {output}" in done.output
+    assert "galaxies merge data/gz1" in CliRunner().invoke(app, ["merge", "--help"]).output
+
+
+def test_the_real_surveys_merge(tmp_path):
+    merge_surveys([real_data() / name for name in ("gz2", "kaggle")], tmp_path / "real")
+    report = check_survey(tmp_path / "real")
+    assert report.classes == {"elliptical": 365 + 414, "spiral": 120 + 362, "artifact": 1}

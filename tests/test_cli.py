@@ -1,0 +1,196 @@
+"""The command `galaxies`, and what it finds in a survey."""
+
+import os
+import subprocess
+import sys
+
+import onnxruntime
+import pandas as pd
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from galaxies import __version__
+from galaxies.cli import UNREADABLE, app
+from galaxies.errors import GalaxiesError
+from galaxies.surveys.check import KAGGLE, Report, check_survey
+from tests.conftest import ROOT, encode, real_data, write_survey, write_tiny_survey
+
+
+def test_check_says_what_is_in_a_survey(tiny_survey):
+    done = CliRunner().invoke(app, ["check", str(tiny_survey)])
+    assert done.exit_code == 0
+    words = done.output.split()
+    assert words[words.index("elliptical") + 1] == "29"
+    assert words[words.index("spiral") + 1] == "30"
+    assert words[words.index("artifact") + 1] == "1"
+    assert "96x96 (60)" in done.output
+    assert "not the whole training set" in done.output
+    assert "dvc exp run" not in done.output
+
+
+def test_check_says_how_to_run_on_a_survey_that_lies_where_the_pipeline_looks(
+    tmp_path, monkeypatch
+):
+    write_tiny_survey(tmp_path / "data/mine", galaxies=6)
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, ["check", "data/mine"])
+    assert done.output.splitlines()[-1] == ("Run the pipeline on it: dvc exp run -S survey=mine")
+
+
+def test_check_agrees_with_a_real_survey():
+    report = check_survey(real_data() / "gz2")
+    assert report.classes == {"elliptical": 365, "spiral": 120, "artifact": 1}
+    assert report.frames == {"424x424": 100}
+    assert not report.is_kaggle
+
+
+def test_the_challenges_own_set_is_known_by_its_counts():
+    total = sum(KAGGLE.values())
+    assert total == 61_578
+    assert Report(total, total, total, dict(KAGGLE), {}).is_kaggle
+    assert not Report(total, total + 1, total, dict(KAGGLE), {}).is_kaggle
+
+
+def test_check_refuses_what_the_pipeline_could_not_use(tmp_path):
+    pixels = pd.Series(range(12), dtype="uint8").to_numpy().reshape(2, 2, 3)
+    survey = write_survey(tmp_path / "apart", {"1.jpg": encode(pixels)}, ["2,1,0,0"])
+    with pytest.raises(GalaxiesError, match="no GalaxyID in common"):
+        check_survey(survey)
+    survey = write_survey(tmp_path / "bad", {"1.jpg": b"text"}, ["1,1,0,0"])
+    with pytest.raises(GalaxiesError, match=r"member .1\.jpg. is no JPEG or PNG"):
+        check_survey(survey)
+
+
+def test_version():
+    assert CliRunner().invoke(app, ["--version"]).output == f"galaxies {__version__}\n"
+
+
+COMMANDS = [
+    "check",
+    "merge",
+    "export-folders",
+    "classify",
+    "export",
+    "download kaggle",
+    "download gz2",
+]
+
+
+def test_every_command_is_listed_here():
+    root = typer.main.get_command(app)
+    names = []
+    for name, command in root.commands.items():
+        inner = getattr(command, "commands", None)
+        names += [f"{name} {child}" for child in inner] if inner else [name]
+    assert names == COMMANDS
+
+
+@pytest.mark.parametrize("command", ["", "download", *COMMANDS])
+def test_every_help_has_an_example_that_can_be_run(command):
+    done = CliRunner().invoke(app, f"{command} --help", env={"COLUMNS": "200"})
+    assert done.exit_code == 0
+    example = done.output[done.output.index("Example: ") :]
+    assert f"galaxies {command}".strip() in example
+
+
+def test_the_shell_completes_commands():
+    script = "import sys; sys.argv[0] = 'galaxies'; from galaxies.cli import main; main()"
+    asked = {"_GALAXIES_COMPLETE": "complete_bash", "COMP_CWORD": "2"}
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=os.environ | asked | {"COMP_WORDS": "galaxies download "},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == ["kaggle", "gz2"]
+
+
+def imported(code, *arguments):
+    """Packages that a new process has imported when it ends."""
+    script = f"import sys\ntry:\n    {code}\nfinally:\n    print('\\n', *sys.modules)"
+    command = [sys.executable, "-c", script, *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return {name.partition(".")[0] for name in done.stdout.splitlines()[-1].split()}
+
+
+LIGHT = {"PIL", "fsspec", "numpy", "onnxruntime", "pandas", "pyarrow", "pydantic", "tqdm", "yaml"}
+HEAVY = {
+    "astropy", "galsim", "kagglehub", "keras", "matplotlib", "onnx", "pooch", "ray", "requests",
+    "scipy", "sklearn", "tensorflow",
+}  # fmt: skip
+
+
+def test_the_package_and_the_help_import_nothing_that_takes_time():
+    assert not imported("import galaxies") & (LIGHT | HEAVY | {"typer", "rich"})
+    assert not imported("from galaxies.cli import main; main()", "--help") & (LIGHT | HEAVY)
+
+
+def test_classify_imports_nothing_that_takes_seconds(tiny_survey, tmp_path):
+    archive, output = tiny_survey / "images_training_rev1.zip", tmp_path / "out.parquet"
+    found = imported(
+        "from galaxies.cli import main; main()", "classify", str(archive), "-o", str(output)
+    )
+    assert len(pd.read_parquet(output)) == 60
+    assert "onnxruntime" in found
+    assert not found & HEAVY
+
+
+def test_a_gpu_that_is_not_there_stops_classify_at_once(tiny_survey, tmp_path, monkeypatch):
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
+    archive = tiny_survey / "images_training_rev1.zip"
+    command = ["classify", str(archive), "-o", str(tmp_path / "out.csv"), "--device", "gpu"]
+    done = CliRunner().invoke(app, command)
+    assert isinstance(done.exception, GalaxiesError)
+    assert str(done.exception).startswith("no GPU: ")
+    assert not list(tmp_path.glob("*.csv"))
+
+
+def test_a_mistyped_command_gets_a_suggestion():
+    assert "Did you mean 'merge'?" in CliRunner().invoke(app, ["merg"]).output
+
+
+def test_classify_writes_a_table_and_says_what_is_in_it(tiny_survey, tree_bundle, tmp_path):
+    archive, output = tiny_survey / "images_training_rev1.zip", tmp_path / "out.csv"
+    command = ["classify", str(archive), "-o", str(output), "--model", str(tree_bundle)]
+    done = CliRunner().invoke(app, [*command, "--views", "8", "--agreement", "0.9"])
+    assert done.exit_code == 0, done.output
+    assert f"{output}: 60 images: " in done.output
+    table = pd.read_csv(output, dtype={"galaxy_id": str})
+    counts = table["decision"].value_counts()
+    assert counts.sum() == 60
+    assert all(f"{count} {decision}" in done.output for decision, count in counts.items())
+    assert (table["spread"] > 0).any()
+    assert CliRunner().invoke(app, command).exit_code == 1
+
+
+def test_unreadable_images_have_an_exit_status_of_their_own(tree_bundle, tmp_path):
+    (tmp_path / "bad.jpg").write_bytes(b"text")
+    output = tmp_path / "out.parquet"
+    command = ["classify", str(tmp_path / "bad.jpg"), "-o", str(output)]
+    done = CliRunner().invoke(app, [*command, "--model", str(tree_bundle)])
+    assert done.exit_code == UNREADABLE == 3
+    assert "1 images: none readable" in done.output
+    assert "1 could not be read; the column error says why" in done.output
+    assert len(pd.read_parquet(output)) == 1
+
+
+def test_a_bundle_that_cannot_be_used_stops_classify_at_once(tiny_survey, tmp_path):
+    archive = tiny_survey / "images_training_rev1.zip"
+    command = ["classify", str(archive), "-o", str(tmp_path / "out.csv"), "--model", str(tmp_path)]
+    done = CliRunner().invoke(app, command)
+    assert isinstance(done.exception, GalaxiesError)
+    assert str(done.exception) == f"{tmp_path}: no bundle: bundle.json cannot be read"
+    assert not list(tmp_path.iterdir())
+
+
+def test_export_writes_a_file_once(tree_bundle, tmp_path):
+    output = tmp_path / "tree.tflite"
+    command = ["export", str(tree_bundle), "--format", "tflite", "-o", str(output)]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 0, done.output
+    assert f"{output}: {output.stat().st_size:,} bytes" in done.output
+    again = CliRunner().invoke(app, command)
+    assert str(again.exception) == f"{output}: exists; --overwrite replaces it"
