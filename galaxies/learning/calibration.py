@@ -23,8 +23,20 @@ class Calibration(BaseModel):
 
     def __call__(self, raw: Probabilities) -> Probabilities:
         """Correct raw probabilities (N,) of any model; returns float32 (N,)."""
-        scores = self.slope * _logit(raw) + self.intercept
+        # Beyond +-700 the exponential would overflow; the probability is 0 or 1 long before.
+        scores = np.clip(self.slope * _logit(raw) + self.intercept, -700, 700)
         return np.asarray(1 / (1 + np.exp(-scores)), dtype=np.float32)
+
+    def with_odds(self, factor: float) -> "Calibration":
+        """Multiply the odds of "spiral" of every galaxy.
+
+        Examples
+        --------
+        >>> even = Calibration(slope=1, intercept=0)
+        >>> round(float(even.with_odds(3)(np.array([0.5], np.float32))[0]), 6)
+        0.75
+        """
+        return Calibration(slope=self.slope, intercept=self.intercept + float(np.log(factor)))
 
 
 def fit_calibration(
@@ -36,7 +48,7 @@ def fit_calibration(
     ----------
     raw : ndarray of shape (N,), float32
         Probabilities as the model gives them, for validation galaxies.
-    targets : ndarray of shape (N,), int64] | npt.NDArray[float64
+    targets : ndarray of shape (N,), int64 or float64
         What they shall match: places in `CLASSES`, both of which occur, or vote fractions.
     """
     # scikit-learn takes a second to import, which those who only predict need not wait for.
@@ -50,6 +62,27 @@ def fit_calibration(
     fit = LogisticRegression(C=np.inf, tol=1e-8, max_iter=1000)
     fit.fit(logits, answers, sample_weight=votes)
     return Calibration(slope=float(fit.coef_[0, 0]), intercept=float(fit.intercept_[0]))
+
+
+def smoothed(labels: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Move labels a little towards each other, so that few galaxies do not make a model too sure.
+
+    Platt's (1999) targets: of n spirals each counts as (n + 1) / (n + 2), of n ellipticals each
+    as 1 / (n + 2). Without that the sigmoid that fits galaxies without a mistake is a step.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (N,), int64
+        Places in `CLASSES`.
+
+    Examples
+    --------
+    >>> smoothed(np.array([0, 1, 1])).round(3).tolist()
+    [0.333, 0.75, 0.75]
+    """
+    spirals = int((labels == 1).sum())
+    ellipticals = len(labels) - spirals
+    return np.where(labels == 1, (spirals + 1) / (spirals + 2), 1 / (ellipticals + 2))
 
 
 def _logit(probabilities: Probabilities) -> npt.NDArray[np.float64]:
