@@ -46,7 +46,7 @@ class CalibratedOn(BaseModel):
     by: Literal["votes", "shares"]
     """With votes, or by the shares of the classes alone, which allows no promise."""
     fingerprint: str
-    """SHA-256 of the galaxies' IDs."""
+    """SHA-256 of the galaxies' IDs, sorted as texts, one a line."""
 
 
 class Description(BaseModel):

@@ -7,7 +7,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from galaxies.base.arrays import Floats, Probabilities
-from galaxies.errors import GalaxiesError
+from galaxies.errors import GalaxiesError, needs
 
 _BINS: Final = 10
 _ROUNDS: Final = 10_000
@@ -160,7 +160,8 @@ def compare_with_mixture(outputs: ClassOutputs, raw: Probabilities) -> Mixture:
     True
     """
     # It takes half a second to import.
-    from scipy.special import gammaincc
+    with needs("pipeline"):
+        from scipy.special import gammaincc
 
     survey = outputs.count(raw)
     ellipticals, spirals = (
@@ -201,7 +202,7 @@ def require_outputs(outputs: ClassOutputs | None, bundle: object) -> ClassOutput
     """Return the outputs that a bundle keeps, or say that it keeps none."""
     if outputs is None:
         raise GalaxiesError(
-            f"{bundle}: keeps no outputs of each class, which the shares are estimated from; it "
-            "was made by an earlier version: train it again, or calibrate it with votes"
+            f"{bundle}: keeps no outputs of each class, from which shares are estimated: an "
+            "earlier version made it, or its shares were adjusted before; calibrate it with votes"
         )
     return outputs

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from galaxies.base.arrays import Probabilities
 from galaxies.base.questions import CLASSES
-from galaxies.errors import GalaxiesError
+from galaxies.errors import GalaxiesError, needs
 from galaxies.settings import TriageSettings
 
 UNDECIDED: Final = "ask volunteers"
@@ -56,8 +56,9 @@ def lower_bound(
     confidence : float
         Between 0 and 1.
     """
-    # Only training needs it; it takes half a second to import.
-    from scipy.special import betaincinv
+    # Those who only predict need not wait for it: it takes half a second to import.
+    with needs("pipeline"):
+        from scipy.special import betaincinv
 
     wrong = trials - right
     return np.where(right > 0, betaincinv(np.maximum(right, 1), wrong + 1, 1 - confidence), 0.0)
