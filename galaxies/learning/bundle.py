@@ -23,13 +23,34 @@ FORMAT: Final = 4
 """Raised whenever a bundle that is written today could not be read by yesterday's loader."""
 
 
+_DESCRIPTION: Final = "bundle.json"
+_LEARNED: Final = "learned.npy"
+
 PRETRAINED: Final = Path(__file__).parents[1] / "pretrained"
 """Folder of the bundles that come with the package: `simulated`, from which trainings start, and
 `real`, trained on real galaxies."""
 
 
-_DESCRIPTION: Final = "bundle.json"
-_LEARNED: Final = "learned.npy"
+def bundle_folder(name: Path) -> Path:
+    """Find a bundle by its folder, or a pretrained one by its name, `real` or `simulated`."""
+    pretrained = PRETRAINED / name
+    return pretrained if not name.exists() and (pretrained / _DESCRIPTION).is_file() else name
+
+
+def require_free(folder: Path, overwrite: bool) -> None:
+    """Make sure that a bundle may be made in a folder.
+
+    Raises
+    ------
+    GalaxiesError
+        If it is there and must not be replaced, or is no bundle.
+    """
+    if not folder.exists():
+        return
+    if not overwrite:
+        raise GalaxiesError(f"{folder}: exists; --overwrite replaces it")
+    if not (folder / _DESCRIPTION).is_file():
+        raise GalaxiesError(f"{folder}: is there and no bundle; give another folder")
 
 
 # Not our own: a new version must not change the bytes of a bundle.

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
-from galaxies.base.arrays import Probabilities
+from galaxies.base.arrays import Floats, Probabilities
 from galaxies.base.questions import CLASSES
 from galaxies.errors import GalaxiesError, needs
 from galaxies.settings import TriageSettings
@@ -70,9 +70,9 @@ def make_promises(
     """Find for each target agreement a confidence threshold that is proven to reach it.
 
     The galaxies are ordered by their certainty and cut into 20 steps of equally many. The first
-    threshold that is tested is the step at which the certainties themselves let one expect the
-    highest bound; from there the tests go down, step by step, until the Clopper-Pearson bound on
-    the agreement falls below the target. The last threshold before that is promised. Tests in an
+    threshold that is tested is the step that is likeliest to pass, by the certainties themselves;
+    from there the tests go down, step by step, until the Clopper-Pearson bound on the agreement
+    falls below the target. The last threshold before that is promised. Tests in an
     order that is fixed beforehand, up to the first that fails, share one confidence:
     fixed-sequence testing in Angelopoulos et al. (2021), "Learn then test: calibrating predictive
     algorithms to achieve risk control". The lowest of all thresholds whose bound reaches the
@@ -109,12 +109,14 @@ def make_promises(
     last = np.unique(np.ceil(np.linspace(0, len(sure), _STEPS + 1)[1:]).astype(np.int64)) - 1
     steps = np.unique(np.floor(sure[last] * 1e6) / 1e6)[::-1]
     decided = np.searchsorted(-sure, -steps, side="right")
-    expected = np.floor(np.cumsum(sure)[decided - 1]).astype(np.int64)
-    first = int(np.argmax(lower_bound(expected, decided, settings.confidence)))
-    bounds = lower_bound(np.cumsum(right)[decided - 1], decided, settings.confidence)[first:]
+    wrong = decided - np.cumsum(right)[decided - 1]
+    expected_wrong = decided - np.cumsum(sure)[decided - 1]
+    bounds = lower_bound(decided - wrong, decided, settings.confidence)
     promises = []
     for agreement in settings.agreement:
-        proven = int(np.argmin(np.append(bounds >= agreement, False)))
+        chances = _chances(expected_wrong, decided, agreement, settings.confidence)
+        first = int(np.argmax(chances))
+        proven = int(np.argmin(np.append(bounds[first:] >= agreement, False)))
         promises.append(
             Promise(
                 agreement=agreement,
@@ -123,6 +125,30 @@ def make_promises(
             )
         )
     return tuple(promises)
+
+
+def _chances(
+    expected_wrong: Floats, decided: npt.NDArray[np.int64], agreement: float, confidence: float
+) -> list[float]:
+    """Chance of each step that its bound reaches the target, by the certainties alone.
+
+    Parameters
+    ----------
+    expected_wrong : ndarray of shape (N,), float64
+        Decisions that are expected to disagree: they are rare, and so follow Poisson's law.
+    decided : ndarray of shape (N,), int64
+    agreement, confidence : float
+        The target.
+    """
+    with needs("pipeline"):
+        from scipy.special import bdtr, pdtr
+
+    chances = []
+    for count, expected in zip(decided.tolist(), expected_wrong.tolist(), strict=True):
+        wrong = np.arange(int(count * (1 - agreement)) + 2)
+        tolerated = int((bdtr(wrong, count, 1 - agreement) <= 1 - confidence).sum()) - 1
+        chances.append(float(pdtr(tolerated, expected)) if tolerated >= 0 else 0.0)
+    return chances
 
 
 def choose_promise(promises: tuple[Promise, ...], agreement: float) -> Promise:

@@ -42,7 +42,13 @@ class Voted(NamedTuple):
 
     def take(self, some: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> "Voted":
         """Select some of the galaxies."""
-        return Voted(*(column[some] for column in self))
+        return Voted(
+            self.galaxy_ids[some],
+            self.raw[some],
+            self.labels[some],
+            self.vote_fractions[some],
+            self.same_pixels[some],
+        )
 
 
 def require_enough(galaxies: Voted, survey: str) -> None:
