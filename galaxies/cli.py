@@ -17,6 +17,7 @@ UNREADABLE = 3
 if TYPE_CHECKING:
     from galaxies.classifying.calibrating import Adjusted, Calibrated
     from galaxies.surveys.check import Report
+    from galaxies.volunteers.audit import Audit
 
 app = typer.Typer(
     help="Classify galaxy morphologies from images and the votes of volunteers.",
@@ -430,7 +431,7 @@ def _say_what_shares_are(images: Path, output: Path, found: "Adjusted") -> None:
     typer.echo(f"{images}: {found.images:,} images; {found.unreadable:,} could not be read")
     typer.echo(
         f"  share of spirals: {found.share:.3f}, where the bundle knows {found.known:.3f}\n"
-        f"  outputs that no mixture of its two classes explains: {found.test.misfit:.1%} "
+        f"  galaxies whose outputs no mixture of its classes explains: {found.test.misfit:.1%} "
         f"(p = {found.test.p_value:.2g})"
     )
     if found.test.p_value < 0.05:
@@ -441,6 +442,93 @@ def _say_what_shares_are(images: Path, output: Path, found: "Adjusted") -> None:
             "galaxies classified and calibrate on their votes, or say --anyway"
         )
     typer.echo(f"{output}: adjusted to these shares; it promises nothing")
+
+
+_AUDIT = """Example: `galaxies audit classes.parquet -o audit.csv`
+
+`galaxies audit classes.parquet --answers audit.csv --agreement 0.95`"""
+
+
+@app.command(epilog=_AUDIT, short_help="Check with people what a machine decided.")
+def audit(
+    classes: Annotated[Path, typer.Argument(help="A table that `galaxies classify` made.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="CSV to make, for the answers.")
+    ] = None,
+    answers: Annotated[
+        Path | None, typer.Option(help="That CSV, its column `answer` filled in.")
+    ] = None,
+    number: Annotated[int, typer.Option(min=1, help="Galaxies to draw.")] = 500,
+    agreement: Annotated[
+        float, typer.Option(min=0.5, max=1, help="What `classify` was asked for.")
+    ] = 0.99,
+    confidence: Annotated[
+        float, typer.Option(min=0.5, max=0.999, help="With which an agreement is promised.")
+    ] = 0.9,
+    seed: Annotated[int, typer.Option(min=0, help="Of the random draw.")] = 123,
+    show_decisions: Annotated[
+        bool,
+        typer.Option(
+            "--show-decisions", help="Write the decisions into the CSV; people may follow them."
+        ),
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the CSV if it exists.")
+    ] = False,
+) -> None:
+    """Draw a random sample of what a machine decided, for people to look at; judge their answers.
+
+    First, -o writes a CSV with galaxy_id and an empty column `answer`, in random order. Fill it in
+    with elliptical, spiral or artifact, from the top; you may stop anywhere, but leave none out on
+    the way.
+
+    Then, --answers says how sure it is that the decisions agree as promised on this survey,
+    which agreement can be promised instead, and from which certainty on the agreement that you
+    asked for is proven. All of it is exact for any survey, since the galaxies are drawn at random.
+    """
+    if (output is None) == (answers is None):
+        raise GalaxiesError("say either -o, to draw a sample, or --answers, to judge the answers")
+    from galaxies.volunteers import audit as auditing
+
+    if output is not None:
+        if output.exists() and not overwrite:
+            raise GalaxiesError(f"{output}: exists; --overwrite replaces it")
+        drawn, decided = auditing.write_sample(
+            classes, output, number=number, seed=seed, show_decisions=show_decisions
+        )
+        typer.echo(f"{output}: {drawn:,} of {decided:,} galaxies that the machine decided")
+        typer.echo(f"When answered: galaxies audit {classes} --answers {output}")
+    if answers is not None:
+        audited = auditing.read_audit(classes, answers)
+        found = auditing.judge_answers(audited, agreement, confidence)
+        _say_what_the_answers_prove(found, agreement, confidence)
+
+
+def _say_what_the_answers_prove(found: "Audit", agreement: float, confidence: float) -> None:
+    if found.left_out:
+        typer.echo(
+            f"warning: {found.left_out} galaxies before the last answer have none; if they are the "
+            "hard ones, the answers are no random sample",
+            err=True,
+        )
+    typer.echo(
+        f"{found.answered:,} answers, {found.agreed:,} agree with the machine: "
+        f"{found.agreed / found.answered:.3f}"
+    )
+    typer.echo(
+        f"  an agreement of at least {agreement:g} on this survey: "
+        f"proven with a confidence of {found.confidence:.3f}"
+    )
+    typer.echo(f"  promised with a confidence of {confidence:g}: {found.lower:.3f} or more")
+    if found.lower >= agreement:
+        typer.echo("The promise holds.")
+    elif found.threshold is None:
+        typer.echo(f"These answers prove an agreement of {agreement:g} from no certainty on.")
+    else:
+        typer.echo(
+            f"An agreement of {agreement:g} is proven from a certainty of {found.threshold:.6f} "
+            f"on: {found.kept:.1%} of what the machine decided; leave the others to volunteers."
+        )
 
 
 class Format(StrEnum):

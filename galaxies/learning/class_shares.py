@@ -129,7 +129,8 @@ class Mixture(NamedTuple):
     share: float
     """Of spirals in the mixture that fits best."""
     misfit: float
-    """Share of the galaxies whose outputs would have to be others: total variation distance."""
+    """Share of the galaxies whose outputs would have to be others, as the bundle knows its classes:
+    total variation distance."""
 
 
 def compare_with_mixture(outputs: ClassOutputs, raw: Probabilities) -> Mixture:
@@ -186,7 +187,8 @@ def compare_with_mixture(outputs: ClassOutputs, raw: Probabilities) -> Mixture:
     )
     freedom = len(survey) - 2
     p_value = float(gammaincc(freedom / 2, max(ratio, 0.0) / 2)) if freedom > 0 else 1.0
-    return Mixture(p_value, share, float(np.abs(_shares(survey) - mixture).sum() / 2))
+    known = share * _shares(spirals) + (1 - share) * _shares(ellipticals)
+    return Mixture(p_value, share, float(np.abs(_shares(survey) - known).sum() / 2))
 
 
 def _shares(counts: Floats) -> Floats:
