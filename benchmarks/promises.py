@@ -110,11 +110,15 @@ def audit(galaxies: Voted, bundle: Path, target: float, answers: int) -> dict[st
         audited = Audited(p[looked_at], galaxies.labels[looked_at], left_out=0)
         found = judge_answers(audited, target, TARGETS.confidence)
         too_high += right[decided].mean() < found.lower
-        here = certainty(p[others]) >= (found.threshold or 2.0)
+        if found.bounds is None:
+            kept.append(0.0)
+            continue
+        elliptical, spiral = found.bounds
+        here = (p[others] <= elliptical) | (p[others] >= spiral)
+        agree = (p[others] >= spiral) == (galaxies.labels[others] == 1)
         kept.append(float(here.mean()) * len(decided) / len(p))
-        if found.threshold is not None:
-            proven += 1
-            missed += here.any() and right[others][here].mean() < target
+        proven += 1
+        missed += here.any() and agree[here].mean() < target
     return {
         "target": target,
         "answers": answers,

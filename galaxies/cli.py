@@ -483,8 +483,8 @@ def audit(
     the way.
 
     Then, --answers says how sure it is that the decisions agree as promised on this survey,
-    which agreement can be promised instead, and from which certainty on the agreement that you
-    asked for is proven. All of it is exact for any survey, since the galaxies are drawn at random.
+    which agreement can be promised instead, and for which p_spiral the agreement that you asked for
+    is proven. It holds for any survey, since the galaxies are drawn at random.
     """
     if (output is None) == (answers is None):
         raise GalaxiesError("say either -o, to draw a sample, or --answers, to judge the answers")
@@ -522,12 +522,14 @@ def _say_what_the_answers_prove(found: "Audit", agreement: float, confidence: fl
     typer.echo(f"  promised with a confidence of {confidence:g}: {found.lower:.3f} or more")
     if found.lower >= agreement:
         typer.echo("The promise holds.")
-    elif found.threshold is None:
-        typer.echo(f"These answers prove an agreement of {agreement:g} from no certainty on.")
+    elif found.bounds is None:
+        typer.echo(f"The answers prove an agreement of {agreement:g} for no part of the galaxies.")
     else:
+        elliptical, spiral = found.bounds
         typer.echo(
-            f"An agreement of {agreement:g} is proven from a certainty of {found.threshold:.6f} "
-            f"on: {found.kept:.1%} of what the machine decided; leave the others to volunteers."
+            f"Of what the machine decided, take as elliptical p_spiral <= {elliptical:.6f}, as "
+            f"spiral p_spiral >= {spiral:.6f}, and leave the others to volunteers:\n"
+            f"  {found.kept:.1%} stay, and an agreement of {agreement:g} on these is proven"
         )
 
 

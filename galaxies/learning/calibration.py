@@ -29,6 +29,18 @@ class Calibration(BaseModel):
         scores = np.clip(self.slope * _logit(raw) + self.intercept, -700, 700)
         return np.asarray(1 / (1 + np.exp(-scores)), dtype=np.float32)
 
+    def raw_of(self, probability: float) -> float:
+        """Find the raw probability that is corrected to another one; the slope is not 0.
+
+        Examples
+        --------
+        >>> round(Calibration(slope=1, intercept=0).with_odds(3).raw_of(0.75), 6)
+        0.5
+        """
+        p = min(max(probability, NEAREST), 1 - NEAREST)
+        score = (np.log(p / (1 - p)) - self.intercept) / self.slope
+        return float(1 / (1 + np.exp(-np.clip(score, -700, 700))))
+
     def with_odds(self, factor: float) -> "Calibration":
         """Multiply the odds of "spiral" of every galaxy.
 

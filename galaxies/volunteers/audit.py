@@ -11,15 +11,11 @@ import pandas as pd
 
 from galaxies.base.arrays import Probabilities
 from galaxies.base.outputs import write_text_table
-from galaxies.base.questions import VOTED
+from galaxies.base.questions import CLASSES, VOTED
 from galaxies.classifying.table_files import read_stream
 from galaxies.errors import GalaxiesError, needs
-from galaxies.learning.promises import (
-    UNDECIDED,
-    certainty,
-    lower_bound,
-    make_promises,
-)
+from galaxies.learning.calibration import fit_calibration, smoothed
+from galaxies.learning.promises import UNDECIDED, lower_bound, make_promises
 from galaxies.settings import TriageSettings
 
 ANSWERS: Final = VOTED
@@ -48,10 +44,11 @@ class Audit(NamedTuple):
     """With which the target agreement holds."""
     lower: float
     """The agreement that can be promised."""
-    threshold: float | None
-    """Least certainty from which on the target agreement is proven; `None` for none."""
+    bounds: tuple[float, float] | None
+    """Of those that the machine decided, the target agreement is proven where a galaxy counts as
+    elliptical up to the first `p_spiral`, and as spiral from the second on; `None` for none."""
     kept: float
-    """Share of the audited galaxies at or above it."""
+    """Share of the audited galaxies outside the bounds."""
     left_out: int
 
 
@@ -142,9 +139,10 @@ def read_audit(classes: Path, answers: Path) -> Audited:
 def judge_answers(audited: Audited, agreement: float, confidence: float) -> Audit:
     """Say what answers prove about all that the machine decided.
 
-    Exact binomial bounds: Clopper & Pearson (1934). They hold for any survey, since the galaxies
-    were drawn at random from what the machine decided there. Where it decided few, and most of
-    these were looked at, the bounds are safer than they need be.
+    Exact binomial bounds: Clopper & Pearson (1934); for the bounds on `p_spiral`, tests in a fixed
+    sequence, as in `galaxies.learning.promises.make_promises`. They hold for any survey, since the
+    galaxies were drawn at random from what the machine decided there. Where it decided few, and
+    most of these were looked at, the bounds are safer than they need be.
 
     Parameters
     ----------
@@ -153,7 +151,7 @@ def judge_answers(audited: Audited, agreement: float, confidence: float) -> Audi
     agreement : float
         The target.
     confidence : float
-        With which the agreement and the threshold are to be proven.
+        With which the agreement and the bounds on `p_spiral` are to be proven.
 
     Examples
     --------
@@ -170,18 +168,37 @@ def judge_answers(audited: Audited, agreement: float, confidence: float) -> Audi
     # One less the chance that so many agree if exactly the target share of all does.
     sure_of_it = float(betaincc(agreed, answered - agreed + 1, agreement)) if agreed else 0.0
     bound = lower_bound(np.array([agreed]), np.array([answered]), confidence)
-    settings = TriageSettings(agreement=[agreement], confidence=confidence)
-    threshold = make_promises(audited.p_spiral, audited.answers, settings)[0].threshold
-    sure = certainty(audited.p_spiral)
+    bounds, kept = _restored(audited, agreement, confidence)
     return Audit(
         answered,
         agreed,
         sure_of_it,
         float(bound[0]),
-        threshold,
-        float((sure >= threshold).mean()) if threshold is not None else 0.0,
+        bounds,
+        kept,
         audited.left_out,
     )
+
+
+def _restored(
+    audited: Audited, agreement: float, confidence: float
+) -> tuple[tuple[float, float] | None, float]:
+    """Find the bounds on `p_spiral` outside which the target agreement is proven.
+
+    The probabilities are calibrated on the answers first: where a survey differs, they are too sure
+    of one class, and bounds for both alike would leave nearly nothing.
+    """
+    p, answers = audited.p_spiral, audited.answers
+    galaxies = answers < len(CLASSES)
+    if len(np.unique(answers[galaxies])) < len(CLASSES):
+        return None, 0.0
+    calibration = fit_calibration(p[galaxies], smoothed(answers[galaxies]))
+    settings = TriageSettings(agreement=[agreement], confidence=confidence)
+    threshold = make_promises(calibration(p), answers, settings)[0].threshold
+    if threshold is None or calibration.slope <= 0:
+        return None, 0.0
+    elliptical, spiral = calibration.raw_of(1 - threshold), calibration.raw_of(threshold)
+    return (elliptical, spiral), float(((p <= elliptical) | (p >= spiral)).mean())
 
 
 def _decided(classes: Path) -> Iterator[pd.DataFrame]:

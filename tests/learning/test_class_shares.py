@@ -76,7 +76,7 @@ def test_a_tree_that_gives_few_different_outputs_has_few_bins():
 def test_outputs_that_cannot_be_are_refused(changes):
     whole = {"edges": (0.1, 0.2), "elliptical": (1, 2, 3), "spiral": (1, 2, 3)}
     assert ClassOutputs(**whole)
-    with pytest.raises(ValueError, match="edges|count|galaxy|greater"):
+    with pytest.raises(ValueError, match=r"edges|count|galaxy|greater"):
         ClassOutputs(**whole | changes)
 
 

@@ -116,20 +116,29 @@ def test_bounds_are_those_of_the_binomial(answered, share, agreement, confidence
     assert 0 <= found.lower <= agreed / answered
 
 
-def test_an_audit_finds_the_certainty_that_keeps_a_promise():
+def test_an_audit_finds_the_probabilities_that_keep_a_promise():
     random = np.random.default_rng(6)
-    p = random.uniform(0.7, 1, 20_000).astype(np.float32)
-    # Too sure by far: a certainty of 0.7 agrees in half of the cases, one of 1 in all.
-    answers = (random.uniform(size=len(p)) < 0.5 + (p - 0.7) / 0.6).astype(np.int64)
+    logit = random.normal(0, 3, 20_000)
+    answers = (random.uniform(size=len(logit)) < 1 / (1 + np.exp(-logit))).astype(np.int64)
+    # All of them look too much like spirals.
+    p = (1 / (1 + np.exp(-logit - 2))).astype(np.float32)
     missed = 0
     for seed in range(60):
         some = np.random.default_rng(seed).choice(len(p), 500, replace=False)
         found = judge_answers(Audited(p[some], answers[some], 0), 0.9, 0.9)
-        assert found.lower < 0.8
-        assert found.threshold is None or found.threshold > 0.85
-        if found.threshold is not None:
-            missed += answers[p >= found.threshold].mean() < 0.9
+        assert found.lower < 0.85
+        assert found.bounds is not None
+        elliptical, spiral = found.bounds
+        assert elliptical < spiral
+        assert found.kept > 0.4
+        here = (p <= elliptical) | (p >= spiral)
+        missed += ((p >= spiral) == (answers == 1))[here].mean() < 0.9
     assert missed <= 9
+
+
+def test_answers_of_one_class_prove_no_bounds():
+    p = np.full(300, 0.99, np.float32)
+    assert judge_answers(Audited(p, np.ones(300, np.int64), 0), 0.9, 0.9).bounds is None
 
 
 def test_what_cannot_be_read_is_said_in_one_line(tmp_path):
