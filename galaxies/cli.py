@@ -384,7 +384,13 @@ def calibrate(
     folder, workers = bundle_folder(bundle), len(os.sched_getaffinity(0))
     if shares_only:
         adjusted = adjust_to_shares(
-            folder, survey, output, workers=workers, anyway=anyway, overwrite=overwrite
+            folder,
+            survey,
+            output,
+            workers=workers,
+            anyway=anyway,
+            other_ids=other_ids,
+            overwrite=overwrite,
         )
         _say_what_shares_are(survey, output, adjusted)
         return
@@ -434,7 +440,9 @@ def _say_what_shares_are(images: Path, output: Path, found: "Adjusted") -> None:
         f"  galaxies whose outputs no mixture of its classes explains: {found.test.misfit:.1%} "
         f"(p = {found.test.p_value:.2g})"
     )
-    if found.test.p_value < 0.05:
+    from galaxies.classifying.calibrating import LEAST_P_VALUE
+
+    if found.test.p_value < LEAST_P_VALUE:
         typer.echo("  More than the shares differs: do not rely on them; calibrate with votes.")
     if not found.written:
         raise GalaxiesError(

@@ -4,7 +4,7 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,7 @@ from galaxies.base.questions import CLASSES, VOTED, most_voted, spiral_fraction
 from galaxies.classifying.classifier import BATCH, Classifier
 from galaxies.classifying.inputs.chunks import Item
 from galaxies.classifying.inputs.opening import open_inputs
-from galaxies.dataset.layout import IMAGES, VOTES, survey_file
+from galaxies.dataset.layout import IMAGES, LARGEST_ID, VOTES, WHOLE_ID, survey_file
 from galaxies.dataset.packing import pack_images
 from galaxies.dataset.votes import read_votes
 from galaxies.errors import GalaxiesError
@@ -40,10 +40,10 @@ from galaxies.learning.recalibration import (
 )
 from galaxies.models.predicting.predictor import Predictor
 
-LEAST_P_VALUE = 0.05
+LEAST_P_VALUE: Final = 0.05
 """Below this, the outputs are no mixture of the two classes', and the shares are not adjusted."""
 
-_CHUNK = 4096
+_CHUNK: Final = 4096
 
 
 class Calibrated(NamedTuple):
@@ -171,6 +171,7 @@ def adjust_to_shares(
     *,
     workers: int,
     anyway: bool = False,
+    other_ids: bool = False,
     overwrite: bool = False,
 ) -> Adjusted:
     """Adjust a bundle's calibrations to the shares of the classes among images without votes.
@@ -187,13 +188,16 @@ def adjust_to_shares(
         Threads.
     anyway : bool
         Make it nevertheless.
+    other_ids : bool
+        Take galaxies for others whose IDs the bundle learned from.
     overwrite : bool
         Replace a bundle that is there.
 
     Raises
     ------
     GalaxiesError
-        If the bundle keeps no outputs of each class, or fewer than 30 images can be read.
+        If the bundle keeps no outputs of each class, or learned from some of the galaxies, or fewer
+        than 30 images can be read.
     """
     require_free(output, overwrite)
     description = read_description(bundle)
@@ -206,6 +210,10 @@ def adjust_to_shares(
         raise GalaxiesError(
             f"{images}: {len(raw)} images can be read; estimating shares takes {FEWEST}"
         )
+    learned = read_learned(bundle)
+    if learned is not None and not other_ids:
+        whole = [int(one) for one in ids if WHOLE_ID.fullmatch(one) and int(one) <= LARGEST_ID]
+        _refuse_learned(np.array(whole, np.int64), learned, bundle, images)
     test = compare_with_mixture(outputs, raw)
     adjusted, share = adjust_shares(description, outputs, raw)
     written = anyway or test.p_value >= LEAST_P_VALUE
@@ -259,6 +267,6 @@ def _refuse_learned(
     if len(known):
         raise GalaxiesError(
             f"{survey}: the bundle {bundle} learned from {len(known):,} of these "
-            f"{len(galaxy_ids):,} galaxies, such as {known[0]}; leave them out of {VOTES}, or, if "
-            "other galaxies have these IDs, say --other-ids"
+            f"{len(galaxy_ids):,} galaxies, such as {known[0]}; leave them out, or, if other "
+            "galaxies have these IDs, say --other-ids"
         )
