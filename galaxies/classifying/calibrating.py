@@ -147,6 +147,7 @@ def read_voted(predictor: Predictor, archive: Path, votes: pd.DataFrame, *, work
             decoding=seen.decoding,
             max_unreadable=1.0,
             workers=workers,
+            only=frozenset(votes["galaxy_id"].tolist()),
         ).table
         table = images.merge(votes, on="galaxy_id")
         classes = most_voted(table[["p_smooth", "p_features", "p_artifact"]].to_numpy())

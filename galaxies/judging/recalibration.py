@@ -1,6 +1,5 @@
 """What a calibration on a survey's own votes is worth, on galaxies that it was not fitted on."""
 
-from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -93,8 +92,9 @@ def judge_recalibration(description: Description, galaxies: Voted) -> tuple[Wort
     """Judge a bundle before and after it is calibrated on some galaxies.
 
     Ten times over, the galaxies are dealt into five folds; each fold is judged by calibrations and
-    promises that were fitted on the other four. The intervals are from resampling the galaxies and
-    the repetitions together (Efron & Tibshirani 1993, "An introduction to the bootstrap").
+    promises that were fitted on the other four. Shares have the intervals of Clopper & Pearson
+    (1934), errors those from resampling galaxies and repetitions together (Efron & Tibshirani 1993,
+    "An introduction to the bootstrap").
 
     Parameters
     ----------
@@ -141,41 +141,49 @@ def _held_out(description: Description, galaxies: Voted, dealt: npt.NDArray[np.i
 
 
 def _worth(repeats: list[_Answers], galaxies: Voted, targets: list[float]) -> Worth:
-    everything = np.arange(len(galaxies.labels))
-    scores = np.mean([_scores(one, galaxies, everything) for one in repeats], axis=0)
-    drawn = np.stack(list(_resampled(repeats, galaxies)))
-    # Few draws decide nothing at all; where all do, the scores are NaN as well.
-    drawn = np.where(np.isnan(drawn), scores, drawn)
-    low, high = np.percentile(drawn, (2.5, 97.5), axis=0)
-    # A resample repeats galaxies, which adds to its calibration error: that much is taken off.
-    shift = max(0.0, drawn[:, 1].mean() - scores[1])
-    low[1], high[1] = max(0.0, low[1] - shift), high[1] - shift
-    ranges = [Range(*map(float, one)) for one in zip(scores, low, high, strict=True)]
-    decided = tuple(
-        Decided(target, *ranges[3 + 2 * place : 5 + 2 * place])
-        for place, target in enumerate(targets)
-    )
-    return Worth(ranges[0], ranges[1], ranges[2], decided)
-
-
-def _resampled(repeats: list[_Answers], galaxies: Voted) -> Iterator[Floats]:
-    random = np.random.default_rng(_SEED)
     count = len(galaxies.labels)
-    for number in range(_RESAMPLES):
-        some = random.integers(0, count, count)
-        yield _scores(repeats[number % len(repeats)], galaxies, some)
+    right = np.stack([(one.p > 0.5) == galaxies.labels for one in repeats])
+    decided = []
+    for place, target in enumerate(targets):
+        which = np.stack([one.decided[place] for one in repeats])
+        some = which.sum() / len(repeats)
+        agreed = (right & which).sum() / len(repeats)
+        decided.append(Decided(target, _share(some, count), _share(agreed, some)))
+    error, vote_error = _errors(repeats, galaxies)
+    return Worth(_share(right.sum() / len(repeats), count), error, vote_error, tuple(decided))
 
 
-def _scores(answers: _Answers, galaxies: Voted, some: npt.NDArray[np.int64]) -> Floats:
-    """Accuracy, calibration error, vote error; decided share and agreement for each target."""
-    labels, p = galaxies.labels[some], answers.p[some]
-    right = (p > 0.5) == labels
-    votes = answers.votes[some] - galaxies.vote_fractions[some]
-    scores = [
-        float(right.mean()),
-        expected_calibration_error(labels, p, _BINS),
-        float(np.sqrt(np.mean(votes**2))),
-    ]
-    for decided in answers.decided[:, some]:
-        scores += [float(decided.mean()), float(right[decided].mean()) if decided.any() else np.nan]
-    return np.array(scores)
+def _share(some: float, out_of: float) -> Range:
+    """Give a share its interval by Clopper & Pearson (1934); counts may be means of several."""
+    from scipy.special import betaincinv
+
+    if not out_of:
+        return Range(np.nan, np.nan, np.nan)
+    others = max(out_of - some, 0.0)
+    low = betaincinv(some, others + 1, 0.025) if some > 0 else 0.0
+    high = betaincinv(some + 1, others, 0.975) if others > 0 else 1.0
+    return Range(float(some / out_of), float(low), float(high))
+
+
+def _errors(repeats: list[_Answers], galaxies: Voted) -> tuple[Range, Range]:
+    """Calibration error and error against the votes, with intervals by resampling."""
+
+    def errors(answers: _Answers, some: npt.NDArray[np.int64]) -> tuple[float, float]:
+        off = answers.votes[some] - galaxies.vote_fractions[some]
+        gaps = expected_calibration_error(galaxies.labels[some], answers.p[some], _BINS)
+        return gaps, float(np.sqrt(np.mean(off**2)))
+
+    count = len(galaxies.labels)
+    values = np.mean([errors(one, np.arange(count)) for one in repeats], axis=0)
+    random = np.random.default_rng(_SEED)
+    drawn = np.array(
+        [
+            errors(repeats[number % len(repeats)], random.integers(0, count, count))
+            for number in range(_RESAMPLES)
+        ]
+    )
+    # A resample repeats galaxies, which adds to its calibration error: that much is taken off.
+    drawn[:, 0] -= max(0.0, drawn[:, 0].mean() - values[0])
+    low, high = np.percentile(drawn.clip(0), (2.5, 97.5), axis=0)
+    found = [Range(*map(float, one)) for one in zip(values, low, high, strict=True)]
+    return found[0], found[1]
