@@ -120,7 +120,7 @@ def audit(galaxies: Voted, bundle: Path, target: float, answers: int) -> dict[st
     decided = np.flatnonzero(certainty(p) >= (threshold or 2.0))
     right = (p > 0.5) == galaxies.labels
     random = np.random.default_rng(123)
-    kept, missed, proven, too_high = [], 0, 0, 0
+    kept, missed, missed_of_all, proven, too_high = [], 0, 0, 0, 0
     for _ in range(RESPLITS):
         looked_at = random.choice(decided, answers, replace=False)
         others = np.setdiff1d(decided, looked_at)
@@ -131,11 +131,13 @@ def audit(galaxies: Voted, bundle: Path, target: float, answers: int) -> dict[st
             kept.append(0.0)
             continue
         elliptical, spiral = found.bounds
-        here = (p[others] <= elliptical) | (p[others] >= spiral)
-        agree = (p[others] >= spiral) == (galaxies.labels[others] == 1)
-        kept.append(float(here.mean()) * len(decided) / len(p))
+        outside = (p <= elliptical) | (p >= spiral)
+        agree = (p >= spiral) == (galaxies.labels == 1)
+        rest, whole = (some[outside[some]] for some in (others, decided))
+        kept.append(len(whole) / len(p))
         proven += 1
-        missed += here.any() and agree[here].mean() < target
+        missed += len(rest) > 0 and agree[rest].mean() < target
+        missed_of_all += agree[whole].mean() < target
     return {
         "target": target,
         "answers": answers,
@@ -144,6 +146,7 @@ def audit(galaxies: Voted, bundle: Path, target: float, answers: int) -> dict[st
         "audits": RESPLITS,
         "restored": proven,
         "missed": int(missed),
+        "missed_with_those_looked_at": int(missed_of_all),
         "decided_after": float(np.mean(kept)),
         "promised_instead_too_high": int(too_high),
     }
