@@ -467,9 +467,7 @@ def audit(
         Path | None, typer.Option(help="That CSV, its column `answer` filled in.")
     ] = None,
     number: Annotated[int, typer.Option(min=1, help="Galaxies to draw.")] = 500,
-    agreement: Annotated[
-        float, typer.Option(min=0.5, max=1, help="What `classify` was asked for.")
-    ] = 0.99,
+    agreement: Annotated[float, typer.Option(help="What `classify` was asked for.")] = 0.99,
     confidence: Annotated[
         float, typer.Option(min=0.5, max=0.999, help="With which an agreement is promised.")
     ] = 0.9,
@@ -496,6 +494,8 @@ def audit(
     """
     if (output is None) == (answers is None):
         raise GalaxiesError("say either -o, to draw a sample, or --answers, to judge the answers")
+    if not 0.5 < agreement < 1:
+        raise GalaxiesError(f"--agreement {agreement:g}: must be between 0.5 and 1, such as 0.95")
     from galaxies.volunteers import audit as auditing
 
     if output is not None:

@@ -199,6 +199,10 @@ def test_the_command_draws_and_judges(tmp_path):
     assert "proven with a confidence of 0.000" in said
     assert "The promise holds." not in said
     assert "say either -o" in run(path)
+    for agreement in (0.5, 1, 95):
+        assert "must be between 0.5 and 1" in run(
+            path, "--answers", answers, "--agreement", agreement
+        )
 
 
 def test_answers_left_out_on_the_way_are_warned_of(tmp_path):
