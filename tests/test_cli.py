@@ -71,6 +71,8 @@ COMMANDS = [
     "merge",
     "export-folders",
     "classify",
+    "calibrate",
+    "audit",
     "export",
     "download kaggle",
     "download gz2",

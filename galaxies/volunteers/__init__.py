@@ -1,0 +1,1 @@
+"""Asking volunteers, reading their answers, and auditing what a machine decided."""
