@@ -1,8 +1,8 @@
 """Speed and memory of `galaxies classify`, beside what a user would take instead, in one run.
 
-Each measurement has a process of its own, and the machine for itself. The images are a survey's
-own, repeated under new names as often as needed. OpenVINO and simplejpeg are measured where they
-are installed.
+Each measurement has a process of its own, and the machine for itself; all are made in rounds, and
+the best of each is kept, since what disturbs only ever slows down. The images are a survey's own,
+repeated under new names as often as needed. OpenVINO is measured where it is installed.
 
     python -m benchmarks.classify --survey data/gz1 --model galaxies/pretrained/real
 """
@@ -26,15 +26,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
+import simplejpeg
 
 from galaxies.base.arrays import Decoding, Pixels
 from galaxies.base.outputs import write_json
 from galaxies.base.pool import batched
 from galaxies.classifying.classifier import BATCH, COLUMNS, Classifier
 from galaxies.classifying.engines import BundleUse, Progress, classify_chunks
-from galaxies.classifying.inputs.chunks import Chunk
+from galaxies.classifying.inputs.chunks import Chunk, Item
 from galaxies.classifying.inputs.opening import open_inputs
 from galaxies.classifying.job import SHARD, run_job
 from galaxies.classifying.shards import Shards
@@ -48,12 +50,13 @@ from galaxies.models.saved_network import NETWORK
 Measured = dict[str, float]
 
 CORES = len(os.sched_getaffinity(0))
-_REPEATS = 3
-_STARTS = 5
+_REPEATS = 2
+_STARTS = 3
+_TURNS = 7
 
 
 def best(work: Callable[[], int], repeats: int = _REPEATS) -> float:
-    """Galaxies per second, the best of some repeats: what disturbs only ever slows down."""
+    """Galaxies per second, the best of some repeats."""
     rates = []
     for _ in range(repeats):
         start = time.perf_counter()
@@ -97,32 +100,22 @@ def measure_read(options: argparse.Namespace) -> Measured:
 
 
 def measure_decode(options: argparse.Namespace) -> Measured:
-    """Decode, crop and reduce in all threads, by turns: at full scale, and scaled."""
+    """Decode in one thread, and decode without reducing."""
     description = Classifier(options.model).description
     size, crop = description.size, description.crop
     batches = list(batched(first(options, options.few), BATCH))
-
-    def decode(decoding: Decoding, data: Iterable[bytes]) -> int:
-        return len([decode_reduced(one, size, crop, decoding) for one in data])
-
-    ways = {
-        "decode whole frames": partial(decode, "whole"),
-        "decode scaled": partial(decode, "scaled"),
-    }
-    if find_spec("simplejpeg"):
-        ways["decode scaled, simplejpeg, nothing reduced"] = decode_simplejpeg
-    found = dict.fromkeys(ways, 0.0)
-    for _ in range(_REPEATS):
-        for name, way in ways.items():
-            found[name] = max(found[name], best(partial(in_threads, way, batches), 1))
     quarter = batches[: max(1, len(batches) // 4)]
-    found["decode scaled, one thread"] = best(lambda: sum(map(ways["decode scaled"], quarter)))
-    return found
+
+    def decode(data: Iterable[bytes]) -> int:
+        return len([decode_reduced(one, size, crop, "scaled") for one in data])
+
+    return {
+        "decode scaled, one thread": best(lambda: sum(map(decode, quarter))),
+        "decode scaled, nothing else": best(partial(in_threads, decode_alone, batches)),
+    }
 
 
-def decode_simplejpeg(data: Iterable[bytes]) -> int:
-    import simplejpeg
-
+def decode_alone(data: Iterable[bytes]) -> int:
     count = 0
     for one in data:
         height, width, _, _ = simplejpeg.decode_jpeg_header(one)
@@ -165,43 +158,73 @@ def count_predictions(classifier: Classifier, images: Pixels) -> int:
     return len(classifier.predictor.predict(images).p_spiral)
 
 
-def measure_keras(options: argparse.Namespace) -> Measured:
-    """Run the same network by Keras on TensorFlow, a batch for each thread; compare the answers."""
-    classifier = loaded(options, 1)
-    batches = prepared(options, classifier, options.few)
-    expected = np.concatenate([classifier.predictor.model.predict(batch) for batch in batches])
+def measure_side_by_side(options: argparse.Namespace) -> Measured:
+    """Do each step by turns, batch by batch in all threads: today's way, and as it was.
+
+    Before, `classify` decoded whole frames, and ran eight views of each through Keras on
+    TensorFlow. The ratios are medians over the turns, so that what disturbs hits both sides; the
+    processor's time hardly depends on who else works.
+    """
     import tensorflow as tf
 
     from galaxies.models.networks import Network
 
     # Batches side by side are faster than one that is cut up.
     tf.config.threading.set_intra_op_parallelism_threads(1)
-    network = Network.load(options.model)
-    found = np.concatenate([network.predict(batch) for batch in batches])
-    rate = best(partial(in_threads, lambda batch: len(network.predict(batch)), batches))
-    return {
-        "forward, 1 views, Keras on TensorFlow": rate,
-        "largest difference from Keras": float(np.abs(found - expected).max()),
+    keras = Network.load(options.model)
+    one, eight = loaded(options, 1), loaded(options, 8)
+    size, crop = one.description.size, one.description.crop
+    data = list(batched(first(options, options.few // 2), BATCH))
+    images = prepared(options, one, options.few // 2)
+    onnx = one.predictor.model
+
+    def decode(decoding: Decoding, batch: Iterable[bytes]) -> Pixels:
+        return np.stack([decode_reduced(image, size, crop, decoding) for image in batch])
+
+    def items(batch: Iterable[bytes]) -> list[Item]:
+        return [Item("", partial(bytes, image)) for image in batch]
+
+    ways: dict[str, tuple[Callable[[Any], Any], list[Any]]] = {
+        "as it was": (lambda b: average_views(keras.predict, decode("whole", b), 8), data),
+        "classified, 1 views": (lambda b: one.classify_batch(items(b)), data),
+        "classified, 8 views": (lambda b: eight.classify_batch(items(b)), data),
+        "decode whole frames": (partial(decode, "whole"), data),
+        "decode scaled": (partial(decode, "scaled"), data),
+        "forward, Keras on TensorFlow": (keras.predict, images),
+        "forward, ONNX Runtime": (onnx.predict, images),
     }
+    count = sum(map(len, data))
+    rates: dict[str, list[float]] = {name: [] for name in ways}
+    processor: dict[str, list[float]] = {name: [] for name in ways}
+    with ThreadPoolExecutor(CORES) as pool:
+        for way, batches in ways.values():  # warm up
+            way(batches[0])
+        for _ in range(_TURNS):
+            for name, (way, batches) in ways.items():
+                start, used = time.perf_counter(), time.process_time()
+                list(pool.map(way, batches))
+                rates[name].append(count / (time.perf_counter() - start))
+                processor[name].append((time.process_time() - used) / count)
+    apart = [float(np.abs(keras.predict(batch) - onnx.predict(batch)).max()) for batch in images]
+    return (
+        {name: max(found) for name, found in rates.items()}
+        | {f"{name}: microseconds": 1e6 * min(found) for name, found in processor.items()}
+        | side_by_side_ratios({name: np.array(found) for name, found in rates.items()})
+        | {"largest difference from Keras": max(apart)}
+    )
 
 
-def measure_as_it_was(options: argparse.Namespace) -> Measured:
-    """Do what `classify` did by default before: whole frames, TensorFlow, eight views."""
-    import tensorflow as tf
-
-    from galaxies.models.networks import Network
-
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    description = Classifier(options.model).description
-    network = Network.load(options.model)
-    batches = list(batched(first(options, options.few // 4), BATCH))
-
-    def classify(data: Iterable[bytes]) -> int:
-        images = [decode_reduced(one, description.size, description.crop, "whole") for one in data]
-        return len(average_views(network.predict, np.stack(images), 8)[0])
-
-    classify(batches[0])
-    return {"as it was": best(partial(in_threads, classify, batches))}
+def side_by_side_ratios(rates: dict[str, npt.NDArray[np.float64]]) -> Measured:
+    one_after_the_other = 1 / (1 / rates["decode scaled"] + 1 / rates["forward, ONNX Runtime"])
+    pairs = {
+        "1 views / as it was": rates["classified, 1 views"] / rates["as it was"],
+        "8 views / as it was": rates["classified, 8 views"] / rates["as it was"],
+        "1 views / decoding, then forward": rates["classified, 1 views"] / one_after_the_other,
+        "decode scaled / whole frames": rates["decode scaled"] / rates["decode whole frames"],
+        "ONNX Runtime / Keras on TensorFlow": rates["forward, ONNX Runtime"]
+        / rates["forward, Keras on TensorFlow"],
+    }
+    return {f"by turns: {name}": float(np.median(found)) for name, found in pairs.items()}
 
 
 def measure_openvino(options: argparse.Namespace) -> Measured:
@@ -373,12 +396,11 @@ def measurements(options: argparse.Namespace) -> dict[str, Callable[[], Measured
     """Order them so that what is compared runs close together."""
     one, eight = ["--views", "1"], ["--views", "8"]
     return {
-        "as_it_was": partial(measure_as_it_was, options),
+        "side_by_side": partial(measure_side_by_side, options),
         "whole_1": partial(measure_whole, options, views=1),
         "whole_8": partial(measure_whole, options, views=8),
         "decode": partial(measure_decode, options),
         "forward": partial(measure_forward, options),
-        "keras": partial(measure_keras, options),
         "openvino": partial(measure_openvino, options),
         "read": partial(measure_read, options),
         "write": partial(measure_write, options),
@@ -394,32 +416,28 @@ def measurements(options: argparse.Namespace) -> dict[str, Callable[[], Measured
 
 def ratios(m: Measured) -> Measured:
     """Compare the rates with each other."""
-    found = {}
+    found = {name: value for name, value in m.items() if name.startswith("by turns: ")}
     for views in (1, 8):
-        whole, forward = m[f"end to end, {views} views"], m[f"forward, {views} views"]
-        one_after_the_other = 1 / (1 / m["decode scaled"] + 1 / forward)
-        found |= {
-            f"end to end, {views} views / as it was": whole / m["as it was"],
-            f"end to end, {views} views / decoding, then forward": whole / one_after_the_other,
-            f"end to end, {views} views / EfficientNetB0": whole
-            / m["EfficientNetB0 at 224 pixels"],
-            f"end to end, {views} views / folder reader, cropped and reduced": whole
-            / m["folder reader, cropped and reduced"],
-            f"core-hours for a billion, {views} views": 1e9 / whole * CORES / 3600,
-        }
+        whole = m[f"end to end, {views} views"]
+        peers = ("EfficientNetB0 at 224 pixels", "folder reader, cropped and reduced")
+        found |= {f"end to end, {views} views / {peer}": whole / m[peer] for peer in peers}
+        used = m[f"classified, {views} views: microseconds"]
+        found[f"core-hours for a billion, {views} views"] = 1e9 * 1e-6 * used / 3600
     found |= {
-        "decode scaled / whole frames": m["decode scaled"] / m["decode whole frames"],
-        "forward / Keras on TensorFlow": m["forward, 1 views"]
-        / m["forward, 1 views, Keras on TensorFlow"],
         "memory, large / small": m["memory in MB, large"] / m["memory in MB, small"],
         "Ray / local, the whole command": m["command, ray"] / m["command, local"],
     }
     if "folder reader, whole frames" in m:
-        large = m["folder reader, whole frames"]
-        found["end to end, 1 views / folder reader, whole frames"] = (
-            m["end to end, 1 views"] / large
-        )
+        peer = m["folder reader, whole frames"]
+        found["end to end, 1 views / folder reader, whole frames"] = m["end to end, 1 views"] / peer
     return found
+
+
+def best_of(what: str, values: list[float]) -> float:
+    """Take the best of several rounds; memory and differences count at their most."""
+    if what.startswith("by turns"):
+        return statistics.median(values)
+    return min(values) if "seconds" in what else max(values)
 
 
 def scaled_copy(bundle: Path, folder: Path) -> Path:
@@ -447,6 +465,7 @@ def main() -> None:
     parser.add_argument("--some", type=int, default=20_000, help="images for the whole")
     parser.add_argument("--small", type=int, default=6_000, help="images for memory, at the least")
     parser.add_argument("--large", type=int, default=60_000, help="and at the most")
+    parser.add_argument("--rounds", type=int, default=3, help="of all measurements")
     parser.add_argument("--only", help="measurements, with commas between")
     parser.add_argument("--scratch", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--measure", help=argparse.SUPPRESS)
@@ -457,22 +476,26 @@ def main() -> None:
         found = measurements(options)[options.measure]()
         (options.scratch / f"{options.measure}.json").write_text(json.dumps(found))
         return
-    measured: Measured = {}
+    rounds: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
         scaled_copy(options.model, scratch / "bundle")
         for name in ("some", "small", "large"):
             repeated(options.survey, scratch / f"{name}.zip", getattr(options, name))
-        for name in options.only.split(",") if options.only else measurements(options):
-            command = [sys.executable, "-m", "benchmarks.classify", *sys.argv[1:]]
-            command += ["--measure", name, "--scratch", folder]
-            subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
-            found = json.loads((scratch / f"{name}.json").read_text())
-            for what, value in found.items():
-                print(f"{what:<50} {value:>12,.7g}", flush=True)
-            measured |= found
+        for turn in range(1, options.rounds + 1):
+            for name in options.only.split(",") if options.only else measurements(options):
+                command = [sys.executable, "-m", "benchmarks.classify", *sys.argv[1:]]
+                command += ["--measure", name, "--scratch", folder]
+                subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+                found = json.loads((scratch / f"{name}.json").read_text())
+                for what, value in found.items():
+                    print(f"{turn}  {what:<50} {value:>12,.7g}", flush=True)
+                    rounds.setdefault(what, []).append(value)
+    measured = {what: best_of(what, values) for what, values in rounds.items()}
     if options.only:
         return
+    for what, value in measured.items():
+        print(f"{what:<50} {value:>12,.7g}")
     found = ratios(measured)
     for what, value in found.items():
         print(f"{what:<70} {value:>8.2f}")

@@ -236,7 +236,7 @@ def main() -> None:
     test, validation, train = np.split(order, [len(order) // 5, 3 * len(order) // 10])
     network = learn(simulated.images, counted, (train, validation), settings)
     held_back = Survey(*(part[test] for part in simulated))
-    content: dict[str, Any] = {"scores": judge(network, held_back, real)}
+    content: dict[str, Any] = {"trained_on": len(train), "scores": judge(network, held_back, real)}
     print(pd.DataFrame(content["scores"]).T.round(3).to_string())
     if "gz2" in real:
         table = compare_columns(simulated.answers, real["gz2"].answers)

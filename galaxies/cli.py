@@ -15,7 +15,9 @@ UNREADABLE = 3
 """Exit status of `classify` where the table is whole but some images could not be read."""
 
 if TYPE_CHECKING:
+    from galaxies.classifying.calibrating import Adjusted, Calibrated
     from galaxies.surveys.check import Report
+    from galaxies.volunteers.audit import Audit
 
 app = typer.Typer(
     help="Classify galaxy morphologies from images and the votes of volunteers.",
@@ -100,8 +102,9 @@ def merge(
 ) -> None:
     """Make one survey of several, to train on all their galaxies.
 
-    Images keep their bytes and votes their digits; frames may differ in size. Of the votes those
-    columns stay that all surveys have. A GalaxyID that two surveys know is refused.
+    Images keep their bytes and votes their digits; frames may differ in size. Every
+    column of the votes stays, blank for surveys that do not have it. A GalaxyID that two surveys
+    know is refused.
     """
     from galaxies.surveys.merge import merge_surveys
 
@@ -216,7 +219,7 @@ class Device(StrEnum):
 
 
 class Views(StrEnum):
-    """Orientations that can be averaged."""
+    """Views that can be averaged."""
 
     ONE = "1"
     EIGHT = "8"
@@ -254,7 +257,9 @@ def classify(
     ] = None,
     views: Annotated[
         Views | None,
-        typer.Option(help="Orientations that are averaged; the bundle's own unless given."),
+        typer.Option(
+            help="Views (flips and quarter turns) that are averaged; the bundle's own unless given."
+        ),
     ] = None,
     agreement: Annotated[
         float,
@@ -264,7 +269,7 @@ def classify(
         Engine, typer.Option(help="This machine, or a Ray cluster (needs galaxies[ray]).")
     ] = Engine.LOCAL,
     address: Annotated[
-        str | None, typer.Option(help="Of the Ray cluster; a new one on this machine unless given.")
+        str | None, typer.Option(help="Address of the Ray cluster; starts one locally by default.")
     ] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Threads of the local engine; one per core.")
@@ -287,7 +292,7 @@ def classify(
 
     The table's columns: galaxy_id (a file's stem, or the catalogue's id),
     p_spiral (calibrated probability), spread (of the raw probability over the
-    orientations), label, decision (elliptical, spiral or ask volunteers), error
+    views), label, decision (elliptical, spiral or ask volunteers), error
     (why an image could not be read); then a catalogue's further columns.
 
     A run that was stopped continues when the same command is given again.
@@ -320,6 +325,227 @@ def classify(
         raise typer.Exit(UNREADABLE)
 
 
+_CALIBRATE = """Example: `galaxies calibrate real data/mine -o models/mine`
+
+`galaxies calibrate models/cnn cutouts/ --shares-only -o models/cutouts`"""
+
+
+@app.command(
+    epilog=_CALIBRATE, short_help="Fit a bundle's probabilities and promises to another survey."
+)
+def calibrate(
+    bundle: Annotated[
+        Path, typer.Argument(help="A bundle, or the name of a pretrained one: real, simulated.")
+    ],
+    survey: Annotated[
+        Path,
+        typer.Argument(
+            help="Folder with images_training_rev1.zip and the votes' CSV; with --shares-only, "
+            "any folder or archive of images."
+        ),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The bundle to make.")],
+    shares_only: Annotated[
+        bool,
+        typer.Option(
+            "--shares-only", help="Without votes: re-estimate the shares of the classes alone."
+        ),
+    ] = False,
+    anyway: Annotated[
+        bool,
+        typer.Option(
+            "--anyway", help="With --shares-only, make the bundle where the test says not to."
+        ),
+    ] = False,
+    other_ids: Annotated[
+        bool,
+        typer.Option(
+            "--other-ids",
+            help="IDs that the bundle learned from are other galaxies' in this survey.",
+        ),
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a bundle that is there.")
+    ] = False,
+) -> None:
+    """Fit a bundle's calibrations and promises on a survey's own votes, without training.
+
+    It says what that changes, judged on galaxies that were not fitted on: ten times over, the
+    galaxies are dealt into five folds, and each is judged by what was fitted on the other four. The
+    bundle that is made was fitted on all of them. Its weights are the same, byte for byte.
+
+    At least 30 galaxies are needed, better a hundred, drawn at random from those that you want to
+    classify. Galaxies that the bundle learned from are refused.
+
+    With --shares-only, no votes are needed: the share of spirals is estimated from the images.
+    That helps where only the shares differ from those that the bundle knows. A test says when
+    the images look different as well; then no bundle is made. No test sees whether your
+    volunteers would answer differently. The bundle promises nothing.
+    """
+    from galaxies.classifying.calibrating import adjust_to_shares, calibrate_on_votes
+    from galaxies.dataset.layout import VOTES
+    from galaxies.learning.bundle import bundle_folder
+
+    folder, workers = bundle_folder(bundle), len(os.sched_getaffinity(0))
+    if shares_only:
+        adjusted = adjust_to_shares(
+            folder,
+            survey,
+            output,
+            workers=workers,
+            anyway=anyway,
+            other_ids=other_ids,
+            overwrite=overwrite,
+        )
+        _say_what_shares_are(survey, output, adjusted)
+        return
+    if anyway:
+        raise GalaxiesError("--anyway goes with --shares-only")
+    if survey.exists() and not (survey / VOTES).is_file():
+        raise GalaxiesError(
+            f"{survey}: no votes ({VOTES}); with --shares-only the shares of the classes are "
+            "estimated from the images alone"
+        )
+    found = calibrate_on_votes(
+        folder, survey, output, workers=workers, other_ids=other_ids, overwrite=overwrite
+    )
+    _say_before_and_after(survey, folder, found)
+    typer.echo(f"{output}: {folder.name}, calibrated on {survey.resolve().name}")
+
+
+def _say_before_and_after(survey: Path, bundle: Path, found: "Calibrated") -> None:
+    if not found.knows_what_it_learned:
+        typer.echo(
+            f"warning: {bundle} does not keep what it learned from; if it learned from galaxies of "
+            f"{survey}, these figures are too good",
+            err=True,
+        )
+    classes = ", ".join(f"{count:,} {name}" for name, count in found.galaxies.items())
+    typer.echo(f"{survey}: {sum(found.galaxies.values()):,} galaxies ({classes})")
+    before, after = found.before, found.after
+    rows = [
+        ("accuracy", before.accuracy, after.accuracy),
+        ("calibration error", before.calibration_error, after.calibration_error),
+        ("error against the votes", before.vote_error, after.vote_error),
+    ]
+    for was, now in zip(before.decided, after.decided, strict=True):
+        rows.append(
+            (f"target agreement {100 * was.agreement:g}%: decided", was.decided, now.decided)
+        )
+        rows.append(("    agreement on these", was.agreed, now.agreed))
+    typer.echo(f"  {'':<32}{'before':<22}after (held-out galaxies)")
+    for name, was_one, now_one in rows:
+        typer.echo(f"  {name:<32}{was_one!s:<22}{now_one!s}")
+
+
+def _say_what_shares_are(images: Path, output: Path, found: "Adjusted") -> None:
+    typer.echo(f"{images}: {found.images:,} images; {found.unreadable:,} could not be read")
+    typer.echo(
+        f"  share of spirals: {found.share:.3f}, where the bundle knows {found.known:.3f}\n"
+        f"  galaxies whose outputs no mixture of its classes explains: {found.test.misfit:.1%} "
+        f"(p = {found.test.p_value:.2g})"
+    )
+    from galaxies.classifying.calibrating import LEAST_P_VALUE
+
+    if found.test.p_value < LEAST_P_VALUE:
+        typer.echo("  More than the shares differs: do not rely on them; calibrate with votes.")
+    if not found.written:
+        raise GalaxiesError(
+            f"{output}: not made, since {images} differs in more than its shares; have a hundred "
+            "galaxies classified and calibrate on their votes, or say --anyway"
+        )
+    typer.echo(f"{output}: adjusted to these shares; it promises nothing")
+
+
+_AUDIT = """Example: `galaxies audit classes.parquet -o audit.csv`
+
+`galaxies audit classes.parquet --answers audit.csv --agreement 0.95`"""
+
+
+@app.command(epilog=_AUDIT, short_help="Check with people what a machine decided.")
+def audit(
+    classes: Annotated[Path, typer.Argument(help="A table that `galaxies classify` made.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="CSV to make, for the answers.")
+    ] = None,
+    answers: Annotated[
+        Path | None, typer.Option(help="That CSV, its column `answer` filled in.")
+    ] = None,
+    number: Annotated[int, typer.Option(min=1, help="Galaxies to draw.")] = 500,
+    agreement: Annotated[float, typer.Option(help="What `classify` was asked for.")] = 0.99,
+    confidence: Annotated[
+        float, typer.Option(min=0.5, max=0.999, help="With which an agreement is promised.")
+    ] = 0.9,
+    seed: Annotated[int, typer.Option(min=0, help="Of the random draw.")] = 123,
+    show_decisions: Annotated[
+        bool,
+        typer.Option(
+            "--show-decisions", help="Write the decisions into the CSV; people may follow them."
+        ),
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the CSV if it exists.")
+    ] = False,
+) -> None:
+    """Draw a random sample of what a machine decided, for people to look at; judge their answers.
+
+    First, -o writes a CSV with galaxy_id and an empty column `answer`, in random order. Fill it in
+    with elliptical, spiral or artifact, from the top; you may stop anywhere, but leave none out on
+    the way.
+
+    Then, --answers says how sure it is that the decisions agree as promised on this survey,
+    which agreement can be promised instead, and for which p_spiral the agreement that you asked for
+    is proven. It holds for any survey, since the galaxies are drawn at random.
+    """
+    if (output is None) == (answers is None):
+        raise GalaxiesError("say either -o, to draw a sample, or --answers, to judge the answers")
+    if not 0.5 < agreement < 1:
+        raise GalaxiesError(f"--agreement {agreement:g}: must be between 0.5 and 1, such as 0.95")
+    from galaxies.volunteers import audit as auditing
+
+    if output is not None:
+        if output.exists() and not overwrite:
+            raise GalaxiesError(f"{output}: exists; --overwrite replaces it")
+        drawn, decided = auditing.write_sample(
+            classes, output, number=number, seed=seed, show_decisions=show_decisions
+        )
+        typer.echo(f"{output}: {drawn:,} of {decided:,} galaxies that the machine decided")
+        typer.echo(f"When answered: galaxies audit {classes} --answers {output}")
+    if answers is not None:
+        audited = auditing.read_audit(classes, answers)
+        found = auditing.judge_answers(audited, agreement, confidence)
+        _say_what_the_answers_prove(found, agreement, confidence)
+
+
+def _say_what_the_answers_prove(found: "Audit", agreement: float, confidence: float) -> None:
+    if found.left_out:
+        typer.echo(
+            f"warning: {found.left_out} galaxies before the last answer have none; if they are the "
+            "hard ones, the answers are no random sample",
+            err=True,
+        )
+    typer.echo(
+        f"{found.answered:,} answers, {found.agreed:,} agree with the machine: "
+        f"{found.agreed / found.answered:.3f}"
+    )
+    typer.echo(
+        f"  an agreement of at least {agreement:g} on this survey: "
+        f"proven with a confidence of {found.confidence:.3f}"
+    )
+    typer.echo(f"  promised with a confidence of {confidence:g}: {found.lower:.3f} or more")
+    if found.lower >= agreement:
+        typer.echo("The promise holds.")
+    elif found.bounds is None:
+        typer.echo(f"The answers prove an agreement of {agreement:g} for no part of the galaxies.")
+    else:
+        elliptical, spiral = found.bounds
+        typer.echo(
+            f"Of what the machine decided, take as elliptical p_spiral <= {elliptical:.6f}, as "
+            f"spiral p_spiral >= {spiral:.6f}, and leave the others to volunteers:\n"
+            f"  {found.kept:.1%} stay, and an agreement of {agreement:g} on these is proven"
+        )
+
+
 class Format(StrEnum):
     """What `export` writes."""
 
@@ -344,7 +570,9 @@ def export(
     ] = None,
     views: Annotated[
         Views | None,
-        typer.Option(help="Orientations that are averaged; the bundle's own unless given."),
+        typer.Option(
+            help="Views (flips and quarter turns) that are averaged; the bundle's own unless given."
+        ),
     ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the file if it exists.")

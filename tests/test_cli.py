@@ -71,6 +71,8 @@ COMMANDS = [
     "merge",
     "export-folders",
     "classify",
+    "calibrate",
+    "audit",
     "export",
     "ask",
     "votes",

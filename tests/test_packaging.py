@@ -161,6 +161,7 @@ def test_the_plain_installation_classifies(installed, tmp_path):
         ("download kaggle", "pooch is missing; pip install 'galaxies[download]'"),
         ("download gz2", "pooch is missing; pip install 'galaxies[download]'"),
         ("export", "keras is missing; pip install 'galaxies[onnx]'"),
+        ("calibrate real tiny -o made", "sklearn is missing; pip install 'galaxies[pipeline]'"),
         ("export-folders tiny -o folders", "sklearn is missing; pip install 'galaxies[pipeline]'"),
         (
             "classify tiny/images_training_rev1.zip -o classes.csv --engine ray",
@@ -169,7 +170,7 @@ def test_the_plain_installation_classifies(installed, tmp_path):
     ],
 )
 def test_a_missing_extra_ends_in_one_line(installed, tmp_path, command, said):
-    write_tiny_survey(tmp_path / "tiny", galaxies=12)
+    write_tiny_survey(tmp_path / "tiny", galaxies=40)
     shutil.copy(ROOT / "params.yaml", tmp_path)
     done = run(installed, tmp_path, without_extras() + CLI.format(["galaxies", *command.split()]))
     assert done.returncode == 1

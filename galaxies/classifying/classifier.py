@@ -48,7 +48,7 @@ class Classifier:
     folder : Path
         A bundle.
     views : {1, 8}, optional
-        Orientations to average instead of those that the bundle names.
+        Views to average instead of those that the bundle names.
     agreement : float
         How often the machine must agree with the volunteers where it decides alone.
     device : {"cpu", "gpu"}
@@ -102,7 +102,7 @@ class Classifier:
         -------
         DataFrame
             A row for each image, in their order: `galaxy_id` (a path's stem, else the place in
-            `images`), `p_spiral` float32 calibrated, `spread` float32 over the orientations,
+            `images`), `p_spiral` float32 calibrated, `spread` float32 over the views,
             `label`, `decision`, and `error`, which says why an image could not be read.
         """
         tables = [COLUMNS.empty_table()]

@@ -26,7 +26,7 @@ class BundleUse:
     folder : Path
         The bundle.
     views : {1, 8}, optional
-        Orientations to average instead of those that the bundle names.
+        Views to average instead of those that the bundle names.
     agreement : float
         How often the machine must agree with the volunteers where it decides alone.
     device : {"cpu", "gpu"}

@@ -23,14 +23,14 @@ class WholeModel(keras.Model):  # type: ignore[misc]
     """All that a bundle does to images that are cropped and reduced, as one graph.
 
     It maps `image` uint8 (N, size, size, 3) to `p_spiral`, calibrated, and `spread`, the standard
-    deviation of the raw probability over the orientations; both float32 (N,).
+    deviation of the raw probability over the views; both float32 (N,).
 
     Parameters
     ----------
     folder
         A bundle.
     views
-        Orientations to average instead of those that the bundle names.
+        Views to average instead of those that the bundle names.
     """
 
     def __init__(self, folder: Path, views: Literal[1, 8] | None = None) -> None:
@@ -86,7 +86,7 @@ def export_bundle(
     kind
         The format.
     views
-        Orientations to average instead of those that the bundle names.
+        Views to average instead of those that the bundle names.
 
     Raises
     ------

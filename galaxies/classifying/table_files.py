@@ -1,6 +1,6 @@
 """A table of any length, written piece by piece."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
@@ -56,6 +56,71 @@ def write_stream(path: Path, schema: pa.Schema, pieces: Pieces) -> None:
     except OSError as error:
         reason = error.strerror or str(error)
         raise GalaxiesError(f"{path}: {reason}; the same command tries again") from error
+
+
+def read_stream(path: Path, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
+    """Read some columns of such a table back, piece by piece.
+
+    Parameters
+    ----------
+    path : Path
+        A table that `write_stream` made: .parquet, .csv or .fits.
+    columns : sequence of str
+        Which; `galaxy_id` is read as text.
+
+    Yields
+    ------
+    DataFrame
+        Up to some hundred thousand rows.
+
+    Raises
+    ------
+    GalaxiesError
+        If the file is absent, of another kind or damaged, or lacks a column.
+    """
+    read = _READERS.get(path.suffix.lower())
+    if read is None:
+        raise GalaxiesError(f"{path}: unknown suffix; read are {', '.join(TABLE_SUFFIXES)}")
+    if not path.is_file():
+        raise GalaxiesError(f"{path}: no such table")
+    try:
+        for piece in read(path, columns):
+            yield piece.astype({"galaxy_id": str})
+    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise GalaxiesError(
+            f"{path}: not a table with the columns {', '.join(columns)}: {reason}"
+        ) from error
+
+
+def _read_parquet(path: Path, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(_ROW_GROUP, columns=list(columns)):
+            yield batch.select(list(columns)).to_pandas()
+
+
+def _read_csv(path: Path, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
+    # As text: a float64 would round the 18 digits of an SDSS objID.
+    kinds = {"galaxy_id": str}
+    with pd.read_csv(path, usecols=list(columns), dtype=kinds, chunksize=_ROW_GROUP) as pieces:
+        yield from pieces
+
+
+def _read_fits(path: Path, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
+    from astropy.io import fits
+
+    with fits.open(path, memmap=True) as file:
+        table = file[1].data
+        for start in range(0, len(table), _ROW_GROUP):
+            some = table[start : start + _ROW_GROUP]
+            piece = pd.DataFrame({name: _native(some[name]) for name in columns})
+            # FITS has no gaps in texts: an image that could not be read has an empty decision.
+            yield piece.replace({"": None})
+
+
+def _native(column: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Put a column into this machine's order of bytes."""
+    return np.asarray(column, column.dtype.newbyteorder("="))
 
 
 def _write_parquet(path: Path, schema: pa.Schema, pieces: Pieces) -> None:
@@ -137,4 +202,5 @@ def _ascii(column: pa.ChunkedArray) -> list[bytes]:
 
 
 _WRITERS: Final = {".parquet": _write_parquet, ".csv": _write_csv, ".fits": _write_fits}
+_READERS: Final = {".parquet": _read_parquet, ".csv": _read_csv, ".fits": _read_fits}
 TABLE_SUFFIXES: Final = tuple(_WRITERS)

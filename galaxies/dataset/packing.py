@@ -1,6 +1,7 @@
 """All images of a survey as one array on disk, made and read without holding it in memory."""
 
 import hashlib
+from collections.abc import Container
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,8 +32,9 @@ def pack_images(
     decoding: Decoding,
     max_unreadable: float,
     workers: int,
+    only: Container[int] | None = None,
 ) -> Packed:
-    """Decode, crop and reduce every image of an archive into one array.
+    """Decode, crop and reduce the images of an archive into one array.
 
     Parameters
     ----------
@@ -48,6 +50,8 @@ def pack_images(
         Share of the images that may be unreadable.
     workers : int
         Decoding threads; the file does not depend on it.
+    only : container of int, optional
+        IDs of the galaxies that are packed; all unless given.
 
     Raises
     ------
@@ -66,7 +70,9 @@ def pack_images(
     ...     workers=4,
     ... )  # doctest: +SKIP
     """
-    members = list_images(archive)
+    members = [one for one in list_images(archive) if only is None or one.galaxy_id in only]
+    if not members:
+        raise GalaxiesError(f"{archive}: holds no image of the galaxies that are asked for")
     unreadable = UnreadableImages(archive, len(members), max_unreadable)
     ids: list[int] = []
     hashes: list[str] = []

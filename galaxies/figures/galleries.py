@@ -248,7 +248,7 @@ def draw_answers(galaxies: Mapping[str, Portrait]) -> Figure:
 
 
 def answers_that_matter(answers: Shares) -> str:
-    """Say in words what most volunteers found worth saying of a galaxy.
+    """Say in words what most volunteers found worth saying of a galaxy, what is odd first.
 
     Examples
     --------
@@ -259,6 +259,7 @@ def answers_that_matter(answers: Shares) -> str:
     'cigar-shaped'
     """
     said = [column for column in most_said(answers) if column not in _UNREMARKABLE]
+    said.sort(key=lambda column: not column.startswith("Class8."))
     return ", ".join(ANSWERS[column].words for column in said)
 
 
@@ -354,7 +355,7 @@ def draw_portrait(axes: Axes, galaxy: Portrait, x: float, y: float, side: float)
         lines = [" / ".join(f"{votes:.2f}" for votes in galaxy.votes)]
     lines.append(str(galaxy.galaxy_id))
     if galaxy.answers is not None:
-        lines[1:1] = wrap(answers_that_matter(galaxy.answers), 24)[:2]
+        lines[1:1] = wrap(answers_that_matter(galaxy.answers), 24, max_lines=2, placeholder=" …")
     if galaxy.p_spiral is not None:
         lines.append(f"$p$(spiral) {_rounded(galaxy.p_spiral)}")
     for number, line in enumerate(lines, 1):

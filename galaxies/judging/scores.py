@@ -224,9 +224,20 @@ def calibration_error(table: pd.DataFrame, bins: int) -> float:
 
     Naeini, Cooper & Hauskrecht (2015), with bins of equal mass as in Nixon et al. (2019).
     """
-    binned = reliability(table, bins)
-    gaps = (binned["predicted"] - binned["observed"]).abs()
-    return float((gaps * binned["galaxies"]).sum() / binned["galaxies"].sum())
+    return expected_calibration_error(*_labels_and_p(table), bins)
+
+
+def expected_calibration_error(labels: Labels, p: npt.NDArray[np.float64], bins: int) -> float:
+    """Compute the same of arrays (N,).
+
+    Examples
+    --------
+    >>> expected_calibration_error(np.array([0, 1]), np.array([0.1, 0.7]), bins=2)
+    0.2
+    """
+    order = np.argsort(p, kind="stable")
+    gaps = (p - labels)[order]
+    return float(sum(abs(some.sum()) for some in np.array_split(gaps, min(bins, len(p)))) / len(p))
 
 
 def roc(table: pd.DataFrame) -> pd.DataFrame:

@@ -1,34 +1,73 @@
 """A bundle: a folder with everything that classifying a new image needs."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from galaxies.base.arrays import Decoding
+from galaxies.base.arrays import Decoding, open_array
 from galaxies.base.outputs import write_json, written_beside
 from galaxies.base.questions import CLASSES
 from galaxies.errors import GalaxiesError
 from galaxies.learning.calibration import Calibration
+from galaxies.learning.class_shares import ClassOutputs
 from galaxies.learning.promises import Promise
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 """Raised whenever a bundle that is written today could not be read by yesterday's loader."""
 
+
+_DESCRIPTION: Final = "bundle.json"
+_LEARNED: Final = "learned.npy"
 
 PRETRAINED: Final = Path(__file__).parents[1] / "pretrained"
 """Folder of the bundles that come with the package: `simulated`, from which trainings start, and
 `real`, trained on real galaxies."""
 
 
-_DESCRIPTION: Final = "bundle.json"
+def bundle_folder(name: Path) -> Path:
+    """Find a bundle by its folder, or a pretrained one by its name, `real` or `simulated`."""
+    pretrained = PRETRAINED / name
+    return pretrained if not name.exists() and (pretrained / _DESCRIPTION).is_file() else name
+
+
+def require_free(folder: Path, overwrite: bool) -> None:
+    """Make sure that a bundle may be made in a folder.
+
+    Raises
+    ------
+    GalaxiesError
+        If it is there and must not be replaced, or is no bundle.
+    """
+    if not folder.exists():
+        return
+    if not overwrite:
+        raise GalaxiesError(f"{folder}: exists; --overwrite replaces it")
+    if not (folder / _DESCRIPTION).is_file():
+        raise GalaxiesError(f"{folder}: is there and no bundle; give another folder")
 
 
 # Not our own: a new version must not change the bytes of a bundle.
 _PACKAGES: Final = ("keras", "numpy", "scikit-learn", "tensorflow")
+
+
+class CalibratedOn(BaseModel):
+    """The survey that a bundle was calibrated on after it was trained."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    survey: str
+    galaxies: Annotated[int, Field(ge=1)]
+    by: Literal["votes", "shares"]
+    """With votes, or by the shares of the classes alone, which allows no promise."""
+    fingerprint: str
+    """SHA-256 of the galaxies' IDs, sorted as texts, one a line."""
 
 
 class Description(BaseModel):
@@ -36,7 +75,8 @@ class Description(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
-    format: Literal[3] = FORMAT
+    format: Literal[3, 4] = FORMAT
+    """Bundles of format 3 lack `outputs` and `calibrated`."""
     model: str
     """Its name in `galaxies.models.registry`."""
     title: str
@@ -61,6 +101,10 @@ class Description(BaseModel):
     """How many galaxies it was trained on."""
     learned_from: str | None = None
     """`galaxies.learning.parts.fingerprint` of the split that it was trained on."""
+    outputs: ClassOutputs | None = None
+    """Of the galaxies that it was calibrated on."""
+    calibrated: CalibratedOn | None = None
+    """`None` where the calibration is that of the training."""
     versions: dict[str, str] = Field(default_factory=lambda: {p: version(p) for p in _PACKAGES})
 
 
@@ -76,6 +120,63 @@ def new_bundle(folder: Path) -> Iterator[Path]:
     with written_beside(folder) as beside:
         beside.mkdir()
         yield beside
+
+
+def write_learned(folder: Path, galaxy_ids: npt.NDArray[np.int64]) -> None:
+    """Write the IDs of the galaxies that a model learned from into a bundle that is being made.
+
+    Parameters
+    ----------
+    folder : Path
+        The bundle.
+    galaxy_ids : ndarray of shape (N,), int64
+        Of the training and the validation part, in any order; 8 bytes are kept for each.
+    """
+    np.save(folder / _LEARNED, np.unique(galaxy_ids))
+
+
+def read_learned(folder: Path) -> npt.NDArray[np.int64] | None:
+    """Read the sorted IDs of the galaxies that a bundle learned from.
+
+    Returns
+    -------
+    ndarray of shape (N,), int64, or None
+        `None` for a bundle that keeps none.
+
+    Raises
+    ------
+    GalaxiesError
+        If the file is damaged.
+    """
+    path = folder / _LEARNED
+    if not path.exists():
+        return None
+    try:
+        ids = open_array(path)
+    except (OSError, ValueError, EOFError) as error:
+        raise GalaxiesError(f"{path}: damaged ({error}); make the bundle again") from error
+    if ids.ndim != 1 or ids.dtype != np.int64:
+        raise GalaxiesError(f"{path}: damaged; make the bundle again")
+    return ids
+
+
+def copy_recalibrated(source: Path, folder: Path, description: Description) -> None:
+    """Make a bundle that differs from another in its description alone.
+
+    Parameters
+    ----------
+    source : Path
+        A bundle; its files are copied byte for byte.
+    folder : Path
+        The bundle to make, whole or not at all.
+    description : Description
+        The new one.
+    """
+    with new_bundle(folder) as beside:
+        for path in sorted(source.iterdir()):
+            if path.name != _DESCRIPTION:
+                shutil.copyfile(path, beside / path.name)
+        describe(beside, description)
 
 
 def describe(folder: Path, description: Description) -> None:

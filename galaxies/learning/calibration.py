@@ -3,8 +3,10 @@
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
+from threadpoolctl import threadpool_limits
 
 from galaxies.base.arrays import Probabilities
+from galaxies.errors import needs
 
 NEAREST = 1e-6  # a float32 probability of exactly 0 or 1 has no logit
 
@@ -23,8 +25,32 @@ class Calibration(BaseModel):
 
     def __call__(self, raw: Probabilities) -> Probabilities:
         """Correct raw probabilities (N,) of any model; returns float32 (N,)."""
-        scores = self.slope * _logit(raw) + self.intercept
+        # Beyond +-700 the exponential would overflow; the probability is 0 or 1 long before.
+        scores = np.clip(self.slope * _logit(raw) + self.intercept, -700, 700)
         return np.asarray(1 / (1 + np.exp(-scores)), dtype=np.float32)
+
+    def raw_of(self, probability: float) -> float:
+        """Find the raw probability that is corrected to another one; the slope is not 0.
+
+        Examples
+        --------
+        >>> round(Calibration(slope=1, intercept=0).with_odds(3).raw_of(0.75), 6)
+        0.5
+        """
+        p = min(max(probability, NEAREST), 1 - NEAREST)
+        score = (np.log(p / (1 - p)) - self.intercept) / self.slope
+        return float(1 / (1 + np.exp(-np.clip(score, -700, 700))))
+
+    def with_odds(self, factor: float) -> "Calibration":
+        """Multiply the odds of "spiral" of every galaxy.
+
+        Examples
+        --------
+        >>> even = Calibration(slope=1, intercept=0)
+        >>> round(float(even.with_odds(3)(np.array([0.5], np.float32))[0]), 6)
+        0.75
+        """
+        return Calibration(slope=self.slope, intercept=self.intercept + float(np.log(factor)))
 
 
 def fit_calibration(
@@ -36,11 +62,12 @@ def fit_calibration(
     ----------
     raw : ndarray of shape (N,), float32
         Probabilities as the model gives them, for validation galaxies.
-    targets : ndarray of shape (N,), int64] | npt.NDArray[float64
+    targets : ndarray of shape (N,), int64 or float64
         What they shall match: places in `CLASSES`, both of which occur, or vote fractions.
     """
     # scikit-learn takes a second to import, which those who only predict need not wait for.
-    from sklearn.linear_model import LogisticRegression
+    with needs("pipeline"):
+        from sklearn.linear_model import LogisticRegression
 
     # Each galaxy stands for both answers, weighted by its votes.
     logits = np.tile(_logit(raw), 2)[:, None]
@@ -48,8 +75,31 @@ def fit_calibration(
     votes = np.concatenate([targets, 1 - targets])
     # Without a penalty, so that a model that is right already keeps slope 1 and intercept 0.
     fit = LogisticRegression(C=np.inf, tol=1e-8, max_iter=1000)
-    fit.fit(logits, answers, sample_weight=votes)
+    # Two numbers are fitted sooner by one thread than by several that wait for each other.
+    with threadpool_limits(1, "blas"):
+        fit.fit(logits, answers, sample_weight=votes)
     return Calibration(slope=float(fit.coef_[0, 0]), intercept=float(fit.intercept_[0]))
+
+
+def smoothed(labels: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Move labels a little towards each other, so that few galaxies do not make a model too sure.
+
+    Platt's (1999) targets: of n spirals each counts as (n + 1) / (n + 2), of n ellipticals each
+    as 1 / (n + 2). Without that the sigmoid that fits galaxies without a mistake is a step.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (N,), int64
+        Places in `CLASSES`.
+
+    Examples
+    --------
+    >>> smoothed(np.array([0, 1, 1])).round(3).tolist()
+    [0.333, 0.75, 0.75]
+    """
+    spirals = int((labels == 1).sum())
+    ellipticals = len(labels) - spirals
+    return np.where(labels == 1, (spirals + 1) / (spirals + 2), 1 / (ellipticals + 2))
 
 
 def _logit(probabilities: Probabilities) -> npt.NDArray[np.float64]:

@@ -4,13 +4,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from galaxies.base.arrays import Decoding, open_array
 from galaxies.base.outputs import write_json
-from galaxies.learning.bundle import Description, describe, new_bundle
+from galaxies.learning.bundle import Description, describe, new_bundle, write_learned
 from galaxies.learning.calibration import fit_calibration
+from galaxies.learning.class_shares import summarise_outputs
 from galaxies.learning.fitting import Fit, Model
 from galaxies.learning.parts import Part, fingerprint, galaxies_of
 from galaxies.learning.promises import make_promises
@@ -51,6 +53,8 @@ class Trained(NamedTuple):
 
     fit: Fit[Any]
     description: Description
+    learned: npt.NDArray[np.int64]
+    """(N,) IDs of the training and the validation galaxies."""
 
     def save(self, bundle: Path, chosen: Path, history: Path) -> None:
         """Write the bundle, what was chosen, and how the fitting went.
@@ -64,6 +68,7 @@ class Trained(NamedTuple):
         """
         with new_bundle(bundle) as folder:
             self.fit.model.save(folder)
+            write_learned(folder, self.learned)
             describe(folder, self.description)
         write_json(chosen, self.fit.chosen)
         write_json(history, self.fit.history)
@@ -123,5 +128,8 @@ def train(
         survey=galaxies.survey,
         galaxies=len(galaxies.train.rows),
         learned_from=galaxies.learned_from,
+        outputs=summarise_outputs(raw, validation.labels),
     )
-    return Trained(fitted, description)
+    parts = (galaxies.train, validation)
+    learned = np.concatenate([part.galaxies["galaxy_id"].to_numpy(np.int64) for part in parts])
+    return Trained(fitted, description, learned)

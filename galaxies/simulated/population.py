@@ -135,8 +135,8 @@ class Traits:
 # Steep for early types, shallow for disks, as Shen et al. 2003 (MNRAS 343, 978) found; the values
 # are adjusted to the sizes of real cut-outs.
 TRAITS: dict[Kind, Traits] = {
-    "elliptical": Traits(0.21, -21.8, 0.8, 0.605, -0.25, 0.25),
-    "lenticular": Traits(0.29, -21.3, 0.8, 0.48, -0.22, 0.25),
+    "elliptical": Traits(0.17, -21.8, 0.8, 0.605, -0.25, 0.25),
+    "lenticular": Traits(0.33, -21.3, 0.8, 0.48, -0.22, 0.25),
     "spiral": Traits(0.45, -21.2, 0.9, 0.62, -0.16, 0.26),
     "irregular": Traits(0.05, -19.9, 0.9, 0.49, -0.16, 0.26),
 }

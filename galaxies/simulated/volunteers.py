@@ -173,11 +173,11 @@ def seen_edge_on(appearance: Appearance) -> float:
 
     Needs to be sharp: a small, blurred one could be either. Without a bulge, it is a cigar to some.
     """
-    limit = 0.36 + 0.04 * np.clip(np.log(appearance.sharpness / 4), -1, 1)
+    limit = 0.38 + 0.04 * np.clip(np.log(appearance.sharpness / 4), -1, 1)
     thin = rising(limit, appearance.axis_ratio, 0.055)
-    sharp = np.clip(0.45 + 0.5 * np.log(appearance.sharpness / 4), 0.15, 0.95)
+    sharp = np.clip(0.62 + 0.5 * np.log(appearance.sharpness / 4), 0.15, 0.95)
     disk_like = 0.25 + 0.75 * min(1.0, 1.4 * appearance.disk_share)
-    bulge = 0.7 + 0.3 * min(1.0, appearance.bulge_share / 0.2)
+    bulge = 0.8 + 0.2 * min(1.0, appearance.bulge_share / 0.2)
     lane = noticed(appearance.lane, CLEAR)
     return float(thin * disk_like * bulge * (sharp + (1 - sharp) * lane))
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from galaxies.base.outputs import written_beside
+from galaxies.base.questions import COLUMNS
 from galaxies.dataset.archive import Member, list_images, open_archive
 from galaxies.dataset.layout import IMAGES, VOTES, survey_file
 from galaxies.dataset.votes import read_votes
@@ -25,7 +26,7 @@ class Merged(NamedTuple):
     votes: int
     """Rows of votes."""
     columns: list[str]
-    """Of the votes: those that all surveys have."""
+    """Of the votes: all that some survey has."""
 
 
 class _Survey(NamedTuple):
@@ -42,8 +43,8 @@ class _Survey(NamedTuple):
 def merge_surveys(folders: Sequence[Path], output: Path, *, overwrite: bool = False) -> Merged:
     """Make one survey of several.
 
-    Images keep their bytes and votes their digits. Of the votes' columns those stay that all
-    surveys have. The surveys follow each other in the order given.
+    Images keep their bytes and votes their digits. Every column of the votes stays, blank for the
+    galaxies of surveys that do not have it. The surveys follow each other in the order given.
 
     Parameters
     ----------
@@ -73,11 +74,7 @@ def merge_surveys(folders: Sequence[Path], output: Path, *, overwrite: bool = Fa
             raise GalaxiesError(f"{folder}: cannot be merged into itself; give another output")
     surveys = [_look_through(folder) for folder in folders]
     _refuse_clashes(surveys)
-    columns = [
-        column
-        for column in surveys[0].columns
-        if all(column in survey.columns for survey in surveys)
-    ]
+    columns = _all_columns(surveys)
     with written_beside(output) as beside:
         beside.mkdir()
         _merge_votes(beside / VOTES, surveys, columns)
@@ -99,6 +96,15 @@ def _look_through(folder: Path) -> _Survey:
     if len(set(columns)) < len(columns):
         raise GalaxiesError(f"{path}: a column stands twice in {','.join(columns)}; rename one")
     return _Survey(folder, members, ids, len(votes), columns)
+
+
+def _all_columns(surveys: Sequence[_Survey]) -> list[str]:
+    """List each column that some survey has: the ID, the answers in Kaggle's order, the others."""
+    found = list(dict.fromkeys(column for survey in surveys for column in survey.columns))
+    known = ["GalaxyID", *COLUMNS]
+    return [column for column in known if column in found] + [
+        column for column in found if column not in known
+    ]
 
 
 def _refuse_clashes(surveys: Sequence[_Survey]) -> None:

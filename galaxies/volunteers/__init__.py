@@ -1,1 +1,1 @@
-"""The way to volunteers and back: subject sets for Zooniverse, and surveys of their votes."""
+"""Asking volunteers, reading their answers, and auditing what a machine decided."""

@@ -116,7 +116,7 @@ def test_every_bundle_answers_the_same_from_one_file(bundles, images, name, kind
     some = images[predictor.description.size]
     expected = predictor.predict(some)
     said = ask(tmp_path / f"model.{kind}", some)
-    # Features are rounded to half precision, now and then to the other side; from a random trunk
+    # Features are rounded to half precision, now and then to the other side; from a random backbone
     # they hardly differ between galaxies, so that this weighs.
     exact = 0.03 if name == "inception" else 2e-6
     assert np.ptp(expected.p_spiral) > 10 * exact

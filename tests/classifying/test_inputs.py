@@ -210,6 +210,19 @@ def test_a_damaged_member_does_not_stop_the_archive(data, tmp_path):
         damaged.load()
 
 
+def test_members_of_one_name_in_a_zip_archive_are_two_images(data, tmp_path):
+    first, second = list(data.values())[:2]
+    with zipfile.ZipFile(tmp_path / "twice.zip", "w") as archive:
+        archive.writestr("galax\u00eda.jpg", first)
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            archive.writestr("galax\u00eda.jpg", second)
+    [chunk] = open_inputs([str(tmp_path / "twice.zip")])[0].chunks(10)
+    items = list(pickle.loads(pickle.dumps(chunk)).items())
+    assert [(item.galaxy_id, item.load()) for item in items] == [
+        ("galax\u00eda", first), ("galax\u00eda", second),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("make", "expected"),
     [

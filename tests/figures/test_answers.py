@@ -67,7 +67,7 @@ def test_the_answers_that_matter_are_those_worth_saying() -> None:
                     Class11_2=0.6, Class5_2=0.5, Class6_2=1.0)  # fmt: skip
     assert answers_that_matter(barred) == "bar, arms tight, 2 arms, bulge just noticeable"
     merger = shares(Class1_1=0.9, Class7_2=0.9, Class6_1=0.8, Class8_6=0.7)
-    assert answers_that_matter(merger) == "in between, merger"
+    assert answers_that_matter(merger) == "merger, in between"
     assert answers_that_matter(np.full(37, np.nan)) == ""
 
 

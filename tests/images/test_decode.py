@@ -41,7 +41,7 @@ def test_sixteen_bits_keep_their_brightness():
     assert np.array_equal(decoded[:, :, 1], GALAXY[:, :, 0])
 
 
-def test_exif_orientation_is_applied():
+def test_an_exif_turn_is_applied():
     image = Image.fromarray(GALAXY)
     exif = image.getexif()
     exif[0x0112] = 6
@@ -150,16 +150,16 @@ def test_what_has_no_scales_of_its_own_or_too_few_pixels_is_decoded_whole(data):
 
 
 @pytest.mark.parametrize("decoding", ["scaled", "whole"])
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_an_exif_orientation_turns_the_reduced_image(orientation, decoding):
+@pytest.mark.parametrize("turn", range(1, 9))
+def test_an_exif_turn_turns_the_reduced_image(turn, decoding):
     image = Image.fromarray(LARGE[:, 20:400])
     exif = image.getexif()
-    exif[0x0112] = orientation
+    exif[0x0112] = turn
     turned = encode(np.asarray(image), quality=95, exif=exif)
     expected = whole(turned).astype(int)
     found = decode_reduced(turned, 64, 0.5, decoding)
     assert np.abs(found - expected).mean() < 2
-    if orientation > 1:
+    if turn > 1:
         assert np.abs(found - whole(encode(np.asarray(image), quality=95)).astype(int)).mean() > 2
 
 

@@ -52,20 +52,20 @@ def test_images_keep_their_bytes_and_votes_their_digits(two, tmp_path):
     assert check_survey(tmp_path / "both").frames == {"8x8": 2, "16x16": 1}
 
 
-def test_columns_that_all_surveys_have_stay_in_the_first_ones_order(two, tmp_path):
+def test_every_column_stays_and_is_blank_where_a_survey_lacks_it(two, tmp_path):
     (two[0] / VOTES).write_text(
         "Class2.1,GalaxyID,note,Class1.1,Class1.2,Class1.3\n.5,1,x,1,0,0\n.6,2,y,0,1,0\n",
         encoding="utf-8-sig",
     )
     (two[1] / VOTES).write_text(
-        f'GalaxyID,Class1.1,Class1.2,Class1.3,"Class2.1"\r\n{LARGE},1,0,0,0.10\r\n', newline=""
+        f'GalaxyID,Class1.1,Class1.2,Class1.3,"Class6.1"\r\n{LARGE},1,0,0,0.10\r\n', newline=""
     )
     merge_surveys(two, tmp_path / "both")
     assert (tmp_path / "both" / VOTES).read_text().splitlines() == [
-        "Class2.1,GalaxyID,Class1.1,Class1.2,Class1.3",
-        ".5,1,1,0,0",
-        ".6,2,0,1,0",
-        f"0.10,{LARGE},1,0,0",
+        "GalaxyID,Class1.1,Class1.2,Class1.3,Class2.1,Class6.1,note",
+        "1,1,0,0,.5,,x",
+        "2,0,1,0,.6,,y",
+        f"{LARGE},1,0,0,,0.10,",
     ]
 
 

@@ -1,0 +1,257 @@
+"""Whether promises hold: counted over many resplits, audits and calibrations of real surveys.
+
+Each survey's galaxies are predicted once; what is redrawn is which of them prove a promise, are
+audited, or calibrate. `real` has not learned from gz1b, `simulated` from no real galaxy; where
+`real` did learn from a survey, the row says so.
+
+    python -m benchmarks.promises --data ../shared/data
+"""
+
+import argparse
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from galaxies.base.arrays import Floats, Probabilities
+from galaxies.base.outputs import write_json
+from galaxies.classifying.calibrating import read_voted
+from galaxies.dataset.layout import IMAGES, VOTES
+from galaxies.dataset.votes import read_votes
+from galaxies.judging.scores import expected_calibration_error
+from galaxies.learning.bundle import PRETRAINED, read_description, read_learned
+from galaxies.learning.calibration import fit_calibration, smoothed
+from galaxies.learning.class_shares import compare_with_mixture
+from galaxies.learning.parts import Labels
+from galaxies.learning.promises import certainty, choose_promise, lower_bound, make_promises
+from galaxies.learning.recalibration import Voted, adjust_shares
+from galaxies.models.predicting.predictor import Predictor
+from galaxies.settings import TriageSettings
+from galaxies.volunteers.audit import Audited, judge_answers
+
+TARGETS = TriageSettings(agreement=[0.9, 0.95, 0.99], confidence=0.9)
+RESPLITS = 200
+BINS = 15
+Make = Callable[[Probabilities, Labels], list[float | None]]
+
+
+def pointwise(p: Probabilities, labels: Labels) -> list[float | None]:
+    """Take the lowest of all thresholds whose Clopper-Pearson bound reaches the target."""
+    order = np.argsort(-certainty(p), kind="stable")
+    sure, right = certainty(p)[order], ((p > 0.5) == labels)[order]
+    decided = np.searchsorted(-sure, -sure, side="right")
+    bounds = lower_bound(np.cumsum(right)[decided - 1], decided, TARGETS.confidence)
+    proven = [sure[bounds >= agreement] for agreement in TARGETS.agreement]
+    return [float(one.min()) if len(one) else None for one in proven]
+
+
+def in_sequence(p: Probabilities, labels: Labels) -> list[float | None]:
+    """Test in a fixed sequence, as the pipeline does."""
+    return [promise.threshold for promise in make_promises(p, labels, TARGETS)]
+
+
+def union_bound(p: Probabilities, labels: Labels) -> list[float | None]:
+    """Take the lowest of ten thresholds, each proven with a tenth of what may go wrong."""
+    steps = 10
+    order = np.argsort(-certainty(p), kind="stable")
+    sure, right = certainty(p)[order], ((p > 0.5) == labels)[order]
+    thresholds = sure[np.ceil(np.linspace(0, len(p), steps + 1)[1:]).astype(int) - 1]
+    decided = np.searchsorted(-sure, -thresholds, side="right")
+    confidence = 1 - (1 - TARGETS.confidence) / steps
+    bounds = lower_bound(np.cumsum(right)[decided - 1], decided, confidence)
+    proven = [thresholds[bounds >= agreement] for agreement in TARGETS.agreement]
+    return [float(one.min()) if len(one) else None for one in proven]
+
+
+WAYS: dict[str, Make] = {
+    "every threshold": pointwise,
+    "union bound": union_bound,
+    "fixed sequence": in_sequence,
+}
+
+
+def resplit(galaxies: Voted, proving: float, judging: float) -> list[dict[str, float | str | int]]:
+    """Prove promises on some galaxies and judge them on others, again and again."""
+    random = np.random.default_rng(123)
+    count = len(galaxies.labels)
+    shape = (len(WAYS), len(TARGETS.agreement))
+    made, missed, missed_by_all = (np.zeros(shape, int) for _ in range(3))
+    decided = np.zeros(shape)
+    for _ in range(RESPLITS):
+        order = random.permutation(count)
+        some = order[: round(proving * count)]
+        others = order[len(some) : len(some) + round(judging * count)]
+        raw, labels = galaxies.raw, galaxies.labels
+        p = fit_calibration(raw[some], labels[some])(raw)
+        right = (p > 0.5) == labels
+        sure = certainty(p)
+        for way, make in enumerate(WAYS.values()):
+            for place, threshold in enumerate(make(p[some], labels[some])):
+                if threshold is None:
+                    continue
+                target = TARGETS.agreement[place]
+                made[way, place] += 1
+                here = sure[others] >= threshold
+                decided[way, place] += here.mean()
+                missed[way, place] += here.any() and right[others][here].mean() < target
+                missed_by_all[way, place] += right[sure >= threshold].mean() < target
+    return [
+        {
+            "way": name,
+            "target": target,
+            "promises": int(made[way, place]),
+            "missed": int(missed[way, place]),
+            "missed_on_the_whole_survey": int(missed_by_all[way, place]),
+            "decided": decided[way, place] / RESPLITS,
+        }
+        for way, name in enumerate(WAYS)
+        for place, target in enumerate(TARGETS.agreement)
+    ]
+
+
+def audit(galaxies: Voted, bundle: Path, target: float, answers: int) -> dict[str, float | int]:
+    """Audit what a bundle decides on a survey that it does not know, again and again."""
+    description = read_description(bundle)
+    threshold = choose_promise(description.triage, target).threshold
+    p = description.calibration(galaxies.raw)
+    decided = np.flatnonzero(certainty(p) >= (threshold or 2.0))
+    right = (p > 0.5) == galaxies.labels
+    random = np.random.default_rng(123)
+    kept, missed, missed_of_all, proven, too_high = [], 0, 0, 0, 0
+    for _ in range(RESPLITS):
+        looked_at = random.choice(decided, answers, replace=False)
+        others = np.setdiff1d(decided, looked_at)
+        audited = Audited(p[looked_at], galaxies.labels[looked_at], left_out=0)
+        found = judge_answers(audited, target, TARGETS.confidence)
+        too_high += right[decided].mean() < found.lower
+        if found.bounds is None:
+            kept.append(0.0)
+            continue
+        elliptical, spiral = found.bounds
+        outside = (p <= elliptical) | (p >= spiral)
+        agree = (p >= spiral) == (galaxies.labels == 1)
+        rest, whole = (some[outside[some]] for some in (others, decided))
+        kept.append(len(whole) / len(p))
+        proven += 1
+        missed += len(rest) > 0 and agree[rest].mean() < target
+        missed_of_all += agree[whole].mean() < target
+    return {
+        "target": target,
+        "answers": answers,
+        "decided_before": len(decided) / len(p),
+        "agreement_before": float(right[decided].mean()),
+        "audits": RESPLITS,
+        "restored": proven,
+        "missed": int(missed),
+        "missed_with_those_looked_at": int(missed_of_all),
+        "decided_after": float(np.mean(kept)),
+        "promised_instead_too_high": int(too_high),
+    }
+
+
+def scores(p: Floats, labels: Labels) -> tuple[float, float]:
+    return float(((p > 0.5) == labels).mean()), expected_calibration_error(labels, p, BINS)
+
+
+def calibrate(galaxies: Voted, bundle: Path, labelled: int) -> dict[str, float | int]:
+    """Calibrate on some galaxies and judge on the others, again and again."""
+    raw, labels = galaxies.raw, galaxies.labels
+    random = np.random.default_rng(123)
+    known = read_description(bundle).calibration(raw).astype(np.float64)
+    before, after = [], []
+    for _ in range(RESPLITS):
+        order = random.permutation(len(labels))
+        some, others = order[:labelled], order[labelled:]
+        fitted = fit_calibration(raw[some], smoothed(labels[some]))
+        before.append(scores(known[others], labels[others]))
+        after.append(scores(fitted(raw[others]).astype(np.float64), labels[others]))
+    row: dict[str, float | int] = {"labelled": labelled}
+    for name, drawn in (("before", before), ("after", after)):
+        for place, score in enumerate(("accuracy", "calibration_error")):
+            values = np.array(drawn)[:, place]
+            low, high = np.percentile(values, (2.5, 97.5))
+            row |= {
+                f"{score}_{name}": float(values.mean()),
+                f"{score}_{name}_low": float(low),
+                f"{score}_{name}_high": float(high),
+            }
+    return row
+
+
+def shares(galaxies: Voted, bundle: Path) -> dict[str, float]:
+    """Adjust to the shares of the classes, and see what that does."""
+    description = read_description(bundle)
+    assert description.outputs is not None
+    adjusted, share = adjust_shares(description, description.outputs, galaxies.raw)
+    was = scores(description.calibration(galaxies.raw).astype(np.float64), galaxies.labels)
+    now = scores(adjusted.calibration(galaxies.raw).astype(np.float64), galaxies.labels)
+    test = compare_with_mixture(description.outputs, galaxies.raw)
+    return {
+        "share_known": description.outputs.spiral_share,
+        "share_true": float(galaxies.labels.mean()),
+        "share_estimated": share,
+        "p_value": test.p_value,
+        "misfit": test.misfit,
+        "accuracy_before": was[0],
+        "accuracy_after": now[0],
+        "calibration_error_before": was[1],
+        "calibration_error_after": now[1],
+    }
+
+
+def known_galaxies(bundle: Path, ids: npt.NDArray[np.int64]) -> float:
+    learned = read_learned(bundle)
+    return 0.0 if learned is None else float(np.isin(ids, learned).mean())
+
+
+def main() -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("-o", "--output", type=Path, default=Path("benchmarks/promises.json"))
+    options = parser.parse_args()
+    workers = len(os.sched_getaffinity(0))
+    found: dict[str, list[dict[str, float | str | int]]] = {
+        name: [] for name in ("resplits", "audits", "calibrations", "shares")
+    }
+    for bundle_name, surveys in (
+        ("simulated", ("gz1", "gz1b", "gz2", "kaggle")),
+        ("real", ("gz1b", "gz1", "gz2", "kaggle")),
+    ):
+        bundle = PRETRAINED / bundle_name
+        for name in surveys:
+            folder = options.data / name
+            votes = read_votes(folder / VOTES)
+            galaxies = read_voted(Predictor(bundle), folder / IMAGES, votes, workers=workers)
+            row: dict[str, float | str | int] = {
+                "bundle": bundle_name,
+                "survey": name,
+                "galaxies": len(galaxies.labels),
+                "learned_from": known_galaxies(bundle, galaxies.galaxy_ids),
+            }
+            found["calibrations"] += [row | calibrate(galaxies, bundle, n) for n in (50, 100, 200)]
+            if bundle_name == "real":
+                found["shares"].append(row | shares(galaxies, bundle))
+            if row["learned_from"]:
+                continue
+            for proving, judging in ((0.1, 0.5), (0.5, 0.5)):
+                drawn = {"proving": proving, "judging": judging}
+                found["resplits"] += [
+                    row | drawn | one for one in resplit(galaxies, proving, judging)
+                ]
+            if name in ("gz1", "gz1b"):
+                found["audits"] += [
+                    row | audit(galaxies, bundle, target, answers)
+                    for target in TARGETS.agreement
+                    for answers in (100, 200, 500)
+                ]
+    write_json(options.output, found)
+    for title, rows in found.items():
+        print(f"\n{title}\n{pd.DataFrame(rows).round(3).to_string(index=False)}")
+
+
+if __name__ == "__main__":
+    main()

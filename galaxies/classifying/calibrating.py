@@ -1,0 +1,273 @@
+"""A bundle calibrated for another survey: on its votes, or on its images alone."""
+
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from tqdm import tqdm
+
+from galaxies.base.arrays import Pixels, Probabilities, open_array
+from galaxies.base.pool import batched, in_order
+from galaxies.base.questions import CLASSES, VOTED, most_voted, spiral_fraction
+from galaxies.classifying.classifier import BATCH, Classifier
+from galaxies.classifying.inputs.chunks import Item
+from galaxies.classifying.inputs.opening import open_inputs
+from galaxies.dataset.layout import IMAGES, LARGEST_ID, VOTES, WHOLE_ID, survey_file
+from galaxies.dataset.packing import pack_images
+from galaxies.dataset.votes import read_votes
+from galaxies.errors import GalaxiesError
+from galaxies.images.decode import UnreadableImageError
+from galaxies.judging.recalibration import Worth, judge_recalibration
+from galaxies.learning.bundle import (
+    copy_recalibrated,
+    read_description,
+    read_learned,
+    require_free,
+)
+from galaxies.learning.class_shares import Mixture, compare_with_mixture, require_outputs
+from galaxies.learning.recalibration import (
+    FEWEST,
+    Voted,
+    adjust_shares,
+    calibrated_on,
+    recalibrate,
+    require_enough,
+)
+from galaxies.models.predicting.predictor import Predictor
+
+LEAST_P_VALUE: Final = 0.05
+"""Below this, the outputs are no mixture of the two classes', and the shares are not adjusted."""
+
+_CHUNK: Final = 4096
+
+
+class Calibrated(NamedTuple):
+    """What calibrating on votes found."""
+
+    before: Worth
+    after: Worth
+    galaxies: dict[str, int]
+    """How many of each class."""
+    knows_what_it_learned: bool
+    """Whether the bundle keeps what it learned from, so that this could be checked."""
+
+
+class Adjusted(NamedTuple):
+    """What adjusting to the shares found."""
+
+    images: int
+    unreadable: int
+    known: float
+    """Share of spirals among the galaxies that the bundle was calibrated on."""
+    share: float
+    """Share of spirals here, as estimated."""
+    test: Mixture
+    written: bool
+    """Whether the bundle was made."""
+
+
+def calibrate_on_votes(
+    bundle: Path,
+    survey: Path,
+    output: Path,
+    *,
+    workers: int,
+    other_ids: bool = False,
+    overwrite: bool = False,
+) -> Calibrated:
+    """Fit a bundle's calibrations and promises on a survey's votes, and judge them.
+
+    Parameters
+    ----------
+    bundle : Path
+    survey : Path
+        Folder of images and votes, as `galaxies.dataset.layout` has it.
+    output : Path
+        The bundle to make; it differs from the first in `bundle.json` alone.
+    workers : int
+        Threads; nothing depends on it.
+    other_ids : bool
+        Take galaxies for others whose IDs the bundle learned from.
+    overwrite : bool
+        Replace a bundle that is there.
+
+    Raises
+    ------
+    GalaxiesError
+        If there are fewer than 30 galaxies with images and votes, or fewer than 5 of a class, or
+        the bundle learned from some of them.
+    """
+    require_free(output, overwrite)
+    archive, table = survey_file(survey, IMAGES), survey_file(survey, VOTES)
+    learned = read_learned(bundle)
+    votes = read_votes(table)
+    if learned is not None and not other_ids:
+        _refuse_learned(votes["galaxy_id"].to_numpy(np.int64), learned, bundle, survey)
+    galaxies = read_voted(Predictor(bundle), archive, votes, workers=workers)
+    require_enough(galaxies, str(survey))
+    description = read_description(bundle)
+    before, after = judge_recalibration(description, galaxies)
+    made = recalibrate(description, galaxies).model_copy(
+        update={
+            "format": 4,
+            "calibrated": calibrated_on(survey.resolve().name, galaxies.galaxy_ids, "votes"),
+        }
+    )
+    copy_recalibrated(bundle, output, made)
+    counts = dict(zip(CLASSES, np.bincount(galaxies.labels, minlength=2).tolist(), strict=True))
+    return Calibrated(before, after, counts, learned is not None)
+
+
+def read_voted(predictor: Predictor, archive: Path, votes: pd.DataFrame, *, workers: int) -> Voted:
+    """Predict the galaxies of a survey that have images and votes; artifacts are left out.
+
+    Parameters
+    ----------
+    predictor : Predictor
+    archive : Path
+        The survey's zip.
+    votes : DataFrame
+        As `galaxies.dataset.votes.read_votes` returns it.
+    workers : int
+        Threads.
+    """
+    seen = predictor.description
+    with tempfile.TemporaryDirectory() as folder:
+        array = Path(folder, "images.npy")
+        images = pack_images(
+            archive,
+            array,
+            size=seen.size,
+            crop=seen.crop,
+            decoding=seen.decoding,
+            max_unreadable=1.0,
+            workers=workers,
+            only=frozenset(votes["galaxy_id"].tolist()),
+        ).table
+        table = images.merge(votes, on="galaxy_id")
+        classes = most_voted(table[["p_smooth", "p_features", "p_artifact"]].to_numpy())
+        table = table[np.array(VOTED)[classes] != "artifact"]
+        if table.empty:
+            raise GalaxiesError(f"{archive.parent}: no galaxy has both an image and votes")
+        rows = table["row"].to_numpy(np.int64)
+        raw = predictor.predict_rows(open_array(array), rows, workers=workers).p_spiral_raw
+    return Voted(
+        table["galaxy_id"].to_numpy(np.int64),
+        raw,
+        most_voted(table[["p_smooth", "p_features", "p_artifact"]].to_numpy()),
+        spiral_fraction(table["p_smooth"].to_numpy(), table["p_features"].to_numpy()),
+        pd.factorize(table["sha1"])[0].astype(np.int64),
+    )
+
+
+def adjust_to_shares(
+    bundle: Path,
+    images: Path,
+    output: Path,
+    *,
+    workers: int,
+    anyway: bool = False,
+    other_ids: bool = False,
+    overwrite: bool = False,
+) -> Adjusted:
+    """Adjust a bundle's calibrations to the shares of the classes among images without votes.
+
+    Parameters
+    ----------
+    bundle : Path
+    images : Path
+        A survey's folder, or anything that `galaxies.classifying.inputs.opening` reads.
+    output : Path
+        The bundle to make, without any promise. It is not made where a test says that more than
+        the shares differs.
+    workers : int
+        Threads.
+    anyway : bool
+        Make it nevertheless.
+    other_ids : bool
+        Take galaxies for others whose IDs the bundle learned from.
+    overwrite : bool
+        Replace a bundle that is there.
+
+    Raises
+    ------
+    GalaxiesError
+        If the bundle keeps no outputs of each class, or learned from some of the galaxies, or fewer
+        than 30 images can be read.
+    """
+    require_free(output, overwrite)
+    description = read_description(bundle)
+    outputs = require_outputs(description.outputs, bundle)
+    archive = images / IMAGES
+    ids, raw, unreadable = _raw_probabilities(
+        bundle, archive if archive.is_file() else images, workers
+    )
+    if len(raw) < FEWEST:
+        raise GalaxiesError(
+            f"{images}: {len(raw)} images can be read; estimating shares takes {FEWEST}"
+        )
+    learned = read_learned(bundle)
+    if learned is not None and not other_ids:
+        whole = [int(one) for one in ids if WHOLE_ID.fullmatch(one) and int(one) <= LARGEST_ID]
+        _refuse_learned(np.array(whole, np.int64), learned, bundle, images)
+    test = compare_with_mixture(outputs, raw)
+    adjusted, share = adjust_shares(description, outputs, raw)
+    written = anyway or test.p_value >= LEAST_P_VALUE
+    if written:
+        on = calibrated_on(images.resolve().name, ids, "shares")
+        copy_recalibrated(
+            bundle, output, adjusted.model_copy(update={"format": 4, "calibrated": on})
+        )
+    return Adjusted(len(raw), unreadable, outputs.spiral_share, share, test, written)
+
+
+def _raw_probabilities(
+    bundle: Path, images: Path, workers: int
+) -> tuple[list[str], Probabilities, int]:
+    """Raw probabilities of images of any kind, their IDs, and how many could not be read."""
+    # It asks for the least strict promise, and uses none.
+    classifier = Classifier(bundle, agreement=0.5)
+
+    def predict(items: tuple[Item, ...]) -> tuple[list[str], Probabilities, int]:
+        ids: list[str] = []
+        prepared: list[Pixels] = []
+        for item in items:
+            try:
+                prepared.append(classifier.prepare(item.load()))
+            except UnreadableImageError:
+                continue
+            ids.append(item.galaxy_id)
+        if not ids:
+            return ids, np.empty(0, np.float32), len(items)
+        raw = classifier.predictor.predict(np.stack(prepared)).p_spiral_raw
+        return ids, raw, len(items) - len(ids)
+
+    chunks = (chunk for one in open_inputs([str(images)]) for chunk in one.chunks(_CHUNK))
+    batches = batched(chain.from_iterable(chunk.items() for chunk in chunks), BATCH)
+    found = []
+    with (
+        ThreadPoolExecutor(workers) as pool,
+        tqdm(desc=classifier.description.title, unit=" galaxies", unit_scale=True) as bar,
+    ):
+        for one in in_order(pool, predict, batches, 2 * workers):
+            found.append(one)
+            bar.update(len(one[0]))
+    ids = [galaxy_id for one in found for galaxy_id in one[0]]
+    return ids, np.concatenate([one[1] for one in found]), sum(one[2] for one in found)
+
+
+def _refuse_learned(
+    galaxy_ids: npt.NDArray[np.int64], learned: npt.NDArray[np.int64], bundle: Path, survey: Path
+) -> None:
+    known = galaxy_ids[np.isin(galaxy_ids, learned)]
+    if len(known):
+        raise GalaxiesError(
+            f"{survey}: the bundle {bundle} learned from {len(known):,} of these "
+            f"{len(galaxy_ids):,} galaxies, such as {known[0]}; leave them out, or, if other "
+            "galaxies have these IDs, say --other-ids"
+        )

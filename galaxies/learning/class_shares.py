@@ -1,0 +1,210 @@
+"""The shares of the classes in a survey without votes, and whether images alone can tell them."""
+
+from typing import Annotated, Final, NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from galaxies.base.arrays import Floats, Probabilities
+from galaxies.errors import GalaxiesError, needs
+
+_BINS: Final = 10
+_ROUNDS: Final = 10_000
+_CLOSE: Final = 1e-8
+"""Change of a share at which the rounds end."""
+
+Counts = tuple[Annotated[int, Field(ge=0)], ...]
+
+
+class ClassOutputs(BaseModel):
+    """How a model's raw probabilities lie for galaxies of each class that it was calibrated on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    edges: tuple[float, ...]
+    """Raw probabilities that part the bins; one less than there are bins."""
+    elliptical: Counts
+    """Galaxies in each bin."""
+    spiral: Counts
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if not len(self.elliptical) == len(self.spiral) == len(self.edges) + 1:
+            raise ValueError("needs one count more than edges for each class")
+        if list(self.edges) != sorted(set(self.edges)):
+            raise ValueError("the edges must rise")
+        if not (any(self.elliptical) and any(self.spiral)):
+            raise ValueError("a class has no galaxy")
+        return self
+
+    @property
+    def spiral_share(self) -> float:
+        """Share of spirals among these galaxies."""
+        return sum(self.spiral) / (sum(self.spiral) + sum(self.elliptical))
+
+    def count(self, raw: Probabilities) -> Floats:
+        """Count raw probabilities in these bins."""
+        places = np.searchsorted(np.array(self.edges), raw.astype(np.float64), side="right")
+        return np.bincount(places, minlength=len(self.elliptical)).astype(np.float64)
+
+
+def summarise_outputs(raw: Probabilities, labels: npt.NDArray[np.int64]) -> ClassOutputs:
+    """Count the raw probabilities of each class in bins of equally many galaxies.
+
+    Parameters
+    ----------
+    raw : ndarray of shape (N,), float32
+    labels : ndarray of shape (N,), int64
+        Places in `CLASSES`, both of which occur.
+
+    Examples
+    --------
+    >>> raw = np.linspace(0, 1, 100, dtype=np.float32)
+    >>> outputs = summarise_outputs(raw, (raw > 0.5).astype(int))
+    >>> outputs.elliptical, outputs.spiral
+    ((10, 10, 10, 10, 10, 0, 0, 0, 0, 0), (0, 0, 0, 0, 0, 10, 10, 10, 10, 10))
+    """
+    inner = np.quantile(raw.astype(np.float64), np.linspace(0, 1, _BINS + 1)[1:-1])
+    # As bundles keep six decimals.
+    edges = np.unique(np.round(inner, 6))
+    places = np.searchsorted(edges, raw.astype(np.float64), side="right")
+    elliptical, spiral = (
+        tuple(np.bincount(places[labels == one], minlength=len(edges) + 1).tolist())
+        for one in (0, 1)
+    )
+    return ClassOutputs(edges=tuple(edges.tolist()), elliptical=elliptical, spiral=spiral)
+
+
+def estimate_spiral_share(p_spiral: Probabilities, known: float) -> float:
+    """Estimate the share of spirals among galaxies without votes.
+
+    Expectation maximisation on a calibrated model's probabilities: Saerens, Latinne & Decaestecker
+    (2002), "Adjusting the outputs of a classifier to new a priori probabilities: a simple
+    procedure". It assumes that the galaxies of a class look as those did that the model was
+    calibrated on, and that only the shares of the classes differ.
+
+    Parameters
+    ----------
+    p_spiral : ndarray of shape (N,), float32
+        Calibrated probabilities.
+    known : float
+        Share of spirals among the galaxies that the model was calibrated on.
+
+    Examples
+    --------
+    >>> p = np.repeat(np.array([0.01, 0.99], np.float32), [80, 20])
+    >>> round(estimate_spiral_share(p, known=0.5), 3)
+    0.194
+    """
+    p = p_spiral.astype(np.float64).clip(1e-9, 1 - 1e-9)
+    odds = p / (1 - p) * (1 - known) / known
+    share = known
+    for _ in range(_ROUNDS):
+        scaled = odds * share / (1 - share)
+        earlier, share = share, float(np.mean(scaled / (1 + scaled)).clip(1e-6, 1 - 1e-6))
+        if abs(share - earlier) < _CLOSE:
+            break
+    return share
+
+
+def odds_factor(known: float, share: float) -> float:
+    """Factor on the odds of "spiral" where its share is another than the known one.
+
+    Bayes's rule, equation 2.4 in Saerens et al. (2002).
+
+    Examples
+    --------
+    >>> round(odds_factor(known=0.5, share=0.75), 6)
+    3.0
+    """
+    return share / (1 - share) * (1 - known) / known
+
+
+class Mixture(NamedTuple):
+    """Whether outputs can be a mixture of those of the two classes."""
+
+    p_value: float
+    """The chance that galaxies of the same two classes differ from the mixture by as much."""
+    share: float
+    """Of spirals in the mixture that fits best."""
+    misfit: float
+    """Share of the galaxies whose outputs would have to be others, as the bundle knows its classes:
+    total variation distance."""
+
+
+def compare_with_mixture(outputs: ClassOutputs, raw: Probabilities) -> Mixture:
+    """Test whether only the shares of the classes can have changed.
+
+    Likelihood-ratio test of three samples in bins: ellipticals and spirals that the bundle was
+    calibrated on, and the survey's galaxies, as a mixture of both (Hosmer 1973, "A comparison of
+    iterative maximum likelihood estimates of the parameters of a mixture of two normal
+    distributions under three different types of sample"; Wilks 1938 for the distribution). A test
+    on outputs sees when galaxies look different. It cannot see when volunteers were asked another
+    question, and so call the same galaxies by another class.
+
+    Parameters
+    ----------
+    outputs : ClassOutputs
+        What the bundle keeps.
+    raw : ndarray of shape (N,), float32
+        Raw probabilities of the survey's galaxies.
+
+    Examples
+    --------
+    >>> outputs = ClassOutputs(edges=(0.3, 0.7), elliptical=(90, 8, 2), spiral=(2, 8, 90))
+    >>> few_spirals = np.repeat(np.array([0.1, 0.5, 0.9], np.float32), [70, 9, 21])
+    >>> all_uncertain = np.repeat(np.array([0.1, 0.5, 0.9], np.float32), [10, 80, 10])
+    >>> compare_with_mixture(outputs, few_spirals).p_value > 0.5
+    True
+    >>> compare_with_mixture(outputs, all_uncertain).p_value < 0.001
+    True
+    """
+    # It takes half a second to import.
+    with needs("pipeline"):
+        from scipy.special import gammaincc
+
+    survey = outputs.count(raw)
+    ellipticals, spirals = (
+        np.array(one, np.float64) for one in (outputs.elliptical, outputs.spiral)
+    )
+    seen = ellipticals + spirals + survey > 0
+    ellipticals, spirals, survey = ellipticals[seen], spirals[seen], survey[seen]
+    elliptical, spiral = (_shares(one + survey / survey.sum()) for one in (ellipticals, spirals))
+    share = 0.5
+    for _ in range(_ROUNDS):
+        mixture = share * spiral + (1 - share) * elliptical
+        are_spiral = survey * share * spiral / mixture
+        earlier, share = share, float(are_spiral.sum() / survey.sum())
+        spiral = _shares(spirals + are_spiral)
+        elliptical = _shares(ellipticals + survey - are_spiral)
+        if abs(share - earlier) < _CLOSE:
+            break
+    mixture = share * spiral + (1 - share) * elliptical
+    ratio = 2 * sum(
+        _likelihood(counts, _shares(counts)) - _likelihood(counts, fitted)
+        for counts, fitted in ((ellipticals, elliptical), (spirals, spiral), (survey, mixture))
+    )
+    freedom = len(survey) - 2
+    p_value = float(gammaincc(freedom / 2, max(ratio, 0.0) / 2)) if freedom > 0 else 1.0
+    known = share * _shares(spirals) + (1 - share) * _shares(ellipticals)
+    return Mixture(p_value, share, float(np.abs(_shares(survey) - known).sum() / 2))
+
+
+def _shares(counts: Floats) -> Floats:
+    return np.asarray(counts / counts.sum())
+
+
+def _likelihood(counts: Floats, shares: Floats) -> float:
+    some = counts > 0
+    return float((counts[some] * np.log(shares[some])).sum())
+
+
+def require_outputs(outputs: ClassOutputs | None, bundle: object) -> ClassOutputs:
+    """Return the outputs that a bundle keeps, or say that it keeps none."""
+    if outputs is None:
+        raise GalaxiesError(
+            f"{bundle}: keeps no outputs of each class, from which shares are estimated: an "
+            "earlier version made it, or its shares were adjusted before; calibrate it with votes"
+        )
+    return outputs
