@@ -424,7 +424,7 @@ SETTING_CASES = [
         ("infinite", setting("momentum: 0.9", "momentum: .inf"), "mlp.momentum: must be a finite"),
         ("negative", setting("learning_rate: 0.01", "learning_rate: -1"), "mlp.learning_rate: mu"),
         ("a share of all", setting("test_share: 0.5", "test_share: 1.0"), "split.test_share: must"),
-        ("three views", setting("views: 8", "views: 3"), "cnn.views: must be 1 or 8, got 3"),
+        ("three views", setting("views: 1", "views: 3"), "cnn.views: must be 1 or 8, got 3"),
         ("no candidates", setting(r"max_depth: \[[^]]*\]", "max_depth: []"), "tree.max_depth: Li"),
         ("no divisor", setting("size: 16", "size: 24"), r"tree.size: must divide pack.size \(32\)"),
         (
