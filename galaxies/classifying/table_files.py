@@ -94,7 +94,8 @@ def read_stream(path: Path, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
 
 
 def _read_parquet(path: Path, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
-    with pq.ParquetFile(path) as file:
+    # A buffer filled ahead would hold all that was read until the end.
+    with pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20) as file:
         for batch in file.iter_batches(_ROW_GROUP, columns=list(columns)):
             yield batch.select(list(columns)).to_pandas()
 
