@@ -1,7 +1,7 @@
 """Curves and matrices: how models learned and how good they are."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,10 @@ _RING: dict[str, Any] = {
     "mew": 0.9,
     "ls": "none",
 }
+
+
+_FEW: Final = 0.1
+"""Share of the galaxies up to which a curve of agreement is noise."""
 
 
 class Result(NamedTuple):
@@ -158,7 +162,10 @@ def draw_triage(results: Sequence[Result]) -> Figure:
     """
     figure = Figure(figsize=(WIDTH, 3.4 + 0.15 * len(results)), layout="constrained")
     axes = figure.add_subplot()
-    lowest = min(one.triage["agreement"].iloc[-1] for one in results)
+    # Of the first few galaxies one mistake is a large share.
+    lowest = min(
+        one.triage.loc[one.triage["decided"] >= _FEW, "agreement"].min() for one in results
+    )
     targets = results[0].scores["triage"]
     for agreement in targets:
         axes.axhline(float(agreement.rstrip("%")) / 100, color=GREY, lw=0.6)

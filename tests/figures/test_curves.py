@@ -71,3 +71,9 @@ def test_triage_marks_the_thresholds_that_decide_something():
     marks = [line.get_xydata().tolist() for line in axes.lines if line.get_marker() == "o"]
     assert marks == [[[0.6, 0.92]]]
     assert [line.get_ydata()[0] for line in axes.lines[:2]] == [0.9, 0.99]
+
+
+def test_triage_shows_a_curve_that_rises_but_not_the_noise_of_the_first_galaxies():
+    rising = pd.DataFrame({"decided": [0.01, 0.4, 1.0], "agreement": [0.2, 0.7, 0.8]})
+    axes = draw_triage([result("cnn")._replace(triage=rising)]).axes[0]
+    assert axes.get_ylim()[0] == pytest.approx(0.68)
