@@ -26,7 +26,7 @@ _RING: dict[str, Any] = {
 }
 
 
-_FEW: Final = 0.1
+_FEW: Final = 0.02
 """Share of the galaxies up to which a curve of agreement is noise."""
 
 

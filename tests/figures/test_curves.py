@@ -1,4 +1,5 @@
 import pandas as pd
+import pytest
 
 from galaxies.figures.curves import (
     draw_confusion,
