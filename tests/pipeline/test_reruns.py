@@ -49,7 +49,7 @@ def reruns(clone: Path, file: str) -> set[str]:
         ("galaxies/judging/scores.py", EVERY_EVALUATE),
         ("galaxies/figures/curves.py", {"plot"}),
         ("galaxies/images/decode.py", {"pack", "features"}),
-        ("galaxies/dataset/votes.py", {"split"}),
+        ("galaxies/dataset/votes.py", {"split", "plot"}),
         ("galaxies/simulated/population.py", {"simulate"}),
         ("stages/train_mlp.py", {"train_mlp"}),
         ("galaxies/images/fits.py", set()),
