@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import get_args
 
 import pandas as pd
-from galaxies.models.predictor import Predictor
 
 from galaxies.base.arrays import Decoding
 from galaxies.base.outputs import write_json, write_table
@@ -24,6 +23,7 @@ from galaxies.dataset.votes import read_votes
 from galaxies.learning.parts import galaxies_of
 from galaxies.learning.training import Seen, open_galaxies, train
 from galaxies.models.cnn import fit
+from galaxies.models.predicting.predictor import Predictor
 from galaxies.settings import load_settings
 
 CORES = len(os.sched_getaffinity(0))

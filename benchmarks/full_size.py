@@ -23,6 +23,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import yaml
+from dvc.repo import Repo
 from PIL import Image
 from tqdm import tqdm
 
@@ -32,8 +33,9 @@ from galaxies.base.outputs import write_json
 from galaxies.dataset.archive import list_images, open_archive
 from galaxies.dataset.layout import IMAGES, VOTE_COLUMNS, VOTES
 from galaxies.dataset.votes import read_votes
-from galaxies.images.decode import decode_image
-from galaxies.learning.views import orient
+from galaxies.images.decode import decode_image, decode_reduced
+from galaxies.learning.views import view_of
+from galaxies.settings import load_settings
 from galaxies.surveys.check import KAGGLE
 
 SETTINGS = {
@@ -78,7 +80,7 @@ def variants(frame: Pixels, count: int) -> list[bytes]:
     """Encode a frame (height, width, 3) `count` times: in the eight views, then shifted."""
     encoded = []
     for number in range(count):
-        shifted = np.roll(orient(frame[None], number % 8)[0], 3 * (number // 8), axis=(0, 1))
+        shifted = np.roll(view_of(frame[None], number % 8)[0], 3 * (number // 8), axis=(0, 1))
         file = io.BytesIO()
         Image.fromarray(shifted).save(file, "JPEG", quality=90)
         encoded.append(file.getvalue())
@@ -116,13 +118,14 @@ def make_survey(folder: Path, surveys: list[Path], galaxies: int) -> None:
 
 
 def decoding_rate(archive: Path) -> float:
-    """Images a second that as many threads decode, and do nothing else."""
+    """Images a second that as many threads decode and reduce as `pack` does, and nothing else."""
+    pack = load_settings().pack
     members = list_images(archive)[:DECODED]
     with open_archive(archive) as opened, ThreadPoolExecutor(THREADS) as pool:
 
         def decode(chunk: list[str]) -> None:
             for name in chunk:
-                decode_image(opened.read(name))
+                decode_reduced(opened.read(name), pack.size, pack.crop, pack.decoding)
 
         names = [member.name for member in members]
         began = time.perf_counter()
@@ -131,16 +134,9 @@ def decoding_rate(archive: Path) -> float:
 
 
 def commands(clone: Path) -> dict[str, str]:
-    """List the command of every stage in `dvc.yaml`."""
-    pipeline = yaml.safe_load((clone / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-    found = {}
-    for name, stage in pipeline.items():
-        for key, item in stage.get("foreach", {"": {}}).items():
-            command = stage.get("do", stage)["cmd"].replace("${key}", key)
-            for word, value in item.items():
-                command = command.replace(f"${{item.{word}}}", value)
-            found[f"{name}@{key}" if key else name] = command
-    return found
+    """List the command of every stage, as DVC resolves it, in the order of `dvc.yaml`."""
+    with Repo(str(clone)) as repo:
+        return {stage.name: stage.cmd for stage in repo.index.stages}
 
 
 def measure(clone: Path, command: str) -> dict[str, float]:

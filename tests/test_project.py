@@ -311,3 +311,16 @@ def test_the_hooks_run_what_the_readme_runs():
     (repo,) = yaml.safe_load(text(".pre-commit-config.yaml"))["repos"]
     hooks = {hook["id"] for hook in repo["hooks"]}
     assert hooks == {"ruff-format", "ruff-check", "mypy", "lint-imports", "codespell"}
+
+
+BENCHMARKS = [
+    Path(name).stem for name in FILES if re.fullmatch(r"benchmarks/(?!clones)[a-z]\w*\.py", name)
+]
+
+
+@pytest.mark.parametrize("name", BENCHMARKS)
+def test_every_benchmark_starts_and_says_what_it_measures(name):
+    command = [sys.executable, "-m", f"benchmarks.{name}", "--help"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "usage:" in done.stdout
