@@ -98,17 +98,22 @@ def merge(
         list[Path], typer.Argument(help="Folders of two surveys or more.", show_default=False)
     ],
     output: SurveyToMake,
+    skip_known: Annotated[
+        bool,
+        typer.Option("--skip-known", help="Leave out GalaxyIDs that an earlier survey has."),
+    ] = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Make one survey of several, to train on all their galaxies.
 
     Images keep their bytes and votes their digits; frames may differ in size. Every
     column of the votes stays, blank for surveys that do not have it. A GalaxyID that two surveys
-    know is refused.
+    know is refused. Beside other surveys, the answers to Galaxy Zoo 1's question get columns of
+    their own, Type1.1 to Type1.3.
     """
     from galaxies.surveys.merge import merge_surveys
 
-    merged = merge_surveys(surveys, output, overwrite=overwrite)
+    merged = merge_surveys(surveys, output, skip_known=skip_known, overwrite=overwrite)
     typer.echo(
         f"{output}: {merged.images:,} images, {merged.votes:,} rows of votes with "
         f"{len(merged.columns)} columns"
@@ -229,7 +234,25 @@ class Views(StrEnum):
         return 1 if self is Views.ONE else 8
 
 
+class Campaign(StrEnum):
+    """Whose question makes the classes."""
+
+    GZ1 = "gz1"
+    GZ2 = "gz2"
+
+
+class Questions(StrEnum):
+    """Which answers `classify` writes."""
+
+    FIRST = "first"
+    ALL = "all"
+
+
 _EXAMPLES = """Example: `galaxies classify cutouts/ -o classes.parquet`
+
+`galaxies classify survey.zip -o answers.parquet --questions all`
+
+`galaxies classify survey.zip -o types.parquet --campaign gz1`
 
 `galaxies classify 'night*/*.fits' survey.zip -o classes.csv --model models/cnn`
 
@@ -284,6 +307,17 @@ def classify(
     device: Annotated[
         Device, typer.Option(help="What computes; gpu needs the package onnxruntime-gpu.")
     ] = Device.CPU,
+    questions: Annotated[
+        Questions,
+        typer.Option(help="Answers in the table: to the first question, or to all of Galaxy Zoo."),
+    ] = Questions.FIRST,
+    campaign: Annotated[
+        Campaign | None,
+        typer.Option(
+            help="Classes by the question of Galaxy Zoo 1 (elliptical or spiral?) or of Galaxy "
+            "Zoo 2 (smooth, or features?); the bundle's own unless given."
+        ),
+    ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the output, and shards of another job.")
     ] = False,
@@ -291,9 +325,11 @@ def classify(
     """Classify images as elliptical or spiral, and say which ones need volunteers.
 
     The table's columns: galaxy_id (a file's stem, or the catalogue's id),
-    p_spiral (calibrated probability), spread (of the raw probability over the
-    views), label, decision (elliptical, spiral or ask volunteers), error
-    (why an image could not be read); then a catalogue's further columns.
+    p_spiral (calibrated probability), spread (how far the share of volunteers who
+    see a spiral may lie from the expected one), label, decision (elliptical, spiral
+    or ask volunteers), error (why an image could not be read); then, with
+    --questions all, a column for each answer, such as bar_yes; then a catalogue's
+    further columns.
 
     A run that was stopped continues when the same command is given again.
 
@@ -309,6 +345,8 @@ def classify(
         views=views.number() if views else None,
         agreement=agreement,
         device=device.value,
+        campaign=campaign.value if campaign else None,
+        questions=questions.value,
     )
     if engine is Engine.RAY:
         from galaxies.classifying.ray_engine import ray_engine
@@ -323,6 +361,39 @@ def classify(
     if unreadable:
         typer.echo(f"{unreadable:,} could not be read; the column error says why", err=True)
         raise typer.Exit(UNREADABLE)
+
+
+@app.command(
+    epilog="Example: `galaxies submission images_test_rev1.zip -o submission.csv`",
+    short_help="Write a submission to Kaggle's Galaxy Zoo challenge.",
+)
+def submission(
+    images: Annotated[Path, typer.Argument(help="The challenge's images_test_rev1.zip.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The CSV to make.")],
+    model: Annotated[
+        Path | None, typer.Option(help="A bundle; the pretrained one unless given.")
+    ] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Answer all 37 columns of Kaggle's Galaxy Zoo challenge for its test images.
+
+    The CSV has the challenge's header and order. Upload it at
+    https://www.kaggle.com/competitions/galaxy-zoo-the-galaxy-challenge, "Late Submission", to have
+    it scored.
+    """
+    from galaxies.classifying.submission import ROWS, write_submission
+    from galaxies.learning.bundle import PRETRAINED, bundle_folder
+
+    rows = write_submission(
+        images,
+        output,
+        bundle_folder(model) if model else PRETRAINED / "real",
+        workers=len(os.sched_getaffinity(0)),
+        overwrite=overwrite,
+    )
+    typer.echo(f"{output}: {rows:,} galaxies")
+    if rows != ROWS:
+        typer.echo(f"warning: the challenge has {ROWS:,}; it will refuse this file", err=True)
 
 
 _CALIBRATE = """Example: `galaxies calibrate real data/mine -o models/mine`

@@ -109,8 +109,14 @@ class ReferenceSettings(AugmentedSettings):
 class ResidualSettings(AugmentedSettings):
     """A residual network."""
 
-    start: Literal["simulated"] | None
-    contrast: Annotated[float, Field(ge=0, lt=1)]
+    start: Annotated[str, Field(min_length=1)] | None
+    brightness: Annotated[float, Field(ge=0, lt=1)]
+    colour: Annotated[float, Field(ge=0, lt=1)]
+    stretch: Annotated[float, Field(ge=0, lt=1)]
+    background: Annotated[float, Field(ge=0, le=255)]
+    blur: Annotated[float, Field(ge=0, lt=1)]
+    noise: Annotated[float, Field(ge=0, le=255)]
+    sharpness: Annotated[float, Field(gt=0)]
     weight_decay: Annotated[float, Field(ge=0)]
 
 
@@ -146,7 +152,6 @@ class EvaluateSettings(Section):
 
     bootstrap: Annotated[int, Field(ge=100)]
     reliability_bins: Annotated[int, Field(ge=2)]
-    volunteers: Annotated[int, Field(ge=2)]
     seed: Seed
 
 
@@ -168,6 +173,7 @@ class Settings(Section):
     """Everything in `params.yaml`."""
 
     survey: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+    volunteers: Annotated[int, Field(ge=2)]
     simulate: SimulateSettings
     pack: PackSettings
     split: SplitSettings
@@ -187,13 +193,12 @@ class Settings(Section):
                 raise ValueError(
                     f"{name}.size: must divide pack.size ({self.pack.size}), got {size}"
                 )
-        for name, recipe in (("reference", self.cnn.reference), ("residual", self.cnn.residual)):
-            halvings = len(recipe.filters)
-            if self.pack.size >> halvings == 0:
-                raise ValueError(
-                    f"cnn.{name}.filters: {halvings} layers halve {self.pack.size} pixels to "
-                    "nothing; name fewer layers or raise pack.size"
-                )
+        halvings = len(self.cnn.reference.filters)
+        if self.pack.size >> halvings == 0:
+            raise ValueError(
+                f"cnn.reference.filters: {halvings} layers halve {self.pack.size} pixels to "
+                "nothing; name fewer layers or raise pack.size"
+            )
         return self
 
 

@@ -30,7 +30,7 @@ def main() -> None:
     predictions = pd.read_parquet(Path("data/predictions", f"{model}.parquet"))
     bundle = read_description(Path("models", model))
     test = judged(split, predictions, model)
-    scores = score(test, settings.evaluate)
+    scores = score(test, settings.evaluate, settings.volunteers)
     triage = judge_promises(test, bundle.triage)
     bins = settings.evaluate.reliability_bins
     curves, name = Path("metrics/curves"), f"{model}.json"

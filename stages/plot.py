@@ -7,8 +7,6 @@ import pandas as pd
 
 from galaxies.base.arrays import open_array
 from galaxies.base.outputs import table_title, written_beside
-from galaxies.dataset.layout import VOTES, survey_file
-from galaxies.dataset.votes import read_answers
 from galaxies.errors import run_stage
 from galaxies.figures.curves import (
     Result,
@@ -40,7 +38,7 @@ def main() -> None:
     images = open_array(Path("data/images.npy"))
     figures = Path("figures")
 
-    answers = read_answers(survey_file(Path("data", settings.survey), VOTES))
+    answers = pd.read_parquet("data/votes.parquet").drop(columns="volunteers")
     samples = choose_samples(split, settings.plot.samples)
     shown = {
         label: portraits(chosen.merge(answers, on="galaxy_id"), packed, images)

@@ -7,7 +7,7 @@ import pandas as pd
 from galaxies.base.outputs import write_json, write_table
 from galaxies.dataset.layout import VOTES, survey_file
 from galaxies.dataset.splitting import split_galaxies
-from galaxies.dataset.votes import read_votes
+from galaxies.dataset.votes import read_survey_votes, read_votes
 from galaxies.errors import run_stage
 from galaxies.settings import load_settings
 
@@ -15,10 +15,13 @@ from galaxies.settings import load_settings
 def main() -> None:
     """Run the stage."""
     settings = load_settings()
-    votes = read_votes(survey_file(Path("data", settings.survey), VOTES))
+    survey = Path("data", settings.survey)
     images = pd.read_parquet("data/images.parquet")
-    split = split_galaxies(votes, images, settings.split)
+    votes = read_survey_votes(survey, settings.volunteers)
+    first = votes[["galaxy_id"]].merge(read_votes(survey_file(survey, VOTES)), how="left")
+    split = split_galaxies(first, images, settings.split)
     write_table(Path("data/split.parquet"), split.table)
+    write_table(Path("data/votes.parquet"), votes[votes["galaxy_id"].isin(images["galaxy_id"])])
     write_json(Path("metrics/split.json"), split.counts)
 
 

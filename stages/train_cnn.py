@@ -14,7 +14,11 @@ def main() -> None:
     settings = load_settings()
     data = Path("data")
     galaxies = open_galaxies(
-        data / "split.parquet", data / "images.parquet", data / "images.npy", settings.survey
+        data / "split.parquet",
+        data / "images.parquet",
+        data / "images.npy",
+        settings.survey,
+        data / "votes.parquet" if settings.cnn.recipe == "residual" else None,
     )
     seen = Seen(settings.pack.size, settings.pack.crop, settings.pack.decoding, settings.cnn.views)
     trained = train("cnn", partial(fit, settings=settings.cnn), galaxies, seen, settings.triage)

@@ -1,4 +1,4 @@
-"""Galaxy Zoo 2's questions, and what the volunteers' answers make of a galaxy.
+"""Galaxy Zoo's questions, and what the volunteers' answers make of a galaxy.
 
 Everything that reads, checks, predicts or draws answers takes the questions from here. They form a
 tree: which question a volunteer is asked next depends on the last answer. In Kaggle's columns an
@@ -6,11 +6,15 @@ answer's number is its share among those who came to the question, times the sha
 volunteers that came there, so that the answers to a question add up to the answer that leads to
 it. Only "anything odd?" is, like the first question, taken as asked of everybody (Willett et al.
 2013, MNRAS 435, 2835, table 2; Dieleman, Willett & Dambre 2015, MNRAS 450, 1441, section 3).
+
+Those are the questions of Galaxy Zoo 2. Galaxy Zoo 1 asked one other question, for a galaxy's type
+(Lintott et al. 2008, MNRAS 389, 1179): an elliptical with a disk can be "features or disk" to the
+one and "elliptical" to the other. So the two campaigns have questions of their own.
 """
 
 from functools import cache
 from graphlib import TopologicalSorter
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +26,10 @@ VOTED: Final = (*CLASSES, "artifact")
 """What each of the three vote fractions speaks for: smooth, features or disk, star or artifact."""
 
 
+Campaign = Literal["gz1", "gz2"]
+"""A round of asking volunteers: Galaxy Zoo 1, or Galaxy Zoo 2, whose questions Kaggle's are."""
+
+
 class Answer(NamedTuple):
     """One answer to a question."""
 
@@ -31,6 +39,11 @@ class Answer(NamedTuple):
     """What people clicked on."""
     leads_to: int | None
     """Number of the next question; `None` where the questions end."""
+
+    @property
+    def name(self) -> str:
+        """What our tables call its column: `bar_yes`, `arms_2`."""
+        return _NAMES[self.column]
 
 
 class Question(NamedTuple):
@@ -51,16 +64,21 @@ class Question(NamedTuple):
 
     @property
     def places(self) -> slice:
-        """Where the answers stand in `COLUMNS`."""
-        start = COLUMNS.index(self.answers[0].column)
+        """Where the answers stand in `COLUMNS`, and in `ALL_COLUMNS`."""
+        start = ALL_COLUMNS.index(self.answers[0].column)
         return slice(start, start + len(self.answers))
 
 
 def _question(
-    number: int, name: str, words: str, after: str | None, *answers: tuple[str, int | None]
+    number: int,
+    name: str,
+    words: str,
+    after: str | None,
+    *answers: tuple[str, int | None],
+    columns: str = "Class",
 ) -> Question:
     numbered = (
-        Answer(f"Class{number}.{place}", answer, leads_to)
+        Answer(f"{columns}{number}.{place}", answer, leads_to)
         for place, (answer, leads_to) in enumerate(answers, 1)
     )
     return Question(number, name, words, after, tuple(numbered))
@@ -164,12 +182,59 @@ QUESTIONS: Final = (
         ("can't tell", 5),
     ),
 )
-"""The eleven questions by their numbers, from 1."""
+"""The eleven questions of Galaxy Zoo 2 by their numbers, from 1."""
+
+TYPE: Final = _question(
+    1,
+    "type",
+    "Is the galaxy elliptical or spiral, or is it a star?",
+    None,
+    ("elliptical", None),
+    ("spiral", None),
+    ("star or don't know", None),
+    columns="Type",
+)
+"""The only question of Galaxy Zoo 1. In a survey of its own the answers stand in the columns of the
+first question, `Class1.1` to `Class1.3`; beside those of Galaxy Zoo 2, in its own."""
+
+FIRST: Final[dict[Campaign, Question]] = {"gz2": QUESTIONS[0], "gz1": TYPE}
+"""The question of each campaign that makes the two classes: its first answer says elliptical, its
+second spiral, its third artifact."""
+
+ALL_QUESTIONS: Final = (*QUESTIONS, TYPE)
+"""Those of both campaigns."""
 
 COLUMNS: Final = tuple(column for question in QUESTIONS for column in question.columns)
 """Kaggle's 37 columns in Kaggle's order."""
 
-ANSWERS: Final = {answer.column: answer for question in QUESTIONS for answer in question.answers}
+ALL_COLUMNS: Final = (*COLUMNS, *TYPE.columns)
+"""The 40 columns of both campaigns."""
+
+_NAMES: Final = {
+    f"{column}.{place}": name
+    for column, names in {
+        "Class1": ("smooth", "features_or_disk", "star_or_artifact"),
+        "Class2": ("edge_on_yes", "edge_on_no"),
+        "Class3": ("bar_yes", "bar_no"),
+        "Class4": ("arms_yes", "arms_no"),
+        "Class5": ("bulge_none", "bulge_noticeable", "bulge_obvious", "bulge_dominant"),
+        "Class6": ("odd_yes", "odd_no"),
+        "Class7": ("round_completely", "round_between", "round_cigar"),
+        "Class8": (
+            *("odd_ring", "odd_lens", "odd_disturbed", "odd_irregular"),
+            *("odd_other", "odd_merger", "odd_dust_lane"),
+        ),
+        "Class9": ("edge_on_bulge_rounded", "edge_on_bulge_boxy", "edge_on_bulge_none"),
+        "Class10": ("winding_tight", "winding_medium", "winding_loose"),
+        "Class11": ("arms_1", "arms_2", "arms_3", "arms_4", "arms_more", "arms_unclear"),
+        "Type1": ("type_elliptical", "type_spiral", "type_star"),
+    }.items()
+    for place, name in enumerate(names, 1)
+}
+
+ANSWERS: Final = {
+    answer.column: answer for question in ALL_QUESTIONS for answer in question.answers
+}
 """Each answer by its column."""
 
 Shares = npt.NDArray[np.float64]

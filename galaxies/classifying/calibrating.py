@@ -13,17 +13,25 @@ from tqdm import tqdm
 
 from galaxies.base.arrays import Pixels, Probabilities, open_array
 from galaxies.base.pool import batched, in_order
-from galaxies.base.questions import CLASSES, VOTED, most_voted, spiral_fraction
+from galaxies.base.questions import CLASSES, VOTED, Campaign, most_voted, spiral_fraction
 from galaxies.classifying.classifier import BATCH, Classifier
 from galaxies.classifying.inputs.chunks import Item
 from galaxies.classifying.inputs.opening import open_inputs
-from galaxies.dataset.layout import IMAGES, LARGEST_ID, VOTES, WHOLE_ID, survey_file
+from galaxies.dataset.layout import (
+    IMAGES,
+    LARGEST_ID,
+    VOTES,
+    WHOLE_ID,
+    read_campaign,
+    survey_file,
+)
 from galaxies.dataset.packing import pack_images
 from galaxies.dataset.votes import read_votes
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import UnreadableImageError
 from galaxies.judging.recalibration import Worth, judge_recalibration
 from galaxies.learning.bundle import (
+    Description,
     copy_recalibrated,
     read_description,
     read_learned,
@@ -108,19 +116,28 @@ def calibrate_on_votes(
     votes = read_votes(table)
     if learned is not None and not other_ids:
         _refuse_learned(votes["galaxy_id"].to_numpy(np.int64), learned, bundle, survey)
-    galaxies = read_voted(Predictor(bundle), archive, votes, workers=workers)
+    predictor = Predictor(bundle, campaign=_known(read_description(bundle), survey))
+    galaxies = read_voted(predictor, archive, votes, workers=workers)
     require_enough(galaxies, str(survey))
-    description = read_description(bundle)
+    description = predictor.description
     before, after = judge_recalibration(description, galaxies)
     made = recalibrate(description, galaxies).model_copy(
         update={
-            "format": 4,
             "calibrated": calibrated_on(survey.resolve().name, galaxies.galaxy_ids, "votes"),
         }
     )
     copy_recalibrated(bundle, output, made)
     counts = dict(zip(CLASSES, np.bincount(galaxies.labels, minlength=2).tolist(), strict=True))
     return Calibrated(before, after, counts, learned is not None)
+
+
+def _known(description: Description, survey: Path) -> Campaign | None:
+    """Whose question a survey answers, if the bundle answers it; else the bundle's own stands in.
+
+    Calibration mends a part of what is asked otherwise.
+    """
+    campaign = read_campaign(survey)
+    return campaign if campaign in description.others else None
 
 
 def read_voted(predictor: Predictor, archive: Path, votes: pd.DataFrame, *, workers: int) -> Voted:
@@ -220,9 +237,7 @@ def adjust_to_shares(
     written = anyway or test.p_value >= LEAST_P_VALUE
     if written:
         on = calibrated_on(images.resolve().name, ids, "shares")
-        copy_recalibrated(
-            bundle, output, adjusted.model_copy(update={"format": 4, "calibrated": on})
-        )
+        copy_recalibrated(bundle, output, adjusted.model_copy(update={"calibrated": on}))
     return Adjusted(len(raw), unreadable, outputs.spiral_share, share, test, written)
 
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 from PIL import Image
 
 from galaxies.base.arrays import Device, Pixels
-from galaxies.base.questions import CLASSES
+from galaxies.base.questions import ALL_COLUMNS, ALL_QUESTIONS, ANSWERS, CLASSES, Campaign
 from galaxies.classifying.inputs.chunks import Item, stem
 from galaxies.classifying.inputs.files import read_file
 from galaxies.errors import GalaxiesError
@@ -20,6 +20,9 @@ from galaxies.images.decode import UnreadableImageError, decode_reduced, reduce_
 from galaxies.learning.bundle import Description
 from galaxies.learning.promises import choose_promise, decide
 from galaxies.models.predicting.predictor import Predictor
+
+Questions = Literal["first", "all"]
+"""Which answers the table holds: to the first question, or to all that the bundle learned."""
 
 COLUMNS: Final = pa.schema(
     {
@@ -53,6 +56,10 @@ class Classifier:
         How often the machine must agree with the volunteers where it decides alone.
     device : {"cpu", "gpu"}
         What computes.
+    campaign : {"gz1", "gz2"}, optional
+        By whose first question the classes are told, instead of the bundle's own.
+    questions : {"first", "all"}
+        Which answers the table holds.
 
     Attributes
     ----------
@@ -60,11 +67,14 @@ class Classifier:
         What turns prepared images into probabilities.
     threshold : float
         The larger class's probability from which the machine decides alone.
+    schema : Schema
+        Of the table: `COLUMNS`, then the answers.
 
     Raises
     ------
     GalaxiesError
-        If the folder is no bundle, or damaged, or makes no promise of such an agreement.
+        If the folder is no bundle, or damaged, or makes no promise of such an agreement, or does
+        not know the campaign or all questions.
 
     Examples
     --------
@@ -80,9 +90,12 @@ class Classifier:
         views: Literal[1, 8] | None = None,
         agreement: float = 0.99,
         device: Device = "cpu",
+        campaign: Campaign | None = None,
+        questions: Questions = "first",
     ) -> None:
-        self.predictor = Predictor(folder, views, device)
+        self.predictor = Predictor(folder, views, device, campaign)
         self.threshold = choose_promise(self.description.triage, agreement).threshold
+        self.schema = table_schema(self.description, folder, questions)
 
     @property
     def description(self) -> Description:
@@ -103,9 +116,10 @@ class Classifier:
         DataFrame
             A row for each image, in their order: `galaxy_id` (a path's stem, else the place in
             `images`), `p_spiral` float32 calibrated, `spread` float32 over the views,
-            `label`, `decision`, and `error`, which says why an image could not be read.
+            `label`, `decision`, and `error`, which says why an image could not be read; then, if
+            asked for, a column for each answer, such as `bar_yes`.
         """
-        tables = [COLUMNS.empty_table()]
+        tables = [self.schema.empty_table()]
         for start in range(0, len(images), BATCH):
             batch = enumerate(images[start : start + BATCH], start)
             tables.append(self.classify_batch([_item(image, place) for place, image in batch]))
@@ -149,7 +163,7 @@ class Classifier:
         Returns
         -------
         Table
-            A row for each image, in their order; the columns are `COLUMNS`.
+            A row for each image, in their order.
         """
         ids: list[str] = []
         images: list[Pixels] = []
@@ -163,9 +177,12 @@ class Classifier:
                 errors.append(str(error))
         read = np.array([error is None for error in errors], dtype=bool)
         p, spread = np.zeros((2, len(ids)), np.float32)
+        answers = np.zeros((len(ids), len(ALL_COLUMNS)), np.float32)
         if images:
             prediction = self.predictor.predict(np.stack(images))
             p[read], spread[read] = prediction.p_spiral, prediction.spread
+            if prediction.answers is not None:
+                answers[read] = prediction.answers
         labels = np.where(p > 0.5, CLASSES[1], CLASSES[0])
         columns = {
             "galaxy_id": pa.array(ids, pa.string()),
@@ -175,7 +192,53 @@ class Classifier:
             "decision": _texts(decide(p, self.threshold), read),
             "error": pa.array(errors, pa.string()),
         }
-        return pa.table(columns, schema=COLUMNS)
+        for place, column in enumerate(ALL_COLUMNS):
+            if ANSWERS[column].name in self.schema.names:
+                columns[ANSWERS[column].name] = pa.array(answers[:, place], mask=~read)
+        return pa.table(columns, schema=self.schema)
+
+
+def table_schema(description: Description, folder: Path, questions: Questions) -> pa.Schema:
+    """List the columns of the table that a bundle makes.
+
+    Parameters
+    ----------
+    description : Description
+    folder : Path
+        The bundle, for the error.
+    questions : {"first", "all"}
+
+    Returns
+    -------
+    Schema
+        `COLUMNS`, then the answers to all questions that the bundle learned; the metadata of these
+        name Kaggle's column (`column`) and say what the answer means (`description`).
+
+    Raises
+    ------
+    GalaxiesError
+        If all are asked for, and the bundle knows the class alone.
+    """
+    if questions == "first":
+        return COLUMNS
+    learned = [one for one in ALL_QUESTIONS if one.name in description.questions]
+    if not learned:
+        raise GalaxiesError(
+            f"{folder}: answers the first question alone; take a bundle that learned more"
+        )
+    answers = [
+        pa.field(
+            answer.name,
+            pa.float32(),
+            metadata={
+                "column": answer.column,
+                "description": f"share of all volunteers who say: {answer.words} ({one.words})",
+            },
+        )
+        for one in learned
+        for answer in one.answers
+    ]
+    return pa.schema([*COLUMNS, *answers])
 
 
 def _texts(values: npt.NDArray[np.str_], read: npt.NDArray[np.bool_]) -> pa.Array:

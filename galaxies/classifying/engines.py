@@ -12,7 +12,8 @@ import pyarrow as pa
 
 from galaxies.base.arrays import Device
 from galaxies.base.pool import batched, in_order
-from galaxies.classifying.classifier import BATCH, Classifier
+from galaxies.base.questions import Campaign
+from galaxies.classifying.classifier import BATCH, Classifier, Questions
 from galaxies.classifying.inputs.chunks import Chunk, Item
 from galaxies.classifying.shards import Shards
 
@@ -31,16 +32,24 @@ class BundleUse:
         How often the machine must agree with the volunteers where it decides alone.
     device : {"cpu", "gpu"}
         What computes.
+    campaign : {"gz1", "gz2"}, optional
+        By whose first question the classes are told, instead of the bundle's own.
+    questions : {"first", "all"}
+        Which answers the table holds.
     """
 
     folder: Path
     views: Literal[1, 8] | None = None
     agreement: float = 0.99
     device: Device = "cpu"
+    campaign: Campaign | None = None
+    questions: Questions = "first"
 
     def load(self) -> Classifier:
         """Load the bundle in this process."""
-        return Classifier(self.folder, self.views, self.agreement, self.device)
+        return Classifier(
+            self.folder, self.views, self.agreement, self.device, self.campaign, self.questions
+        )
 
     def fingerprint(self) -> dict[str, Any]:
         """Say what makes its answers."""
@@ -52,6 +61,8 @@ class BundleUse:
             "views": self.views,
             "agreement": self.agreement,
             "device": self.device,
+            "campaign": self.campaign,
+            "questions": self.questions,
         }
 
 

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from galaxies.base.outputs import written_beside
+from galaxies.base.questions import ALL_QUESTIONS, FIRST, Campaign
 from galaxies.errors import GalaxiesError, needs
 from galaxies.learning.bundle import Description, read_description
 from galaxies.learning.calibration import NEAREST, Calibration
+from galaxies.learning.outputs import ANSWERS, LEAST, MOST, USUAL
 from galaxies.models.predicting.predictor import registered
 
 with needs("onnx"):
@@ -23,7 +25,7 @@ class WholeModel(keras.Model):  # type: ignore[misc]
     """All that a bundle does to images that are cropped and reduced, as one graph.
 
     It maps `image` uint8 (N, size, size, 3) to `p_spiral`, calibrated, and `spread`, the standard
-    deviation of the raw probability over the views; both float32 (N,).
+    deviation of the share of volunteers who would say "spiral"; both float32 (N,).
 
     Parameters
     ----------
@@ -46,11 +48,29 @@ class WholeModel(keras.Model):  # type: ignore[misc]
         """Classify images."""
         # One after the other along the first axis: a single copy of the network.
         turned = tf.concat([_orient(image, view) for view in range(self._views)], axis=0)
-        raw = tf.reshape(self._predict(turned), (self._views, -1))
-        mean = tf.reduce_mean(raw, axis=0)
-        spread = tf.sqrt(tf.reduce_mean(tf.square(raw - mean), axis=0))
-        p = _calibrated(mean, self.description.calibration)
-        return {"p_spiral": p, "spread": spread}
+        elliptical, spiral, variance = (
+            tf.reshape(one, (self._views, -1))
+            for one in _two_classes(self._predict(turned), self.description.campaign)
+        )
+        raw = spiral / (elliptical + spiral)
+        between = tf.reduce_mean(tf.square(raw - tf.reduce_mean(raw, axis=0)), axis=0)
+        elliptical, spiral = tf.reduce_mean(elliptical, axis=0), tf.reduce_mean(spiral, axis=0)
+        p = _calibrated(spiral / (elliptical + spiral), self.description.calibration)
+        return {"p_spiral": p, "spread": tf.sqrt(tf.reduce_mean(variance, axis=0) + between)}
+
+
+def _two_classes(numbers: Any, campaign: Campaign) -> tuple[Any, Any, Any]:  # noqa: ANN401
+    """Find the shares of the two classes, and the variance that `vote_spread` has the root of."""
+    if numbers.shape.rank == 1 or numbers.shape[1] == 1:
+        spiral = tf.reshape(numbers, (-1,))
+        return 1 - spiral, spiral, tf.zeros_like(spiral)
+    first = FIRST[campaign]
+    shares = tf.nn.softmax(numbers[:, first.places])
+    galaxy = shares[:, 0] + shares[:, 1]
+    p = shares[:, 1] / galaxy
+    logarithm = numbers[:, ANSWERS + ALL_QUESTIONS.index(first)] + USUAL
+    concentration = tf.exp(tf.clip_by_value(logarithm, LEAST, MOST)) * galaxy
+    return shares[:, 0], shares[:, 1], p * (1 - p) / (concentration + 1)
 
 
 def _orient(image: Any, view: int) -> Any:  # noqa: ANN401

@@ -9,7 +9,7 @@ import pyarrow as pa
 from tqdm import tqdm
 
 from galaxies import __version__
-from galaxies.classifying.classifier import COLUMNS
+from galaxies.classifying.classifier import table_schema
 from galaxies.classifying.engines import BundleUse, Engine
 from galaxies.classifying.inputs.chunks import Chunk, Input
 from galaxies.classifying.inputs.opening import open_inputs
@@ -72,13 +72,13 @@ def run_job(
     """
     if not output.name.lower().endswith(TABLE_SUFFIXES):
         raise GalaxiesError(f"{output}: unknown suffix; written are {', '.join(TABLE_SUFFIXES)}")
-    read_description(use.folder)
+    answers = table_schema(read_description(use.folder), use.folder, use.questions)
     made = Shards(shards or f"{output.absolute()}.shards")
     if not overwrite:
         _keep_existing(output, made)
     opened = open_inputs(inputs)
     job = _what_is_done(opened, output, use)
-    schema = _schema(opened).with_metadata({BUNDLE: job["bundle"]["sha256"]})
+    schema = _schema(answers, opened).with_metadata({BUNDLE: job["bundle"]["sha256"]})
     made.begin(job, overwrite=overwrite)
     count = _make_missing(opened, use, engine, made)
     found = _write_table(output, schema, made, count)
@@ -93,15 +93,15 @@ def _keep_existing(output: Path, shards: Shards) -> None:
         raise GalaxiesError(f"{output}: exists; --overwrite replaces it")
 
 
-def _schema(inputs: Sequence[Input]) -> pa.Schema:
+def _schema(answers: pa.Schema, inputs: Sequence[Input]) -> pa.Schema:
     """Columns of the table: the answers, then what catalogues carry."""
     carried = next((one.carried for one in inputs if one.carried), pa.schema([]))
-    taken = set(carried.names) & set(COLUMNS.names)
+    taken = set(carried.names) & set(answers.names)
     if taken:
         raise GalaxiesError(
             f"{inputs[0].name}: column {min(taken)!r} would be written twice; rename it"
         )
-    return pa.schema([*COLUMNS, *carried])
+    return pa.schema([*answers, *carried])
 
 
 def _what_is_done(inputs: Sequence[Input], output: Path, use: BundleUse) -> dict[str, Any]:

@@ -2,8 +2,11 @@
 
 import re
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import Final, get_args
 
+import yaml
+
+from galaxies.base.questions import Campaign
 from galaxies.errors import GalaxiesError
 
 IMAGES: Final = "images_training_rev1.zip"
@@ -15,6 +18,10 @@ VOTES: Final = "training_solutions_rev1.csv"
 COUNTS: Final = "answers.parquet"
 """Optional: how many volunteers gave each answer. `galaxy_id` int64, then columns as in `VOTES`,
 int32."""
+
+ABOUT: Final = "survey.yaml"
+"""Optional: which campaign's question the first three columns answer, as `campaign: gz1`. Without
+it they answer that of Galaxy Zoo 2."""
 
 
 VOTE_COLUMNS: Final = {"Class1.1": "p_smooth", "Class1.2": "p_features", "Class1.3": "p_artifact"}
@@ -56,3 +63,48 @@ def survey_file(folder: Path, name: str) -> Path:
     if not path.is_file():
         raise GalaxiesError(f"{path}: no such file; a survey holds {IMAGES} and {VOTES}")
     return path
+
+
+def read_campaign(folder: Path) -> Campaign:
+    """Read whose questions a survey answers.
+
+    Parameters
+    ----------
+    folder : Path
+        Such as `data/gz1`.
+
+    Returns
+    -------
+    {"gz1", "gz2"}
+        `gz2` where there is no `survey.yaml`.
+
+    Raises
+    ------
+    GalaxiesError
+        If the file says anything else.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> read_campaign(folder)
+    'gz2'
+    >>> _ = (folder / "survey.yaml").write_text("campaign: gz1")
+    >>> read_campaign(folder)
+    'gz1'
+    """
+    path = folder / ABOUT
+    if not path.is_file():
+        return "gz2"
+    try:
+        about = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise GalaxiesError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(about, dict) or set(about) != {"campaign"}:
+        raise GalaxiesError(f"{path}: holds one key, campaign: gz1 or campaign: gz2")
+    for known in get_args(Campaign):
+        if about["campaign"] == known:
+            return known  # type: ignore[no-any-return]
+    raise GalaxiesError(
+        f"{path}: campaign: must be {' or '.join(get_args(Campaign))}, got {about['campaign']!r}"
+    )

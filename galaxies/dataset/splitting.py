@@ -12,12 +12,16 @@ from galaxies.settings import SplitSettings
 
 PARTS: Final = ("train", "validation", "test")
 
+_UNLABELLED: Final = len(VOTED)
+"""In place of a class: the survey does not answer the first question for this galaxy."""
+
 
 class Split(NamedTuple):
     """What `split_galaxies` decided."""
 
     table: pd.DataFrame
-    """`galaxy_id` int64, `split` and `label` categories, three vote fractions float32."""
+    """`galaxy_id` int64, `split` and `label` categories, three vote fractions float32. Label and
+    fractions are missing where the survey does not answer the first question."""
     counts: dict[str, int]
     """How many galaxies of each class went where, and how many were left out, and why."""
 
@@ -29,12 +33,15 @@ def split_galaxies(votes: pd.DataFrame, images: pd.DataFrame, settings: SplitSet
     `min_agreement` is left out. Half of each class, artifacts included,
     goes to the test (`test_share`); then artifacts are dropped, each side is cut to its cap, and
     a share of the training side validates. All draws are stratified by class. Galaxies with
-    identical pixels count as one until the parts are made, so they always share a side.
+    identical pixels count as one until the parts are made, so they always share a side. Galaxies
+    without an answer to the first question are divided as if they were one more class: a model
+    that answers other questions learns from them.
 
     Parameters
     ----------
     votes : DataFrame
-        As `galaxies.dataset.votes.read_votes` returns it.
+        As `galaxies.dataset.votes.read_votes` returns it; fractions are NaN for galaxies without
+        an answer to the first question.
     images : DataFrame
         `galaxy_id` and `sha1` of every packed image.
     settings : SplitSettings
@@ -52,9 +59,8 @@ def split_galaxies(votes: pd.DataFrame, images: pd.DataFrame, settings: SplitSet
     test = _side("test", table[in_test], settings.max_test, settings.seed, counts)
     train.loc[_draw(train, settings.validation_share, settings.seed), "split"] = "validation"
     table = pd.concat([train, test]).sort_values("galaxy_id", ignore_index=True)
-    table["label"] = pd.Categorical(
-        np.array(CLASSES)[table["class"].to_numpy()], categories=list(CLASSES)
-    )
+    names = np.array([*CLASSES, None, None], dtype=object)[table["class"].to_numpy()]
+    table["label"] = pd.Categorical(names, categories=list(CLASSES))
     table["split"] = pd.Categorical(table["split"], categories=list(PARTS))
     _count_parts(table, counts)
     columns = ["galaxy_id", "split", "label", "p_smooth", "p_features", "p_artifact"]
@@ -74,14 +80,15 @@ def _classified(
             f"{votes['galaxy_id'].iloc[0]}, the images with {images['galaxy_id'].iloc[0]}"
         )
     fractions = table[["p_smooth", "p_features", "p_artifact"]].to_numpy()
-    table["class"] = most_voted(fractions)
-    disputed = fractions.max(axis=1) < settings.min_agreement
+    labelled = ~np.isnan(fractions).any(axis=1)
+    table["class"] = np.where(labelled, most_voted(fractions), _UNLABELLED)
+    disputed = labelled & (fractions.max(axis=1) < settings.min_agreement)
     counts["votes_without_image"] = len(votes) - len(table)
     counts["images_without_votes"] = len(images) - len(table)
     counts["identical_images"] = int(table.duplicated("sha1").sum())
     counts["below_min_agreement"] = int(disputed.sum())
     table = table[~disputed].reset_index(drop=True)
-    seen = np.bincount(table["class"], minlength=len(VOTED))
+    seen = np.bincount(table["class"], minlength=_UNLABELLED + 1)
     for place, name in enumerate(CLASSES):
         if seen[place] < len(PARTS):
             raise GalaxiesError(
@@ -100,7 +107,7 @@ def _side(
     with needs("pipeline"):
         from sklearn.utils import resample
 
-    galaxies = table[table["class"] < len(CLASSES)]
+    galaxies = table[table["class"].isin([*range(len(CLASSES)), _UNLABELLED])]
     counts[f"{side}_artifacts_dropped"] = len(table) - len(galaxies)
     counts[f"{side}_beyond_cap"] = max(0, len(galaxies) - cap)
     if len(galaxies) > cap:
@@ -123,6 +130,9 @@ def _count_parts(table: pd.DataFrame, counts: dict[str, int]) -> None:
             if not found:
                 raise GalaxiesError(f"no {name} galaxy is left in the {part} part; raise its share")
             counts[f"{part}_{name}"] = found
+        counts[f"{part}_without_first_question"] = int(
+            ((table["split"] == part) & table["label"].isna()).sum()
+        )
 
 
 def _draw(table: pd.DataFrame, share: float, seed: int) -> npt.NDArray[np.bool_]:

@@ -5,10 +5,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from galaxies.base.questions import COLUMNS
-from galaxies.dataset.layout import LARGEST_ID, VOTE_COLUMNS, WHOLE_ID
+from galaxies.base.questions import ALL_COLUMNS, COLUMNS, FIRST, TYPE, Campaign
+from galaxies.dataset.layout import (
+    COUNTS,
+    LARGEST_ID,
+    VOTE_COLUMNS,
+    VOTES,
+    WHOLE_ID,
+    read_campaign,
+    survey_file,
+)
 from galaxies.errors import GalaxiesError
 
 
@@ -24,17 +33,24 @@ def read_votes(path: Path) -> pd.DataFrame:
     -------
     DataFrame
         `galaxy_id` int64 and `p_smooth`, `p_features`, `p_artifact` float32, in order of
-        `galaxy_id`.
+        `galaxy_id`. Galaxies of which the survey does not answer the first question, all three
+        cells blank, are left out.
 
     Raises
     ------
     GalaxiesError
         If the file is empty or no CSV, a column is missing, or a row has an ID that is no whole
-        number or stands twice, or a vote that is no number in [0, 1], or no vote at all. The
-        line in the file is named.
+        number or stands twice, or a vote that is no number in [0, 1], or no vote at all, or no
+        galaxy has votes. The line in the file is named.
     """
     table = _read_text(path, required=("GalaxyID", *VOTE_COLUMNS))
     frame = _read_ids(path, table)
+    blank = (table[list(VOTE_COLUMNS)].map(str.strip) == "").all(axis=1)
+    table, frame = table[~blank], frame[~blank]
+    if table.empty:
+        raise GalaxiesError(
+            f"{path}: no galaxy has an answer to the first question, in {', '.join(VOTE_COLUMNS)}"
+        )
     for column, name in VOTE_COLUMNS.items():
         frame[name] = _read_shares(path, table, column, blank=False)
     none = frame["p_smooth"] + frame["p_features"] + frame["p_artifact"] <= 0
@@ -43,19 +59,22 @@ def read_votes(path: Path) -> pd.DataFrame:
     return frame.sort_values("galaxy_id", ignore_index=True)
 
 
-def read_answers(path: Path) -> pd.DataFrame:
+def read_answers(path: Path, campaign: Campaign = "gz2") -> pd.DataFrame:
     r"""Read and check the volunteers' answers to all of Galaxy Zoo's questions.
 
     Parameters
     ----------
     path : Path
         A CSV file with the column `GalaxyID` and any of
-        `galaxies.base.questions.COLUMNS`; other columns are ignored.
+        `galaxies.base.questions.ALL_COLUMNS`; other columns are ignored.
+    campaign : {"gz1", "gz2"}
+        Whose question `Class1.1` to `Class1.3` answer; those of Galaxy Zoo 1 are returned as
+        `Type1.1` to `Type1.3`.
 
     Returns
     -------
     DataFrame
-        `galaxy_id` int64 and the 37 columns float32, NaN where a cell is blank or a column
+        `galaxy_id` int64 and the 40 columns float32, NaN where a cell is blank or a column
         absent, in order of `galaxy_id`. Shares need not add up: in real tables they do not always
         (`galaxies.base.questions.tree_errors`).
 
@@ -77,18 +96,80 @@ def read_answers(path: Path) -> pd.DataFrame:
     [[7.0, nan, 0.25], [8.0, nan, nan]]
     """
     table = _read_text(path, required=("GalaxyID",))
-    known = [column for column in COLUMNS if column in table.columns]
+    if campaign == "gz1":
+        if clash := [column for column in TYPE.columns if column in table.columns]:
+            raise GalaxiesError(
+                f"{path}: column {clash[0]!r} beside campaign: gz1, whose answers stand in "
+                f"{TYPE.columns[0].replace('Type', 'Class')}; remove it, or survey.yaml"
+            )
+        table = table.rename(columns=dict(zip(FIRST["gz2"].columns, TYPE.columns, strict=True)))
+    known = [column for column in ALL_COLUMNS if column in table.columns]
     if not known:
         raise GalaxiesError(
             f"{path}: no column of answers such as {COLUMNS[0]!r}; "
             f"found {', '.join(table.columns[:8])[:200]!r}"
         )
     frame = _read_ids(path, table)
-    for column in COLUMNS:
+    for column in ALL_COLUMNS:
         frame[column] = (
             _read_shares(path, table, column, blank=True) if column in known else np.float32("nan")
         )
     return frame.sort_values("galaxy_id", ignore_index=True)
+
+
+def read_survey_votes(folder: Path, volunteers: int) -> pd.DataFrame:
+    """Read all that a survey's volunteers said, and how many they were.
+
+    Parameters
+    ----------
+    folder : Path
+        Such as `data/gz2`.
+    volunteers : int
+        Taken to stand behind vote fractions where the survey keeps no counts.
+
+    Returns
+    -------
+    DataFrame
+        `galaxy_id` int64, the 40 columns float32 as in `read_answers`, and `volunteers` float32:
+        how many there were, 0 for hard votes. Votes are hard where no galaxy that answers the same
+        questions has a share that is neither 0 nor 1.
+
+    Raises
+    ------
+    GalaxiesError
+        If a file is absent or damaged, as in `read_answers` and `read_campaign`.
+    """
+    answers = read_answers(survey_file(folder, VOTES), read_campaign(folder))
+    shares = answers[list(ALL_COLUMNS)].to_numpy()
+    _, alike = np.unique(np.isnan(shares), axis=0, return_inverse=True)
+    divided = ((shares > 0) & (shares < 1)).any(axis=1)
+    soft = np.bincount(alike.ravel(), weights=divided)[alike.ravel()] > 0
+    answers["volunteers"] = np.where(soft, np.float32(volunteers), np.float32(0))
+    path = folder / COUNTS
+    if path.is_file():
+        counts = pd.read_parquet(path, columns=["galaxy_id", *FIRST["gz2"].columns])
+        counted = counts.set_index("galaxy_id").sum(axis=1).reindex(answers["galaxy_id"])
+        known: npt.NDArray[np.bool_] = counted.notna().to_numpy()
+        answers.loc[known, "volunteers"] = counted[known].to_numpy(np.float32)
+    return answers
+
+
+def campaign_of(votes: pd.DataFrame) -> Campaign:
+    """Say by which campaign's question galaxies are sorted into the two classes.
+
+    Parameters
+    ----------
+    votes : DataFrame
+        As `read_survey_votes` returns it.
+
+    Returns
+    -------
+    {"gz1", "gz2"}
+        That of Galaxy Zoo 2 where any galaxy has an answer to it.
+    """
+    answered = votes[list(FIRST["gz2"].columns)].notna().to_numpy().any()
+    typed = votes[list(TYPE.columns)].notna().to_numpy().any()
+    return "gz1" if typed and not answered else "gz2"
 
 
 def _read_text(path: Path, required: tuple[str, ...]) -> pd.DataFrame:
@@ -110,7 +191,7 @@ def _read_text(path: Path, required: tuple[str, ...]) -> pd.DataFrame:
             raise GalaxiesError(
                 f"{path}: no column {column!r}; found {', '.join(table.columns[:8])[:200]!r}"
             )
-    for column in dict.fromkeys((*required, *COLUMNS)):
+    for column in dict.fromkeys((*required, *ALL_COLUMNS)):
         if f"{column}.1" in table.columns:  # pandas's name for another one
             raise GalaxiesError(f"{path}: column {column!r} twice")
     table = table[(table != "").any(axis=1)]

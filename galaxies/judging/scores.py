@@ -29,7 +29,7 @@ def judged(split: pd.DataFrame, predictions: pd.DataFrame, model: str) -> pd.Dat
     Returns
     -------
     DataFrame
-        The split's test rows with `p_spiral` and `vote_fraction` beside them.
+        The split's test rows that have a label, with `p_spiral` and `vote_fraction` beside them.
 
     Raises
     ------
@@ -59,10 +59,12 @@ def judged(split: pd.DataFrame, predictions: pd.DataFrame, model: str) -> pd.Dat
             f"{model}: predicts test galaxy {table.loc[seen, 'galaxy_id'].iloc[0]} as one of the "
             f"{table.loc[seen, 'split_then'].iloc[0]} part; run `dvc repro predict@{model}`"
         )
-    return table.drop(columns="split_then")
+    return table[table["label"].notna()].drop(columns="split_then").reset_index(drop=True)
 
 
-def score(table: pd.DataFrame, settings: EvaluateSettings) -> dict[str, float | int]:
+def score(
+    table: pd.DataFrame, settings: EvaluateSettings, volunteers: int
+) -> dict[str, float | int]:
     """Judge one model.
 
     Parameters
@@ -71,6 +73,8 @@ def score(table: pd.DataFrame, settings: EvaluateSettings) -> dict[str, float | 
         `label`, `p_spiral`, `vote_fraction` and the votes of the test galaxies.
     settings : EvaluateSettings
         Bins and bootstrap.
+    volunteers : int
+        Taken to stand behind each vote fraction.
 
     Returns
     -------
@@ -110,7 +114,7 @@ def score(table: pd.DataFrame, settings: EvaluateSettings) -> dict[str, float | 
         scores["vote_rmse"] = float(np.sqrt(np.mean((expected - votes) ** 2)))
         if np.ptp(expected) > 0:
             scores["vote_correlation"] = float(np.corrcoef(expected, votes)[0, 1])
-        scores["vote_noise"] = vote_noise(votes, settings.volunteers)
+        scores["vote_noise"] = vote_noise(votes, volunteers)
     return scores
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -13,13 +13,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from galaxies.base.arrays import Decoding, open_array
 from galaxies.base.outputs import write_json, written_beside
-from galaxies.base.questions import CLASSES
+from galaxies.base.questions import CLASSES, Campaign
 from galaxies.errors import GalaxiesError
 from galaxies.learning.calibration import Calibration
 from galaxies.learning.class_shares import ClassOutputs
 from galaxies.learning.promises import Promise
 
-FORMAT: Final = 4
+FORMAT: Final = 5
 """Raised whenever a bundle that is written today could not be read by yesterday's loader."""
 
 
@@ -54,7 +54,9 @@ def require_free(folder: Path, overwrite: bool) -> None:
 
 
 # Not our own: a new version must not change the bytes of a bundle.
-_PACKAGES: Final = ("keras", "numpy", "scikit-learn", "tensorflow")
+_PACKAGES: Final = (
+    "keras", "numpy", "onnxruntime", "pillow", "scikit-learn", "simplejpeg", "tensorflow"
+)  # fmt: skip
 
 
 class CalibratedOn(BaseModel):
@@ -70,13 +72,26 @@ class CalibratedOn(BaseModel):
     """SHA-256 of the galaxies' IDs, sorted as texts, one a line."""
 
 
-class Description(BaseModel):
-    """What stands in `bundle.json`."""
+class Judgement(BaseModel):
+    """What makes classes and promises of the answers to a campaign's first question."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
-    format: Literal[3, 4] = FORMAT
-    """Bundles of format 3 lack `outputs` and `calibrated`."""
+    calibration: Calibration
+    """Makes the raw probability that of the class."""
+    votes: Calibration
+    """Makes it the share of volunteers who would see features or a disk."""
+    triage: tuple[Promise, ...]
+    outputs: ClassOutputs | None = None
+    """Of the galaxies that it was calibrated on."""
+    calibrated: CalibratedOn | None = None
+    """`None` where the calibration is that of the training."""
+
+
+class Description(Judgement):
+    """What stands in `bundle.json`; the judgement is that of `campaign`."""
+
+    format: Literal[5] = FORMAT
     model: str
     """Its name in `galaxies.models.registry`."""
     title: str
@@ -86,26 +101,44 @@ class Description(BaseModel):
     """Side in pixels of the images that the model is given."""
     crop: Annotated[float, Field(gt=0, le=1)]
     """Side of the central square those images show, as a share of the frame's shorter side."""
-    decoding: Decoding = "whole"
+    decoding: Decoding
     """How the pixels of a JPEG are made, as in `galaxies.images.decode.decode_reduced`."""
     views: Literal[1, 8]
     """Views that are averaged."""
-    calibration: Calibration
-    """Makes the raw probability that of the class."""
-    votes: Calibration
-    """Makes it the share of volunteers who would see features or a disk."""
-    triage: tuple[Promise, ...]
+    campaign: Campaign = "gz2"
+    """By whose first question it tells the classes."""
+    others: dict[Campaign, Judgement] = Field(default_factory=dict)
+    """Of the other campaigns that it can tell the classes by."""
+    questions: tuple[str, ...] = ()
+    """Names of all questions that it learned; empty where it knows the class alone."""
     survey: str
     """What it was trained on."""
     galaxies: int
     """How many galaxies it was trained on."""
     learned_from: str | None = None
     """`galaxies.learning.parts.fingerprint` of the split that it was trained on."""
-    outputs: ClassOutputs | None = None
-    """Of the galaxies that it was calibrated on."""
-    calibrated: CalibratedOn | None = None
-    """`None` where the calibration is that of the training."""
     versions: dict[str, str] = Field(default_factory=lambda: {p: version(p) for p in _PACKAGES})
+
+    def by(self, campaign: Campaign) -> Self:
+        """Describe the same bundle with the judgement of another campaign.
+
+        Raises
+        ------
+        GalaxiesError
+            If it does not tell the classes by that one.
+        """
+        if campaign == self.campaign:
+            return self
+        if campaign not in self.others:
+            known = " and ".join(sorted([self.campaign, *self.others]))
+            raise GalaxiesError(
+                f"this bundle tells the classes by {known}, not by {campaign}; leave the campaign "
+                "out, or take another bundle"
+            )
+        own = Judgement(**{name: getattr(self, name) for name in Judgement.model_fields})
+        others = {self.campaign: own} | self.others
+        new = others.pop(campaign)
+        return self.model_copy(update={**dict(new), "campaign": campaign, "others": others})
 
 
 @contextmanager

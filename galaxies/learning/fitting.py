@@ -8,6 +8,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from galaxies.base.arrays import Device, Probabilities
+from galaxies.learning.outputs import Outputs
 from galaxies.learning.parts import Labels
 
 History = list[dict[str, float]]
@@ -21,8 +22,8 @@ class Model(Protocol):
     def title(self) -> str:
         """What figures call it."""
 
-    def predict(self, inputs: npt.NDArray[Any]) -> Probabilities:
-        """Raw probability of "spiral", float32 (N,), for images uint8 (N, size, size, 3)."""
+    def predict(self, inputs: npt.NDArray[Any]) -> Outputs:
+        """Say what it sees in images uint8 (N, size, size, 3)."""
 
     def save(self, folder: Path) -> None:
         """Write its files into a folder that is there."""
@@ -31,8 +32,8 @@ class Model(Protocol):
 class Saved(Protocol):
     """A model read back from a bundle, to predict."""
 
-    def predict(self, inputs: npt.NDArray[Any]) -> Probabilities:
-        """Raw probability of "spiral", float32 (N,), for images uint8 (N, size, size, 3).
+    def predict(self, inputs: npt.NDArray[Any]) -> Outputs:
+        """Say what it sees in images uint8 (N, size, size, 3).
 
         Several threads may call it at the same time.
         """

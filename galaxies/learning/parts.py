@@ -1,16 +1,31 @@
 """The galaxies of the parts of a split, and where their inputs lie."""
 
 import hashlib
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from galaxies.base.questions import spiral_fraction
+from galaxies.base.questions import ALL_COLUMNS, FIRST, Campaign, spiral_fraction
 
 Labels = npt.NDArray[np.int64]
-"""(N,) places in `galaxies.base.questions.CLASSES`."""
+"""(N,) places in `galaxies.base.questions.CLASSES`; -1 for a galaxy without one."""
+
+
+class Votes(NamedTuple):
+    """What the volunteers said of N galaxies."""
+
+    shares: npt.NDArray[np.float32]
+    """(N, 40) in the order of `ALL_COLUMNS`; NaN where a survey does not answer."""
+    volunteers: npt.NDArray[np.float32]
+    """(N,) how many there were; 0 for hard votes."""
+
+    def labels(self, campaign: Campaign) -> Labels:
+        """Find the classes (N,) by the first question of a campaign; -1 where there is none."""
+        first = self.shares[:, FIRST[campaign].places]
+        said = np.nan_to_num(first, nan=-1.0).argmax(axis=1)
+        return np.where(np.isnan(first).any(axis=1) | (said > 1), -1, said).astype(np.int64)
 
 
 def fingerprint(split: pd.DataFrame) -> str:
@@ -28,6 +43,19 @@ class Part(NamedTuple):
     rows: npt.NDArray[np.int64]
     """(N,) rows of the packed images or their features, rising."""
     labels: Labels
+    votes: Votes | None = None
+    """Answers to all questions, for a model that learns them."""
+
+    @property
+    def labelled(self) -> Self:
+        """The galaxies among them that have a label."""
+        return self.where(self.labels >= 0)
+
+    def where(self, kept: npt.NDArray[np.bool_]) -> Self:
+        """Select galaxies by a mask (N,)."""
+        votes = self.votes and Votes(*(one[kept] for one in self.votes))
+        galaxies = self.galaxies[kept].reset_index(drop=True)
+        return type(self)(galaxies, self.rows[kept], self.labels[kept], votes)
 
     @property
     def vote_fractions(self) -> npt.NDArray[np.float64]:
@@ -37,7 +65,9 @@ class Part(NamedTuple):
         )
 
 
-def galaxies_of(split: pd.DataFrame, images: pd.DataFrame, *parts: str) -> Part:
+def galaxies_of(
+    split: pd.DataFrame, images: pd.DataFrame, *parts: str, votes: pd.DataFrame | None = None
+) -> Part:
     """Select parts of the split and find their rows in the arrays.
 
     Parameters
@@ -48,11 +78,18 @@ def galaxies_of(split: pd.DataFrame, images: pd.DataFrame, *parts: str) -> Part:
         `galaxy_id` and `row` of every packed image.
     parts
         Names from `galaxies.dataset.splitting.PARTS`.
+    votes : DataFrame, optional
+        As `galaxies.dataset.votes.read_survey_votes` returns it.
     """
     galaxies = split[split["split"].isin(parts)].merge(images[["galaxy_id", "row"]], on="galaxy_id")
     galaxies = galaxies.sort_values("row", ignore_index=True)
+    said = None
+    if votes is not None:
+        rows = votes.set_index("galaxy_id").loc[galaxies["galaxy_id"]]
+        said = Votes(rows[list(ALL_COLUMNS)].to_numpy(np.float32), rows["volunteers"].to_numpy())
     return Part(
         galaxies.drop(columns="row"),
         galaxies["row"].to_numpy(np.int64),
         np.asarray(galaxies["label"].cat.codes, dtype=np.int64),
+        said,
     )

@@ -8,13 +8,21 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from galaxies.base.arrays import Decoding, open_array
+from galaxies.base.arrays import Decoding, Probabilities, open_array
 from galaxies.base.outputs import write_json
-from galaxies.learning.bundle import Description, describe, new_bundle, write_learned
+from galaxies.base.questions import ALL_QUESTIONS, FIRST, Campaign, spiral_fraction
+from galaxies.learning.bundle import (
+    Description,
+    Judgement,
+    describe,
+    new_bundle,
+    write_learned,
+)
 from galaxies.learning.calibration import fit_calibration
 from galaxies.learning.class_shares import summarise_outputs
 from galaxies.learning.fitting import Fit, Model
-from galaxies.learning.parts import Part, fingerprint, galaxies_of
+from galaxies.learning.outputs import Outputs, p_spiral
+from galaxies.learning.parts import Labels, Part, fingerprint, galaxies_of
 from galaxies.learning.promises import make_promises
 from galaxies.learning.views import predict_rows
 from galaxies.settings import TriageSettings
@@ -74,7 +82,9 @@ class Trained(NamedTuple):
         write_json(history, self.fit.history)
 
 
-def open_galaxies(split: Path, images: Path, inputs: Path, survey: str) -> TrainingGalaxies:
+def open_galaxies(
+    split: Path, images: Path, inputs: Path, survey: str, votes: Path | None = None
+) -> TrainingGalaxies:
     """Open what a model learns from.
 
     Parameters
@@ -87,9 +97,14 @@ def open_galaxies(split: Path, images: Path, inputs: Path, survey: str) -> Train
         The array that a row of `images` points into.
     survey : str
         Name of the survey.
+    votes : Path, optional
+        Table made by `galaxies.dataset.votes.read_survey_votes`, for a model that learns all
+        questions. Other models learn from the galaxies that have a label.
     """
     table, packed = pd.read_parquet(split), pd.read_parquet(images)
-    train, validation = (galaxies_of(table, packed, part) for part in ("train", "validation"))
+    said = None if votes is None else pd.read_parquet(votes)
+    parts = [galaxies_of(table, packed, part, votes=said) for part in ("train", "validation")]
+    train, validation = parts if votes else [part.labelled for part in parts]
     return TrainingGalaxies(open_array(inputs), train, validation, survey, fingerprint(table))
 
 
@@ -105,7 +120,8 @@ def train(
     fit : FitModel
         Its own `fit`, with its settings.
     galaxies : TrainingGalaxies
-        What it learns from.
+        What it learns from. Where votes are, it is calibrated for each campaign whose first
+        question galaxies of both classes answer.
     seen : Seen
         What it sees of a frame.
     triage : TriageSettings
@@ -114,22 +130,80 @@ def train(
     inputs, validation = galaxies.inputs, galaxies.validation
     fitted = fit(inputs, galaxies.train, validation)
     model: Model = fitted.model
-    raw, _ = predict_rows(
-        model.predict, inputs, validation.rows, seen.views, workers=1, doing="calibrate"
+    campaign, others = _campaigns(validation)
+    outputs, _ = predict_rows(
+        model.predict, inputs, validation.rows, seen.views, campaign, workers=1, doing="calibrate"
     )
-    calibration = fit_calibration(raw, validation.labels)
+    labelled = validation.labels >= 0
+    own = _judgement(
+        p_spiral(outputs[labelled], campaign),
+        validation.labels[labelled],
+        validation.labelled.vote_fractions,
+        triage,
+    )
+    answers_all = outputs.ndim > 1
     description = Description(
         model=name,
         title=model.title,
         **seen._asdict(),
-        calibration=calibration,
-        votes=fit_calibration(raw, validation.vote_fractions),
-        triage=make_promises(calibration(raw), validation.labels, triage),
+        campaign=campaign,
+        **dict(own),
+        others=_others(outputs, validation, others, triage) if answers_all else {},
+        questions=_learned_questions(galaxies.train) if answers_all else (),
         survey=galaxies.survey,
         galaxies=len(galaxies.train.rows),
         learned_from=galaxies.learned_from,
-        outputs=summarise_outputs(raw, validation.labels),
     )
     parts = (galaxies.train, validation)
     learned = np.concatenate([part.galaxies["galaxy_id"].to_numpy(np.int64) for part in parts])
     return Trained(fitted, description, learned)
+
+
+def _campaigns(part: Part) -> tuple[Campaign, tuple[Campaign, ...]]:
+    """Find whose first question makes the labels, and whose else is answered by both classes."""
+    if part.votes is None:
+        return "gz2", ()
+    answered: list[Campaign] = [
+        campaign for campaign in FIRST if {0, 1} <= set(part.votes.labels(campaign).tolist())
+    ]
+    # In the order of `FIRST`, as `galaxies.dataset.votes.campaign_of` has it.
+    return answered[0], tuple(answered[1:])
+
+
+def _judgement(
+    raw: Probabilities,
+    labels: Labels,
+    fractions: npt.NDArray[np.float64],
+    triage: TriageSettings,
+) -> Judgement:
+    calibration = fit_calibration(raw, labels)
+    return Judgement(
+        calibration=calibration,
+        votes=fit_calibration(raw, fractions),
+        triage=make_promises(calibration(raw), labels, triage),
+        outputs=summarise_outputs(raw, labels),
+    )
+
+
+def _others(
+    outputs: Outputs, part: Part, campaigns: tuple[Campaign, ...], triage: TriageSettings
+) -> dict[Campaign, Judgement]:
+    """Calibrate for the campaigns that do not make the labels."""
+    found: dict[Campaign, Judgement] = {}
+    for campaign in campaigns:
+        assert part.votes is not None
+        labels = part.votes.labels(campaign)
+        known = labels >= 0
+        first = part.votes.shares[known][:, FIRST[campaign].places]
+        fractions = spiral_fraction(first[:, 0], first[:, 1])
+        raw = p_spiral(outputs[known], campaign)
+        found[campaign] = _judgement(raw, labels[known], fractions, triage)
+    return found
+
+
+def _learned_questions(part: Part) -> tuple[str, ...]:
+    """Name the questions to which any training galaxy has an answer."""
+    if part.votes is None:
+        return ()
+    given = np.nansum(part.votes.shares, axis=0)
+    return tuple(question.name for question in ALL_QUESTIONS if given[question.places].any())

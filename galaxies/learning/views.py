@@ -10,9 +10,11 @@ from tqdm import tqdm
 
 from galaxies.base.arrays import Pixels, Probabilities
 from galaxies.base.pool import in_order
+from galaxies.base.questions import Campaign
+from galaxies.learning.outputs import Outputs, p_spiral, vote_spread
 
-Predict = Callable[[Any], Probabilities]
-"""Gives raw probabilities (N,) for N inputs."""
+Predict = Callable[[Any], Outputs]
+"""Gives a model's numbers for N inputs."""
 
 _CHUNK: Final = 512
 
@@ -36,9 +38,9 @@ def view_of(images: Pixels, view: int) -> Pixels:
 
 
 def average_views(
-    predict: Predict, inputs: npt.NDArray[Any], views: int
-) -> tuple[Probabilities, Probabilities]:
-    """Average a model's probabilities over views.
+    predict: Predict, inputs: npt.NDArray[Any], views: int, campaign: Campaign
+) -> tuple[Outputs, Probabilities]:
+    """Average a model's numbers over views.
 
     Parameters
     ----------
@@ -48,17 +50,24 @@ def average_views(
         Images uint8 (N, size, size, 3); where `views` is 1, anything that `predict` takes.
     views : int
         How many of the eight: 1 or 8.
+    campaign : {"gz1", "gz2"}
+        By whose first question the spread is meant.
 
     Returns
     -------
-    mean, spread : ndarray of shape (N,), float32
-        The spread is the standard deviation over the views, 0 for one.
+    mean : Outputs
+    spread : ndarray of shape (N,), float32
+        Standard deviation of the share of volunteers who would say "spiral": what the model itself
+        expects, and what the views differ by, the variances added.
     """
     if views == 1:
         only = predict(inputs)
-        return only, np.zeros_like(only)
-    each = np.stack([predict(view_of(inputs, view)) for view in range(views)]).astype(np.float64)
-    return each.mean(axis=0).astype(np.float32), each.std(axis=0).astype(np.float32)
+        return only, vote_spread(only, campaign)
+    each = [predict(view_of(inputs, view)) for view in range(views)]
+    expected = np.mean([vote_spread(one, campaign).astype(np.float64) ** 2 for one in each], axis=0)
+    between = np.var([p_spiral(one, campaign).astype(np.float64) for one in each], axis=0)
+    mean = np.asarray(np.mean(each, axis=0, dtype=np.float64), dtype=np.float32)
+    return mean, np.sqrt(expected + between).astype(np.float32)
 
 
 def predict_rows(
@@ -66,15 +75,16 @@ def predict_rows(
     inputs: npt.NDArray[Any],
     rows: npt.NDArray[np.int64],
     views: int,
+    campaign: Campaign,
     *,
     workers: int,
     doing: str,
-) -> tuple[Probabilities, Probabilities]:
+) -> tuple[Outputs, Probabilities]:
     """Do the same for rows of an array on disk, some hundred at a time, with a progress bar.
 
     Parameters
     ----------
-    predict, inputs, views
+    predict, inputs, views, campaign
         As in `average_views`.
     rows : ndarray of shape (N,), int64
         Which inputs.
@@ -85,11 +95,12 @@ def predict_rows(
 
     Returns
     -------
-    mean, spread : ndarray of shape (N,), float32
+    mean : Outputs
+    spread : ndarray of shape (N,), float32
     """
 
-    def predict_chunk(chunk: npt.NDArray[np.int64]) -> tuple[Probabilities, Probabilities]:
-        return average_views(predict, inputs[chunk], views)
+    def predict_chunk(chunk: npt.NDArray[np.int64]) -> tuple[Outputs, Probabilities]:
+        return average_views(predict, inputs[chunk], views, campaign)
 
     chunks = np.split(rows, range(_CHUNK, len(rows), _CHUNK))
     predicted = []

@@ -1,6 +1,6 @@
 """The convolutional network, by one of two recipes."""
 
-import warnings
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -8,15 +8,23 @@ import numpy as np
 from keras import layers, ops
 
 from galaxies.base.arrays import Pixels
+from galaxies.base.questions import QUESTIONS, TYPE, Campaign
 from galaxies.errors import GalaxiesError
-from galaxies.learning.bundle import PRETRAINED
+from galaxies.learning.bundle import bundle_folder, read_description
 from galaxies.learning.fitting import Fit
+from galaxies.learning.outputs import NUMBERS
 from galaxies.learning.parts import Part
-from galaxies.models.networks import WEIGHTS, GalaxyBatches, Network, fit_network, repeatable
+from galaxies.models.graph import read_weights
+from galaxies.models.likelihood import ClassAccuracy, surprise, targets
+from galaxies.models.networks import GalaxyBatches, Network, fit_network, repeatable
+from galaxies.models.saved_network import NETWORK
 from galaxies.settings import CnnSettings, ReferenceSettings, ResidualSettings
 
 # Keras's 0.99 follows too slowly where an epoch is only some dozen steps.
 _NORM_MOMENTUM = 0.9
+
+_POSITIONS = 8
+"""Along each side of the last maps, at the least."""
 
 
 class Cnn(Network):
@@ -49,8 +57,9 @@ def build_reference(side: int, settings: ReferenceSettings) -> keras.Model:
 def build_residual(side: int, settings: ResidualSettings) -> keras.Model:
     """Residual blocks (He et al. 2016, "Deep residual learning for image recognition").
 
-    The first convolution and every block halve the image; the mean over what is left keeps the
-    answer from depending on where in the frame a feature lies.
+    The first convolution and the blocks halve the image until 8x8 positions are left; later blocks
+    keep these. The answers are linear in the mean over the positions: what each position
+    contributes to an answer can be read off.
     """
     image = keras.Input((side, side, 3), dtype="uint8", name="image")
     # Galaxies are faint: a quarter of the full brightness becomes 1.
@@ -60,23 +69,28 @@ def build_residual(side: int, settings: ResidualSettings) -> keras.Model:
     x = layers.BatchNormalization(momentum=_NORM_MOMENTUM, name="norm_0")(x)
     x = layers.ReLU(name="relu_0")(x)
     for number, filters in enumerate(later, start=1):
-        x = _residual_block(x, filters, number)
+        x = _residual_block(x, filters, number, halve=x.shape[1] >= 2 * _POSITIONS)
     x = layers.GlobalAveragePooling2D(name="mean")(x)
     x = layers.Dropout(settings.dropout, name="dropout")(x)
-    x = layers.Dense(1, activation="sigmoid", dtype="float32", name="p_spiral")(x)
+    x = layers.Dense(NUMBERS, dtype="float32", name="answers")(x)
     return keras.Model(image, x, name="cnn")
 
 
-def _residual_block(x: keras.KerasTensor, filters: int, number: int) -> keras.KerasTensor:
+def _residual_block(
+    x: keras.KerasTensor, filters: int, number: int, *, halve: bool
+) -> keras.KerasTensor:
     name = f"block_{number}"
-    # Averaged before the 1x1 convolution: a stride there would skip three pixels of four (He et
-    # al. 2019, "Bag of tricks", ResNet-D), and with few channels it makes TensorFlow 2.21 on CPU
-    # write beyond its memory.
-    past = layers.AveragePooling2D(2, padding="same", name=f"{name}_average")(x)
+    past = x
+    if halve:
+        # Averaged before the 1x1 convolution: a stride there would skip three pixels of four (He et
+        # al. 2019, "Bag of tricks", ResNet-D), and with few channels it makes TensorFlow 2.21 on
+        # CPU write beyond its memory.
+        past = layers.AveragePooling2D(2, padding="same", name=f"{name}_average")(past)
     past = layers.Conv2D(filters, 1, use_bias=False, name=f"{name}_past")(past)
-    x = layers.Conv2D(filters, 3, strides=2, padding="same", use_bias=False, name=f"{name}_conv_0")(
-        x
-    )
+    stride = 2 if halve else 1
+    x = layers.Conv2D(
+        filters, 3, strides=stride, padding="same", use_bias=False, name=f"{name}_conv_0"
+    )(x)
     x = layers.BatchNormalization(momentum=_NORM_MOMENTUM, name=f"{name}_norm_0")(x)
     x = layers.ReLU(name=f"{name}_relu_0")(x)
     x = layers.Conv2D(filters, 3, padding="same", use_bias=False, name=f"{name}_conv_1")(x)
@@ -85,10 +99,12 @@ def _residual_block(x: keras.KerasTensor, filters: int, number: int) -> keras.Ke
 
 
 class Augmentation(layers.Layer):  # type: ignore[misc]
-    """Mirrors, turns, resizes and moves each image at random, and changes its contrast.
+    """Mirrors, turns, resizes and moves each image at random.
 
     A galaxy has no up, and no exact centre. All is done in one resampling: Keras's own layers,
     one after the other, would blur four times and take as long as the network's training step.
+    For the residual recipe it also changes what differs from survey to survey: sharpness, stretch,
+    brightness, colour, the sky's brightness and noise.
 
     Parameters
     ----------
@@ -127,14 +143,32 @@ class Augmentation(layers.Layer):  # type: ignore[misc]
             data_format="channels_last",
         )
         if isinstance(recipe, ResidualSettings):
-            mean = ops.mean(images, axis=(1, 2), keepdims=True)
-            contrast = 1 + self._draw(images, recipe.contrast)[:, None, None, None]
-            images = mean + contrast * (images - mean)
+            images = self._other_camera(images, recipe)
         return ops.clip(images, 0, 255)
+
+    def _other_camera(self, images: Any, recipe: ResidualSettings) -> Any:  # noqa: ANN401
+        blur = self._draw(images, recipe.blur)
+        # Sharpening raises the noise: a little of it is enough.
+        blur = ops.where(blur < 0, 0.4 * blur, 1.6 * blur)
+        blurred = ops.average_pool(images, 3, 1, "same")
+        images = images + _each(blur) * (blurred - images)
+        power = ops.exp(self._draw(images, recipe.stretch))
+        images = 255 * ops.power(ops.clip(images, 0, 255) / 255 + 1e-6, _each(power))
+        shape = (ops.shape(images)[0], 1, 1, 3)
+        colour = keras.random.uniform(shape, -recipe.colour, recipe.colour, seed=self._seeds)
+        images = images * _each(1 + self._draw(images, recipe.brightness)) * (1 + colour)
+        images = images + _each(self._draw(images, recipe.background))
+        noise = _each(ops.abs(self._draw(images, recipe.noise)))
+        return images + noise * keras.random.normal(ops.shape(images), seed=self._seeds)
 
     def _draw(self, images: Any, reach: float) -> Any:  # noqa: ANN401
         """Draw a number from `-reach` to `reach` for each image."""
         return keras.random.uniform((ops.shape(images)[0],), -reach, reach, seed=self._seeds)
+
+
+def _each(numbers: Any) -> Any:  # noqa: ANN401
+    """Shape one number for each image (N,) as (N, 1, 1, 1)."""
+    return numbers[:, None, None, None]
 
 
 def fit(images: Pixels, train: Part, validation: Part, settings: CnnSettings) -> Fit[Cnn]:
@@ -183,35 +217,48 @@ def _fit_reference(
 def _fit_residual(
     images: Pixels, train: Part, validation: Part, recipe: ResidualSettings, seed: int
 ) -> Fit[Cnn]:
+    if train.votes is None or validation.votes is None:
+        raise ValueError("the residual recipe learns from votes")
     network = build_residual(images.shape[1], recipe)
     if recipe.start is not None:
-        _start_from(network, recipe.start)
+        _start_from(network, Path(recipe.start))
     steps = recipe.epochs * -(-len(train.rows) // recipe.batch)
     warmup = steps // 10
     rate = keras.optimizers.schedules.CosineDecay(
         0.0, steps - warmup, warmup_target=recipe.learning_rate, warmup_steps=warmup
     )
+    campaign: Campaign = "gz2" if (validation.votes.labels("gz2") >= 0).any() else "gz1"
     training = fit_network(
         network,
         keras.Sequential([Augmentation(recipe, seed), network]),
         keras.optimizers.AdamW(rate, weight_decay=recipe.weight_decay),
-        # Vote fractions: a galaxy on which the volunteers are divided must not pull to one side.
-        GalaxyBatches(images, train.rows, train.vote_fractions, recipe.batch, seed),
-        GalaxyBatches(images, validation.rows, validation.vote_fractions, recipe.batch),
+        GalaxyBatches(images, train.rows, targets(train.votes), recipe.batch, seed),
+        GalaxyBatches(images, validation.rows, targets(validation.votes), recipe.batch),
         recipe.epochs,
+        lambda votes, numbers: surprise(votes, numbers, recipe.sharpness),
+        ClassAccuracy(campaign),
     )
     return Fit(Cnn(network), *training)
 
 
-def _start_from(network: keras.Model, name: str) -> None:
-    """Give a network the weights of one that comes with the package."""
+def _start_from(network: keras.Model, name: Path) -> None:
+    """Give a network the weights of a bundle's.
+
+    Where that one did not learn a galaxy's type by Galaxy Zoo 1, its answers to the first question
+    of Galaxy Zoo 2 stand in for it.
+    """
+    folder = bundle_folder(name)
+    learned = read_description(folder).questions
     try:
-        with warnings.catch_warnings():
-            # Keras only warns of layers that the file does not have.
-            warnings.simplefilter("error", UserWarning)
-            network.load_weights(PRETRAINED / name / WEIGHTS)
-    except (ValueError, UserWarning) as error:
+        read_weights(network, folder / NETWORK)
+    except (OSError, ValueError) as error:
         raise GalaxiesError(
-            f"cnn.residual.filters: the network {name!r} that training starts from has other "
-            "layers; put the filters back, or set cnn.residual.start to null"
+            f"cnn.residual.start: the network of {name} does not fit ({error}); put "
+            "cnn.residual.filters back, name a bundle with these filters, or set it to null"
         ) from error
+    if TYPE.name not in learned:
+        answers = network.get_layer("answers")
+        for variable in (answers.kernel, answers.bias):
+            values = np.array(variable)
+            values[..., TYPE.places] = values[..., QUESTIONS[0].places]
+            variable.assign(values)

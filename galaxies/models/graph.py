@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 import onnx
+from google.protobuf.message import DecodeError
 from keras import layers
 from onnx import TensorProto, helper, numpy_helper
 
@@ -15,6 +16,7 @@ from galaxies.errors import GalaxiesError
 
 OPSET: Final = 18
 _IR_VERSION: Final = 10
+_LEARNED: Final = ("/kernel", "/bias", "/beta", "/mean", "/variance")  # gamma may be a mere 1
 _ACTIVATIONS: Final = {
     keras.activations.relu: "Relu",
     keras.activations.sigmoid: "Sigmoid",
@@ -50,6 +52,59 @@ def write_graph(network: keras.Model, path: Path) -> None:
         if not isinstance(layer, layers.InputLayer):
             graph.add_layer(layer)
     path.write_bytes(graph.finished(network.outputs[0]).SerializeToString(deterministic=True))
+
+
+def read_weights(network: keras.Model, path: Path) -> None:
+    """Give a network the weights that `write_graph` wrote.
+
+    Parameters
+    ----------
+    network : keras.Model
+        With the same layers.
+    path : Path
+        The file.
+
+    Raises
+    ------
+    ValueError
+        If the file holds other layers, or arrays of other shapes.
+    OSError
+        If it cannot be read.
+    """
+    try:
+        graph = onnx.load(path).graph
+    except DecodeError as error:
+        raise ValueError(f"{path.name} is no ONNX file") from error
+    found = {one.name: numpy_helper.to_array(one) for one in graph.initializer}
+    wanted: set[str] = set()
+    for layer in network.layers:
+        arrays = _arrays(layer)
+        for name, variable in arrays.items():
+            if name not in found:
+                raise ValueError(f"no {name}")
+            values = found[name]
+            if isinstance(layer, layers.Conv2D) and name.endswith("/kernel"):
+                values = values.transpose(2, 3, 1, 0)
+            variable.assign(values)
+        wanted |= set(arrays)
+    unknown = {name for name in found if name.endswith(_LEARNED)} - wanted
+    if unknown:
+        raise ValueError(f"{min(unknown)} belongs to no layer")
+
+
+def _arrays(layer: layers.Layer) -> dict[str, keras.Variable]:
+    """Name all that a layer learned, as the graph does."""
+    match layer:
+        case layers.BatchNormalization():
+            names = {"mean": layer.moving_mean, "variance": layer.moving_variance}
+            names |= {"gamma": layer.gamma} if layer.scale else {}
+            names |= {"beta": layer.beta} if layer.center else {}
+        case layers.Conv2D() | layers.Dense():
+            names = {"kernel": layer.kernel}
+            names |= {"bias": layer.bias} if layer.use_bias else {}
+        case _:
+            names = {}
+    return {f"{layer.name}/{name}": variable for name, variable in names.items()}
 
 
 class _Graph:

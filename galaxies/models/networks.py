@@ -15,14 +15,13 @@ from tqdm import tqdm
 from galaxies.base.arrays import Pixels, Probabilities, in_full_batches
 from galaxies.errors import GalaxiesError
 from galaxies.learning.fitting import History
-from galaxies.models.graph import write_graph
+from galaxies.learning.outputs import NUMBERS, Outputs, read_outputs
+from galaxies.models.graph import read_weights, write_graph
 from galaxies.models.saved_network import NETWORK
 
-Targets = npt.NDArray[np.int64] | npt.NDArray[np.float64]
-"""(N,) what a network is to predict: labels or vote fractions."""
+Targets = npt.NDArray[np.int64] | npt.NDArray[np.floating[Any]]
+"""(N,) or (N, numbers) what a network is to predict: labels, vote fractions or answers."""
 
-
-WEIGHTS: Final = "network.weights.h5"
 
 _ARCHITECTURE: Final = "network.json"
 _PREDICT_BATCH: Final = 256
@@ -54,7 +53,7 @@ class GalaxyBatches(keras.utils.PyDataset):  # type: ignore[misc]
         Memory-mapped.
     rows : ndarray of shape (N,), int64
         Which of them.
-    targets : ndarray (N,)
+    targets : ndarray of shape (N,) or (N, numbers)
         What the network is to predict for them.
     batch : int
         Galaxies a batch.
@@ -73,7 +72,8 @@ class GalaxyBatches(keras.utils.PyDataset):  # type: ignore[misc]
         super().__init__(workers=1)
         self._images = images
         self._rows = rows
-        self._targets = targets.astype(np.float32)[:, None]
+        targets = targets.astype(np.float32)
+        self._targets = targets if targets.ndim == 2 else targets[:, None]
         self._batch = batch
         self._random = None if seed is None else np.random.default_rng(seed)
         self._order = np.arange(len(rows))
@@ -159,8 +159,10 @@ def fit_network(
     train: GalaxyBatches,
     validation: GalaxyBatches,
     epochs: int,
+    loss: Any = None,  # noqa: ANN401 - as Keras takes it
+    right: Any = None,  # noqa: ANN401
 ) -> Training:
-    """Train a network on the binary cross-entropy; the best epoch's weights are kept.
+    """Train a network; the weights of the epoch with the least loss on validation are kept.
 
     Parameters
     ----------
@@ -174,6 +176,11 @@ def fit_network(
         Batches to learn from, and to choose the epoch by.
     epochs : int
         Passes over the training galaxies.
+    loss : callable, optional
+        Loss of each galaxy, from its targets and the network's output; the binary cross-entropy
+        unless given.
+    right : keras.metrics.Metric, optional
+        Share of galaxies whose class is right, named `accuracy`; of one number unless given.
 
     Raises
     ------
@@ -182,8 +189,8 @@ def fit_network(
     """
     model.compile(
         optimizer=optimizer,
-        loss=keras.losses.BinaryCrossentropy(),
-        metrics=[accuracy],
+        loss=loss or keras.losses.BinaryCrossentropy(),
+        metrics=[right or accuracy],
     )
     keep_best = keras.callbacks.EarlyStopping(
         monitor="val_loss", patience=epochs, restore_best_weights=True
@@ -228,7 +235,8 @@ class Network:
     Parameters
     ----------
     network : keras.Model
-        Maps images uint8 (N, side, side, 3) to probabilities of "spiral" (N, 1).
+        Maps images uint8 (N, side, side, 3) to probabilities of "spiral" (N, 1), or to (N, 52) as
+        `galaxies.learning.outputs.read_outputs` takes them.
     """
 
     title: ClassVar[str]
@@ -236,13 +244,13 @@ class Network:
     def __init__(self, network: keras.Model) -> None:
         self.network = network
 
-    def predict(self, images: Pixels) -> Probabilities:
-        """Raw probability of "spiral", float32 (N,), for images uint8 (N, side, side, 3)."""
-        p = in_full_batches(self.network.predict_on_batch, images, _PREDICT_BATCH)
-        return p[:, 0].astype(np.float32)
+    def predict(self, images: Pixels) -> Outputs:
+        """Say what it sees in images uint8 (N, side, side, 3)."""
+        numbers = in_full_batches(self.network.predict_on_batch, images, _PREDICT_BATCH)
+        return read_outputs(numbers) if numbers.shape[1] == NUMBERS else numbers[:, 0]
 
     def save(self, folder: Path) -> None:
-        """Write the architecture and the weights, for Keras and for ONNX Runtime.
+        """Write the architecture for Keras, and the network with its weights for ONNX Runtime.
 
         Unlike `.keras` files, these have the same bytes always.
         """
@@ -251,7 +259,6 @@ class Network:
         architecture.pop("compile_config", None)
         text = json.dumps(architecture, indent=1) + "\n"
         (folder / _ARCHITECTURE).write_text(text, encoding="utf-8")
-        self.network.save_weights(folder / WEIGHTS)
         write_graph(self.network, folder / NETWORK)
 
     @classmethod
@@ -267,7 +274,7 @@ class Network:
             network = keras.models.model_from_json(
                 (folder / _ARCHITECTURE).read_text(encoding="utf-8")
             )
-            network.load_weights(folder / WEIGHTS)
+            read_weights(network, folder / NETWORK)
         # What Keras raises on descriptions and weights that are damaged or fit no network.
         except (
             OSError, ValueError, LookupError, TypeError, AttributeError, ImportError, RecursionError
@@ -282,4 +289,4 @@ class Network:
 def graph(folder: Path, size: int) -> Callable[[Any], Any]:
     """Repeat a bundle's network in TensorFlow; see `galaxies.models.registry.Registered`."""
     network = Network.load(folder).network
-    return lambda images: network(images, training=False)[:, 0]
+    return lambda images: network(images, training=False)

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Final, Self
 
-from galaxies.base.arrays import Device, Pixels, Probabilities
+from galaxies.base.arrays import Device, Pixels
+from galaxies.learning.outputs import NUMBERS, Outputs, read_outputs
 from galaxies.models.predicting.forward import ForwardPass
 
 NETWORK: Final = "network.onnx"
@@ -30,6 +31,7 @@ class SavedNetwork:
         """Read the network of a bundle; a damaged file is a `GalaxiesError`."""
         return cls(folder, device)
 
-    def predict(self, images: Pixels) -> Probabilities:
-        """Raw probability of "spiral", float32 (N,), for images uint8 (N, side, side, 3)."""
-        return self._forward(images)[:, 0]
+    def predict(self, images: Pixels) -> Outputs:
+        """Say what it sees in images uint8 (N, side, side, 3)."""
+        numbers = self._forward(images)
+        return read_outputs(numbers) if numbers.shape[1] == NUMBERS else numbers[:, 0]

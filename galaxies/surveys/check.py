@@ -6,9 +6,21 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from galaxies.base.questions import COLUMNS, QUESTIONS, VOTED, Shares, most_voted, tree_errors
+from galaxies.base.questions import (
+    ALL_COLUMNS,
+    ALL_QUESTIONS,
+    COLUMNS,
+    FIRST,
+    QUESTIONS,
+    TYPE,
+    VOTED,
+    Question,
+    Shares,
+    most_voted,
+    tree_errors,
+)
 from galaxies.dataset.archive import list_images, open_archive, read_image
-from galaxies.dataset.layout import IMAGES, VOTES, survey_file
+from galaxies.dataset.layout import IMAGES, VOTES, read_campaign, survey_file
 from galaxies.dataset.votes import read_answers, read_votes
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import UnreadableImageError
@@ -25,7 +37,7 @@ _ROUNDING: Final = 0.001
 class Asked(NamedTuple):
     """What a survey says to one of Galaxy Zoo's questions."""
 
-    number: int
+    question: Question
     answered: int
     """Galaxies with an answer, among those with image and votes."""
     broken: int
@@ -71,19 +83,20 @@ def check_survey(folder: Path) -> Report:
     Examples
     --------
     >>> report = check_survey(Path("data/gz2"))  # doctest: +SKIP
-    >>> max(report.questions, key=lambda asked: asked.worst)  # doctest: +SKIP
-    Asked(number=8, answered=486, broken=4, worst=0.022)
+    >>> worst = max(report.questions, key=lambda asked: asked.worst)  # doctest: +SKIP
+    >>> worst.question.name, worst.broken  # doctest: +SKIP
+    ('odd_feature', 4)
     """
     archive = survey_file(folder, IMAGES)
-    answers = read_answers(survey_file(folder, VOTES))
-    first = answers[list(QUESTIONS[0].columns)].notna()
-    if first.any(axis=1).all():
+    campaign = read_campaign(folder)
+    answers = read_answers(survey_file(folder, VOTES), campaign)
+    if answers[list(FIRST[campaign].columns)].notna().to_numpy().any():
         read_votes(survey_file(folder, VOTES))  # refuses what the pipeline would
     members = list_images(archive)
     common = answers[answers["galaxy_id"].isin([member.galaxy_id for member in members])]
     if common.empty:
         raise GalaxiesError(f"{folder}: {IMAGES} and {VOTES} have no GalaxyID in common")
-    shares = common[list(COLUMNS)].to_numpy(np.float64)
+    shares = common[list(ALL_COLUMNS)].to_numpy(np.float64)
     frames: Counter[str] = Counter()
     with open_archive(archive) as file:
         for place in np.unique(np.linspace(0, len(members) - 1, _SAMPLE, dtype=int)):
@@ -97,15 +110,14 @@ def check_survey(folder: Path) -> Report:
         images=len(members),
         votes=len(answers),
         common=len(common),
-        classes=_classes(shares),
+        classes=_classes(shares[:, FIRST[campaign].places]),
         frames=dict(frames),
         questions=_questions(shares),
     )
 
 
-def _classes(shares: Shares) -> dict[str, int]:
-    """Count the classes among galaxies that the first question was answered for."""
-    first = shares[:, QUESTIONS[0].places]
+def _classes(first: Shares) -> dict[str, int]:
+    """Count the classes among galaxies that the first question (N, 3) was answered for."""
     answered = first[~np.isnan(first).any(axis=1)]
     if not len(answered):
         return {}
@@ -115,14 +127,16 @@ def _classes(shares: Shares) -> dict[str, int]:
 
 def _questions(shares: Shares) -> tuple[Asked, ...]:
     """Count answers, and those that break the tree."""
-    errors = tree_errors(shares)
+    errors = tree_errors(shares[:, : len(COLUMNS)])
+    typed = np.abs(shares[:, TYPE.places].sum(axis=1, keepdims=True) - 1)
+    errors = np.concatenate([errors, typed], axis=1)
     found = []
-    for place, question in enumerate(QUESTIONS):
+    for place, question in enumerate(ALL_QUESTIONS):
         answered = int((~np.isnan(shares[:, question.places])).any(axis=1).sum())
         known = errors[~np.isnan(errors[:, place]), place]
         if answered:
             worst = float(known.max(initial=0.0))
-            found.append(Asked(question.number, answered, int((known > _ROUNDING).sum()), worst))
+            found.append(Asked(question, answered, int((known > _ROUNDING).sum()), worst))
     return tuple(found)
 
 
@@ -130,9 +144,14 @@ def say_questions(report: Report) -> list[str]:
     """Put into lines which questions a survey answers, and where its columns break the tree."""
     if not report.questions:
         return []
-    lines = [f"  answers {len(report.questions)} of the {len(QUESTIONS)} questions:"]
+    count = sum(asked.question is not TYPE for asked in report.questions)
+    lines = (
+        [f"  answers {count} of the {len(QUESTIONS)} questions of Galaxy Zoo 2:"] if count else []
+    )
     for asked in report.questions:
-        line = f"  {asked.number:>4} {QUESTIONS[asked.number - 1].name:<14} {asked.answered:>8,}"
+        if asked.question is TYPE:
+            lines.append("  answers the question of Galaxy Zoo 1:")
+        line = f"  {asked.question.number:>4} {asked.question.name:<14} {asked.answered:>8,}"
         if asked.broken:
             line += f"    {asked.broken:,} do not add up, by {asked.worst:.3f} at most"
         lines.append(line)

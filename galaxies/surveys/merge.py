@@ -2,21 +2,24 @@
 
 import csv
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from tqdm import tqdm
 
-from galaxies.base.outputs import written_beside
-from galaxies.base.questions import COLUMNS
+from galaxies.base.outputs import write_table, written_beside
+from galaxies.base.questions import ALL_COLUMNS, FIRST, Campaign
 from galaxies.dataset.archive import Member, list_images, open_archive
-from galaxies.dataset.layout import IMAGES, VOTES, survey_file
-from galaxies.dataset.votes import read_votes
+from galaxies.dataset.layout import ABOUT, COUNTS, IMAGES, VOTES, read_campaign, survey_file
+from galaxies.dataset.votes import read_answers
 from galaxies.errors import GalaxiesError
 from galaxies.surveys.writing import SURVEY_FILES, StoredImage, add_image, free_folder
+
+_TYPE_NAMES: Final = dict(zip(FIRST["gz2"].columns, FIRST["gz1"].columns, strict=True))
 
 
 class Merged(NamedTuple):
@@ -36,15 +39,20 @@ class _Survey(NamedTuple):
     members: list[Member]
     ids: npt.NDArray[np.int64]
     """GalaxyIDs of images and votes, rising."""
-    rows: int
     columns: list[str]
+    campaign: Campaign
 
 
-def merge_surveys(folders: Sequence[Path], output: Path, *, overwrite: bool = False) -> Merged:
+def merge_surveys(
+    folders: Sequence[Path], output: Path, *, skip_known: bool = False, overwrite: bool = False
+) -> Merged:
     """Make one survey of several.
 
     Images keep their bytes and votes their digits. Every column of the votes stays, blank for the
-    galaxies of surveys that do not have it. The surveys follow each other in the order given.
+    galaxies of surveys that do not have it; so do the counts of answers. Where the surveys answer
+    the questions of both campaigns, the answers of Galaxy Zoo 1 move from `Class1.1` to `Class1.3`
+    to columns of their own, `Type1.1` to `Type1.3`. The surveys follow each other in the order
+    given.
 
     Parameters
     ----------
@@ -52,6 +60,8 @@ def merge_surveys(folders: Sequence[Path], output: Path, *, overwrite: bool = Fa
         Two surveys or more.
     output : Path
         The survey to make, whole or not at all.
+    skip_known : bool
+        Leave out galaxies whose GalaxyID an earlier survey has.
     overwrite : bool
         Whether a survey that is there is replaced.
 
@@ -73,35 +83,51 @@ def merge_surveys(folders: Sequence[Path], output: Path, *, overwrite: bool = Fa
         if output == folder.resolve():
             raise GalaxiesError(f"{folder}: cannot be merged into itself; give another output")
     surveys = [_look_through(folder) for folder in folders]
-    _refuse_clashes(surveys)
-    columns = _all_columns(surveys)
+    if skip_known:
+        surveys = _without_known(surveys)
+    else:
+        _refuse_clashes(surveys)
+    campaigns = {survey.campaign for survey in surveys}
+    names = _TYPE_NAMES if len(campaigns) > 1 else {}
+    columns = _all_columns(surveys, names)
     with written_beside(output) as beside:
         beside.mkdir()
-        _merge_votes(beside / VOTES, surveys, columns)
+        votes = _merge_votes(beside / VOTES, surveys, columns, names)
+        _merge_counts(beside / COUNTS, surveys)
+        if campaigns == {"gz1"}:
+            (beside / ABOUT).write_text("campaign: gz1\n", encoding="utf-8")
         _merge_images(beside / IMAGES, surveys)
     return Merged(
         images=sum(len(survey.members) for survey in surveys),
-        votes=sum(survey.rows for survey in surveys),
+        votes=votes,
         columns=columns,
     )
 
 
 def _look_through(folder: Path) -> _Survey:
     path = survey_file(folder, VOTES)
-    votes = read_votes(path)
+    campaign = read_campaign(folder)
+    votes = read_answers(path, campaign)
     members = list_images(survey_file(folder, IMAGES))
     ids = np.union1d(votes["galaxy_id"], [member.galaxy_id for member in members])
     with path.open(encoding="utf-8-sig", newline="") as file:
         columns = next(csv.reader(file))
     if len(set(columns)) < len(columns):
         raise GalaxiesError(f"{path}: a column stands twice in {','.join(columns)}; rename one")
-    return _Survey(folder, members, ids, len(votes), columns)
+    return _Survey(folder, members, ids, columns, campaign)
 
 
-def _all_columns(surveys: Sequence[_Survey]) -> list[str]:
+def _renamed(survey: _Survey, names: Mapping[str, str]) -> list[str]:
+    """Columns of a survey as the merged one has them."""
+    if survey.campaign == "gz2":
+        return survey.columns
+    return [names.get(column, column) for column in survey.columns]
+
+
+def _all_columns(surveys: Sequence[_Survey], names: Mapping[str, str]) -> list[str]:
     """List each column that some survey has: the ID, the answers in Kaggle's order, the others."""
-    found = list(dict.fromkeys(column for survey in surveys for column in survey.columns))
-    known = ["GalaxyID", *COLUMNS]
+    found = list(dict.fromkeys(column for survey in surveys for column in _renamed(survey, names)))
+    known = ["GalaxyID", *ALL_COLUMNS]
     return [column for column in known if column in found] + [
         column for column in found if column not in known
     ]
@@ -119,14 +145,50 @@ def _refuse_clashes(surveys: Sequence[_Survey]) -> None:
                 )
 
 
-def _merge_votes(path: Path, surveys: Sequence[_Survey], columns: Sequence[str]) -> None:
+def _without_known(surveys: Sequence[_Survey]) -> list[_Survey]:
+    """Leave out of each survey the galaxies of the earlier ones."""
+    kept: list[_Survey] = []
+    known = np.empty(0, np.int64)
+    for survey in surveys:
+        ids = np.setdiff1d(survey.ids, known, assume_unique=True)
+        new = frozenset(ids.tolist())
+        members = [member for member in survey.members if member.galaxy_id in new]
+        kept.append(survey._replace(ids=ids, members=members))
+        known = np.union1d(known, ids)
+    return kept
+
+
+def _merge_votes(
+    path: Path, surveys: Sequence[_Survey], columns: Sequence[str], names: Mapping[str, str]
+) -> int:
+    """Write the votes, and count their rows."""
+    count = 0
     with path.open("w", encoding="utf-8", newline="") as target:
         writer = csv.DictWriter(target, columns, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         for survey in surveys:
             # Row by row, and as text: no digit of an ID or a vote is lost.
             with (survey.folder / VOTES).open(encoding="utf-8-sig", newline="") as file:
-                writer.writerows(csv.DictReader(file))
+                rows = csv.DictReader(file)
+                rows.fieldnames = _renamed(survey, names)
+                next(rows)  # the header
+                ids = frozenset(survey.ids.tolist())
+                for row in rows:
+                    if int(row["GalaxyID"]) in ids:
+                        writer.writerow(row)
+                        count += 1
+    return count
+
+
+def _merge_counts(path: Path, surveys: Sequence[_Survey]) -> None:
+    """Put together how many volunteers gave each answer, of the surveys that know."""
+    tables = []
+    for survey in surveys:
+        if (survey.folder / COUNTS).is_file():
+            table = pd.read_parquet(survey.folder / COUNTS)
+            tables.append(table[table["galaxy_id"].isin(survey.ids)])
+    if tables:
+        write_table(path, pd.concat(tables, ignore_index=True))
 
 
 def _merge_images(path: Path, surveys: Sequence[_Survey]) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Final, NamedTuple
 
 from galaxies.base.outputs import zip_member
-from galaxies.dataset.layout import COUNTS, IMAGES, VOTES, image_name
+from galaxies.dataset.layout import ABOUT, COUNTS, IMAGES, VOTES, image_name
 from galaxies.errors import GalaxiesError
 
-SURVEY_FILES: Final = (IMAGES, VOTES, COUNTS, "components.npz", "truth.parquet")
+SURVEY_FILES: Final = (IMAGES, VOTES, COUNTS, ABOUT, "components.npz", "truth.parquet")
 """All that a survey's folder may hold; the last two are a simulated one's."""
 
 

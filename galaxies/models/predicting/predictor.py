@@ -9,9 +9,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from galaxies.base.arrays import Device, Probabilities
+from galaxies.base.questions import ALL_COLUMNS, ALL_QUESTIONS, Campaign
 from galaxies.errors import GalaxiesError
 from galaxies.learning.bundle import Description, read_description
 from galaxies.learning.fitting import Saved
+from galaxies.learning.outputs import ANSWERS, Outputs, p_spiral
 from galaxies.learning.views import average_views, predict_rows
 from galaxies.models.registry import MODELS, Registered
 
@@ -27,7 +29,7 @@ def registered(name: str, folder: Path) -> Registered:
 
 
 class Prediction(NamedTuple):
-    """What a model predicts for N galaxies; each float32 (N,)."""
+    """What a model predicts for N galaxies; each float32 (N,) where nothing else is said."""
 
     p_spiral: Probabilities
     """Calibrated."""
@@ -35,7 +37,14 @@ class Prediction(NamedTuple):
     vote_fraction: Probabilities
     """Share of volunteers who would see features or a disk."""
     spread: Probabilities
-    """Standard deviation of the raw probability over the views; 0 for a single one."""
+    """Standard deviation of the share of volunteers who would say "spiral": what the model expects,
+    and what the views differ by. 0 for one view of a model that knows the class alone."""
+    answers: npt.NDArray[np.float32] | None = None
+    """(N, 40) shares of the volunteers in the order of `galaxies.base.questions.ALL_COLUMNS`, NaN
+    for questions that the model did not learn; `None` where it knows the class alone."""
+    concentrations: npt.NDArray[np.float32] | None = None
+    """(N, 12) for each of `galaxies.base.questions.ALL_QUESTIONS`: how sure the model is of the
+    shares, as so many volunteers would be."""
 
 
 class Predictor:
@@ -49,18 +58,26 @@ class Predictor:
         Views to average instead of those that the bundle names.
     device : Device
         What computes.
+    campaign : {"gz1", "gz2"}, optional
+        By whose first question the classes are told, instead of the bundle's own.
 
     Raises
     ------
     GalaxiesError
-        If the folder is not a valid bundle.
+        If the folder is not a valid bundle, or does not know the campaign.
     """
 
     def __init__(
-        self, folder: Path, views: Literal[1, 8] | None = None, device: Device = "cpu"
+        self,
+        folder: Path,
+        views: Literal[1, 8] | None = None,
+        device: Device = "cpu",
+        campaign: Campaign | None = None,
     ) -> None:
         self._folder = folder
         self.description: Description = read_description(folder)
+        if campaign is not None:
+            self.description = self.description.by(campaign)
         if views is not None:
             self.description = self.description.model_copy(update={"views": views})
         kind = registered(self.description.model, folder).model
@@ -81,8 +98,9 @@ class Predictor:
             If the images are of another size than those that the model learned from.
         """
         self._check(inputs)
-        views = self.description.views
-        return self._calibrated(*average_views(self.model.predict, inputs, views))
+        seen = self.description
+        outputs = average_views(self.model.predict, inputs, seen.views, seen.campaign)
+        return self._calibrated(*outputs)
 
     def predict_rows(
         self, inputs: npt.NDArray[Any], rows: npt.NDArray[np.int64], *, workers: int
@@ -104,6 +122,7 @@ class Predictor:
             inputs,
             rows,
             self.description.views,
+            self.description.campaign,
             workers=workers,
             doing=self.description.title,
         )
@@ -117,11 +136,38 @@ class Predictor:
                 f"not {inputs.shape[2]}x{inputs.shape[1]}"
             )
 
-    def _calibrated(self, raw: Probabilities, spread: Probabilities) -> Prediction:
+    def _calibrated(self, outputs: Outputs, spread: Probabilities) -> Prediction:
         description = self.description
-        return Prediction(description.calibration(raw), raw, description.votes(raw), spread)
+        raw = p_spiral(outputs, description.campaign)
+        prediction = Prediction(description.calibration(raw), raw, description.votes(raw), spread)
+        if outputs.ndim == 1:
+            return prediction
+        answers = outputs[:, :ANSWERS].copy()
+        for question in ALL_QUESTIONS:
+            if question.name not in description.questions:
+                answers[:, question.places] = np.nan
+        return prediction._replace(answers=answers, concentrations=outputs[:, ANSWERS:])
 
 
 def prediction_table(galaxies: pd.DataFrame, prediction: Prediction) -> pd.DataFrame:
-    """Put predictions beside the galaxies' `galaxy_id` and `split`."""
-    return galaxies[["galaxy_id", "split"]].assign(**prediction._asdict())
+    """Put predictions beside the galaxies' `galaxy_id` and `split`.
+
+    Returns
+    -------
+    DataFrame
+        With `p_spiral`, `p_spiral_raw`, `vote_fraction` and `spread`; where the model answers all
+        questions, also its answers, named as Kaggle's columns, and `concentration_smooth` and so
+        on for the questions.
+    """
+    each = {name: values for name, values in prediction._asdict().items() if values is not None}
+    answers, concentrations = each.pop("answers", None), each.pop("concentrations", None)
+    table = galaxies[["galaxy_id", "split"]].assign(**each)
+    if answers is not None and concentrations is not None:
+        names = [f"concentration_{question.name}" for question in ALL_QUESTIONS]
+        index = table.index
+        further = (
+            pd.DataFrame(answers, index, ALL_COLUMNS),
+            pd.DataFrame(concentrations, index, names),
+        )
+        table = pd.concat([table, *further], axis=1)
+    return table

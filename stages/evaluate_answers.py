@@ -1,0 +1,22 @@
+"""Judge the convolutional network's answers to all questions on the test galaxies."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from galaxies.base.outputs import write_json
+from galaxies.errors import run_stage
+from galaxies.judging.answers import answered, score_answers
+
+
+def main() -> None:
+    """Run the stage."""
+    votes = pd.read_parquet("data/votes.parquet")
+    galaxies = answered(votes, pd.read_parquet("data/predictions/cnn.parquet"))
+    # The reference recipe knows the class alone.
+    scores = {} if galaxies is None else score_answers(galaxies)
+    write_json(Path("metrics/votes.json"), scores)
+
+
+if __name__ == "__main__":
+    run_stage(main)
