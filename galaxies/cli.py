@@ -311,6 +311,14 @@ def classify(
         Questions,
         typer.Option(help="Answers in the table: to the first question, or to all of Galaxy Zoo."),
     ] = Questions.FIRST,
+    decide_anyway: Annotated[
+        bool,
+        typer.Option(
+            "--decide-anyway",
+            help="Decide also where the galaxies look different from those that the bundle was "
+            "calibrated on; its promises do not hold there.",
+        ),
+    ] = False,
     campaign: Annotated[
         Campaign | None,
         typer.Option(
@@ -327,7 +335,8 @@ def classify(
     The table's columns: galaxy_id (a file's stem, or the catalogue's id),
     p_spiral (calibrated probability), spread (how far the share of volunteers who
     see a spiral may lie from the expected one), label, decision (elliptical, spiral
-    or ask volunteers), error (why an image could not be read); then, with
+    or ask volunteers), familiar (whether the images look like those that the bundle
+    was calibrated on), error (why an image could not be read); then, with
     --questions all, a column for each answer, such as bar_yes; then a catalogue's
     further columns.
 
@@ -347,6 +356,7 @@ def classify(
         device=device.value,
         campaign=campaign.value if campaign else None,
         questions=questions.value,
+        anyway=decide_anyway,
     )
     if engine is Engine.RAY:
         from galaxies.classifying.ray_engine import ray_engine
@@ -355,9 +365,16 @@ def classify(
     else:
         work = partial(local_engine, workers=workers or len(os.sched_getaffinity(0)))
     found = run_job(inputs, output, use, work, shards=shards, overwrite=overwrite)
-    unreadable = found.pop("unreadable")
-    decided = ", ".join(f"{count:,} {decision}" for decision, count in sorted(found.items()))
-    typer.echo(f"{output}: {found.total() + unreadable:,} images: {decided or 'none readable'}")
+    decisions, unreadable = found.decisions, found.unreadable
+    decided = ", ".join(f"{count:,} {decision}" for decision, count in sorted(decisions.items()))
+    typer.echo(f"{output}: {decisions.total() + unreadable:,} images: {decided or 'none readable'}")
+    if found.familiar is False:
+        typer.echo(
+            "These galaxies look different from those that the bundle was calibrated on, "
+            + ("its promises do not hold" if decide_anyway else "the machine decides nothing")
+            + "; calibrate the bundle on some of your votes: galaxies calibrate --help",
+            err=True,
+        )
     if unreadable:
         typer.echo(f"{unreadable:,} could not be read; the column error says why", err=True)
         raise typer.Exit(UNREADABLE)

@@ -172,13 +172,14 @@ def read_voted(predictor: Predictor, archive: Path, votes: pd.DataFrame, *, work
         if table.empty:
             raise GalaxiesError(f"{archive.parent}: no galaxy has both an image and votes")
         rows = table["row"].to_numpy(np.int64)
-        raw = predictor.predict_rows(open_array(array), rows, workers=workers).p_spiral_raw
+        prediction = predictor.predict_rows(open_array(array), rows, workers=workers)
     return Voted(
         table["galaxy_id"].to_numpy(np.int64),
-        raw,
+        prediction.p_spiral_raw,
         most_voted(table[["p_smooth", "p_features", "p_artifact"]].to_numpy()),
         spiral_fraction(table["p_smooth"].to_numpy(), table["p_features"].to_numpy()),
         pd.factorize(table["sha1"])[0].astype(np.int64),
+        prediction.outputs,
     )
 
 

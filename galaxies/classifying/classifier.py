@@ -18,7 +18,8 @@ from galaxies.classifying.inputs.files import read_file
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import UnreadableImageError, decode_reduced, reduce_image
 from galaxies.learning.bundle import Description
-from galaxies.learning.promises import choose_promise, decide
+from galaxies.learning.familiarity import count
+from galaxies.learning.promises import UNDECIDED, choose_promise, decide
 from galaxies.models.predicting.predictor import Predictor
 
 Questions = Literal["first", "all"]
@@ -31,10 +32,17 @@ COLUMNS: Final = pa.schema(
         "spread": pa.float32(),
         "label": pa.string(),
         "decision": pa.string(),
+        "familiar": pa.bool_(),
         "error": pa.string(),
     }
 )
-"""Of the table. All but the first are null where an image could not be read; `error` elsewhere."""
+"""Of the table. All but the first are null where an image could not be read; `error` elsewhere.
+`familiar` says whether the images look to the model like the galaxies that it was calibrated on:
+the same for all, and null where fewer than 100 were read, or the bundle cannot tell. Where they do
+not, the machine decides nothing."""
+
+PLACES: Final = "places"
+"""A further column until the table is whole: the bins of `galaxies.learning.familiarity`."""
 
 FITS_STARTS: Final = (b"SIMPLE  =", b"\x1f\x8b")
 """How a FITS file begins; the second is gzip's."""
@@ -60,6 +68,8 @@ class Classifier:
         By whose first question the classes are told, instead of the bundle's own.
     questions : {"first", "all"}
         Which answers the table holds.
+    anyway : bool
+        Decide also where the images are not familiar.
 
     Attributes
     ----------
@@ -92,7 +102,9 @@ class Classifier:
         device: Device = "cpu",
         campaign: Campaign | None = None,
         questions: Questions = "first",
+        anyway: bool = False,
     ) -> None:
+        self._anyway = anyway
         self.predictor = Predictor(folder, views, device, campaign)
         self.threshold = choose_promise(self.description.triage, agreement).threshold
         self.schema = table_schema(self.description, folder, questions)
@@ -123,7 +135,10 @@ class Classifier:
         for start in range(0, len(images), BATCH):
             batch = enumerate(images[start : start + BATCH], start)
             tables.append(self.classify_batch([_item(image, place) for place, image in batch]))
-        table: pd.DataFrame = pa.concat_tables(tables).to_pandas()
+        whole = pa.concat_tables(tables)
+        familiar = Familiarity(self.description, self._anyway)
+        familiar.add(whole)
+        table: pd.DataFrame = familiar.finish(whole).to_pandas()
         return table
 
     def prepare(self, image: bytes | Image.Image) -> Pixels:
@@ -163,7 +178,7 @@ class Classifier:
         Returns
         -------
         Table
-            A row for each image, in their order.
+            A row for each image, in their order: `schema`, with `PLACES`, and `familiar` open.
         """
         ids: list[str] = []
         images: list[Pixels] = []
@@ -178,8 +193,13 @@ class Classifier:
         read = np.array([error is None for error in errors], dtype=bool)
         p, spread = np.zeros((2, len(ids)), np.float32)
         answers = np.zeros((len(ids), len(ALL_COLUMNS)), np.float32)
+        places: list[bytes] = []
         if images:
             prediction = self.predictor.predict(np.stack(images))
+            if self.description.known is not None:
+                places = [
+                    one.tobytes() for one in self.description.known.places(prediction.outputs)
+                ]
             p[read], spread[read] = prediction.p_spiral, prediction.spread
             if prediction.answers is not None:
                 answers[read] = prediction.answers
@@ -190,12 +210,69 @@ class Classifier:
             "spread": pa.array(spread, mask=~read),
             "label": _texts(labels, read),
             "decision": _texts(decide(p, self.threshold), read),
+            "familiar": pa.nulls(len(ids), pa.bool_()),
             "error": pa.array(errors, pa.string()),
         }
         for place, column in enumerate(ALL_COLUMNS):
             if ANSWERS[column].name in self.schema.names:
                 columns[ANSWERS[column].name] = pa.array(answers[:, place], mask=~read)
-        return pa.table(columns, schema=self.schema)
+        table = pa.table(columns, schema=self.schema.remove_metadata())
+        found = iter(places)
+        each = [next(found, None) if one else None for one in read]
+        return table.append_column(PLACES, pa.array(each, pa.binary()))
+
+
+class Familiarity:
+    """Whether a survey looks to a bundle like the galaxies that it was calibrated on.
+
+    Parameters
+    ----------
+    description : Description
+        The bundle's.
+    anyway : bool
+        Let the machine decide also where it does not.
+    """
+
+    def __init__(self, description: Description, anyway: bool) -> None:
+        self._anyway = anyway
+        self._known = description.known
+        self._counts: npt.NDArray[np.int64] | None = None
+
+    def add(self, table: pa.Table) -> None:
+        """Count the galaxies of a table that `Classifier.classify_batch` made."""
+        if self._known is None:
+            return
+        places = table[PLACES].drop_null().to_pylist()
+        if places:
+            numbers = np.frombuffer(b"".join(places), np.uint8).reshape(len(places), -1)
+            counts = count(numbers)
+            self._counts = counts if self._counts is None else self._counts + counts
+
+    @property
+    def familiar(self) -> bool | None:
+        """What the galaxies so far say; `None` where they say nothing."""
+        if self._known is None or self._counts is None:
+            return None
+        return self._known.familiar(self._counts)
+
+    def finish(self, table: pa.Table) -> pa.Table:
+        """Fill in `familiar`, leave all to volunteers where it is false, and drop `PLACES`.
+
+        Parameters
+        ----------
+        table : Table
+            As `Classifier.classify_batch` made it; some or all of the survey.
+        """
+        read = table["error"].is_null().to_numpy(zero_copy_only=False)
+        values = [self.familiar if one else None for one in read]
+        table = _replaced(table, "familiar", pa.array(values, pa.bool_()))
+        if self.familiar is False and not self._anyway:
+            table = _replaced(table, "decision", _texts(np.full(len(table), UNDECIDED), read))
+        return table.drop_columns(PLACES)
+
+
+def _replaced(table: pa.Table, name: str, values: pa.Array) -> pa.Table:
+    return table.set_column(table.column_names.index(name), table.field(name), values)
 
 
 def table_schema(description: Description, folder: Path, questions: Questions) -> pa.Schema:

@@ -36,6 +36,8 @@ class BundleUse:
         By whose first question the classes are told, instead of the bundle's own.
     questions : {"first", "all"}
         Which answers the table holds.
+    anyway : bool
+        Decide also where the images are not familiar.
     """
 
     folder: Path
@@ -44,11 +46,18 @@ class BundleUse:
     device: Device = "cpu"
     campaign: Campaign | None = None
     questions: Questions = "first"
+    anyway: bool = False
 
     def load(self) -> Classifier:
         """Load the bundle in this process."""
         return Classifier(
-            self.folder, self.views, self.agreement, self.device, self.campaign, self.questions
+            self.folder,
+            self.views,
+            self.agreement,
+            self.device,
+            self.campaign,
+            self.questions,
+            self.anyway,
         )
 
     def fingerprint(self) -> dict[str, Any]:
@@ -63,6 +72,7 @@ class BundleUse:
             "device": self.device,
             "campaign": self.campaign,
             "questions": self.questions,
+            "anyway": self.anyway,
         }
 
 

@@ -3,13 +3,13 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
 from tqdm import tqdm
 
 from galaxies import __version__
-from galaxies.classifying.classifier import table_schema
+from galaxies.classifying.classifier import PLACES, Familiarity, table_schema
 from galaxies.classifying.engines import BundleUse, Engine
 from galaxies.classifying.inputs.chunks import Chunk, Input
 from galaxies.classifying.inputs.opening import open_inputs
@@ -21,7 +21,18 @@ from galaxies.learning.bundle import read_description
 SHARD: Final = 4096
 """Galaxies in a shard; a shard of another size would be another job."""
 
-_FORMAT: Final = 2
+_FORMAT: Final = 3
+
+
+class Classified(NamedTuple):
+    """What a classification found."""
+
+    decisions: Counter[str]
+    """How many galaxies got each decision."""
+    unreadable: int
+    familiar: bool | None
+    """Whether the images look like the galaxies that the bundle was calibrated on; `None` where
+    that cannot be told."""
 
 
 def run_job(
@@ -32,7 +43,7 @@ def run_job(
     *,
     shards: str | None = None,
     overwrite: bool = False,
-) -> Counter[str]:
+) -> Classified:
     """Classify all images of some inputs into one table; continue where an earlier run stopped.
 
     Parameters
@@ -53,8 +64,8 @@ def run_job(
 
     Returns
     -------
-    Counter
-        How many galaxies got each decision, and how many images were `unreadable`.
+    Classified
+        How many galaxies got each decision, and what else there is to say.
 
     Raises
     ------
@@ -67,12 +78,15 @@ def run_job(
     >>> from galaxies.classifying.engines import local_engine
     >>> use = BundleUse(Path("models/cnn"))
     >>> engine = partial(local_engine, workers=2)
-    >>> run_job(["survey.zip"], Path("classes.parquet"), use, engine)  # doctest: +SKIP
-    Counter({'elliptical': 31, 'spiral': 22, 'ask volunteers': 7, 'unreadable': 0})
+    >>> run_job(["survey.zip"], Path("classes.parquet"), use, engine).decisions  # doctest: +SKIP
+    Counter({'elliptical': 31, 'spiral': 22, 'ask volunteers': 7})
     """
     if not output.name.lower().endswith(TABLE_SUFFIXES):
         raise GalaxiesError(f"{output}: unknown suffix; written are {', '.join(TABLE_SUFFIXES)}")
-    answers = table_schema(read_description(use.folder), use.folder, use.questions)
+    description = read_description(use.folder)
+    if use.campaign is not None:
+        description = description.by(use.campaign)
+    answers = table_schema(description, use.folder, use.questions)
     made = Shards(shards or f"{output.absolute()}.shards")
     if not overwrite:
         _keep_existing(output, made)
@@ -81,9 +95,12 @@ def run_job(
     schema = _schema(answers, opened).with_metadata({BUNDLE: job["bundle"]["sha256"]})
     made.begin(job, overwrite=overwrite)
     count = _make_missing(opened, use, engine, made)
-    found = _write_table(output, schema, made, count)
+    familiar = Familiarity(description, use.anyway)
+    for number in range(count):
+        familiar.add(made.read(number))
+    found = _write_table(output, schema, made, count, familiar)
     made.remove()
-    return found
+    return Classified(found, found.pop("unreadable"), familiar.familiar)
 
 
 def _keep_existing(output: Path, shards: Shards) -> None:
@@ -96,7 +113,7 @@ def _keep_existing(output: Path, shards: Shards) -> None:
 def _schema(answers: pa.Schema, inputs: Sequence[Input]) -> pa.Schema:
     """Columns of the table: the answers, then what catalogues carry."""
     carried = next((one.carried for one in inputs if one.carried), pa.schema([]))
-    taken = set(carried.names) & set(answers.names)
+    taken = set(carried.names) & {*answers.names, PLACES}
     if taken:
         raise GalaxiesError(
             f"{inputs[0].name}: column {min(taken)!r} would be written twice; rename it"
@@ -138,14 +155,16 @@ def _make_missing(inputs: Sequence[Input], use: BundleUse, engine: Engine, shard
     return chunks
 
 
-def _write_table(output: Path, schema: pa.Schema, shards: Shards, count: int) -> Counter[str]:
+def _write_table(
+    output: Path, schema: pa.Schema, shards: Shards, count: int, familiar: Familiarity
+) -> Counter[str]:
     """Put the table together from its shards; returns how often each decision stands in it."""
     found: Counter[str] = Counter()
 
     def tables() -> Iterator[pa.Table]:
         found.clear()  # FITS reads twice
         for number in range(count):
-            table = shards.read(number)
+            table = familiar.finish(shards.read(number))
             found.update(table["decision"].drop_null().to_pylist())
             found["unreadable"] += len(table) - table["error"].null_count
             for field in schema:

@@ -17,6 +17,7 @@ from galaxies.base.questions import CLASSES, Campaign
 from galaxies.errors import GalaxiesError
 from galaxies.learning.calibration import Calibration
 from galaxies.learning.class_shares import ClassOutputs
+from galaxies.learning.familiarity import KnownOutputs
 from galaxies.learning.promises import Promise
 
 FORMAT: Final = 5
@@ -84,6 +85,8 @@ class Judgement(BaseModel):
     triage: tuple[Promise, ...]
     outputs: ClassOutputs | None = None
     """Of the galaxies that it was calibrated on."""
+    known: KnownOutputs | None = None
+    """Of the same galaxies, all numbers that the model gives for them."""
     calibrated: CalibratedOn | None = None
     """`None` where the calibration is that of the training."""
 

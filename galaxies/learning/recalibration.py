@@ -18,6 +18,8 @@ from galaxies.learning.class_shares import (
     odds_factor,
     summarise_outputs,
 )
+from galaxies.learning.familiarity import summarise
+from galaxies.learning.outputs import Outputs
 from galaxies.learning.parts import Labels
 from galaxies.learning.promises import make_promises
 from galaxies.settings import TriageSettings
@@ -39,6 +41,8 @@ class Voted(NamedTuple):
     """(N,) share of "features or disk" among the votes for a galaxy."""
     same_pixels: npt.NDArray[np.int64]
     """(N,) equal numbers where galaxies have identical pixels."""
+    outputs: Outputs | None = None
+    """All that the model says of them."""
 
     def take(self, some: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> "Voted":
         """Select some of the galaxies."""
@@ -48,6 +52,7 @@ class Voted(NamedTuple):
             self.labels[some],
             self.vote_fractions[some],
             self.same_pixels[some],
+            None if self.outputs is None else self.outputs[some],
         )
 
 
@@ -112,6 +117,7 @@ def recalibrate(description: Description, galaxies: Voted) -> Description:
             "votes": fit_calibration(galaxies.raw, _softened(galaxies.vote_fractions)),
             "triage": promises,
             "outputs": summarise_outputs(galaxies.raw, galaxies.labels),
+            "known": None if galaxies.outputs is None else summarise(galaxies.outputs),
         }
     )
 
@@ -151,6 +157,7 @@ def adjust_shares(
             "triage": tuple(no_promises),
             # Their shares no longer are those of the calibration.
             "outputs": None,
+            "known": None,
         }
     )
     return adjusted, share

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from galaxies.base.arrays import Decoding, Probabilities, open_array
+from galaxies.base.arrays import Decoding, open_array
 from galaxies.base.outputs import write_json
 from galaxies.base.questions import ALL_QUESTIONS, FIRST, Campaign, spiral_fraction
 from galaxies.learning.bundle import (
@@ -20,6 +20,7 @@ from galaxies.learning.bundle import (
 )
 from galaxies.learning.calibration import fit_calibration
 from galaxies.learning.class_shares import summarise_outputs
+from galaxies.learning.familiarity import summarise
 from galaxies.learning.fitting import Fit, Model
 from galaxies.learning.outputs import Outputs, p_spiral
 from galaxies.learning.parts import Labels, Part, fingerprint, galaxies_of
@@ -136,7 +137,8 @@ def train(
     )
     labelled = validation.labels >= 0
     own = _judgement(
-        p_spiral(outputs[labelled], campaign),
+        outputs[labelled],
+        campaign,
         validation.labels[labelled],
         validation.labelled.vote_fractions,
         triage,
@@ -171,17 +173,20 @@ def _campaigns(part: Part) -> tuple[Campaign, tuple[Campaign, ...]]:
 
 
 def _judgement(
-    raw: Probabilities,
+    outputs: Outputs,
+    campaign: Campaign,
     labels: Labels,
     fractions: npt.NDArray[np.float64],
     triage: TriageSettings,
 ) -> Judgement:
+    raw = p_spiral(outputs, campaign)
     calibration = fit_calibration(raw, labels)
     return Judgement(
         calibration=calibration,
         votes=fit_calibration(raw, fractions),
         triage=make_promises(calibration(raw), labels, triage),
         outputs=summarise_outputs(raw, labels),
+        known=summarise(outputs),
     )
 
 
@@ -196,8 +201,7 @@ def _others(
         known = labels >= 0
         first = part.votes.shares[known][:, FIRST[campaign].places]
         fractions = spiral_fraction(first[:, 0], first[:, 1])
-        raw = p_spiral(outputs[known], campaign)
-        found[campaign] = _judgement(raw, labels[known], fractions, triage)
+        found[campaign] = _judgement(outputs[known], campaign, labels[known], fractions, triage)
     return found
 
 

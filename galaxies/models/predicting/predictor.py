@@ -39,6 +39,8 @@ class Prediction(NamedTuple):
     spread: Probabilities
     """Standard deviation of the share of volunteers who would say "spiral": what the model expects,
     and what the views differ by. 0 for one view of a model that knows the class alone."""
+    outputs: Outputs
+    """All that the model says, as `galaxies.learning.outputs` has it."""
     answers: npt.NDArray[np.float32] | None = None
     """(N, 40) shares of the volunteers in the order of `galaxies.base.questions.ALL_COLUMNS`, NaN
     for questions that the model did not learn; `None` where it knows the class alone."""
@@ -139,7 +141,9 @@ class Predictor:
     def _calibrated(self, outputs: Outputs, spread: Probabilities) -> Prediction:
         description = self.description
         raw = p_spiral(outputs, description.campaign)
-        prediction = Prediction(description.calibration(raw), raw, description.votes(raw), spread)
+        prediction = Prediction(
+            description.calibration(raw), raw, description.votes(raw), spread, outputs
+        )
         if outputs.ndim == 1:
             return prediction
         answers = outputs[:, :ANSWERS].copy()
@@ -161,6 +165,7 @@ def prediction_table(galaxies: pd.DataFrame, prediction: Prediction) -> pd.DataF
     """
     each = {name: values for name, values in prediction._asdict().items() if values is not None}
     answers, concentrations = each.pop("answers", None), each.pop("concentrations", None)
+    del each["outputs"]
     table = galaxies[["galaxy_id", "split"]].assign(**each)
     if answers is not None and concentrations is not None:
         names = [f"concentration_{question.name}" for question in ALL_QUESTIONS]
