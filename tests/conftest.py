@@ -15,9 +15,10 @@ from PIL import Image
 
 import stages.pack
 import stages.split
+from galaxies.base.questions import ALL_COLUMNS
 from galaxies.learning.bundle import Description, describe, new_bundle
 from galaxies.learning.calibration import Calibration
-from galaxies.learning.parts import Part
+from galaxies.learning.parts import Part, Votes
 from galaxies.learning.promises import Promise
 from galaxies.models.tree import DecisionTree
 
@@ -109,7 +110,9 @@ def every_other(rows: np.ndarray) -> Part:
     """A part of which every other galaxy, by its row, is a spiral."""
     spiral = (rows % 2).astype(np.float32)
     galaxies = pd.DataFrame({"galaxy_id": rows, "p_smooth": 1 - spiral, "p_features": spiral})
-    return Part(galaxies, rows, rows % 2)
+    shares = np.full((len(rows), len(ALL_COLUMNS)), np.nan, np.float32)
+    shares[:, :3] = np.stack([1 - spiral, spiral, 0 * spiral], axis=1)
+    return Part(galaxies, rows, rows % 2, Votes(shares, np.zeros(len(rows), np.float32)))
 
 
 @pytest.fixture(scope="session")

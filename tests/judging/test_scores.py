@@ -20,7 +20,7 @@ from galaxies.judging.scores import (
 from galaxies.learning.calibration import Calibration, fit_calibration
 from galaxies.settings import EvaluateSettings
 
-SETTINGS = EvaluateSettings(bootstrap=200, reliability_bins=15, volunteers=45, seed=1)
+SETTINGS = EvaluateSettings(bootstrap=200, reliability_bins=15, seed=1)
 
 
 def judged_table(p, labels, votes=None):
@@ -46,7 +46,7 @@ def drawn(count=4000, seed=0):
 
 def test_true_probabilities_score_as_theory_says():
     p, labels = drawn(20_000)
-    scores = score(judged_table(p, labels), SETTINGS)
+    scores = score(judged_table(p, labels), SETTINGS, 45)
     # For uniform true probabilities: accuracy 3/4, AUC 5/6, Brier score 1/6.
     assert scores["accuracy"] == pytest.approx(3 / 4, abs=0.01)
     assert scores["roc_auc"] == pytest.approx(5 / 6, abs=0.01)
@@ -62,13 +62,13 @@ def test_true_probabilities_score_as_theory_says():
 
 def test_a_model_that_always_says_one_class_has_an_interval_too():
     labels = (np.arange(200) < 50).astype(int)
-    scores = score(judged_table(np.full(200, 0.2), labels), SETTINGS)
+    scores = score(judged_table(np.full(200, 0.2), labels), SETTINGS, 45)
     assert scores["accuracy"] == 0.75
     assert scores["accuracy_low"] < 0.72 < 0.78 < scores["accuracy_high"]
 
 
 def test_votes_are_compared_where_they_are_soft():
-    scores = score(judged_table([0.2, 0.9], np.array([0, 1]), [0.3, 0.7]), SETTINGS)
+    scores = score(judged_table([0.2, 0.9], np.array([0, 1]), [0.3, 0.7]), SETTINGS, 45)
     assert scores["vote_rmse"] == pytest.approx(np.sqrt((0.01 + 0.04) / 2))
     assert scores["vote_correlation"] == pytest.approx(1)
     assert scores["vote_noise"] == pytest.approx(np.sqrt(0.21 / 44))
@@ -95,7 +95,7 @@ def test_accuracy_is_followed_from_disputed_galaxies_to_clear_ones():
 
 def test_scores_by_class():
     p, labels = [0.9, 0.8, 0.7, 0.1], np.array([1, 1, 0, 0])
-    scores = score(judged_table(p, labels), SETTINGS)
+    scores = score(judged_table(p, labels), SETTINGS, 45)
     assert scores["precision_spiral"] == pytest.approx(2 / 3)
     assert scores["recall_spiral"] == 1
     assert scores["recall_elliptical"] == 0.5
@@ -111,7 +111,7 @@ def test_the_thinned_roc_keeps_its_ends_and_its_area():
     assert curve.iloc[0].tolist() == [0, 0]
     assert curve.iloc[-1].tolist() == [1, 1]
     area = auc(curve["false_positive_rate"], curve["true_positive_rate"])
-    whole = score(judged_table(p, labels), SETTINGS)["roc_auc"]
+    whole = score(judged_table(p, labels), SETTINGS, 45)["roc_auc"]
     assert area == pytest.approx(whole, abs=0.001)
 
 

@@ -29,6 +29,7 @@ BEFORE = Description(
     title="tree",
     size=32,
     crop=0.5,
+    decoding="scaled",
     views=1,
     calibration=Calibration(slope=1, intercept=0),
     votes=Calibration(slope=1, intercept=0),

@@ -40,7 +40,13 @@ CNN = CnnSettings(
         **AUGMENTED,
         filters=[4, 8],
         start=None,
-        contrast=0.2,
+        brightness=0.2,
+        colour=0.05,
+        stretch=0.15,
+        background=4.0,
+        blur=0.5,
+        noise=2.0,
+        sharpness=2.0,
         learning_rate=0.003,
         weight_decay=0.001,
     ),
@@ -66,7 +72,7 @@ def test_two_trainings_give_the_same_bytes(images, tmp_path, settings):
         (tmp_path / name).mkdir()
         keras.utils.clear_session()
         cnn.fit(images, TRAIN, VALIDATION, settings).model.save(tmp_path / name)
-    for file in ("network.json", "network.weights.h5"):
+    for file in ("network.json", "network.onnx"):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
 
 
@@ -125,7 +131,7 @@ def test_a_view_shows_the_same_galaxy_turned_moved_and_resized(recipe):
     assert np.hypot(down, across).max() < 8 / 0.9 + 3.2 * np.sqrt(2) + 0.5
     assert np.ptp(np.hypot(down, across)) > 3
     sums = views.sum(axis=(1, 2))
-    assert sums[:, 0] / sums[:, 2] == pytest.approx(4, rel=0.1)
+    assert sums[:, 0] / sums[:, 2] == pytest.approx(4, rel=0.3)
 
 
 def test_a_view_mirrors_half_of_the_images():
@@ -164,7 +170,7 @@ def test_training_can_start_from_simulated_galaxies(images):
     wrong = RESIDUAL.model_copy(
         update={"residual": RESIDUAL.residual.model_copy(update={"start": "simulated"})}
     )
-    with pytest.raises(GalaxiesError, match=r"cnn\.residual\.filters: .* has other layers"):
+    with pytest.raises(GalaxiesError, match=r"cnn\.residual\.start: .*cnn\.residual\.filters"):
         cnn.fit(images, TRAIN, VALIDATION, wrong)
 
 
@@ -178,7 +184,7 @@ def test_a_saved_hidden_layer_predicts_the_same_and_holds_nothing_of_its_trainin
     assert np.array_equal(loaded.predict(images), model.predict(images))
 
 
-@pytest.mark.parametrize("damage", ["network.json", "network.weights.h5"])
+@pytest.mark.parametrize("damage", ["network.json", "network.onnx"])
 def test_a_damaged_network_is_refused(images, tmp_path, damage):
     Cnn(build_reference(16, CNN.reference)).save(tmp_path)
     path = tmp_path / damage
