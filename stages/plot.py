@@ -3,10 +3,12 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from galaxies.base.arrays import open_array
+from galaxies.base.arrays import Pixels, open_array
 from galaxies.base.outputs import table_title, written_beside
+from galaxies.base.questions import ALL_COLUMNS
 from galaxies.errors import run_stage
 from galaxies.figures.curves import (
     Result,
@@ -27,6 +29,7 @@ from galaxies.figures.galleries import (
     portraits,
 )
 from galaxies.figures.style import save_figure
+from galaxies.figures.votes import choose_tree, draw_tree, draw_votes
 from galaxies.models.registry import MODELS
 from galaxies.settings import load_settings
 
@@ -52,6 +55,8 @@ def main() -> None:
     one_each = dict(zip(given, portraits(table, packed, images), strict=True))
     save_figure(figures / "answers.png", draw_answers(one_each))
 
+    votes_of_test(split, packed, images, answers, figures)
+
     cnn = Path("data/predictions/cnn.parquet")
     mistakes = choose_mistakes(split, pd.read_parquet(cnn), settings.plot.mistakes)
     shown = {label: portraits(chosen, packed, images) for label, chosen in mistakes.items()}
@@ -67,6 +72,32 @@ def main() -> None:
     save_figure(figures / "triage.png", draw_triage(results))
     save_figure(figures / "agreement.png", draw_agreement(results))
     save_figure(figures / "learning.png", draw_learning(results))
+
+
+def votes_of_test(
+    split: pd.DataFrame,
+    packed: pd.DataFrame,
+    images: Pixels,
+    votes: pd.DataFrame,
+    figures: Path,
+) -> None:
+    """Draw the test galaxies' answers, voted and predicted."""
+    path = Path("data/predictions/cnn.parquet")
+    test = (
+        pd.read_parquet(path)
+        .query("split == 'test'")
+        .merge(votes, on="galaxy_id", suffixes=("_predicted", ""))
+    )
+    voted = test[list(ALL_COLUMNS)].to_numpy(np.float64)
+    predicted = (test.reindex(columns=[f"{column}_predicted" for column in ALL_COLUMNS])).to_numpy(
+        np.float64
+    )
+    title = table_title(path)
+    save_figure(figures / "votes.png", draw_votes(voted, predicted, title))
+    row = int(np.flatnonzero(test["galaxy_id"] == choose_tree(test))[0])
+    one = test.iloc[[row]][["galaxy_id"]].merge(split, how="left")
+    galaxy = portraits(one, packed, images)[0]
+    save_figure(figures / "tree.png", draw_tree(galaxy, voted[row], predicted[row], title))
 
 
 def read_result(model: str) -> Result:

@@ -1,0 +1,155 @@
+"""The volunteers' answers beside a network's: all galaxies, and one."""
+
+from math import ceil
+from textwrap import wrap
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib.figure import Figure
+
+from galaxies.base.questions import (
+    ALL_COLUMNS,
+    ALL_QUESTIONS,
+    ANSWERS,
+    Question,
+    in_order_of_asking,
+    within_questions,
+)
+from galaxies.figures.galleries import Portrait, draw_picture
+from galaxies.figures.style import GREY, SMALL, STYLE, WIDTH, canvas
+
+_PREDICTED: Final = "#0072B2"
+_ARMS: Final = "Class4.1"
+_ROW: Final = 0.115  # inches
+
+Shares = npt.NDArray[np.float64]
+
+
+@STYLE
+def draw_votes(voted: Shares, predicted: Shares, title: str) -> Figure:
+    """Draw predicted against voted shares, a panel for each answer.
+
+    Parameters
+    ----------
+    voted, predicted : ndarray of shape (N, 40), float64
+        Test galaxies, in the order of `ALL_COLUMNS`; NaN where there is none.
+    title : str
+        What figures call the network.
+    """
+    known = ~np.isnan(voted + predicted)
+    shown = [place for place in range(len(ALL_COLUMNS)) if known[:, place].any()]
+    columns, gap, foot = 5, 0.1, 0.36
+    side = (WIDTH - 0.3 - columns * gap) / columns
+    height = 0.35 + max(1, ceil(len(shown) / columns)) * (side + foot) + 0.1
+    figure, axes = canvas(height)
+    if not shown:
+        axes.text(WIDTH / 2, height / 2, f"{title} knows the class alone", ha="center")
+        return figure
+    axes.text(0.3, 0.13, f"{title}: predicted share of the volunteers,")
+    axes.text(0.3, 0.27, "against the voted one, both from 0 to 1")
+    for number, place in enumerate(shown):
+        down, across = divmod(number, columns)
+        x, y = 0.25 + across * (side + gap), 0.37 + down * (side + foot)
+        panel = figure.add_axes((x / WIDTH, 1 - (y + side) / height, side / WIDTH, side / height))
+        some = known[:, place]
+        panel.hexbin(
+            voted[some, place],
+            predicted[some, place],
+            gridsize=12,
+            extent=(0, 1, 0, 1),
+            bins="log",
+            cmap="Blues",
+            mincnt=1,
+            linewidths=0.1,
+        )
+        panel.plot([0, 1], [0, 1], color=GREY, linewidth=0.6)
+        panel.set(xlim=(0, 1), ylim=(0, 1), xticks=[], yticks=[])
+        for line, text in enumerate(wrap(ANSWERS[ALL_COLUMNS[place]].words, 13), 1):
+            axes.text(x + side / 2, y + side + 0.115 * line, text, size=SMALL, ha="center")
+    return figure
+
+
+def choose_tree(votes: pd.DataFrame) -> int:
+    """Choose the galaxy whose tree is drawn: the one in which most volunteers saw spiral arms.
+
+    Parameters
+    ----------
+    votes : DataFrame
+        Test galaxies with `galaxy_id` and Kaggle's columns. Without such votes, the first one.
+    """
+    ranked = votes.sort_values([_ARMS, "galaxy_id"], ascending=[False, True], na_position="last")
+    return int(ranked["galaxy_id"].iloc[0])
+
+
+@STYLE
+def draw_tree(galaxy: Portrait, voted: Shares, predicted: Shares, title: str) -> Figure:
+    """Draw one galaxy's answers to all questions, voted and predicted.
+
+    Parameters
+    ----------
+    galaxy : Portrait
+    voted, predicted : ndarray of shape (40,), float64
+        NaN where there is none.
+    title : str
+        What figures call the network.
+    """
+    asked = [*in_order_of_asking(), ALL_QUESTIONS[-1]]
+    known = ~np.isnan(voted + predicted)
+    asked = [one for one in asked if known[one.places].all()]
+    rows = [len(one.answers) + 1.8 for one in asked]
+    half = sum(rows) / 2
+    columns: tuple[list[Question], list[Question]] = ([], [])
+    filled = 0.0
+    for question, needed in zip(asked, rows, strict=True):
+        columns[int(filled + needed / 2 > half)].append(question)
+        filled += needed
+    longest = max((sum(len(one.answers) + 1.8 for one in some) for some in columns), default=0)
+    top = 1.25
+    figure, axes = canvas(top + 0.15 + _ROW * max(longest, 1))
+    draw_picture(axes, galaxy.image, 0.1, 0.1, 1.1)
+    axes.text(1.35, 0.3, f"galaxy {galaxy.galaxy_id}")
+    for line, (colour, words) in enumerate(
+        ((GREY, "voted"), (_PREDICTED, f"predicted by {title}"))
+    ):
+        y = 0.5 + 0.16 * line
+        axes.barh(y, 0.25, height=0.07, left=1.35, color=colour)
+        axes.text(1.68, y + 0.045, words, size=SMALL)
+    axes.text(1.35, 0.95, "bars: shares of those who were", size=SMALL)
+    axes.text(1.35, 1.07, "asked; numbers: share that was", size=SMALL)
+    within = np.stack([_within(one) for one in (voted, predicted)])
+    for column, some in enumerate(columns):
+        x, y = 0.1 + 1.68 * column, top
+        for question in some:
+            y += 1.4 * _ROW
+            came = [_asked(shares, question) for shares in (voted, predicted)]
+            heading = f"{question.name.replace('_', ' ')}?"
+            axes.text(x, y, heading, size=SMALL, weight="bold")
+            axes.text(x + 1.52, y, f"{came[0]:.2f}, {came[1]:.2f}", size=SMALL, ha="right")
+            for place, answer in enumerate(question.answers, question.places.start):
+                y += _ROW
+                axes.text(x, y, answer.words, size=6.5)
+                for number, colour in enumerate((GREY, _PREDICTED)):
+                    axes.barh(
+                        y - 0.055 + 0.04 * number,
+                        0.55 * np.nan_to_num(within[number, place]),
+                        height=0.036,
+                        left=x + 0.97,
+                        color=colour,
+                    )
+            y += 0.4 * _ROW
+    return figure
+
+
+def _within(shares: Shares) -> Shares:
+    """Shares of those who were asked (40,)."""
+    count = ALL_QUESTIONS[-1].places.start
+    typed = shares[count:] / max(np.nansum(shares[count:]), 1e-9)
+    return np.concatenate([within_questions(shares[:count]), typed])
+
+
+def _asked(shares: Shares, question: Question) -> float:
+    if question.asked_after is None:
+        return 1.0
+    return float(shares[ALL_COLUMNS.index(question.asked_after)])
