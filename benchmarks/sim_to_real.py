@@ -1,8 +1,8 @@
 """How true the simulated sky is: judged on real galaxies.
 
-First the mean and the spread of each of Galaxy Zoo's 37 columns, simulated beside real. Then a
-compact network, from random weights, learns all eleven questions from a simulated survey alone (a
-tenth of which validates and a fifth is held back) and is scored on every galaxy of the real
+First the mean and the spread of each of Galaxy Zoo's 37 columns, simulated beside real. Then the
+pipeline's network, from random weights, learns all eleven questions from a simulated survey alone
+(a tenth of which validates and a fifth is held back) and is scored on every galaxy of the real
 surveys: on the first question where they answer it, on all 37 columns where they have them, and on
 telling mergers from other galaxies. No real galaxy trains anything here.
 
@@ -19,22 +19,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import keras
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from keras import layers, ops
 from sklearn.metrics import roc_auc_score
 
 from galaxies.base.arrays import Pixels, open_array
 from galaxies.base.outputs import write_json
-from galaxies.base.questions import ANSWERS, COLUMNS, QUESTIONS, answers_behind, spiral_fraction
-from galaxies.dataset.layout import COUNTS, IMAGES, VOTES
+from galaxies.base.questions import ALL_COLUMNS, ANSWERS, COLUMNS, spiral_fraction
+from galaxies.dataset.layout import IMAGES, VOTES
 from galaxies.dataset.packing import pack_images
-from galaxies.dataset.votes import read_answers
-from galaxies.learning.views import view_of
-from galaxies.models.cnn import Augmentation, build_residual
-from galaxies.models.networks import GalaxyBatches, repeatable
+from galaxies.dataset.votes import read_answers, read_survey_votes
+from galaxies.learning.parts import Part, Votes
+from galaxies.models.cnn import Cnn, fit
 from galaxies.settings import Settings, load_settings
 
 Shares = npt.NDArray[np.float64]
@@ -54,7 +51,7 @@ class Survey(NamedTuple):
     images: Pixels
     galaxy_id: npt.NDArray[np.int64]
     answers: Shares
-    """(N, 37), NaN where the survey does not answer."""
+    """(N, 40), NaN where the survey does not answer."""
 
 
 def read_survey(folder: Path, packed: Path, settings: Settings) -> Survey:
@@ -70,79 +67,28 @@ def read_survey(folder: Path, packed: Path, settings: Settings) -> Survey:
         max_unreadable=pack.max_unreadable,
         workers=len(os.sched_getaffinity(0)),
     ).table
+    # Both campaigns' first question, as one: the network has seen simulated volunteers alone.
     both = table.merge(read_answers(folder / VOTES), on="galaxy_id")
     return Survey(
         open_array(array)[both["row"].to_numpy()],
         both["galaxy_id"].to_numpy(),
-        both[list(COLUMNS)].to_numpy(np.float64),
+        both[list(ALL_COLUMNS)].to_numpy(np.float64),
     )
 
 
-def build_network(side: int, settings: Settings) -> keras.Model:
-    """Put an answer to every question on top of the pipeline's convolutions: (N, 37) logits."""
-    network = build_residual(side, settings.cnn.residual)
-    x = network.get_layer("dropout").output
-    return keras.Model(network.input, layers.Dense(len(COLUMNS), name="answers")(x), name="answers")
+def learn(survey: Survey, volunteers: Shares, settings: Settings) -> tuple[Cnn, Survey]:
+    """Train the pipeline's network; returns it with the fifth of the galaxies that is held back."""
+    order = np.random.default_rng(settings.split.seed).permutation(len(survey.images))
+    test, validation, train = np.split(order, [len(order) // 5, 3 * len(order) // 10])
+    votes = Votes(survey.answers.astype(np.float32), volunteers.astype(np.float32))
+    labels = votes.labels("gz2")
 
+    def part(rows: npt.NDArray[np.int64]) -> Part:
+        some = Votes(*(one[rows] for one in votes))
+        return Part(pd.DataFrame({"galaxy_id": survey.galaxy_id[rows]}), rows, labels[rows], some)
 
-def log_shares(logits: Any) -> Any:  # noqa: ANN401 - tensors
-    """Logarithms of the shares within each question (N, 37)."""
-    return ops.concatenate(
-        [ops.log_softmax(logits[:, question.places]) for question in QUESTIONS], axis=1
-    )
-
-
-def surprise(counts: Any, logits: Any) -> Any:  # noqa: ANN401
-    """Loss: minus the logarithm of the multinomial chance of the answers given, per volunteer.
-
-    Questions that few were asked count little: their shares are noisy.
-    """
-    counts = ops.reshape(counts, ops.shape(logits))
-    volunteers = ops.sum(counts[:, QUESTIONS[0].places], axis=1)
-    return -ops.sum(counts * log_shares(logits), axis=1) / volunteers
-
-
-def learn(
-    images: Pixels,
-    counts: npt.NDArray[np.float64],
-    rows: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]],
-    settings: Settings,
-) -> keras.Model:
-    """Train the network on counted answers (N, 37); rows are the training and validation parts."""
-    recipe = settings.cnn.residual
-    repeatable(settings.cnn.seed)
-    network = build_network(images.shape[1], settings)
-    train, validation = rows
-    steps = recipe.epochs * -(-len(train) // recipe.batch)
-    rate = keras.optimizers.schedules.CosineDecay(
-        0.0, steps - steps // 10, warmup_target=recipe.learning_rate, warmup_steps=steps // 10
-    )
-    augmented = keras.Sequential([Augmentation(recipe, settings.cnn.seed), network])
-    augmented.compile(keras.optimizers.AdamW(rate, weight_decay=recipe.weight_decay), surprise)
-    augmented.fit(
-        GalaxyBatches(images, train, counts[train], recipe.batch, settings.cnn.seed),
-        validation_data=GalaxyBatches(images, validation, counts[validation], recipe.batch),
-        epochs=recipe.epochs,
-        shuffle=False,
-        verbose=2,
-        callbacks=[
-            keras.callbacks.EarlyStopping(
-                monitor="val_loss", patience=recipe.epochs, restore_best_weights=True
-            )
-        ],
-    )
-    return network
-
-
-def predict(network: keras.Model, images: Pixels) -> Shares:
-    """Kaggle's columns (N, 37), the mean over the eight views."""
-    behind = answers_behind().astype(np.float64)
-    total = np.zeros((len(images), len(COLUMNS)))
-    for view in range(8):
-        logits = network.predict(view_of(images, view), batch_size=256, verbose=0)
-        within = np.asarray(log_shares(ops.convert_to_tensor(logits)), dtype=np.float64)
-        total += np.exp(within @ behind.T)
-    return total / 8
+    fitted = fit(survey.images, part(np.sort(train)), part(np.sort(validation)), settings.cnn)
+    return fitted.model, Survey(*(one[np.sort(test)] for one in survey))
 
 
 def first_question(answers: Shares, predicted: Shares) -> dict[str, float]:
@@ -179,14 +125,15 @@ def compare_columns(simulated: Shares, real: Shares) -> pd.DataFrame:
 
 
 def judge(
-    network: keras.Model, held_back: Survey, real: Mapping[str, Survey]
+    network: Cnn, held_back: Survey, real: Mapping[str, Survey]
 ) -> dict[str, dict[str, float]]:
     """Score the network on every survey."""
     rows: dict[str, dict[str, float]] = {}
     told = {"simulated, held back": held_back, **real}
-    predicted = {name: predict(network, survey.images) for name, survey in told.items()}
+    columns = len(COLUMNS)
+    predicted = {name: network.predict(survey.images)[:, :columns] for name, survey in told.items()}
     for name, survey in told.items():
-        answers = survey.answers
+        answers = survey.answers[:, :columns]
         rows[name] = {"galaxies": len(answers)}
         if not np.isnan(answers[:, :3]).any():
             rows[name] = first_question(answers, predicted[name])
@@ -230,16 +177,17 @@ def main() -> None:
             for name in (*REAL, MERGERS, OTHERS)
             if (options.real / name).is_dir()
         }
-    counts = pd.read_parquet(options.simulated / COUNTS).set_index("galaxy_id")
-    counted = counts.loc[simulated.galaxy_id, list(COLUMNS)].to_numpy(np.float64)
-    order = np.random.default_rng(settings.split.seed).permutation(len(simulated.images))
-    test, validation, train = np.split(order, [len(order) // 5, 3 * len(order) // 10])
-    network = learn(simulated.images, counted, (train, validation), settings)
-    held_back = Survey(*(part[test] for part in simulated))
-    content: dict[str, Any] = {"trained_on": len(train), "scores": judge(network, held_back, real)}
+    votes = read_survey_votes(options.simulated, settings.volunteers).set_index("galaxy_id")
+    volunteers = votes.loc[simulated.galaxy_id, "volunteers"].to_numpy()
+    network, held_back = learn(simulated, volunteers, settings)
+    content: dict[str, Any] = {
+        "galaxies": len(simulated.images),
+        "scores": judge(network, held_back, real),
+    }
     print(pd.DataFrame(content["scores"]).T.round(3).to_string())
     if "gz2" in real:
-        table = compare_columns(simulated.answers, real["gz2"].answers)
+        columns = len(COLUMNS)
+        table = compare_columns(simulated.answers[:, :columns], real["gz2"].answers[:, :columns])
         print(table.round(3).to_string())
         content["columns"] = table.reset_index().to_dict("records")
     write_json(options.output, content)
