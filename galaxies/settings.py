@@ -117,6 +117,7 @@ class ResidualSettings(AugmentedSettings):
     blur: Annotated[float, Field(ge=0, lt=1)]
     noise: Annotated[float, Field(ge=0, le=255)]
     sharpness: Annotated[float, Field(gt=0)]
+    counted: Annotated[float, Field(gt=0)]
     weight_decay: Annotated[float, Field(ge=0)]
 
 

@@ -235,7 +235,7 @@ def _fit_residual(
         GalaxyBatches(images, train.rows, targets(train.votes), recipe.batch, seed),
         GalaxyBatches(images, validation.rows, targets(validation.votes), recipe.batch),
         recipe.epochs,
-        lambda votes, numbers: surprise(votes, numbers, recipe.sharpness),
+        lambda votes, numbers: surprise(votes, numbers, recipe.sharpness, recipe.counted),
         ClassAccuracy(campaign),
     )
     return Fit(Cnn(network), *training)

@@ -12,12 +12,19 @@ from galaxies.base.questions import ALL_COLUMNS, ALL_QUESTIONS, FIRST, Campaign
 from galaxies.learning.outputs import ANSWERS, LEAST, MOST, USUAL
 from galaxies.learning.parts import Votes
 
+_CHOSEN: Final = 0.1
+_FEWEST_CHOSEN: Final = 20
+"""Galaxies that answer the same questions, from which on one and the same answer is no chance."""
+
 _FEWEST: Final = 1e-3
 """Added to each parameter of a Dirichlet distribution, whose logarithm of gamma has no 0."""
 
 
 def targets(votes: Votes) -> npt.NDArray[np.float32]:
     """Put votes into the form that `surprise` takes.
+
+    Galaxies that were chosen by an answer, as a collection of mergers is, have the same hard vote
+    all together. How common the answer is, they do not tell: such votes count a tenth.
 
     Parameters
     ----------
@@ -33,10 +40,18 @@ def targets(votes: Votes) -> npt.NDArray[np.float32]:
     shares = np.nan_to_num(votes.shares)
     counted = shares * votes.volunteers[:, None]
     hard = np.where(votes.volunteers[:, None] == 0, shares, 0)
+    _, alike = np.unique(np.isnan(votes.shares), axis=0, return_inverse=True)
+    for kind in range(alike.max() + 1):
+        some = (alike.ravel() == kind) & (votes.volunteers == 0)
+        if some.sum() < _FEWEST_CHOSEN:
+            continue
+        for question in ALL_QUESTIONS:
+            if (hard[some, question.places].sum(axis=0) > 0).sum() == 1:
+                hard[np.ix_(some, np.arange(*question.places.indices(ANSWERS)))] *= _CHOSEN
     return np.concatenate([counted, hard], axis=1).astype(np.float32)
 
 
-def surprise(votes: Any, numbers: Any, sharpness: float) -> Any:  # noqa: ANN401 - tensors
+def surprise(votes: Any, numbers: Any, sharpness: float, counted: float = 1.0) -> Any:  # noqa: ANN401 - tensors
     """Compute minus the logarithm of the chance of each galaxy's votes.
 
     Counted votes of those who came to a question follow a Dirichlet-multinomial distribution
@@ -51,6 +66,8 @@ def surprise(votes: Any, numbers: Any, sharpness: float) -> Any:  # noqa: ANN401
     numbers : tensor of shape (N, 52)
         As `galaxies.learning.outputs.read_outputs` takes it.
     sharpness : float
+    counted : float
+        Weight of counted votes beside hard ones.
 
     Returns
     -------
@@ -60,7 +77,7 @@ def surprise(votes: Any, numbers: Any, sharpness: float) -> Any:  # noqa: ANN401
     logits = numbers[:, :ANSWERS]
     concentrations = ops.exp(ops.clip(numbers[:, ANSWERS:] + USUAL, LEAST, MOST))
     parameters = ops.exp(_log_shares(logits)) * ops.matmul(concentrations, _ASKS) + _FEWEST
-    return -_dirichlet_multinomial(counts, parameters) - ops.sum(
+    return -counted * _dirichlet_multinomial(counts, parameters) - ops.sum(
         hard * _log_shares(sharpness * logits), axis=1
     )
 

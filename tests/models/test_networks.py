@@ -47,6 +47,7 @@ CNN = CnnSettings(
         blur=0.5,
         noise=2.0,
         sharpness=2.0,
+        counted=1.0,
         learning_rate=0.003,
         weight_decay=0.001,
     ),
