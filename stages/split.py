@@ -7,7 +7,7 @@ import pandas as pd
 from galaxies.base.outputs import write_json, write_table
 from galaxies.dataset.layout import VOTES, survey_file
 from galaxies.dataset.splitting import split_galaxies
-from galaxies.dataset.votes import read_survey_votes, read_votes
+from galaxies.dataset.votes import first_votes, read_survey_votes, read_votes
 from galaxies.errors import run_stage
 from galaxies.settings import load_settings
 
@@ -18,7 +18,7 @@ def main() -> None:
     survey = Path("data", settings.survey)
     images = pd.read_parquet("data/images.parquet")
     votes = read_survey_votes(survey, settings.volunteers)
-    first = votes[["galaxy_id"]].merge(read_votes(survey_file(survey, VOTES)), how="left")
+    first = first_votes(votes, read_votes(survey_file(survey, VOTES)))
     split = split_galaxies(first, images, settings.split)
     write_table(Path("data/split.parquet"), split.table)
     write_table(Path("data/votes.parquet"), votes[votes["galaxy_id"].isin(images["galaxy_id"])])

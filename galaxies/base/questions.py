@@ -14,7 +14,7 @@ one and "elliptical" to the other. So the two campaigns have questions of their 
 
 from functools import cache
 from graphlib import TopologicalSorter
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -237,6 +237,8 @@ ANSWERS: Final = {
 }
 """Each answer by its column."""
 
+_FEWEST_CHOSEN: Final = 20
+
 Shares = npt.NDArray[np.float64]
 """(..., 37) a number for each answer, in the order of `COLUMNS`."""
 
@@ -358,6 +360,44 @@ def tree_errors(columns: Shares) -> npt.NDArray[np.float64]:
     """
     sums = [columns[..., question.places].sum(axis=-1) for question in QUESTIONS]
     return np.abs(np.stack(sums, axis=-1) - shares_asked(columns))
+
+
+def chosen_by_answer(
+    shares: npt.NDArray[np.floating[Any]], hard: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.bool_]:
+    """Tell which galaxies were chosen by their answer to a question, as a collection of mergers is.
+
+    Those are hard votes that 20 galaxies or more, all that answer the same questions, agree on
+    without exception. They show what the answer looks like, and not how common it is.
+
+    Parameters
+    ----------
+    shares : ndarray of shape (N, 40), float
+        In the order of `ALL_COLUMNS`; NaN where a survey does not answer.
+    hard : ndarray of shape (N,), bool
+
+    Returns
+    -------
+    ndarray of shape (N, 12), bool
+        For each of `ALL_QUESTIONS`.
+
+    Examples
+    --------
+    >>> shares = np.full((30, 40), np.nan)
+    >>> shares[:, QUESTIONS[5].places] = [1, 0]
+    >>> chosen_by_answer(shares, np.ones(30, bool))[0].nonzero()[0].tolist()
+    [5]
+    """
+    chosen = np.zeros((len(shares), len(ALL_QUESTIONS)), dtype=bool)
+    _, kinds = np.unique(np.isnan(shares), axis=0, return_inverse=True)
+    for kind in np.unique(kinds):
+        some = (kinds.ravel() == kind) & hard
+        if some.sum() < _FEWEST_CHOSEN:
+            continue
+        given = np.nansum(shares[some], axis=0) > 0
+        for place, question in enumerate(ALL_QUESTIONS):
+            chosen[some, place] = given[question.places].sum() == 1
+    return chosen
 
 
 def most_said(columns: Shares) -> tuple[str, ...]:

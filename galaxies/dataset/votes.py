@@ -8,7 +8,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from galaxies.base.questions import ALL_COLUMNS, COLUMNS, FIRST, TYPE, Campaign
+from galaxies.base.questions import (
+    ALL_COLUMNS,
+    ALL_QUESTIONS,
+    COLUMNS,
+    FIRST,
+    TYPE,
+    Campaign,
+    chosen_by_answer,
+)
 from galaxies.dataset.layout import (
     COUNTS,
     LARGEST_ID,
@@ -152,6 +160,32 @@ def read_survey_votes(folder: Path, volunteers: int) -> pd.DataFrame:
         known: npt.NDArray[np.bool_] = counted.notna().to_numpy()
         answers.loc[known, "volunteers"] = counted[known].to_numpy(np.float32)
     return answers
+
+
+def first_votes(votes: pd.DataFrame, first: pd.DataFrame) -> pd.DataFrame:
+    """List what makes the classes of all galaxies of a survey, also of those that have none.
+
+    Parameters
+    ----------
+    votes : DataFrame
+        As `read_survey_votes` returns it.
+    first : DataFrame
+        As `read_votes` returns it.
+
+    Returns
+    -------
+    DataFrame
+        `galaxy_id` and the three fractions of `first`, NaN where the survey does not answer the
+        first question, and where galaxies were chosen by their answer to it: they are all of one
+        class, and no score should count them.
+    """
+    campaign = campaign_of(votes)
+    table = votes[["galaxy_id"]].merge(first, how="left")
+    hard = (votes["volunteers"] == 0).to_numpy()
+    chosen = chosen_by_answer(votes[list(ALL_COLUMNS)].to_numpy(), hard)
+    place = ALL_QUESTIONS.index(FIRST[campaign])
+    table.loc[chosen[:, place], list(VOTE_COLUMNS.values())] = np.nan
+    return table
 
 
 def campaign_of(votes: pd.DataFrame) -> Campaign:

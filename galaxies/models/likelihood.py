@@ -8,13 +8,17 @@ import numpy.typing as npt
 import tensorflow as tf
 from keras import ops
 
-from galaxies.base.questions import ALL_COLUMNS, ALL_QUESTIONS, FIRST, Campaign
+from galaxies.base.questions import (
+    ALL_COLUMNS,
+    ALL_QUESTIONS,
+    FIRST,
+    Campaign,
+    chosen_by_answer,
+)
 from galaxies.learning.outputs import ANSWERS, LEAST, MOST, USUAL
 from galaxies.learning.parts import Votes
 
 _CHOSEN: Final = 0.1
-_FEWEST_CHOSEN: Final = 20
-"""Galaxies that answer the same questions, from which on one and the same answer is no chance."""
 
 _FEWEST: Final = 1e-3
 """Added to each parameter of a Dirichlet distribution, whose logarithm of gamma has no 0."""
@@ -23,8 +27,8 @@ _FEWEST: Final = 1e-3
 def targets(votes: Votes) -> npt.NDArray[np.float32]:
     """Put votes into the form that `surprise` takes.
 
-    Galaxies that were chosen by an answer, as a collection of mergers is, have the same hard vote
-    all together. How common the answer is, they do not tell: such votes count a tenth.
+    How common an answer is, galaxies that were chosen by it do not tell: their votes count a tenth
+    (`galaxies.base.questions.chosen_by_answer`).
 
     Parameters
     ----------
@@ -40,14 +44,9 @@ def targets(votes: Votes) -> npt.NDArray[np.float32]:
     shares = np.nan_to_num(votes.shares)
     counted = shares * votes.volunteers[:, None]
     hard = np.where(votes.volunteers[:, None] == 0, shares, 0)
-    _, alike = np.unique(np.isnan(votes.shares), axis=0, return_inverse=True)
-    for kind in range(alike.max() + 1):
-        some = (alike.ravel() == kind) & (votes.volunteers == 0)
-        if some.sum() < _FEWEST_CHOSEN:
-            continue
-        for question in ALL_QUESTIONS:
-            if (hard[some, question.places].sum(axis=0) > 0).sum() == 1:
-                hard[np.ix_(some, np.arange(*question.places.indices(ANSWERS)))] *= _CHOSEN
+    chosen = chosen_by_answer(votes.shares, votes.volunteers == 0)
+    for place, question in enumerate(ALL_QUESTIONS):
+        hard[:, question.places] *= np.where(chosen[:, place], _CHOSEN, 1.0)[:, None]
     return np.concatenate([counted, hard], axis=1).astype(np.float32)
 
 
