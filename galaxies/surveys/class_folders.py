@@ -10,7 +10,7 @@ from galaxies.dataset.archive import list_images, open_archive
 from galaxies.dataset.layout import IMAGES, VOTES, survey_file
 from galaxies.dataset.packing import pack_images
 from galaxies.dataset.splitting import PARTS, split_galaxies
-from galaxies.dataset.votes import read_votes
+from galaxies.dataset.votes import first_votes, read_survey_votes, read_votes
 from galaxies.settings import Settings
 from galaxies.surveys.writing import copy_member, free_folder
 
@@ -57,7 +57,8 @@ def export_folders(
     """
     output = free_folder(output, overwrite, PARTS)
     archive = survey_file(survey, IMAGES)
-    votes = read_votes(survey_file(survey, VOTES))
+    said = read_survey_votes(survey, settings.volunteers)
+    votes = first_votes(said, read_votes(survey_file(survey, VOTES)))
     with written_beside(output) as beside:
         beside.mkdir()
         pixels = beside / "images.npy"
@@ -78,6 +79,7 @@ def export_folders(
 
 def _copy_images(path: Path, table: pd.DataFrame, folder: Path) -> None:
     names = dict(list_images(path))
+    table = table.dropna(subset="label")
     rows = zip(table["galaxy_id"], table["split"], table["label"], strict=True)
     with open_archive(path) as archive:
         for galaxy_id, part, label in tqdm(rows, "export", len(table), unit=" images"):
