@@ -141,6 +141,7 @@ def write_bundle(folder: Path, kind: str, save: Callable[[Path], object], **chan
         "title": kind,
         "size": 32,
         "crop": 0.5,
+        "decoding": "whole",
         "views": 1,
         "calibration": Calibration(slope=1.5, intercept=0.25),
         "votes": Calibration(slope=1, intercept=0),

@@ -264,9 +264,10 @@ class Familiarity:
             As `Classifier.classify_batch` made it; some or all of the survey.
         """
         read = table["error"].is_null().to_numpy(zero_copy_only=False)
-        values = [self.familiar if one else None for one in read]
+        familiar = self.familiar  # of all: it takes long for each galaxy
+        values = [familiar if one else None for one in read]
         table = _replaced(table, "familiar", pa.array(values, pa.bool_()))
-        if self.familiar is False and not self._anyway:
+        if familiar is False and not self._anyway:
             table = _replaced(table, "decision", _texts(np.full(len(table), UNDECIDED), read))
         return table.drop_columns(PLACES)
 

@@ -155,11 +155,43 @@ def read_survey_votes(folder: Path, volunteers: int) -> pd.DataFrame:
     answers["volunteers"] = np.where(soft, np.float32(volunteers), np.float32(0))
     path = folder / COUNTS
     if path.is_file():
-        counts = pd.read_parquet(path, columns=["galaxy_id", *FIRST["gz2"].columns])
-        counted = counts.set_index("galaxy_id").sum(axis=1).reindex(answers["galaxy_id"])
+        counts = read_counts(path).set_index("galaxy_id")[list(FIRST["gz2"].columns)]
+        counted = counts.sum(axis=1).reindex(answers["galaxy_id"])
         known: npt.NDArray[np.bool_] = counted.notna().to_numpy()
         answers.loc[known, "volunteers"] = counted[known].to_numpy(np.float32)
     return answers
+
+
+def read_counts(path: Path) -> pd.DataFrame:
+    """Read how many volunteers gave each answer.
+
+    Parameters
+    ----------
+    path : Path
+        `galaxies.dataset.layout.COUNTS` of a survey.
+
+    Returns
+    -------
+    DataFrame
+        `galaxy_id` and the columns that are there, those of the first question among them.
+
+    Raises
+    ------
+    GalaxiesError
+        If it is damaged, lacks one of these, or has a galaxy twice.
+    """
+    try:
+        counts = pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise GalaxiesError(f"{path}: no Parquet table ({reason}); remove it") from error
+    for column in ("galaxy_id", *FIRST["gz2"].columns):
+        if column not in counts.columns:
+            raise GalaxiesError(f"{path}: no column {column!r}; put it there, or remove the file")
+    twice = counts.loc[counts["galaxy_id"].duplicated(), "galaxy_id"]
+    if not twice.empty:
+        raise GalaxiesError(f"{path}: galaxy_id {twice.iloc[0]} stands twice; remove one")
+    return counts
 
 
 def first_votes(votes: pd.DataFrame, first: pd.DataFrame) -> pd.DataFrame:

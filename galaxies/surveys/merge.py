@@ -15,7 +15,7 @@ from galaxies.base.outputs import write_table, written_beside
 from galaxies.base.questions import ALL_COLUMNS, FIRST, Campaign
 from galaxies.dataset.archive import Member, list_images, open_archive
 from galaxies.dataset.layout import ABOUT, COUNTS, IMAGES, VOTES, read_campaign, survey_file
-from galaxies.dataset.votes import read_answers
+from galaxies.dataset.votes import read_answers, read_counts
 from galaxies.errors import GalaxiesError
 from galaxies.surveys.writing import SURVEY_FILES, StoredImage, add_image, free_folder
 
@@ -174,7 +174,8 @@ def _merge_votes(
                 next(rows)  # the header
                 ids = frozenset(survey.ids.tolist())
                 for row in rows:
-                    if int(row["GalaxyID"]) in ids:
+                    # A row of nothing but commas is no galaxy.
+                    if row["GalaxyID"].strip() and int(row["GalaxyID"]) in ids:
                         writer.writerow(row)
                         count += 1
     return count
@@ -185,7 +186,7 @@ def _merge_counts(path: Path, surveys: Sequence[_Survey]) -> None:
     tables = []
     for survey in surveys:
         if (survey.folder / COUNTS).is_file():
-            table = pd.read_parquet(survey.folder / COUNTS)
+            table = read_counts(survey.folder / COUNTS)
             tables.append(table[table["galaxy_id"].isin(survey.ids)])
     if tables:
         write_table(path, pd.concat(tables, ignore_index=True))

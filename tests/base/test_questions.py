@@ -36,7 +36,8 @@ def test_there_are_eleven_questions_with_kaggles_37_columns() -> None:
     assert [question.number for question in QUESTIONS] == list(range(1, 12))
     assert [len(question.answers) for question in QUESTIONS] == [3, 2, 2, 2, 4, 2, 3, 7, 3, 3, 6]
     assert (COLUMNS[0], COLUMNS[-1], len(set(COLUMNS))) == ("Class1.1", "Class11.6", 37)
-    assert len({answer.words for answer in ANSWERS.values()}) == 37
+    assert len({answer.words for answer in ANSWERS.values()}) == 40
+    assert len({answer.name for answer in ANSWERS.values()}) == 40
     assert all(COLUMNS[question.places] == question.columns for question in QUESTIONS)
 
 

@@ -81,9 +81,9 @@ def test_the_table_says_what_the_model_says(images, archive, tree_bundle, tmp_pa
     assert (frame["decision"] == np.where(sure, frame["label"], "ask volunteers")).all()
     assert frame["error"].isna().all()
     assert (frame["spread"] == 0).all()
-    assert found.total() == 40
-    assert found["unreadable"] == 0
-    assert found["ask volunteers"] == (~sure).sum()
+    assert found.decisions.total() == 40
+    assert found.unreadable == 0
+    assert found.decisions["ask volunteers"] == (~sure).sum()
     assert not (tmp_path / "out.parquet.shards").exists()
 
 
@@ -94,7 +94,7 @@ def test_views_and_agreement_are_followed(archive, tree_bundle, tmp_path):
     lax = run_job(
         [str(archive)], tmp_path / "c.parquet", BundleUse(tree_bundle, agreement=0.8), LOCAL
     )
-    assert lax["ask volunteers"] < strict["ask volunteers"]
+    assert lax.decisions["ask volunteers"] < strict.decisions["ask volunteers"]
     with pytest.raises(GalaxiesError, match=r"no promise of an agreement of 0.999"):
         run_job(
             [str(archive)], tmp_path / "d.parquet", BundleUse(tree_bundle, agreement=0.999), LOCAL
@@ -109,14 +109,14 @@ def test_unreadable_images_are_rows_with_an_error(images, tree_bundle, tmp_path)
     (folder / "empty.jpg").write_bytes(b"")
     (folder / "g001.png").write_bytes(b"text")
     found = run(folder, tmp_path / "out.csv", tree_bundle)
-    assert found["unreadable"] == 2
+    assert found.unreadable == 2
     table = pd.read_csv(tmp_path / "out.csv").set_index("galaxy_id")
     assert table["error"].dropna().to_dict() == {"empty": "is empty", "g001": "is no JPEG or PNG"}
     bad = table[table["error"].notna()]
     assert bad[["p_spiral", "spread", "label", "decision"]].isna().all(axis=None)
     assert table["p_spiral"].notna().sum() == 3
     only = run([folder / "empty.jpg"], tmp_path / "only.parquet", tree_bundle)
-    assert only == Counter(unreadable=1)
+    assert only == (Counter(), 1, None)
 
 
 def dying_engine(use, chunks, shards, progress, *, after):

@@ -92,7 +92,7 @@ def test_the_cluster_makes_the_same_table_though_a_worker_is_killed(
     found = run_job([str(archive)], output, BundleUse(tree_bundle), engine)
     killer.join(timeout=10)
     assert killed
-    assert found["unreadable"] == 5
+    assert found.unreadable == 5
     assert output.read_bytes() == expected.read_bytes()
     assert len(pd.read_parquet(output)) == 240
 

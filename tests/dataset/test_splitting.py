@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from galaxies.base.questions import most_voted
 from galaxies.dataset.splitting import split_galaxies
 from galaxies.errors import GalaxiesError
+from galaxies.judging.scores import judged
 from galaxies.learning.parts import galaxies_of
 from galaxies.settings import SplitSettings
 
@@ -121,3 +122,24 @@ def test_parts_lead_to_their_rows():
     assert np.array_equal(found, part.galaxies["galaxy_id"])
     assert np.array_equal(part.labels == 1, part.galaxies["label"] == "spiral")
     assert (np.diff(part.rows) > 0).all()
+
+
+def test_galaxies_without_a_label_are_in_all_parts_and_in_no_score():
+    votes, images = survey(60, 60)
+    unlabelled = votes.index % 3 == 0
+    votes.loc[unlabelled, ["p_smooth", "p_features", "p_artifact"]] = np.nan
+    split = split_galaxies(votes, images, PROTOCOL)
+    table = split.table
+    assert set(table.loc[table["label"].isna(), "galaxy_id"]) == set(votes["galaxy_id"][unlabelled])
+    shares = table.groupby("split", observed=True)["label"].agg(lambda label: label.isna().mean())
+    assert shares.to_dict() == pytest.approx({"train": 1 / 3, "validation": 1 / 3, "test": 1 / 3})
+    assert split.counts["test_without_first_question"] == 20
+    part = galaxies_of(table, images, "train")
+    assert (part.labels == -1).sum() == 16
+    assert (part.labelled.labels >= 0).all()
+    assert len(part.labelled.rows) == len(part.labelled.galaxies) == 32
+    others = table[table["split"] != "train"]
+    predictions = others[["galaxy_id", "split"]].assign(p_spiral=0.5, vote_fraction=0.5)
+    scored = judged(table, predictions, "cnn")
+    assert len(scored) == 40
+    assert scored["label"].notna().all()

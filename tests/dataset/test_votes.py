@@ -3,10 +3,18 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from galaxies.base.questions import COLUMNS
-from galaxies.dataset.votes import read_answers, read_votes
+from galaxies.base.questions import ALL_COLUMNS, COLUMNS, TYPE
+from galaxies.dataset.layout import ABOUT, COUNTS, VOTES
+from galaxies.dataset.votes import (
+    campaign_of,
+    first_votes,
+    read_answers,
+    read_survey_votes,
+    read_votes,
+)
 from galaxies.errors import GalaxiesError
 from tests.conftest import HEADER, real_data
 
@@ -22,8 +30,8 @@ def test_columns_that_a_survey_lacks_and_blank_cells_are_unknown(tmp_path: Path)
         table(tmp_path, "Class8.6,GalaxyID,Class6.1,dr7objid\n0.5,9,1,x\n , 3 ,0.25,\n")
     )
     assert answers["galaxy_id"].tolist() == [3, 9]
-    assert list(answers.columns) == ["galaxy_id", *COLUMNS]
-    assert (answers[list(COLUMNS)].dtypes == np.float32).all()
+    assert list(answers.columns) == ["galaxy_id", *ALL_COLUMNS]
+    assert (answers[list(ALL_COLUMNS)].dtypes == np.float32).all()
     np.testing.assert_array_equal(answers["Class8.6"], [np.nan, 0.5])
     np.testing.assert_array_equal(answers["Class6.1"], [0.25, 1.0])
     assert answers["Class1.1"].isna().all()
@@ -60,17 +68,79 @@ def test_the_first_question_is_read_as_before(tmp_path: Path) -> None:
     np.testing.assert_array_equal(votes["p_artifact"], answers["Class1.3"])
 
 
-def test_a_blank_first_answer_is_refused_where_it_is_needed(tmp_path: Path) -> None:
-    path = table(tmp_path, "GalaxyID,Class1.1,Class1.2,Class1.3\n1,,,\n")
-    assert read_answers(path)["Class1.1"].isna().all()
-    with pytest.raises(GalaxiesError, match=r"line 2: Class1\.1 of GalaxyID 1 is ''"):
-        read_votes(path)
+def test_galaxies_without_a_first_answer_have_no_votes(tmp_path: Path) -> None:
+    path = table(tmp_path, f"{HEADER}\n1,, ,\n2,1,0,0\n")
+    assert read_answers(path)["Class1.1"].isna().tolist() == [True, False]
+    assert read_votes(path)["galaxy_id"].tolist() == [2]
+
+
+def test_a_first_question_answered_in_part_or_for_no_galaxy_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(GalaxiesError, match=r"line 3: Class1\.1 of GalaxyID 1 is ''"):
+        read_votes(table(tmp_path, f"{HEADER}\n2,1,0,0\n1,,1,0\n"))
+    with pytest.raises(GalaxiesError, match=r"votes\.csv: no galaxy has an answer to the first"):
+        read_votes(table(tmp_path, f"{HEADER}\n1,,,\n"))
+
+
+def gz1(folder: Path, text: str) -> Path:
+    (folder / ABOUT).write_text("campaign: gz1\n")
+    (folder / VOTES).write_text(text)
+    return folder
+
+
+def test_the_answers_of_galaxy_zoo_1_have_columns_of_their_own(tmp_path: Path) -> None:
+    folder = gz1(tmp_path, f"{HEADER},Class6.1\n1,0.5,0.25,0.25,1\n")
+    answers = read_answers(folder / VOTES, "gz1")
+    assert answers[list(TYPE.columns)].to_numpy().tolist() == [[0.5, 0.25, 0.25]]
+    assert answers["Class1.1"].isna().all()
+    assert answers["Class6.1"].tolist() == [1]
+    assert campaign_of(answers) == "gz1"
+    with pytest.raises(GalaxiesError, match=r"column 'Type1\.1' beside campaign: gz1"):
+        read_answers(gz1(tmp_path, f"{HEADER},Type1.1\n1,0,0,1,1\n") / VOTES, "gz1")
+
+
+def test_hard_votes_are_told_from_counted_ones_by_the_questions_answered(tmp_path: Path) -> None:
+    # The second and third answer another question, and agree on all.
+    text = f"{HEADER},Class6.1,Class6.2\n1,0.5,0.5,0,,\n2,,,,1,0\n3,,,,0,1\n4,1,0,0,,\n"
+    (tmp_path / VOTES).write_text(text)
+    votes = read_survey_votes(tmp_path, 45)
+    assert votes["volunteers"].tolist() == [45, 0, 0, 45]
+    assert campaign_of(votes) == "gz2"
+    counts = pd.DataFrame({"galaxy_id": [4, 2], "Class1.1": [30, 0], "Class1.2": [2, 7]})
+    counts["Class1.3"] = np.int32(1)
+    counts.to_parquet(tmp_path / COUNTS)
+    assert read_survey_votes(tmp_path, 45)["volunteers"].tolist() == [45, 8, 0, 33]
+
+
+@pytest.mark.parametrize("content", [b"no table", b""])
+def test_damaged_counts_are_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / VOTES).write_text(f"{HEADER}\n1,1,0,0\n")
+    (tmp_path / COUNTS).write_bytes(content)
+    with pytest.raises(GalaxiesError, match=r"answers\.parquet: ") as refused:
+        read_survey_votes(tmp_path, 45)
+    assert "\n" not in str(refused.value)
+
+
+def test_counts_of_other_questions_alone_tell_no_number_of_volunteers(tmp_path: Path) -> None:
+    (tmp_path / VOTES).write_text(f"{HEADER}\n1,0.5,0.5,0\n")
+    pd.DataFrame({"galaxy_id": [1], "Class6.1": [9]}).to_parquet(tmp_path / COUNTS)
+    with pytest.raises(GalaxiesError, match=r"answers\.parquet: .*Class1\.1"):
+        read_survey_votes(tmp_path, 45)
+
+
+def test_galaxies_chosen_by_their_class_are_without_one(tmp_path: Path) -> None:
+    chosen = "".join(f"{number},0,1,0,\n" for number in range(1, 21))
+    (tmp_path / VOTES).write_text(f"{HEADER},Class6.1\n{chosen}50,0.2,0.8,0,0\n51,,,,1\n")
+    votes = read_survey_votes(tmp_path, 45)
+    first = first_votes(votes, read_votes(tmp_path / VOTES)).set_index("galaxy_id")
+    assert len(first) == len(votes) == 22
+    assert first["p_smooth"].notna().to_numpy().nonzero()[0].tolist() == [20]
 
 
 def test_real_tables_are_read() -> None:
     gz2 = read_answers(real_data() / "gz2/training_solutions_rev1.csv")
-    assert gz2.shape == (486, 38)
-    assert not gz2.isna().any(axis=None)
+    assert gz2.shape == (486, 41)
+    assert not gz2[list(COLUMNS)].isna().any(axis=None)
+    assert gz2[list(TYPE.columns)].isna().all(axis=None)
     mergers = read_answers(real_data() / "mergers/training_solutions_rev1.csv")
     assert (mergers["Class8.6"] == 1).all()
     assert mergers["Class1.1"].isna().all()

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from galaxies.errors import GalaxiesError
 from galaxies.learning.bundle import (
     Description,
+    Judgement,
     bundle_folder,
     copy_recalibrated,
     read_description,
@@ -132,13 +133,30 @@ def test_a_recalibrated_bundle_differs_in_its_description_alone(tree_bundle, tmp
     assert update["calibrated"] == calibrated_on("mine", [1, 2, 3], "votes")
 
 
-def test_a_bundle_of_the_format_before_is_read(tree_bundle, tmp_path):
+def test_a_bundle_of_another_format_is_refused_in_one_line(tree_bundle, tmp_path):
+    assert read_learned(tree_bundle) is None
     old = tmp_path / "old"
     copy_recalibrated(tree_bundle, old, read_description(tree_bundle))
-    text = (old / "bundle.json").read_text(encoding="utf-8").replace('"format": 4', '"format": 3')
-    (old / "bundle.json").write_text(text, encoding="utf-8")
-    assert read_description(old).format == 3
-    assert read_learned(old) is None
+    text = (old / "bundle.json").read_text(encoding="utf-8")
+    for other in (4, 6):
+        (old / "bundle.json").write_text(text.replace('"format": 5', f'"format": {other}'))
+        with pytest.raises(GalaxiesError, match=rf"bundle\.json: format {other}, and .* reads 5; "):
+            read_description(old)
+
+
+def test_a_campaign_is_changed_there_and_back():
+    judgement = Judgement(
+        calibration=Calibration(slope=2, intercept=1), votes=BEFORE.votes, triage=PROMISES[:1]
+    )
+    both = BEFORE.model_copy(update={"others": {"gz1": judgement}})
+    assert both.by("gz2") == both
+    other = both.by("gz1")
+    assert (other.campaign, list(other.others)) == ("gz1", ["gz2"])
+    assert (other.calibration, other.triage) == (judgement.calibration, judgement.triage)
+    assert (other.survey, other.size) == (both.survey, both.size)
+    assert other.by("gz2") == both
+    with pytest.raises(GalaxiesError, match="^this bundle tells the classes by gz2, not by gz1; "):
+        BEFORE.by("gz1")
 
 
 def test_what_a_bundle_learned_from_is_read_back_sorted(tmp_path):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from galaxies.base.questions import QUESTIONS, TYPE
 from galaxies.cli import app
 from galaxies.surveys.check import Asked, check_survey, say_questions
 from tests.conftest import encode, real_data, write_survey
@@ -26,7 +27,7 @@ def test_a_survey_without_the_first_question_is_described(tmp_path: Path) -> Non
     report = check_survey(folder)
     assert report.classes == {}
     assert report.common == 2
-    assert [(asked.number, asked.answered) for asked in report.questions] == [(6, 1), (8, 1)]
+    assert [(asked.question.number, asked.answered) for asked in report.questions] == [(6, 1), (8, 1)]
     done = CliRunner().invoke(app, ["check", str(folder)])
     assert done.exit_code == 0
     assert "answers 2 of the 11 questions" in done.output
@@ -38,7 +39,7 @@ def test_columns_that_break_the_tree_are_reported_and_not_refused(tmp_path: Path
     folder = survey(tmp_path / "off", header, "1,0.5,0.5,0,0.25,0.25", "2,0.5,0.5,0,0.3,0.25")
     report = check_survey(folder)
     assert report.classes == {"elliptical": 2, "spiral": 0, "artifact": 0}
-    assert report.questions[0] == Asked(1, 2, 0, 0.0)
+    assert report.questions[0] == Asked(QUESTIONS[0], 2, 0, 0.0)
     assert report.questions[1].broken == 1
     assert report.questions[1].worst == pytest.approx(0.05, abs=1e-6)
     assert "1 do not add up, by 0.050 at most" in "\n".join(say_questions(report))
@@ -52,11 +53,20 @@ def test_a_survey_that_answers_the_first_question_for_some_is_described(tmp_path
     assert [asked.answered for asked in report.questions] == [1, 1]
 
 
+def test_the_question_of_galaxy_zoo_1_is_described(tmp_path: Path) -> None:
+    folder = survey(tmp_path / "gz1", "GalaxyID,Class1.1,Class1.2,Class1.3", "1,1,0,0", "2,0,1,0")
+    (folder / "survey.yaml").write_text("campaign: gz1\n")
+    report = check_survey(folder)
+    assert report.questions == (Asked(TYPE, 2, 0, 0.0),)
+    assert report.classes == {"elliptical": 1, "spiral": 1, "artifact": 0}
+    assert say_questions(report)[0] == "  answers the question of Galaxy Zoo 1:"
+
+
 def test_real_surveys_are_described() -> None:
     gz2 = check_survey(real_data() / "gz2")
     assert len(gz2.questions) == 11
-    assert max(gz2.questions, key=lambda asked: asked.broken).number == 9
+    assert max(gz2.questions, key=lambda asked: asked.broken).question.number == 9
     assert max(asked.worst for asked in gz2.questions) == pytest.approx(0.022, abs=5e-4)
     mergers = check_survey(real_data() / "mergers")
-    assert [asked.number for asked in mergers.questions] == [6, 8]
+    assert [asked.question.number for asked in mergers.questions] == [6, 8]
     assert mergers.classes == {}

@@ -12,12 +12,12 @@ from typer.testing import CliRunner
 
 from galaxies.cli import app
 from galaxies.dataset.archive import list_images
-from galaxies.dataset.layout import IMAGES, VOTES
-from galaxies.dataset.votes import read_votes
+from galaxies.dataset.layout import ABOUT, COUNTS, IMAGES, VOTES, read_campaign
+from galaxies.dataset.votes import campaign_of, read_counts, read_survey_votes, read_votes
 from galaxies.errors import GalaxiesError
 from galaxies.surveys.check import check_survey
 from galaxies.surveys.merge import merge_surveys
-from tests.conftest import encode, real_data, write_survey
+from tests.conftest import HEADER, encode, real_data, write_survey
 
 LARGE = 587722952767439450
 
@@ -173,3 +173,56 @@ def test_the_real_surveys_merge(tmp_path):
     merge_surveys([real_data() / name for name in ("gz2", "kaggle")], tmp_path / "real")
     report = check_survey(tmp_path / "real")
     assert report.classes == {"elliptical": 365 + 414, "spiral": 120 + 362, "artifact": 1}
+
+
+def test_answers_of_two_campaigns_stand_apart(two, tmp_path):
+    (two[0] / ABOUT).write_text("campaign: gz1\n")
+    (two[0] / VOTES).write_text(f"{HEADER},note\n1,1,0,0,x\n2,0,1,0,y\n,,,,\n")
+    merged = merge_surveys(two, tmp_path / "both")
+    assert merged.votes == 3
+    assert (tmp_path / "both" / VOTES).read_text().splitlines() == [
+        f"{HEADER},Type1.1,Type1.2,Type1.3,note",
+        "1,,,,1,0,0,x",
+        "2,,,,0,1,0,y",
+        f"{LARGE},0.250,0.75,0.000,,,,",
+    ]
+    assert not (tmp_path / "both" / ABOUT).exists()
+    votes = read_survey_votes(tmp_path / "both", 45)
+    assert votes["Type1.2"].tolist()[:2] == [0, 1]
+    assert votes["volunteers"].tolist() == [0, 0, 45]
+    assert campaign_of(votes) == "gz2"
+    # What is merged can be merged again.
+    third = write_survey(tmp_path / "third", {"9.jpg": frame(8)}, ["9,1,0,0"])
+    assert merge_surveys([tmp_path / "both", third], tmp_path / "all").columns == merged.columns
+
+
+def test_surveys_of_galaxy_zoo_1_make_one_of_galaxy_zoo_1(two, tmp_path):
+    for survey in two:
+        (survey / ABOUT).write_text("campaign: gz1\n")
+    assert merge_surveys(two, tmp_path / "both").columns == HEADER.split(",")
+    assert read_campaign(tmp_path / "both") == "gz1"
+    merge_surveys(two, tmp_path / "both", overwrite=True)
+
+
+def test_counts_of_answers_are_kept(two, tmp_path):
+    counts = pd.DataFrame({"galaxy_id": [LARGE], "Class1.1": [9], "Class1.2": [27]})
+    counts["Class1.3"] = 0
+    counts.to_parquet(two[1] / COUNTS)
+    merge_surveys(two, tmp_path / "both")
+    assert read_counts(tmp_path / "both" / COUNTS).equals(counts)
+    assert read_survey_votes(tmp_path / "both", 45)["volunteers"].tolist()[2] == 36
+
+
+def test_galaxies_that_an_earlier_survey_has_can_be_left_out(two, tmp_path):
+    write_survey(two[1], {"2.jpg": frame(16), "3.jpg": frame(16)}, ["1,0,0,1", "2,0,0,1", "3,1,0,0"])
+    counts = pd.DataFrame({"galaxy_id": [1, 3], "Class1.1": 1, "Class1.2": 2, "Class1.3": 3})
+    counts.to_parquet(two[1] / COUNTS)
+    merged = merge_surveys(two, tmp_path / "both", skip_known=True)
+    assert merged[:2] == (3, 3)
+    assert (tmp_path / "both" / VOTES).read_text() == f"{HEADER}\n1,1,0,0\n2,0,1,0\n3,1,0,0\n"
+    assert contents(tmp_path / "both") == contents(two[0]) | {3: contents(two[1])[3]}
+    assert read_counts(tmp_path / "both" / COUNTS)["galaxy_id"].tolist() == [3]
+    done = CliRunner().invoke(
+        app, ["merge", *map(str, two), "-o", str(tmp_path / "again"), "--skip-known"]
+    )
+    assert "3 images, 3 rows of votes" in done.output
