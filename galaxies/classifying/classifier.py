@@ -131,7 +131,8 @@ class Classifier:
             `label`, `decision`, and `error`, which says why an image could not be read; then, if
             asked for, a column for each answer, such as `bar_yes`.
         """
-        tables = [self.schema.empty_table()]
+        none = pa.nulls(0, pa.binary())
+        tables = [self.schema.empty_table().append_column(PLACES, none)]
         for start in range(0, len(images), BATCH):
             batch = enumerate(images[start : start + BATCH], start)
             tables.append(self.classify_batch([_item(image, place) for place, image in batch]))

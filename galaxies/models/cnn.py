@@ -259,6 +259,6 @@ def _start_from(network: keras.Model, name: Path) -> None:
     if TYPE.name not in learned:
         answers = network.get_layer("answers")
         for variable in (answers.kernel, answers.bias):
-            values = np.array(variable)
+            values = np.array(ops.convert_to_numpy(variable))
             values[..., TYPE.places] = values[..., QUESTIONS[0].places]
             variable.assign(values)

@@ -163,6 +163,7 @@ def split_and_predictions():
         {
             "galaxy_id": np.arange(6),
             "split": pd.Categorical(["train", "validation", "test"] * 2, categories=PARTS),
+            "label": pd.Categorical(["elliptical", "spiral"] * 3),
         }
     )
     held_out = split[split["split"] != "train"]

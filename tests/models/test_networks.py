@@ -118,7 +118,14 @@ def test_batches_hold_every_galaxy_once_in_a_new_order_each_epoch(images):
         assert sorted(map(bytes, seen)) == sorted(map(bytes, images[:90]))
 
 
-@pytest.mark.parametrize("recipe", [CNN.reference, CNN.residual], ids=["reference", "residual"])
+SAME_CAMERA = CNN.residual.model_copy(
+    update=dict.fromkeys(
+        ("brightness", "colour", "stretch", "background", "blur", "noise"), 0.0
+    )
+)
+
+
+@pytest.mark.parametrize("recipe", [CNN.reference, SAME_CAMERA], ids=["reference", "residual"])
 def test_a_view_shows_the_same_galaxy_turned_moved_and_resized(recipe):
     y, x = np.mgrid[:64, :64] - 31.5
     blob = np.exp(-((x - 8) ** 2 + y**2) / 18)[..., None] * [200, 100, 50]
@@ -132,7 +139,34 @@ def test_a_view_shows_the_same_galaxy_turned_moved_and_resized(recipe):
     assert np.hypot(down, across).max() < 8 / 0.9 + 3.2 * np.sqrt(2) + 0.5
     assert np.ptp(np.hypot(down, across)) > 3
     sums = views.sum(axis=(1, 2))
-    assert sums[:, 0] / sums[:, 2] == pytest.approx(4, rel=0.3)
+    assert sums[:, 0] / sums[:, 2] == pytest.approx(4, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("setting", "reach", "measure"),
+    [
+        ("brightness", 0.2, lambda view, image: view[16, 16].mean() / image[16, 16].mean() - 1),
+        ("colour", 0.2, lambda view, image: (view[16, 16] / image[16, 16] - 1).max()),
+        ("background", 9.0, lambda view, image: (view - image)[0].mean()),
+        ("stretch", 0.5, lambda view, image: np.log(view / 255).mean() / np.log(image / 255).mean()
+         - 1),
+        ("noise", 9.0, lambda view, image: (view - image).std()),
+        ("blur", 0.5, lambda view, image: image[16, 16].mean() - view[16, 16].mean()),
+    ],
+)  # fmt: skip
+def test_another_camera_changes_what_its_settings_say(setting, reach, measure):
+    still = {"rotation": 0.0, "zoom": 0.0, "shift": 0.0, setting: reach}
+    recipe = SAME_CAMERA.model_copy(update=still)
+    y, x = np.mgrid[:33, :33] - 16
+    image = 40 + 90 * np.exp(-(x**2 + y**2) / 8)[..., None] * np.ones(3)
+    views = np.asarray(Augmentation(recipe, seed=1)(np.repeat(image[None], 100, 0), training=True))
+    # A mirrored image is the same one here.
+    changes = np.array([measure(view, image) for view in views])
+    assert np.std(changes) > 0.02 * reach
+    if setting != "blur":
+        assert np.abs(changes).max() < 1.7 * reach
+    assert views.min() >= 0
+    assert views.max() <= 255
 
 
 def test_a_view_mirrors_half_of_the_images():

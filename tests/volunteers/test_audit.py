@@ -30,6 +30,7 @@ def classes_table(path, count=300, seed=0):
         "spread": pa.array(np.zeros(count, np.float32), mask=~read),
         "label": pa.array(labels.astype(object), mask=~read),
         "decision": pa.array(decisions.astype(object), mask=~read),
+        "familiar": pa.nulls(count, pa.bool_()),
         "error": pa.array(np.where(read, None, "is damaged"), pa.string()),
     }
     table = pa.table(columns, schema=COLUMNS)

@@ -192,7 +192,7 @@ def test_a_round_trip_brings_the_votes_back(tmp_path, tree_bundle, tiny_survey):
     assert table.to_dict("index") == {int(one): given for one, given in counts.items()}
     report = check_survey(tmp_path / "mine")
     assert (report.images, report.common) == (galaxies, galaxies)
-    assert [(asked.number, asked.broken) for asked in report.questions] == [(1, 0), (7, 0)]
+    assert [(asked.question.number, asked.broken) for asked in report.questions] == [(1, 0), (7, 0)]
     with (
         zipfile.ZipFile(images) as before,
         zipfile.ZipFile(tmp_path / "mine/images_training_rev1.zip") as after,
