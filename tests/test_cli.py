@@ -71,6 +71,7 @@ COMMANDS = [
     "merge",
     "export-folders",
     "classify",
+    "submission",
     "calibrate",
     "audit",
     "export",

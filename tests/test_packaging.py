@@ -161,7 +161,10 @@ def test_the_plain_installation_classifies(installed, tmp_path):
         ("download kaggle", "pooch is missing; pip install 'galaxies[download]'"),
         ("download gz2", "pooch is missing; pip install 'galaxies[download]'"),
         ("export", "keras is missing; pip install 'galaxies[onnx]'"),
-        ("calibrate real tiny -o made", "sklearn is missing; pip install 'galaxies[pipeline]'"),
+        (
+            "calibrate real tiny --other-ids -o made",
+            "sklearn is missing; pip install 'galaxies[pipeline]'",
+        ),
         ("export-folders tiny -o folders", "sklearn is missing; pip install 'galaxies[pipeline]'"),
         (
             "classify tiny/images_training_rev1.zip -o classes.csv --engine ray",

@@ -90,6 +90,7 @@ STARTS_KERAS = (
     "galaxies.models.graph",
     "galaxies.models.inception.backbone",
     "galaxies.models.inception.tensorflow_graph",
+    "galaxies.models.likelihood",
     "galaxies.models.mlp",
     "galaxies.models.networks",
     "stages.backbone",

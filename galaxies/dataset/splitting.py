@@ -95,8 +95,18 @@ def _classified(
                 f"the votes make {seen[place]} galaxies {name}; at least {len(PARTS)} are needed, "
                 "one to train, one to validate and one to test"
                 + (", or a lower split.min_agreement" if disputed.any() else "")
+                + _say_unlabelled(int(seen[_UNLABELLED]))
             )
     return table
+
+
+def _say_unlabelled(count: int) -> str:
+    return (
+        f"; {count} galaxies have no class: they lack an answer to the first question, or all "
+        "galaxies with such votes have the same one, as if they were chosen by it"
+        if count
+        else ""
+    )
 
 
 def _side(

@@ -8,7 +8,6 @@ import keras
 import numpy as np
 import numpy.typing as npt
 import onnx
-from google.protobuf.message import DecodeError
 from keras import layers
 from onnx import TensorProto, helper, numpy_helper
 
@@ -71,10 +70,12 @@ def read_weights(network: keras.Model, path: Path) -> None:
     OSError
         If it cannot be read.
     """
+    content = path.read_bytes()
     try:
-        graph = onnx.load(path).graph
-    except DecodeError as error:
+        onnx.checker.check_model(content)
+    except onnx.checker.ValidationError as error:
         raise ValueError(f"{path.name} is no ONNX file") from error
+    graph = onnx.load_model_from_string(content).graph
     found = {one.name: numpy_helper.to_array(one) for one in graph.initializer}
     wanted: set[str] = set()
     for layer in network.layers:

@@ -119,9 +119,7 @@ def test_batches_hold_every_galaxy_once_in_a_new_order_each_epoch(images):
 
 
 SAME_CAMERA = CNN.residual.model_copy(
-    update=dict.fromkeys(
-        ("brightness", "colour", "stretch", "background", "blur", "noise"), 0.0
-    )
+    update=dict.fromkeys(("brightness", "colour", "stretch", "background", "blur", "noise"), 0.0)
 )
 
 

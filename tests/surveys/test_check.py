@@ -27,7 +27,10 @@ def test_a_survey_without_the_first_question_is_described(tmp_path: Path) -> Non
     report = check_survey(folder)
     assert report.classes == {}
     assert report.common == 2
-    assert [(asked.question.number, asked.answered) for asked in report.questions] == [(6, 1), (8, 1)]
+    assert [(asked.question.number, asked.answered) for asked in report.questions] == [
+        (6, 1),
+        (8, 1),
+    ]
     done = CliRunner().invoke(app, ["check", str(folder)])
     assert done.exit_code == 0
     assert "answers 2 of the 11 questions" in done.output

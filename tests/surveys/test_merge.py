@@ -214,7 +214,9 @@ def test_counts_of_answers_are_kept(two, tmp_path):
 
 
 def test_galaxies_that_an_earlier_survey_has_can_be_left_out(two, tmp_path):
-    write_survey(two[1], {"2.jpg": frame(16), "3.jpg": frame(16)}, ["1,0,0,1", "2,0,0,1", "3,1,0,0"])
+    write_survey(
+        two[1], {"2.jpg": frame(16), "3.jpg": frame(16)}, ["1,0,0,1", "2,0,0,1", "3,1,0,0"]
+    )
     counts = pd.DataFrame({"galaxy_id": [1, 3], "Class1.1": 1, "Class1.2": 2, "Class1.3": 3})
     counts.to_parquet(two[1] / COUNTS)
     merged = merge_surveys(two, tmp_path / "both", skip_known=True)
