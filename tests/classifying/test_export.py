@@ -30,10 +30,10 @@ pytestmark = [
 SETTINGS = load_settings(ROOT / "params.yaml")
 
 
-def network_bundle(folder, kind, network):
+def network_bundle(folder, kind, network, strength=3.0):
     keras.utils.set_random_seed(4)
     # Weights at random, strong enough that galaxies differ.
-    network.set_weights([3 * weights for weights in network.get_weights()])
+    network.set_weights([strength * weights for weights in network.get_weights()])
     return write_bundle(folder, kind, Network(network).save, views=8)
 
 
@@ -59,7 +59,7 @@ def bundles(tmp_path_factory, tree_bundle, images):
             folder / "reference", "cnn", build_reference(32, SETTINGS.cnn.reference)
         ),
         "residual": network_bundle(
-            folder / "residual", "cnn", build_residual(32, SETTINGS.cnn.residual)
+            folder / "residual", "cnn", build_residual(32, SETTINGS.cnn.residual), strength=1.0
         ),
         "inception": write_bundle(folder / "inception", "inception", inception, size=75),
     }

@@ -155,7 +155,7 @@ def test_a_campaign_is_changed_there_and_back():
     assert (other.calibration, other.triage) == (judgement.calibration, judgement.triage)
     assert (other.survey, other.size) == (both.survey, both.size)
     assert other.by("gz2") == both
-    with pytest.raises(GalaxiesError, match="^this bundle tells the classes by gz2, not by gz1; "):
+    with pytest.raises(GalaxiesError, match=r"^this bundle tells the classes by gz2, not by gz1; "):
         BEFORE.by("gz1")
 
 
