@@ -16,7 +16,14 @@ _LEAST: Final = 0.01
 
 _CHANCE: Final = 0.115
 """Standard deviation of the distance between two samples of one survey, for one galaxy in each: as
-measured on halves of real surveys."""
+measured on halves of real surveys, all of a network's numbers together."""
+
+_CHANCE_OF_ONE: Final = 0.29
+"""The same for a single number, by theory: half the standard deviation of the sum of ten absolute
+values of normal ones."""
+
+_EVEN: Final = 0.002
+"""By how much the shares of known galaxies in the bins may differ from a tenth."""
 
 _BINS: Final = 10
 
@@ -34,7 +41,13 @@ class KnownOutputs(BaseModel):
 
     galaxies: int
     deciles: tuple[tuple[float, ...], ...]
-    """Of each number the nine values that part ten bins of equally many galaxies."""
+    """Of each number the nine values that part ten bins of equally many galaxies; the same value
+    nine times where there are none, as for a decision tree with its few answers."""
+
+    @property
+    def _telling(self) -> list[int]:
+        """Places of the numbers that are parted."""
+        return [place for place, one in enumerate(self.deciles) if len(set(one)) == len(one)]
 
     def places(self, outputs: Outputs) -> Places:
         """Find the bins of a model's numbers (N,) or (N, K)."""
@@ -69,15 +82,16 @@ class KnownOutputs(BaseModel):
         >>> round(known.distance(count(known.places(other + 1))), 2)
         0.35
         """
-        kept = [place for place, one in enumerate(self.deciles) if len(set(one)) == len(one)]
         galaxies = counts[0].sum()
-        shares = counts[kept] / galaxies
+        shares = counts[self._telling] / galaxies
         apart = np.abs(shares - 1 / _BINS).sum(axis=1).mean() / 2
         variance = (1 / _BINS) * (1 - 1 / _BINS) * (1 / galaxies + 1 / self.galaxies)
         return float(apart - _BINS / 2 * _MEAN_DEVIATION * np.sqrt(variance))
 
     def familiar(self, counts: npt.NDArray[np.int64]) -> bool | None:
-        """Say whether a survey may be the known one; `None` for fewer than 100 galaxies.
+        """Say whether a survey may be the known one; `None` where that cannot be told.
+
+        That is for fewer than 100 galaxies, and where no number can be parted into bins.
 
         It is another one where the distance exceeds 0.01 by more than two standard deviations of
         what chance makes of it.
@@ -88,9 +102,11 @@ class KnownOutputs(BaseModel):
             As in `distance`.
         """
         galaxies = int(counts[0].sum())
-        if min(galaxies, self.galaxies) < FEWEST:
+        telling = len(self._telling)
+        if min(galaxies, self.galaxies) < FEWEST or not telling:
             return None
-        chance = 2 * _CHANCE * np.sqrt(1 / galaxies + 1 / self.galaxies)
+        chance = 2 * (_CHANCE if telling > 1 else _CHANCE_OF_ONE)
+        chance *= float(np.sqrt(1 / galaxies + 1 / self.galaxies))
         return bool(self.distance(counts) <= _LEAST + chance)
 
 
@@ -98,8 +114,15 @@ def summarise(outputs: Outputs) -> KnownOutputs:
     """Find the deciles of a model's numbers (N,) or (N, K)."""
     numbers = outputs.reshape(len(outputs), -1).astype(np.float64)
     inner = np.quantile(numbers, np.linspace(0, 1, _BINS + 1)[1:-1], axis=0)
-    deciles = tuple(tuple(one) for one in np.round(inner.T, 6).tolist())
-    return KnownOutputs(galaxies=len(numbers), deciles=deciles)
+    deciles = np.round(inner.T, 6)
+    counts = count(_known(len(numbers), deciles).places(outputs))
+    uneven = np.abs(counts / len(numbers) - 1 / _BINS).max(axis=1) > _EVEN + 2 / len(numbers)
+    deciles[uneven] = deciles[uneven, :1]
+    return _known(len(numbers), deciles)
+
+
+def _known(galaxies: int, deciles: npt.NDArray[np.float64]) -> KnownOutputs:
+    return KnownOutputs(galaxies=galaxies, deciles=tuple(map(tuple, deciles.tolist())))
 
 
 def count(places: Places) -> npt.NDArray[np.int64]:

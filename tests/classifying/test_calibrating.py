@@ -119,7 +119,7 @@ def test_shares_are_not_adjusted_where_more_differs(knowing_bundle, tiny_survey,
     assert not (tmp_path / "a").exists()
 
 
-def test_the_pretrained_bundle_is_better_on_another_survey_once_it_is_calibrated(tmp_path):
+def test_a_pretrained_bundle_is_better_on_another_survey_once_it_is_calibrated(tmp_path):
     survey = real_data() / "gz2"
     said = run("real", survey, "-o", tmp_path / "a")
     assert re.search(r"learned from 4\d\d of these 486 galaxies", said)
@@ -128,6 +128,6 @@ def test_the_pretrained_bundle_is_better_on_another_survey_once_it_is_calibrated
     few.mkdir()
     votes[::30].to_csv(few / "training_solutions_rev1.csv", index=False)
     (few / "images_training_rev1.zip").symlink_to(real_data() / "gz1b/images_training_rev1.zip")
-    found = run("real", few, "-o", tmp_path / "a")
+    found = run("simulated", few, "-o", tmp_path / "a")
     [row] = [line.split() for line in found.splitlines() if line.strip().startswith("accuracy")]
     assert float(row[3]) > float(row[1]) + 0.03
