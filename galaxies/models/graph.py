@@ -73,7 +73,7 @@ def read_weights(network: keras.Model, path: Path) -> None:
     content = path.read_bytes()
     try:
         onnx.checker.check_model(content)
-    except onnx.checker.ValidationError as error:
+    except (onnx.checker.ValidationError, ValueError) as error:
         raise ValueError(f"{path.name} is no ONNX file") from error
     graph = onnx.load_model_from_string(content).graph
     found = {one.name: numpy_helper.to_array(one) for one in graph.initializer}
@@ -86,6 +86,8 @@ def read_weights(network: keras.Model, path: Path) -> None:
             values = found[name]
             if isinstance(layer, layers.Conv2D) and name.endswith("/kernel"):
                 values = values.transpose(2, 3, 1, 0)
+            if values.shape != variable.shape:
+                raise ValueError(f"{name} has the shape {values.shape}, not {variable.shape}")
             variable.assign(values)
         wanted |= set(arrays)
     unknown = {name for name in found if name.endswith(_LEARNED)} - wanted

@@ -80,11 +80,12 @@ def test_views_that_differ_widen_the_spread():
     one, other = sure.copy(), sure.copy()
     one[0, QUESTIONS[0].places], other[0, QUESTIONS[0].places] = [3, 0, -9], [0, 3, -9]
     images = np.zeros((1, 2, 2, 3), np.uint8)
-    answers = {4: [one] * 8, 8: [one, other] * 4}
-    same, apart = (
-        average_views(lambda _, said=iter(said): read_outputs(next(said)), images, 8, "gz2")
-        for said in answers.values()
-    )
+
+    def averaged(said):
+        views = iter(said)
+        return average_views(lambda _: read_outputs(next(views)), images, 8, "gz2")
+
+    same, apart = averaged([one] * 8), averaged([one, other] * 4)
     assert same[1] == pytest.approx(vote_spread(read_outputs(one), "gz2"))
     between = np.ptp([p_spiral(read_outputs(said), "gz2") for said in (one, other)]) / 2
     assert apart[1] == pytest.approx(np.hypot(same[1], between), rel=1e-4)

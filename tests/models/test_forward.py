@@ -16,7 +16,7 @@ from galaxies.errors import GalaxiesError
 from galaxies.learning.bundle import PRETRAINED
 from galaxies.learning.outputs import ANSWERS, NUMBERS
 from galaxies.models.cnn import build_reference, build_residual
-from galaxies.models.graph import write_graph
+from galaxies.models.graph import read_weights, write_graph
 from galaxies.models.inception.backbone import load_backbone, make_backbone
 from galaxies.models.inception.weights import BACKBONE
 from galaxies.models.mlp import build_mlp
@@ -154,7 +154,7 @@ def test_the_same_weights_give_the_same_bytes_in_every_process(tmp_path):
         import sys
         from pathlib import Path
         from galaxies.learning.bundle import PRETRAINED
-        from galaxies.models.graph import write_graph
+        from galaxies.models.graph import read_weights, write_graph
         from galaxies.models.networks import Network
         write_graph(Network.load(PRETRAINED / "real").network, Path(sys.argv[1]))
     """
@@ -200,3 +200,37 @@ def test_predicting_imports_neither_keras_nor_tensorflow():
         [sys.executable, "-c", script], cwd=ROOT, check=True, capture_output=True, text=True
     )
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", BUILD)
+def test_weights_are_read_back_from_the_graph(name, tmp_path):
+    network, path = shaken(BUILD[name](32)), tmp_path / "network.onnx"
+    write_graph(network, path)
+    other = shaken(BUILD[name](32), seed=5)
+    read_weights(other, path)
+    images = drawn(32)
+    assert np.array_equal(other.predict_on_batch(images), network.predict_on_batch(images))
+
+
+def test_weights_of_other_layers_are_refused(tmp_path):
+    path, recipe = tmp_path / "network.onnx", SETTINGS.cnn.residual
+    write_graph(build_residual(32, recipe), path)
+    shorter, longer, wider = (
+        build_residual(32, recipe.model_copy(update={"filters": filters}))
+        for filters in (recipe.filters[:-1], [*recipe.filters, 8], [8, *recipe.filters[1:]])
+    )
+    for network, said in (
+        (shorter, "belongs to no layer|has the shape"),
+        (longer, "no block_4"),
+        (wider, r"conv_0/kernel has the shape \(5, 5, 3, 24\), not \(5, 5, 3, 8\)"),
+        (build_mlp(32, SETTINGS.mlp), "^no "),
+    ):
+        with pytest.raises(ValueError, match=said):
+            read_weights(network, path)
+    content = path.read_bytes()
+    for damaged in (b"", b"text", content[:100], content[: len(content) // 2]):
+        path.write_bytes(damaged)
+        with pytest.raises(ValueError, match=r"network\.onnx is no ONNX file"):
+            read_weights(build_residual(32, recipe), path)
+    with pytest.raises(OSError, match="none"):
+        read_weights(shorter, tmp_path / "none")

@@ -1,0 +1,179 @@
+"""Tables with the answers to all questions, of both campaigns, and of unfamiliar surveys."""
+
+import json
+import zipfile
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner
+
+from galaxies.base.questions import ALL_QUESTIONS, ANSWERS, COLUMNS, tree_errors
+from galaxies.classifying import classifier, job
+from galaxies.classifying.classifier import Classifier
+from galaxies.classifying.engines import BundleUse, local_engine
+from galaxies.classifying.job import run_job
+from galaxies.cli import app
+from galaxies.errors import GalaxiesError
+from galaxies.learning.bundle import (
+    PRETRAINED,
+    Judgement,
+    copy_recalibrated,
+    read_description,
+)
+from galaxies.learning.calibration import Calibration
+from galaxies.learning.familiarity import summarise
+from galaxies.models.predicting.predictor import Predictor
+from tests.conftest import PROMISES, draw_galaxy, encode
+
+LOCAL = partial(local_engine, workers=2)
+GALAXIES = 110
+
+
+@pytest.fixture(scope="module")
+def images():
+    random = np.random.default_rng(5)
+    return {f"{n}": encode(draw_galaxy(random, bool(n % 2))) for n in range(GALAXIES)}
+
+
+@pytest.fixture(scope="module")
+def archive(images, tmp_path_factory):
+    path = tmp_path_factory.mktemp("input") / "images.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        for name, data in images.items():
+            file.writestr(f"{name}.jpg", data)
+        file.writestr("damaged.jpg", b"text")
+    return path
+
+
+@pytest.fixture(scope="module")
+def bundle(images, tmp_path_factory):
+    """A network that knows all questions but the bar, and promises much."""
+    source = PRETRAINED / "real"
+    folder = tmp_path_factory.mktemp("bundles") / "all"
+    before = read_description(source)
+    judged = {"triage": PROMISES, "known": None, "calibration": Calibration(slope=1, intercept=0)}
+    own = {name: getattr(before, name) for name in Judgement.model_fields} | judged
+    questions = tuple(one.name for one in ALL_QUESTIONS if one.name != "bar")
+    changes = judged | {"questions": questions, "others": {"gz1": Judgement(**own)}}
+    copy_recalibrated(source, folder, before.model_copy(update=changes))
+    return folder
+
+
+def knowing(bundle, folder, outputs):
+    """The same, calibrated on galaxies with some outputs."""
+    update = {"known": summarise(outputs)}
+    copy_recalibrated(bundle, folder, read_description(bundle).model_copy(update=update))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def outputs(images, bundle):
+    some = Classifier(bundle, agreement=0.9)
+    pixels = np.stack([some.prepare(data) for data in images.values()])
+    return Predictor(bundle).predict(pixels).outputs
+
+
+def classify(archive, output, use, **options):
+    return run_job([str(archive)], output, use, LOCAL, **options)
+
+
+def test_all_answers_stand_in_columns_named_in_words(archive, bundle, outputs, tmp_path):
+    path = tmp_path / "answers.parquet"
+    classify(archive, path, BundleUse(bundle, questions="all"))
+    schema = pq.read_schema(path)
+    learned = [one for one in ANSWERS.values() if not one.column.startswith("Class3.")]
+    assert schema.names == [*classifier.COLUMNS.names, *(one.name for one in learned)]
+    field = schema.field("arms_2")
+    assert field.metadata[b"column"] == b"Class11.2"
+    assert field.metadata[b"description"].startswith(b"share of all volunteers who say: 2 arms (")
+    table = pd.read_parquet(path)
+    assert table["smooth"].isna().sum() == 1
+    read = table[table["error"].isna()]
+    places = [list(ANSWERS).index(one.column) for one in learned]
+    found = read[[one.name for one in learned]].to_numpy()
+    assert found == pytest.approx(outputs[:, places], abs=1e-5)
+    whole = outputs[:, : len(COLUMNS)].astype(np.float64)
+    assert tree_errors(whole).max() < 1e-6
+    for suffix in (".csv", ".fits"):
+        classify(archive, tmp_path / f"a{suffix}", BundleUse(bundle, questions="all"))
+    csv = pd.read_csv(tmp_path / "a.csv")
+    assert list(csv.columns) == schema.names
+    assert csv["odd_merger"].dropna().to_numpy() == pytest.approx(read["odd_merger"], abs=1e-6)
+    python = Classifier(bundle, agreement=0.9, questions="all").classify([b"text"])
+    assert list(python.columns) == schema.names
+
+
+def test_a_bundle_that_knows_the_class_alone_answers_no_more(archive, tree_bundle, tmp_path):
+    with pytest.raises(GalaxiesError, match="tree: answers the first question alone; take a"):
+        classify(archive, tmp_path / "a.csv", BundleUse(tree_bundle, questions="all"))
+    with pytest.raises(GalaxiesError, match=r"^this bundle tells the classes by gz2, not by gz1"):
+        classify(archive, tmp_path / "a.csv", BundleUse(tree_bundle, campaign="gz1"))
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_campaigns_ask_different_questions(archive, bundle, outputs, tmp_path):
+    tables = {}
+    for campaign in (None, "gz1", "gz2"):
+        path = tmp_path / f"{campaign}.parquet"
+        classify(archive, path, BundleUse(bundle, campaign=campaign, agreement=0.9))
+        tables[campaign] = pd.read_parquet(path)
+    assert tables[None].equals(tables["gz2"])
+    for campaign, place in (("gz2", 0), ("gz1", len(COLUMNS))):
+        elliptical, spiral = outputs[:, place : place + 2].astype(float).T
+        found = tables[campaign]["p_spiral"].dropna().to_numpy()
+        assert found == pytest.approx(spiral / (elliptical + spiral), abs=1e-4)
+        assert (tables[campaign]["spread"].dropna() > 0).all()
+    assert np.abs(tables["gz1"]["p_spiral"] - tables["gz2"]["p_spiral"]).max() > 0.01
+
+
+def test_the_machine_decides_nothing_in_an_unfamiliar_survey(
+    archive, bundle, outputs, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(job, "SHARD", 40)  # so that no shard alone could tell
+    strange = knowing(bundle, tmp_path / "strange", np.tile(outputs, (3, 1)) ** 2)
+    alike = knowing(bundle, tmp_path / "alike", np.tile(outputs, (3, 1)))
+    found = classify(archive, tmp_path / "no.parquet", BundleUse(strange, agreement=0.9))
+    assert (found.familiar, found.unreadable) == (False, 1)
+    assert found.decisions == {"ask volunteers": GALAXIES}
+    table = pd.read_parquet(tmp_path / "no.parquet")
+    assert table["familiar"].value_counts(dropna=False).to_dict() == {False: GALAXIES, None: 1}
+    assert table["label"].nunique() == 2
+    anyway = classify(
+        archive, tmp_path / "anyway.parquet", BundleUse(strange, agreement=0.9, anyway=True)
+    )
+    familiar = classify(archive, tmp_path / "yes.parquet", BundleUse(alike, agreement=0.9))
+    assert (anyway.familiar, familiar.familiar) == (False, True)
+    assert anyway.decisions == familiar.decisions
+    assert familiar.decisions["elliptical"]
+    assert familiar.decisions["spiral"]
+    decided = pd.read_parquet(tmp_path / "anyway.parquet")
+    assert decided.drop(columns=["familiar", "decision"]).equals(
+        table.drop(columns=["familiar", "decision"])
+    )
+
+
+def test_few_galaxies_are_neither_familiar_nor_not(images, bundle, outputs, tmp_path):
+    strange = knowing(bundle, tmp_path / "strange", np.tile(outputs, (3, 1)) ** 2)
+    some = list(images.values())
+    few = Classifier(strange, agreement=0.9).classify(some[:99])
+    assert few["familiar"].isna().all()
+    assert {"elliptical", "spiral"} <= set(few["decision"])
+    all_of_them = Classifier(strange, agreement=0.9).classify(some)
+    assert (all_of_them["familiar"] == False).all()  # noqa: E712 - null is no False
+    assert (all_of_them["decision"] == "ask volunteers").all()
+    unknown = Classifier(bundle, agreement=0.9).classify(some)
+    assert unknown["familiar"].isna().all()
+
+
+def test_the_command_says_that_a_survey_is_unfamiliar(archive, bundle, outputs, tmp_path):
+    strange = knowing(bundle, tmp_path / "strange", np.tile(outputs, (3, 1)) ** 2)
+    command = ["classify", str(archive), "-o", str(tmp_path / "a.csv"), "--model", str(strange)]
+    command += ["--agreement", "0.9"]
+    said = CliRunner().invoke(app, command).output
+    assert "the machine decides nothing; calibrate the bundle" in said
+    said = CliRunner().invoke(app, [*command, "--decide-anyway", "--overwrite"]).output
+    assert "its promises do not hold; calibrate the bundle" in said
+    assert json.loads((strange / "bundle.json").read_text())["known"]["galaxies"] == 3 * GALAXIES

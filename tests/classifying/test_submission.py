@@ -1,0 +1,83 @@
+"""A submission to Kaggle's Galaxy Zoo challenge."""
+
+import zipfile
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from galaxies.base.questions import COLUMNS, tree_errors
+from galaxies.classifying import submission
+from galaxies.classifying.submission import write_submission
+from galaxies.cli import app
+from galaxies.errors import GalaxiesError
+from galaxies.learning.bundle import PRETRAINED, copy_recalibrated, read_description
+from tests.conftest import draw_galaxy, encode
+
+REAL = PRETRAINED / "real"
+IDS = (999_967, 100_018, 100_037, 537_211, 100_042)
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory):
+    """As `images_test_rev1.zip`, with few galaxies, and in no order."""
+    path = tmp_path_factory.mktemp("kaggle") / "images_test_rev1.zip"
+    random = np.random.default_rng(6)
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("images_test_rev1/", b"")
+        for place, galaxy_id in enumerate(IDS):
+            picture = encode(draw_galaxy(random, bool(place % 2), side=424))
+            file.writestr(f"images_test_rev1/{galaxy_id}.jpg", picture)
+    return path
+
+
+def test_rows_and_columns_are_those_of_the_challenge(archive, tmp_path, monkeypatch):
+    output = tmp_path / "submission.csv"
+    assert write_submission(archive, output, REAL, workers=2) == len(IDS)
+    header, *rows = output.read_text().splitlines()
+    assert header == "GalaxyID," + ",".join(COLUMNS)
+    assert [int(row.partition(",")[0]) for row in rows] == sorted(IDS)
+    table = pd.read_csv(output)
+    shares = table[list(COLUMNS)].to_numpy()
+    assert ((shares >= 0) & (shares <= 1)).all()
+    assert tree_errors(shares).max() < 1e-5  # six digits
+    assert np.ptp(shares, axis=0).max() > 0.05
+    monkeypatch.setattr(submission, "BATCH", 2)
+    write_submission(archive, tmp_path / "again.csv", REAL, workers=1)
+    again = pd.read_csv(tmp_path / "again.csv")
+    assert again.to_numpy() == pytest.approx(table.to_numpy(), abs=2e-6)
+    with pytest.raises(GalaxiesError, match=r"submission\.csv: exists; --overwrite replaces it"):
+        write_submission(archive, output, REAL, workers=1)
+
+
+def test_the_command_says_that_rows_are_lacking(archive, tmp_path):
+    output = tmp_path / "submission.csv"
+    done = CliRunner().invoke(app, ["submission", str(archive), "-o", str(output)])
+    assert done.exit_code == 0
+    assert "submission.csv: 5 galaxies" in done.output
+    assert "the challenge has 79,975; it will refuse this file" in done.output
+
+
+def test_a_damaged_image_is_refused_and_nothing_left(archive, tmp_path):
+    path = tmp_path / "images_test_rev1.zip"
+    path.write_bytes(archive.read_bytes())
+    with zipfile.ZipFile(path, "a") as file:
+        file.writestr("images_test_rev1/100123.jpg", b"text")
+    with pytest.raises(
+        GalaxiesError, match=r"zip: member 'images_test_rev1/100123\.jpg' .*; the challenge wants"
+    ):
+        write_submission(path, tmp_path / "a.csv", REAL, workers=2)
+    assert [one.name for one in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_bundle_that_did_not_learn_all_questions_is_refused(archive, tree_bundle, tmp_path):
+    with pytest.raises(GalaxiesError, match=r"tree: did not learn 11 of the 11 questions, such as"):
+        write_submission(archive, tmp_path / "a.csv", tree_bundle, workers=1)
+    before = read_description(REAL)
+    questions = tuple(name for name in before.questions if name != "bar")
+    few = tmp_path / "few"
+    copy_recalibrated(REAL, few, before.model_copy(update={"questions": questions}))
+    with pytest.raises(GalaxiesError, match=r"few: did not learn 1 of the 11 questions, .* 'bar'"):
+        write_submission(archive, tmp_path / "a.csv", few, workers=1)
+    assert not (tmp_path / "a.csv").exists()
