@@ -17,7 +17,7 @@ UNREADABLE = 3
 if TYPE_CHECKING:
     from galaxies.classifying.calibrating import Adjusted, Calibrated
     from galaxies.surveys.check import Report
-    from galaxies.volunteers.audit import Audit
+    from galaxies.volunteers.audit import Audited
 
 app = typer.Typer(
     help="Classify galaxy morphologies from images and the votes of volunteers.",
@@ -547,7 +547,9 @@ def _say_what_shares_are(images: Path, output: Path, found: "Adjusted") -> None:
 
 _AUDIT = """Example: `galaxies audit classes.parquet -o audit.csv`
 
-`galaxies audit classes.parquet --answers audit.csv --agreement 0.95`"""
+`galaxies audit classes.parquet --answers audit.csv --agreement 0.95`
+
+`galaxies audit classes.parquet --survey data/mine --subjects subjects/ --agreement 0.95`"""
 
 
 @app.command(epilog=_AUDIT, short_help="Check with people what a machine decided.")
@@ -558,6 +560,13 @@ def audit(
     ] = None,
     answers: Annotated[
         Path | None, typer.Option(help="That CSV, its column `answer` filled in.")
+    ] = None,
+    survey: Annotated[
+        Path | None, typer.Option(help="In place of a CSV: the survey that galaxies votes made.")
+    ] = None,
+    subjects: Annotated[
+        list[Path] | None,
+        typer.Option(help="Its folder that galaxies ask made of the table; may be repeated."),
     ] = None,
     number: Annotated[int, typer.Option(min=1, help="Galaxies to draw.")] = 500,
     agreement: Annotated[float, typer.Option(help="What `classify` was asked for.")] = 0.99,
@@ -584,9 +593,16 @@ def audit(
     Then, --answers says how sure it is that the decisions agree as promised on this survey,
     which agreement can be promised instead, and for which p_spiral the agreement that you asked for
     is proven. It holds for any survey, since the galaxies are drawn at random.
+
+    Where volunteers at Zooniverse looked at the sample, --survey and --subjects say so of their
+    votes. Of the subjects only those count that galaxies ask drew for an audit.
     """
-    if (output is None) == (answers is None):
-        raise GalaxiesError("say either -o, to draw a sample, or --answers, to judge the answers")
+    if sum(given is not None for given in (output, answers, survey)) != 1:
+        raise GalaxiesError(
+            "say one of -o, to draw a sample, and --answers or --survey, to judge the answers"
+        )
+    if (survey is None) != (not subjects):
+        raise GalaxiesError("--survey and --subjects go together: the votes, and what was asked")
     if not 0.5 < agreement < 1:
         raise GalaxiesError(f"--agreement {agreement:g}: must be between 0.5 and 1, such as 0.95")
     from galaxies.volunteers import audit as auditing
@@ -599,19 +615,24 @@ def audit(
         )
         typer.echo(f"{output}: {drawn:,} of {decided:,} galaxies that the machine decided")
         typer.echo(f"When answered: galaxies audit {classes} --answers {output}")
-    if answers is not None:
+    elif answers is not None:
         audited = auditing.read_audit(classes, answers)
-        found = auditing.judge_answers(audited, agreement, confidence)
-        _say_what_the_answers_prove(found, agreement, confidence)
+        _judge(audited, "galaxies before the last answer have none", agreement, confidence)
+    elif survey is not None:
+        audited = auditing.read_survey_audit(classes, survey, subjects or [])
+        _judge(audited, "galaxies of the audit have no votes", agreement, confidence)
 
 
-def _say_what_the_answers_prove(found: "Audit", agreement: float, confidence: float) -> None:
-    if found.left_out:
+def _judge(audited: "Audited", gap: str, agreement: float, confidence: float) -> None:
+    from galaxies.volunteers.audit import judge_answers
+
+    if audited.left_out:
         typer.echo(
-            f"warning: {found.left_out} galaxies before the last answer have none; if they are the "
-            "hard ones, the answers are no random sample",
+            f"warning: {audited.left_out:,} {gap}; if they are the hard ones, the answers are no "
+            "random sample",
             err=True,
         )
+    found = judge_answers(audited, agreement, confidence)
     typer.echo(
         f"{found.answered:,} answers, {found.agreed:,} agree with the machine: "
         f"{found.agreed / found.answered:.3f}"

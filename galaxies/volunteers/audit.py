@@ -1,7 +1,7 @@
 """A random sample of what a machine decided, for people to look at; what their answers prove."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -11,12 +11,18 @@ import pandas as pd
 
 from galaxies.base.arrays import Probabilities
 from galaxies.base.outputs import write_text_table
-from galaxies.base.questions import CLASSES, VOTED
+from galaxies.base.questions import CLASSES, VOTED, most_voted
 from galaxies.classifying.table_files import read_stream
+from galaxies.dataset.layout import VOTES, survey_file
+from galaxies.dataset.votes import read_votes
 from galaxies.errors import GalaxiesError, needs
 from galaxies.learning.calibration import fit_calibration, smoothed
 from galaxies.learning.promises import UNDECIDED, lower_bound, make_promises
 from galaxies.settings import TriageSettings
+from galaxies.volunteers.choosing import AUDIT
+from galaxies.volunteers.classes import made_by
+from galaxies.volunteers.subjects import MANIFEST, UNKNOWN, read_manifest
+from galaxies.volunteers.survey import galaxy_number
 
 ANSWERS: Final = VOTED
 """What people may answer. An artifact agrees with no decision."""
@@ -32,7 +38,8 @@ class Audited(NamedTuple):
     answers: npt.NDArray[np.int64]
     """(N,) places in `ANSWERS`."""
     left_out: int
-    """Galaxies without an answer before the last one that has one."""
+    """Galaxies without an answer: in a CSV those before the last one that has one, in a survey
+    all of the subject sets' random sample that it does not hold."""
 
 
 class Audit(NamedTuple):
@@ -49,7 +56,6 @@ class Audit(NamedTuple):
     elliptical up to the first `p_spiral`, and as spiral from the second on; `None` for none."""
     kept: float
     """Share of the audited galaxies outside the bounds."""
-    left_out: int
 
 
 def write_sample(
@@ -116,6 +122,79 @@ def read_audit(classes: Path, answers: Path) -> Audited:
         not among those that the machine decided.
     """
     given, left_out = _read_answers(answers)
+    return _beside_decisions(classes, given, left_out, str(answers))
+
+
+def read_survey_audit(classes: Path, survey: Path, subjects: Sequence[Path]) -> Audited:
+    """Put the volunteers' votes beside what the machine decided.
+
+    Only what `galaxies ask` drew at random from the machine's decisions counts. Galaxies that were
+    chosen because the machine left them to people are no sample of its decisions. The answer to
+    a galaxy is what most of its volunteers saw.
+
+    Parameters
+    ----------
+    classes : Path
+        The table that was asked about.
+    survey : Path
+        The survey that `galaxies votes` made of the answers.
+    subjects : sequence of Path
+        The folders that `galaxies ask` made of the table.
+
+    Raises
+    ------
+    GalaxiesError
+        If a folder or the survey cannot be used, no galaxy of the folders was drawn at random or
+        none of these has votes, or one is not among those that the machine decided.
+
+    Examples
+    --------
+    >>> read_survey_audit(
+    ...     Path("classes.parquet"), Path("data/mine"), [Path("subjects")]
+    ... ).left_out  # doctest: +SKIP
+    0
+    """
+    sample = _drawn(classes, subjects)
+    table = read_votes(survey_file(survey, VOTES))
+    votes = table[["p_smooth", "p_features", "p_artifact"]].to_numpy(np.float32)
+    seen = dict(zip(table["galaxy_id"].tolist(), most_voted(votes).tolist(), strict=True))
+    numbers = {galaxy_id: galaxy_number(galaxy_id) for galaxy_id in sample}
+    given = {name: ANSWERS[seen[number]] for name, number in numbers.items() if number in seen}
+    folders = ", ".join(map(str, subjects))
+    if not given:
+        raise GalaxiesError(
+            f"{survey}: has votes on none of the {len(sample):,} galaxies that {folders} drew for "
+            "an audit; give the survey that galaxies votes made of them, or wait for votes"
+        )
+    return _beside_decisions(classes, given, len(sample) - len(given), folders)
+
+
+def _drawn(classes: Path, subjects: Sequence[Path]) -> list[str]:
+    """Find the galaxies that subject sets drew at random from the decisions in a table."""
+    bundle = made_by(classes) if classes.is_file() else None
+    sample: dict[str, None] = {}
+    for folder in subjects:
+        for subject in read_manifest(folder):
+            if bundle and subject.bundle not in (bundle, UNKNOWN):
+                raise GalaxiesError(
+                    f"{folder / MANIFEST}: line {subject.line}: another bundle than that of "
+                    f"{classes} classified galaxy {subject.galaxy_id} ({subject.bundle[:12]}… and "
+                    f"{bundle[:12]}…); name the table that was asked about"
+                )
+            if subject.chosen == AUDIT:
+                sample[subject.galaxy_id] = None
+    if not sample:
+        raise GalaxiesError(
+            f"{', '.join(map(str, subjects))}: no galaxy was drawn for an audit; "
+            "galaxies ask --audit-share 1 draws nothing else"
+        )
+    return list(sample)
+
+
+def _beside_decisions(
+    classes: Path, given: Mapping[str, str], left_out: int, source: str
+) -> Audited:
+    """Look the galaxies up that have an answer; errors say where the answers came from."""
     found: dict[str, float] = {}
     for piece in _decided(classes):
         known = piece[piece["galaxy_id"].isin(given.keys())]
@@ -126,7 +205,7 @@ def read_audit(classes: Path, answers: Path) -> Audited:
     for galaxy_id in given:
         if galaxy_id not in found:
             raise GalaxiesError(
-                f"{answers}: galaxy {galaxy_id} is none that the machine decided in {classes}; "
+                f"{source}: galaxy {galaxy_id} is none that the machine decided in {classes}; "
                 "name the table that the sample was drawn from"
             )
     return Audited(
@@ -169,15 +248,7 @@ def judge_answers(audited: Audited, agreement: float, confidence: float) -> Audi
     sure_of_it = float(betaincc(agreed, answered - agreed + 1, agreement)) if agreed else 0.0
     bound = lower_bound(np.array([agreed]), np.array([answered]), confidence)
     bounds, kept = _restored(audited, agreement, confidence)
-    return Audit(
-        answered,
-        agreed,
-        sure_of_it,
-        float(bound[0]),
-        bounds,
-        kept,
-        audited.left_out,
-    )
+    return Audit(answered, agreed, sure_of_it, float(bound[0]), bounds, kept)
 
 
 def _restored(

@@ -5,6 +5,7 @@ import csv
 import io
 import os
 import re
+import sys
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -59,6 +60,10 @@ class Subject(NamedTuple):
     batch: int
     line: int
     """In the manifest, from 1."""
+    bundle: str
+    """SHA-256 of the one that classified it, or `UNKNOWN`."""
+    chosen: str
+    """How, as in `galaxies.volunteers.choosing.choose_galaxies`."""
 
 
 class Asked(NamedTuple):
@@ -221,12 +226,19 @@ def read_manifest(folder: Path) -> list[Subject]:
             for row in rows:
                 line, galaxy_id = rows.line_num, (row[GALAXY] or "").strip()
                 whole = row[IMAGE] and Path(row[IMAGE]).name == row[IMAGE]
-                if not galaxy_id or not whole or not (row["#batch"] or "").isdecimal():
+                known = galaxy_id and row["#bundle"] and row["#chosen"]
+                if not known or not whole or not (row["#batch"] or "").isdecimal():
                     raise GalaxiesError(f"{path}: line {line}: cut off or damaged; copy it again")
                 if galaxy_id in subjects:
                     raise GalaxiesError(f"{path}: line {line}: {GALAXY} {galaxy_id!r} stands twice")
                 subjects[galaxy_id] = Subject(
-                    galaxy_id, folder / row[IMAGE], int(row["#batch"]), line
+                    galaxy_id,
+                    folder / row[IMAGE],
+                    int(row["#batch"]),
+                    line,
+                    # The same few texts in every row.
+                    sys.intern(row["#bundle"]),
+                    sys.intern(row["#chosen"]),
                 )
     except UnicodeDecodeError as error:
         raise GalaxiesError(f"{path}: not UTF-8 text at byte {error.start}") from error

@@ -7,11 +7,24 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 from typer.testing import CliRunner
 
+from galaxies.base.questions import VOTED
 from galaxies.classifying.classifier import COLUMNS
-from galaxies.classifying.table_files import read_stream, write_stream
+from galaxies.classifying.table_files import BUNDLE, read_stream, write_stream
 from galaxies.cli import app
 from galaxies.errors import GalaxiesError
-from galaxies.volunteers.audit import Audited, judge_answers, read_audit, write_sample
+from galaxies.volunteers.audit import (
+    Audited,
+    judge_answers,
+    read_audit,
+    read_survey_audit,
+    write_sample,
+)
+from galaxies.volunteers.subjects import COLUMNS as MANIFEST_COLUMNS
+from galaxies.volunteers.subjects import ask
+from galaxies.volunteers.survey import count_votes, galaxy_number
+from tests.conftest import draw_galaxy, encode
+from tests.volunteers.zooniverse import ANSWERS as ANSWER_MAP
+from tests.volunteers.zooniverse import T0, classification, write_export
 
 CLASSES = np.array(["elliptical", "spiral"])
 
@@ -199,7 +212,8 @@ def test_the_command_draws_and_judges(tmp_path):
     assert "400 answers, 300 agree with the machine: 0.750" in said
     assert "proven with a confidence of 0.000" in said
     assert "The promise holds." not in said
-    assert "say either -o" in run(path)
+    assert "say one of -o" in run(path)
+    assert "say one of -o" in run(path, "--answers", answers, "--survey", tmp_path)
     for agreement in (0.5, 1, 95):
         assert "must be between 0.5 and 1" in run(
             path, "--answers", answers, "--agreement", agreement
@@ -215,3 +229,109 @@ def test_answers_left_out_on_the_way_are_warned_of(tmp_path):
     sample.loc[[4, 9], "answer"] = None
     sample.to_csv(answers, index=False)
     assert "warning: 2 galaxies before the last answer have none" in run(path, "--answers", answers)
+
+
+def write_manifest(folder, rows):
+    """A folder as `galaxies ask` makes it: rows of a galaxy's ID and how it was chosen."""
+    folder.mkdir()
+    table = pd.DataFrame([("1.jpg", one, 0.9, 1, "c2a1", how) for one, how in rows])
+    table.to_csv(folder / "manifest.csv", index=False, header=list(MANIFEST_COLUMNS))
+    return folder
+
+
+def write_votes(folder, answers):
+    """A survey in which everybody gives a galaxy the same answer."""
+    folder.mkdir(exist_ok=True)
+    table = pd.DataFrame([[galaxy_number(name), *(np.arange(3) == VOTED.index(answer)).astype(int)]
+                          for name, answer in answers.items()])  # fmt: skip
+    table.columns = ["GalaxyID", "Class1.1", "Class1.2", "Class1.3"]
+    table.to_csv(folder / "training_solutions_rev1.csv", index=False)
+    return folder
+
+
+def test_from_subjects_through_votes_to_a_judgement(tmp_path):
+    path, images = tmp_path / "classes.parquet", tmp_path / "images"
+    decided = classes_table(path)
+    images.mkdir()
+    picture = encode(draw_galaxy(np.random.default_rng(3), True, side=32))
+    for galaxy_id in pd.concat(read_stream(path, ["galaxy_id"]))["galaxy_id"]:
+        (images / f"{galaxy_id}.jpg").write_bytes(picture)
+    options = {"number": 50, "choose": "uncertain", "audit_share": 0.8, "seed": 1}
+    ask(path, [str(images)], tmp_path / "subjects", **options)
+    manifest = pd.read_csv(tmp_path / "subjects/manifest.csv", dtype=str)
+    drawn = manifest.loc[manifest["#chosen"] == "audit", "#galaxy_id"].tolist()
+    assert len(drawn) == 40
+    said = {**decided["decision"]} | dict.fromkeys(drawn[:3], "artifact")
+    # Those left to people have votes, too, which count for nothing here; one drawn has none.
+    rows = [
+        classification(number, "anna", name, {"T0": T0[VOTED.index(said.get(name, "spiral"))]})
+        for number, name in enumerate(manifest["#galaxy_id"])
+        if name != drawn[-1]
+    ]
+    (tmp_path / "answers.yaml").write_text(ANSWER_MAP, encoding="utf-8")
+    count_votes(
+        write_export(tmp_path / "export.csv", rows),
+        tmp_path / "answers.yaml",
+        [tmp_path / "subjects"],
+        tmp_path / "mine",
+    )
+    audited = read_survey_audit(path, tmp_path / "mine", [tmp_path / "subjects"])
+    assert audited.p_spiral.tolist() == decided.loc[drawn[:-1], "p_spiral"].tolist()
+    assert (audited.answers == VOTED.index("artifact")).sum() == 3
+    assert audited.left_out == 1
+    said = run(path, "--survey", tmp_path / "mine", "--subjects", tmp_path / "subjects")
+    assert "warning: 1 galaxies of the audit have no votes" in said
+    assert "39 answers, 36 agree with the machine" in said
+
+
+def test_votes_on_several_batches_and_on_galaxies_with_names_count_together(tmp_path):
+    path = tmp_path / "classes.csv"
+    pd.DataFrame(
+        {"galaxy_id": ["J1+2", "8", "9"], "p_spiral": [0.9, 0.9, 0.1],
+         "decision": ["spiral", "spiral", "elliptical"]}
+    ).to_csv(path, index=False)  # fmt: skip
+    first = write_manifest(tmp_path / "one", [("J1+2", "audit")])
+    second = write_manifest(tmp_path / "two", [("J1+2", "audit"), ("9", "audit")])
+    survey = write_votes(tmp_path / "mine", {"J1+2": "spiral", "9": "spiral", "8": "spiral"})
+    audited = read_survey_audit(path, survey, [first, second])
+    assert audited.p_spiral.tolist() == pytest.approx([0.9, 0.1])
+    assert audited.answers.tolist() == [1, 1]
+    assert audited.left_out == 0
+
+
+def test_votes_that_cannot_judge_are_refused_in_one_line(tmp_path):
+    path = tmp_path / "classes.parquet"
+    decided = classes_table(path)
+    known = decided.index[0]
+    survey = write_votes(tmp_path / "mine", {known: "spiral", "17": "spiral"})
+
+    def refused(said, *rows, votes=survey):
+        folder = tmp_path / f"subjects{len(list(tmp_path.iterdir()))}"
+        with pytest.raises(GalaxiesError, match=said) as caught:
+            read_survey_audit(path, votes, [write_manifest(folder, rows)])
+        assert "\n" not in str(caught.value)
+
+    refused("no galaxy was drawn for an audit", (known, "uncertain"), ("17", "random"))
+    refused("has votes on none of the 1 galaxies", ("19", "audit"))
+    refused("galaxy 17 is none that the machine decided", ("17", "audit"))
+    refused("line 2: cut off or damaged", (known, ""))
+    refused("gone: no such folder", (known, "audit"), votes=tmp_path / "gone")
+    hard = tmp_path / "mine/training_solutions_rev1.csv"
+    hard.write_text(f"GalaxyID,Class6.1,Class6.2\n{known},0,1\n", encoding="utf-8")
+    refused("no column 'Class1.1'", (known, "audit"))
+    with pytest.raises(GalaxiesError, match=r"manifest.csv: no such file"):
+        read_survey_audit(path, survey, [survey])
+    for options in (["--survey", survey], ["--answers", "a.csv", "--subjects", survey]):
+        assert "--survey and --subjects go together" in run(path, *options)
+
+
+def test_subjects_of_another_bundle_are_refused(tmp_path):
+    path = tmp_path / "classes.parquet"
+    table = pa.table(
+        {"galaxy_id": ["7"], "p_spiral": [0.9], "spread": [0.0], "decision": ["spiral"]}
+    ).replace_schema_metadata({BUNDLE: "ab" * 32})
+    write_stream(path, table.schema, lambda: iter([table]))
+    survey = write_votes(tmp_path / "mine", {"7": "spiral"})
+    subjects = write_manifest(tmp_path / "subjects", [("7", "audit")])
+    with pytest.raises(GalaxiesError, match=r"line 2: another bundle than .* \(c2a1… and "):
+        read_survey_audit(path, survey, [subjects])
