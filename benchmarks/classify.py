@@ -274,7 +274,7 @@ def measure_whole(options: argparse.Namespace, *, views: int) -> Measured:
 
     def work() -> int:
         archive, output = options.scratch / "some.zip", options.scratch / "whole.parquet"
-        return run_job([str(archive)], output, use, engine, overwrite=True).total()
+        return run_job([str(archive)], output, use, engine, overwrite=True).decisions.total()
 
     return {f"end to end, {views} views": best(work, 2)}
 

@@ -65,7 +65,8 @@ def _two_classes(numbers: Any, campaign: Campaign) -> tuple[Any, Any, Any]:  # n
         spiral = tf.reshape(numbers, (-1,))
         return 1 - spiral, spiral, tf.zeros_like(spiral)
     first = FIRST[campaign]
-    shares = tf.nn.softmax(numbers[:, first.places])
+    # As in `galaxies.learning.outputs`: what is divided by must not be 0.
+    shares = tf.maximum(tf.nn.softmax(numbers[:, first.places]), 1e-30)
     galaxy = shares[:, 0] + shares[:, 1]
     p = shares[:, 1] / galaxy
     logarithm = numbers[:, ANSWERS + ALL_QUESTIONS.index(first)] + USUAL

@@ -193,6 +193,8 @@ def test_a_process_killed_at_any_moment_loses_no_galaxy(archive, tree_bundle, tm
     [
         (lambda use, archive: (BundleUse(use.folder, views=8), archive), "another bundle"),
         (lambda use, archive: (BundleUse(use.folder, agreement=0.9), archive), "another bundle"),
+        (lambda use, archive: (BundleUse(use.folder, campaign="gz2"), archive), "another bundle"),
+        (lambda use, archive: (BundleUse(use.folder, anyway=True), archive), "another bundle"),
         (lambda use, archive: (use, touched(archive)), "another input"),
         (lambda use, archive: (BundleUse(retrained(use.folder)), archive), "another bundle"),
     ],

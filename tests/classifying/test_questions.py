@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from astropy.table import Table
 from typer.testing import CliRunner
 
 from galaxies.base.questions import ALL_QUESTIONS, ANSWERS, COLUMNS, tree_errors
@@ -141,6 +142,11 @@ def test_the_machine_decides_nothing_in_an_unfamiliar_survey(
     table = pd.read_parquet(tmp_path / "no.parquet")
     assert table["familiar"].value_counts(dropna=False).to_dict() == {False: GALAXIES, None: 1}
     assert table["label"].nunique() == 2
+    for suffix in (".csv", ".fits"):
+        classify(archive, tmp_path / f"no{suffix}", BundleUse(strange, agreement=0.9))
+    written = pd.read_csv(tmp_path / "no.csv")["familiar"]
+    assert written.value_counts(dropna=False).to_dict() == {False: GALAXIES, np.nan: 1}
+    assert set(Table.read(tmp_path / "no.fits")["familiar"].filled("")) == {"False", ""}
     anyway = classify(
         archive, tmp_path / "anyway.parquet", BundleUse(strange, agreement=0.9, anyway=True)
     )
