@@ -111,8 +111,9 @@ def measure(survey: Path, size: int, network: Network, settings: Settings) -> di
         images, array = pack(size, seen.crop)
         features = extract(network, open_array(array))
         write_weights_record(scratch, network.weights)
-        parts = [galaxies_of(split, images, part) for part in ("train", "validation")]
-        galaxies = TrainingGalaxies(features, *parts, survey.name, fingerprint(split))
+        known, validation = (galaxies_of(split, images, part) for part in ("train", "validation"))
+        learned_from = fingerprint(split)
+        galaxies = TrainingGalaxies(features, known, validation, survey.name, learned_from)
         fit_it = partial(fit, settings=settings.inception, backbone=scratch)
         trained = train("inception", fit_it, galaxies, seen, settings.triage)
     test = galaxies_of(split, images, "test")
@@ -123,7 +124,7 @@ def measure(survey: Path, size: int, network: Network, settings: Settings) -> di
     return {
         "survey": survey.name,
         "size": size,
-        "trained_on": len(parts[0].rows),
+        "trained_on": len(known.rows),
         "regularisation": trained.fit.chosen["regularisation"],
         **score(judged, settings.evaluate),
     }

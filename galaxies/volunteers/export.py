@@ -36,6 +36,7 @@ _PLACES: Final = {column: place for place, column in enumerate(COLUMNS)}
 _NOT_LOGGED_IN: Final = "not-logged-in-"
 _LOST_BY_ZOONIVERSE: Final = "unknown answer label"
 _LONGEST_LINE: Final = 1 << 24  # bytes; what has none is no table, and is not held whole
+_SORTED_AT_ONCE: Final = 1 << 20  # classifications, some 50 MB
 _SHOWN: Final = 60  # letters of a text from the export
 
 OTHER_WORKFLOW: Final = "of another workflow"
@@ -67,9 +68,9 @@ class Votes:
     ----------
     galaxies : list of str
         IDs of the galaxies that anybody looked at.
-    counts : ndarray of shape (N, 37), int64
+    counts : ndarray of shape (N, 37), int32
         How many volunteers gave each answer, in the order of `galaxies.base.questions.COLUMNS`.
-    volunteers : ndarray of shape (N,), int64
+    volunteers : ndarray of shape (N,), int32
         How many gave any.
     people : int
         How many different volunteers there are.
@@ -84,8 +85,8 @@ class Votes:
     """
 
     galaxies: list[str]
-    counts: npt.NDArray[np.int64]
-    volunteers: npt.NDArray[np.int64]
+    counts: npt.NDArray[np.int32]
+    volunteers: npt.NDArray[np.int32]
     people: int
     repeated: int
     left_out: dict[str, Tally]
@@ -121,7 +122,7 @@ def read_export(
 
     Of each volunteer the first answer to a galaxy counts, by Zooniverse's number of the
     classification. Who was not logged in is known by the hash of the address. Memory: 24 bytes for
-    each classification, and three times that while they are sorted.
+    each classification, and some kilobyte for each galaxy.
 
     Parameters
     ----------
@@ -356,26 +357,30 @@ def _refuse(path: Path, rows: _Rows, maps: Sequence[AnswerMap], answers: str) ->
 def _count(rows: _Rows) -> Votes:
     galaxy = np.frombuffer(rows.galaxy, np.int32)
     person = np.frombuffer(rows.person, np.int32)
-    order = np.lexsort((np.frombuffer(rows.number, np.int64), person, galaxy))
-    galaxy, person = galaxy[order], person[order]
-    first = np.ones(len(order), bool)
-    first[1:] = (galaxy[1:] != galaxy[:-1]) | (person[1:] != person[:-1])
-    galaxy = galaxy[first]
-    answers = np.frombuffer(rows.answers, np.int64)[order[first]]
-    number = len(rows.galaxies)
-    counts = np.stack(
-        [
-            np.bincount(galaxy[(answers >> place) & 1 == 1], minlength=number)
-            for place in range(len(COLUMNS))
-        ],
-        axis=1,
-    )
+    number = np.frombuffer(rows.number, np.int64)
+    answers = np.frombuffer(rows.answers, np.int64)
+    counts = np.zeros((len(rows.galaxies), len(COLUMNS)), np.int32)
+    volunteers = np.zeros(len(rows.galaxies), np.int32)
+    counted = 0
+    # Some galaxies at a time: to sort all at once would take twice the memory of the rows.
+    step = max(1, len(rows.galaxies) * _SORTED_AT_ONCE // len(galaxy))
+    for start in range(0, len(rows.galaxies), step):
+        here = np.flatnonzero((galaxy >= start) & (galaxy < start + step))
+        here = here[np.lexsort((number[here], person[here], galaxy[here]))]
+        first = np.ones(len(here), bool)
+        first[1:] = (np.diff(galaxy[here]) != 0) | (np.diff(person[here]) != 0)
+        here = here[first]
+        counted += len(here)
+        said = answers[here]
+        np.add.at(volunteers, galaxy[here[said != 0]], 1)
+        for place in range(len(COLUMNS)):
+            np.add.at(counts[:, place], galaxy[here[(said >> place) & 1 == 1]], 1)
     return Votes(
         galaxies=list(rows.galaxies),
-        counts=counts.astype(np.int64),
-        volunteers=np.bincount(galaxy[answers != 0], minlength=number).astype(np.int64),
+        counts=counts,
+        volunteers=volunteers,
         people=len(rows.people),
-        repeated=int(len(order) - first.sum()),
+        repeated=len(galaxy) - counted,
         left_out=rows.left_out,
         broken=rows.broken,
         unmapped=rows.unmapped,

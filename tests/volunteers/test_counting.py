@@ -110,6 +110,20 @@ def test_the_first_answer_of_each_volunteer_counts_whatever_the_order(place):
     assert "3 further answers of one volunteer" in "\n".join(made.say_left_out())
 
 
+def test_votes_are_the_same_however_many_are_sorted_at_once(place, monkeypatch):
+    random = np.random.default_rng(4)
+    rows = [
+        classification(number, f"v{random.integers(5)}", str(galaxy), {"T0": random.choice(T0)})
+        for number, galaxy in enumerate(random.choice([7, 8, 9], 60))
+    ]
+    at_once = count(place, rows).votes
+    monkeypatch.setattr("galaxies.volunteers.export._SORTED_AT_ONCE", 20)
+    one_by_one = count(place, rows, overwrite=True).votes
+    assert at_once.counts.tolist() == one_by_one.counts.tolist()
+    assert at_once.volunteers.tolist() == one_by_one.volunteers.tolist()
+    assert at_once.repeated == one_by_one.repeated > 0
+
+
 @given(
     st.lists(
         st.tuples(
