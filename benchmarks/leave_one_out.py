@@ -8,10 +8,14 @@ have been kept.
 
     python -m benchmarks.leave_one_out --data ../shared/data
 
+With `--halves`, the network is trained once, on the training halves of `gz1`, `gz2` and `kaggle` (the
+pipeline's protocol) and all of the other surveys, and judged on the three test halves.
+
 The folder of surveys is taken from $GALAXY_DATA where `--data` is not given.
 """
 
 import argparse
+import json
 import os
 import tempfile
 from functools import partial
@@ -28,12 +32,14 @@ from galaxies.base.outputs import write_json
 from galaxies.base.questions import ALL_COLUMNS, FIRST, Campaign, chosen_by_answer
 from galaxies.dataset.layout import IMAGES, read_campaign
 from galaxies.dataset.packing import pack_images
-from galaxies.dataset.votes import read_survey_votes
+from galaxies.dataset.splitting import split_galaxies
+from galaxies.dataset.votes import campaign_of, read_survey_votes
+from galaxies.judging.answers import Answered, score_answers
 from galaxies.judging.scores import expected_calibration_error
 from galaxies.learning.bundle import Description
 from galaxies.learning.class_shares import estimate_spiral_share, odds_factor
 from galaxies.learning.familiarity import count
-from galaxies.learning.outputs import p_spiral
+from galaxies.learning.outputs import ANSWERS, p_spiral
 from galaxies.learning.parts import Part, Votes
 from galaxies.learning.training import Seen, TrainingGalaxies, train
 from galaxies.models.cnn import Cnn, fit
@@ -77,18 +83,36 @@ def read_survey(folder: Path, packed: Path, settings: Settings) -> Survey:
     )
 
 
-def without(surveys: dict[str, Survey], left_out: str, seed: int) -> TrainingGalaxies:
-    """Put the other surveys together; a fifth of the galaxies validates.
+def take(survey: Survey, some: npt.NDArray[np.bool_]) -> Survey:
+    """Select some of a survey's galaxies."""
+    images, ids, sha1, votes = survey
+    return Survey(images[some], ids[some], sha1[some], Votes(*(one[some] for one in votes)))
 
-    Images that are in the left-out survey as well are dropped, whatever their IDs.
+
+def in_test(survey: Survey, settings: Settings) -> npt.NDArray[np.bool_]:
+    """Tell which galaxies the pipeline would test on, were the survey run by itself."""
+    table = pd.DataFrame(survey.votes.shares, columns=list(ALL_COLUMNS))
+    table.insert(0, "galaxy_id", survey.galaxy_id)
+    table["volunteers"] = survey.votes.volunteers
+    first = table[["galaxy_id", *FIRST[campaign_of(table)].columns]]
+    first.columns = ["galaxy_id", "p_smooth", "p_features", "p_artifact"]
+    images = pd.DataFrame({"galaxy_id": survey.galaxy_id, "sha1": survey.sha1})
+    split = split_galaxies(first, images, settings.split).table
+    test = split.loc[split["split"] == "test", "galaxy_id"]
+    return np.isin(survey.galaxy_id, test)
+
+
+def together(others: list[Survey], judged: list[Survey], seed: int) -> TrainingGalaxies:
+    """Put surveys together to learn from; a fifth of the galaxies validates.
+
+    What is judged is dropped, by its pixels and by its ID.
     """
-    others = [survey for name, survey in surveys.items() if name != left_out]
     known = np.concatenate([one.sha1 for one in others])
-    kept = ~np.isin(known, surveys[left_out].sha1)
+    kept = ~np.isin(known, np.concatenate([one.sha1 for one in judged]))
     ids = np.concatenate([one.galaxy_id for one in others])
     _, first = np.unique(ids, return_index=True)
     kept &= np.isin(np.arange(len(ids)), first)
-    kept &= ~np.isin(ids, surveys[left_out].galaxy_id)
+    kept &= ~np.isin(ids, np.concatenate([one.galaxy_id for one in judged]))
     images = np.concatenate([one.images for one in others])[kept]
     votes = Votes(
         *(np.concatenate(one)[kept] for one in zip(*(o.votes for o in others), strict=True))
@@ -135,6 +159,13 @@ def judge(network: Cnn, description: Description, survey: Survey) -> dict[str, A
         "distance": description.known.distance(counts),
         "familiar": description.known.familiar(counts),
     }
+    answers = Answered(
+        survey.votes.shares[known].astype(np.float64),
+        survey.votes.volunteers[known].astype(np.float64),
+        outputs[:, :ANSWERS].astype(np.float64),
+        outputs[:, ANSWERS:].astype(np.float64),
+    )
+    scores |= {key: one for key, one in score_answers(answers).items() if "rmse" in key}
     for promise in description.triage:
         name = f"{100 * promise.agreement:g}"
         if promise.threshold is not None:
@@ -150,14 +181,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, default=os.environ.get("GALAXY_DATA"))
     parser.add_argument("--only", choices=LEFT_OUT, nargs="*", default=LEFT_OUT)
+    parser.add_argument("--halves", action="store_true")
     parser.add_argument("--epochs", type=int)
+    parser.add_argument("--learning-rate", type=float, default=0.0015)
     parser.add_argument("--counted", type=float, default=2.0, help="cnn.residual.counted")
     parser.add_argument("-o", "--output", type=Path, default=Path("benchmarks/leave_one_out.json"))
     options = parser.parse_args()
     if options.data is None:
         parser.error("name the folder of surveys by --data or $GALAXY_DATA")
     settings = load_settings()
-    update: dict[str, object] = {"counted": options.counted}
+    update: dict[str, object] = {
+        "counted": options.counted,
+        "learning_rate": options.learning_rate,
+    }
     if options.epochs is not None:
         update["epochs"] = options.epochs
     residual = settings.cnn.residual.model_copy(update=update)
@@ -167,18 +203,37 @@ def main() -> None:
             name: read_survey(options.data / name, Path(scratch), settings) for name in SURVEYS
         }
     seen = Seen(settings.pack.size, settings.pack.crop, settings.pack.decoding, 1)
-    rows: dict[str, Any] = {}
-    for name in options.only:
-        galaxies = without(surveys, name, settings.split.seed)
+    found: dict[str, Any] = {"epochs": residual.epochs}
+
+    def learn(others: list[Survey], judged: dict[str, Survey]) -> dict[str, Any]:
+        rows = {}
+        galaxies = together(others, list(judged.values()), settings.split.seed)
         trained = train("cnn", partial(fit, settings=cnn), galaxies, seen, settings.triage)
-        description = trained.description.by(read_campaign(options.data / name))
-        rows[name] = {
-            "learned_from": trained.description.galaxies,
-            **judge(trained.fit.model, description, surveys[name]),
-        }
-        print(name, rows[name])
-        write_json(options.output, {"epochs": residual.epochs, "surveys": rows})
-    print(pd.DataFrame(rows).T.to_string())
+        for name, survey in judged.items():
+            description = trained.description.by(read_campaign(options.data / name))
+            rows[name] = {
+                "learned_from": trained.description.galaxies,
+                **judge(trained.fit.model, description, survey),
+            }
+        print(pd.DataFrame(rows).to_string())
+        return rows
+
+    if options.output.is_file():
+        found |= json.loads(options.output.read_text(encoding="utf-8"))
+    if options.halves:
+        tests = {name: in_test(surveys[name], settings) for name in ("gz1", "gz2", "kaggle")}
+        judged = {name: take(surveys[name], test) for name, test in tests.items()}
+        others = [
+            take(one, ~tests[name]) if name in tests else one for name, one in surveys.items()
+        ]
+        found["halves"] = learn(others, judged)
+        write_json(options.output, found)
+        return
+    for name in options.only:
+        others = [one for other, one in surveys.items() if other != name]
+        left_out = found.setdefault("left_out", {})
+        left_out |= learn(others, {name: surveys[name]})
+        write_json(options.output, found)
 
 
 if __name__ == "__main__":
