@@ -8,8 +8,8 @@ have been kept.
 
     python -m benchmarks.leave_one_out --data ../shared/data
 
-With `--halves`, the network is trained once, on the training halves of `gz1`, `gz2` and `kaggle` (the
-pipeline's protocol) and all of the other surveys, and judged on the three test halves.
+With `--halves`, the network is trained once, on the training halves of `gz1`, `gz2` and `kaggle`
+(the pipeline's protocol) and all of the other surveys, and judged on the three test halves.
 
 The folder of surveys is taken from $GALAXY_DATA where `--data` is not given.
 """
