@@ -17,6 +17,7 @@ from galaxies.classifying.shards import Shards
 from galaxies.classifying.table_files import BUNDLE, TABLE_SUFFIXES, write_stream
 from galaxies.errors import GalaxiesError
 from galaxies.learning.bundle import read_description
+from galaxies.learning.promises import choose_promise
 
 SHARD: Final = 4096
 """Galaxies in a shard; a shard of another size would be another job."""
@@ -33,6 +34,9 @@ class Classified(NamedTuple):
     familiar: bool | None
     """Whether the images look like the galaxies that the bundle was calibrated on; `None` where
     that cannot be told."""
+    proven: bool
+    """Whether the bundle proved the target agreement for any galaxies; without that, the machine
+    decides nothing."""
 
 
 def run_job(
@@ -100,7 +104,8 @@ def run_job(
         familiar.add(made.read(number))
     found = _write_table(output, schema, made, count, familiar)
     made.remove()
-    return Classified(found, found.pop("unreadable"), familiar.familiar)
+    proven = choose_promise(description.triage, use.agreement).threshold is not None
+    return Classified(found, found.pop("unreadable"), familiar.familiar, proven)
 
 
 def _keep_existing(output: Path, shards: Shards) -> None:
