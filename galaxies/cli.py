@@ -368,13 +368,18 @@ def classify(
     decisions, unreadable = found.decisions, found.unreadable
     decided = ", ".join(f"{count:,} {decision}" for decision, count in sorted(decisions.items()))
     typer.echo(f"{output}: {decisions.total() + unreadable:,} images: {decided or 'none readable'}")
-    if not found.proven:
+    verdict = found.verdict
+    if verdict.survey:
+        typer.echo(
+            f"They look like those of {verdict.survey}, whose calibration is taken", err=True
+        )
+    if verdict.threshold is None:
         typer.echo(
             f"The bundle could not prove an agreement of {agreement:g} on its own galaxies, so the "
             "machine decides nothing: ask for less, such as --agreement 0.95",
             err=True,
         )
-    elif found.familiar is False:
+    elif verdict.familiar is False:
         typer.echo(
             "These galaxies look different from those that the bundle was calibrated on, "
             + ("its promises do not hold" if decide_anyway else "the machine decides nothing")

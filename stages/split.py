@@ -20,8 +20,10 @@ def main() -> None:
     votes = read_survey_votes(survey, settings.volunteers)
     first = first_votes(votes, read_votes(survey_file(survey, VOTES)))
     split = split_galaxies(first, images, settings.split)
-    write_table(Path("data/split.parquet"), split.table)
-    write_table(Path("data/votes.parquet"), votes[votes["galaxy_id"].isin(images["galaxy_id"])])
+    votes = votes[votes["galaxy_id"].isin(images["galaxy_id"])]
+    table = split.table.merge(votes[["galaxy_id", "survey"]], how="left")
+    write_table(Path("data/split.parquet"), table)
+    write_table(Path("data/votes.parquet"), votes.drop(columns="survey"))
     write_json(Path("metrics/split.json"), split.counts)
 
 

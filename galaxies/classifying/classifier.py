@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ from galaxies.classifying.inputs.files import read_file
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import UnreadableImageError, decode_reduced, reduce_image
 from galaxies.learning.bundle import Description
+from galaxies.learning.calibration import Calibration
 from galaxies.learning.familiarity import count
 from galaxies.learning.promises import UNDECIDED, choose_promise, decide
 from galaxies.models.predicting.predictor import Predictor
@@ -105,6 +106,7 @@ class Classifier:
         anyway: bool = False,
     ) -> None:
         self._anyway = anyway
+        self._agreement = agreement
         self.predictor = Predictor(folder, views, device, campaign)
         self.threshold = choose_promise(self.description.triage, agreement).threshold
         self.schema = table_schema(self.description, folder, questions)
@@ -137,9 +139,9 @@ class Classifier:
             batch = enumerate(images[start : start + BATCH], start)
             tables.append(self.classify_batch([_item(image, place) for place, image in batch]))
         whole = pa.concat_tables(tables)
-        familiar = Familiarity(self.description, self._anyway)
+        familiar = Familiarity(self.description, self._agreement, self._anyway)
         familiar.add(whole)
-        table: pd.DataFrame = familiar.finish(whole).to_pandas()
+        table: pd.DataFrame = familiar.finish(whole, familiar.verdict()).to_pandas()
         return table
 
     def prepare(self, image: bytes | Image.Image) -> Pixels:
@@ -223,18 +225,38 @@ class Classifier:
         return table.append_column(PLACES, pa.array(each, pa.binary()))
 
 
+class Verdict(NamedTuple):
+    """What the galaxies of a survey together say of it."""
+
+    familiar: bool | None
+    """Whether they look like those that the bundle was calibrated on; `None` where that cannot be
+    told."""
+    survey: str | None
+    """The one of the bundle's surveys that they look like, if more than like all together."""
+    calibration: Calibration
+    threshold: float | None
+    """The larger class's probability from which the machine decides alone."""
+
+
 class Familiarity:
     """Whether a survey looks to a bundle like the galaxies that it was calibrated on.
+
+    Where these came from several surveys, and it looks more like one of them than like all
+    together, that one's calibration and promises are taken.
 
     Parameters
     ----------
     description : Description
         The bundle's.
+    agreement : float
+        How often the machine must agree with the volunteers where it decides alone.
     anyway : bool
-        Let the machine decide also where it does not.
+        Let the machine decide also where the survey is not familiar.
     """
 
-    def __init__(self, description: Description, anyway: bool) -> None:
+    def __init__(self, description: Description, agreement: float, anyway: bool) -> None:
+        self._description = description
+        self._agreement = agreement
         self._anyway = anyway
         self._known = description.known
         self._counts: npt.NDArray[np.int64] | None = None
@@ -249,26 +271,38 @@ class Familiarity:
             counts = count(numbers)
             self._counts = counts if self._counts is None else self._counts + counts
 
-    @property
-    def familiar(self) -> bool | None:
-        """What the galaxies so far say; `None` where they say nothing."""
-        if self._known is None or self._counts is None:
-            return None
-        return self._known.familiar(self._counts)
+    def verdict(self) -> Verdict:
+        """Say what the galaxies so far tell."""
+        familiar, survey = None, None
+        if self._known is not None and self._counts is not None:
+            parts = self._description.surveys
+            counts = {name: np.array(one.counts) for name, one in parts.items()}
+            familiar, survey = self._known.resembles(self._counts, counts)
+        judged = self._description if survey is None else self._description.surveys[survey]
+        threshold = choose_promise(judged.triage, self._agreement).threshold
+        return Verdict(familiar, survey, judged.calibration, threshold)
 
-    def finish(self, table: pa.Table) -> pa.Table:
-        """Fill in `familiar`, leave all to volunteers where it is false, and drop `PLACES`.
+    def finish(self, table: pa.Table, verdict: Verdict) -> pa.Table:
+        """Fill in what depends on the survey as a whole, and drop `PLACES`.
 
         Parameters
         ----------
         table : Table
             As `Classifier.classify_batch` made it; some or all of the survey.
+        verdict : Verdict
+            On all of it.
         """
         read = table["error"].is_null().to_numpy(zero_copy_only=False)
-        familiar = self.familiar  # of all: it takes long for each galaxy
-        values = [familiar if one else None for one in read]
+        values = [verdict.familiar if one else None for one in read]
         table = _replaced(table, "familiar", pa.array(values, pa.bool_()))
-        if familiar is False and not self._anyway:
+        if verdict.survey is not None:
+            p = np.nan_to_num(table["p_spiral"].to_numpy())
+            p = verdict.calibration(self._description.calibration.inverse(p))
+            table = _replaced(table, "p_spiral", pa.array(p, mask=~read))
+            labels = np.where(p > 0.5, CLASSES[1], CLASSES[0])
+            table = _replaced(table, "label", _texts(labels, read))
+            table = _replaced(table, "decision", _texts(decide(p, verdict.threshold), read))
+        if verdict.familiar is False and not self._anyway:
             table = _replaced(table, "decision", _texts(np.full(len(table), UNDECIDED), read))
         return table.drop_columns(PLACES)
 

@@ -1,7 +1,8 @@
 """A long classification: shards that are written one by one, and the table they make together."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -9,7 +10,7 @@ import pyarrow as pa
 from tqdm import tqdm
 
 from galaxies import __version__
-from galaxies.classifying.classifier import PLACES, Familiarity, table_schema
+from galaxies.classifying.classifier import PLACES, Familiarity, Verdict, table_schema
 from galaxies.classifying.engines import BundleUse, Engine
 from galaxies.classifying.inputs.chunks import Chunk, Input
 from galaxies.classifying.inputs.opening import open_inputs
@@ -17,7 +18,6 @@ from galaxies.classifying.shards import Shards
 from galaxies.classifying.table_files import BUNDLE, TABLE_SUFFIXES, write_stream
 from galaxies.errors import GalaxiesError
 from galaxies.learning.bundle import read_description
-from galaxies.learning.promises import choose_promise
 
 SHARD: Final = 4096
 """Galaxies in a shard; a shard of another size would be another job."""
@@ -31,12 +31,7 @@ class Classified(NamedTuple):
     decisions: Counter[str]
     """How many galaxies got each decision."""
     unreadable: int
-    familiar: bool | None
-    """Whether the images look like the galaxies that the bundle was calibrated on; `None` where
-    that cannot be told."""
-    proven: bool
-    """Whether the bundle proved the target agreement for any galaxies; without that, the machine
-    decides nothing."""
+    verdict: Verdict
 
 
 def run_job(
@@ -99,13 +94,14 @@ def run_job(
     schema = _schema(answers, opened).with_metadata({BUNDLE: job["bundle"]["sha256"]})
     made.begin(job, overwrite=overwrite)
     count = _make_missing(opened, use, engine, made)
-    familiar = Familiarity(description, use.anyway)
+    familiar = Familiarity(description, use.agreement, use.anyway)
     for number in range(count):
         familiar.add(made.read(number))
-    found = _write_table(output, schema, made, count, familiar)
+    verdict = familiar.verdict()
+    finish = partial(familiar.finish, verdict=verdict)
+    found = _write_table(output, schema, made, count, finish)
     made.remove()
-    proven = choose_promise(description.triage, use.agreement).threshold is not None
-    return Classified(found, found.pop("unreadable"), familiar.familiar, proven)
+    return Classified(found, found.pop("unreadable"), verdict)
 
 
 def _keep_existing(output: Path, shards: Shards) -> None:
@@ -161,7 +157,11 @@ def _make_missing(inputs: Sequence[Input], use: BundleUse, engine: Engine, shard
 
 
 def _write_table(
-    output: Path, schema: pa.Schema, shards: Shards, count: int, familiar: Familiarity
+    output: Path,
+    schema: pa.Schema,
+    shards: Shards,
+    count: int,
+    finish: Callable[[pa.Table], pa.Table],
 ) -> Counter[str]:
     """Put the table together from its shards; returns how often each decision stands in it."""
     found: Counter[str] = Counter()
@@ -169,7 +169,7 @@ def _write_table(
     def tables() -> Iterator[pa.Table]:
         found.clear()  # FITS reads twice
         for number in range(count):
-            table = familiar.finish(shards.read(number))
+            table = finish(shards.read(number))
             found.update(table["decision"].drop_null().to_pylist())
             found["unreadable"] += len(table) - table["error"].null_count
             for field in schema:

@@ -24,6 +24,10 @@ ABOUT: Final = "survey.yaml"
 it they answer that of Galaxy Zoo 2."""
 
 
+SURVEY: Final = "Survey"
+"""Optional column of `VOTES`: which of several surveys a galaxy came from."""
+
+
 VOTE_COLUMNS: Final = {"Class1.1": "p_smooth", "Class1.2": "p_features", "Class1.3": "p_artifact"}
 
 

@@ -20,6 +20,7 @@ from galaxies.base.questions import (
 from galaxies.dataset.layout import (
     COUNTS,
     LARGEST_ID,
+    SURVEY,
     VOTE_COLUMNS,
     VOTES,
     WHOLE_ID,
@@ -140,14 +141,16 @@ def read_survey_votes(folder: Path, volunteers: int) -> pd.DataFrame:
     DataFrame
         `galaxy_id` int64, the 40 columns float32 as in `read_answers`, and `volunteers` float32:
         how many there were, 0 for hard votes. Votes are hard where no galaxy that answers the same
-        questions has a share that is neither 0 nor 1.
+        questions has a share that is neither 0 nor 1. `survey` text: which of several surveys a
+        galaxy came from, empty where nothing is said.
 
     Raises
     ------
     GalaxiesError
         If a file is absent or damaged, as in `read_answers` and `read_campaign`.
     """
-    answers = read_answers(survey_file(folder, VOTES), read_campaign(folder))
+    path = survey_file(folder, VOTES)
+    answers = read_answers(path, read_campaign(folder))
     shares = answers[list(ALL_COLUMNS)].to_numpy()
     _, alike = np.unique(np.isnan(shares), axis=0, return_inverse=True)
     divided = ((shares > 0) & (shares < 1)).any(axis=1)
@@ -159,6 +162,8 @@ def read_survey_votes(folder: Path, volunteers: int) -> pd.DataFrame:
         counted = counts.sum(axis=1).reindex(answers["galaxy_id"])
         known: npt.NDArray[np.bool_] = counted.notna().to_numpy()
         answers.loc[known, "volunteers"] = counted[known].to_numpy(np.float32)
+    surveys = _read_surveys(survey_file(folder, VOTES))
+    answers["survey"] = answers["galaxy_id"].map(surveys).fillna("")
     return answers
 
 
@@ -192,6 +197,13 @@ def read_counts(path: Path) -> pd.DataFrame:
     if not twice.empty:
         raise GalaxiesError(f"{path}: galaxy_id {twice.iloc[0]} stands twice; remove one")
     return counts
+
+
+def _read_surveys(path: Path) -> "pd.Series[str]":
+    """Read which survey each galaxy came from; checked as `read_answers` checks."""
+    text = _read_text(path, required=("GalaxyID",))
+    names = text[SURVEY] if SURVEY in text.columns else pd.Series("", index=text.index)
+    return pd.Series(names.to_numpy(str), index=_read_ids(path, text)["galaxy_id"])
 
 
 def first_votes(votes: pd.DataFrame, first: pd.DataFrame) -> pd.DataFrame:

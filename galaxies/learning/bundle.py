@@ -73,6 +73,17 @@ class CalibratedOn(BaseModel):
     """SHA-256 of the galaxies' IDs, sorted as texts, one a line."""
 
 
+class SurveyJudgement(BaseModel):
+    """The same as `Judgement`, of the galaxies of one of several surveys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    calibration: Calibration
+    triage: tuple[Promise, ...]
+    counts: tuple[tuple[int, ...], ...]
+    """Of its galaxies in the bins of the whole's `KnownOutputs`."""
+
+
 class Judgement(BaseModel):
     """What makes classes and promises of the answers to a campaign's first question."""
 
@@ -87,6 +98,8 @@ class Judgement(BaseModel):
     """Of the galaxies that it was calibrated on."""
     known: KnownOutputs | None = None
     """Of the same galaxies, all numbers that the model gives for them."""
+    surveys: dict[str, SurveyJudgement] = Field(default_factory=dict)
+    """Of each of the surveys that they came from, where there are several large enough."""
     calibrated: CalibratedOn | None = None
     """`None` where the calibration is that of the training."""
 

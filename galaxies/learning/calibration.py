@@ -29,6 +29,11 @@ class Calibration(BaseModel):
         scores = np.clip(self.slope * _logit(raw) + self.intercept, -700, 700)
         return np.asarray(1 / (1 + np.exp(-scores)), dtype=np.float32)
 
+    def inverse(self, probabilities: Probabilities) -> Probabilities:
+        """Find the raw probabilities (N,) that are corrected to others, as `raw_of` does."""
+        scores = (_logit(probabilities) - self.intercept) / self.slope
+        return np.asarray(1 / (1 + np.exp(-np.clip(scores, -700, 700))), dtype=np.float32)
+
     def raw_of(self, probability: float) -> float:
         """Find the raw probability that is corrected to another one; the slope is not 0.
 

@@ -1,5 +1,6 @@
 """Whether galaxies look to a model like those that it was calibrated on."""
 
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
@@ -8,8 +9,8 @@ from pydantic import BaseModel, ConfigDict
 
 from galaxies.learning.outputs import Outputs
 
-FEWEST: Final = 100
-"""Galaxies below which nothing can be said."""
+FEWEST: Final = 80
+"""Galaxies, here or among the known ones, below which nothing can be said."""
 
 _LEAST: Final = 0.01
 """Distance that hardly matters, however many galaxies tell it."""
@@ -82,16 +83,13 @@ class KnownOutputs(BaseModel):
         >>> round(known.distance(count(known.places(other + 1))), 2)
         0.35
         """
-        galaxies = counts[0].sum()
-        shares = counts[self._telling] / galaxies
-        apart = np.abs(shares - 1 / _BINS).sum(axis=1).mean() / 2
-        variance = (1 / _BINS) * (1 - 1 / _BINS) * (1 / galaxies + 1 / self.galaxies)
-        return float(apart - _BINS / 2 * _MEAN_DEVIATION * np.sqrt(variance))
+        even = np.full((len(self._telling), _BINS), 1 / _BINS)
+        return _distance(counts[self._telling], even, self.galaxies)
 
     def familiar(self, counts: npt.NDArray[np.int64]) -> bool | None:
         """Say whether a survey may be the known one; `None` where that cannot be told.
 
-        That is for fewer than 100 galaxies, and where no number can be parted into bins.
+        That is for fewer than 80 galaxies, and where no number can be parted into bins.
 
         It is another one where the distance exceeds 0.01 by more than two standard deviations of
         what chance makes of it.
@@ -101,13 +99,61 @@ class KnownOutputs(BaseModel):
         counts : ndarray of shape (K, 10), int64
             As in `distance`.
         """
+        return self._near(counts, self.distance(counts), self.galaxies)
+
+    def resembles(
+        self,
+        counts: npt.NDArray[np.int64],
+        surveys: Mapping[str, npt.NDArray[np.int64]],
+    ) -> tuple[bool | None, str | None]:
+        """Say whether a survey may be the known one, or which part of it.
+
+        Parameters
+        ----------
+        counts : ndarray of shape (K, 10), int64
+            As in `distance`.
+        surveys : mapping of str to ndarray of shape (K, 10), int64
+            The same of the surveys that the known galaxies came from.
+
+        Returns
+        -------
+        familiar : bool or None
+            As in `familiar`: whether it may be the whole or a part.
+        survey : str or None
+            The part, where one is nearer than the whole.
+        """
+        familiar, nearest, found = self.familiar(counts), None, self.distance(counts)
+        if familiar is None:
+            return None, None
+        telling = self._telling
+        for name, known in surveys.items():
+            galaxies = int(known[0].sum())
+            distance = _distance(counts[telling], known[telling] / galaxies, galaxies)
+            if self._near(counts, distance, galaxies) and (not familiar or distance < found):
+                familiar, nearest, found = True, name, distance
+        return familiar, nearest
+
+    def _near(
+        self, counts: npt.NDArray[np.int64], distance: float, known_galaxies: int
+    ) -> bool | None:
         galaxies = int(counts[0].sum())
         telling = len(self._telling)
-        if min(galaxies, self.galaxies) < FEWEST or not telling:
+        if min(galaxies, known_galaxies) < FEWEST or not telling:
             return None
         chance = 2 * (_CHANCE if telling > 1 else _CHANCE_OF_ONE)
-        chance *= float(np.sqrt(1 / galaxies + 1 / self.galaxies))
-        return bool(self.distance(counts) <= _LEAST + chance)
+        chance *= float(np.sqrt(1 / galaxies + 1 / known_galaxies))
+        return bool(distance <= _LEAST + chance)
+
+
+def _distance(
+    counts: npt.NDArray[np.int64], known: npt.NDArray[np.float64], known_galaxies: int
+) -> float:
+    """Distance between counts (K, 10) and known shares (K, 10), less what chance makes of it."""
+    galaxies = counts[0].sum() if len(counts) else 1
+    apart = np.abs(counts / galaxies - known).sum(axis=1)
+    variance = known * (1 - known) * (1 / galaxies + 1 / known_galaxies)
+    expected = _MEAN_DEVIATION * np.sqrt(variance).sum(axis=1)
+    return float((apart - expected).mean() / 2) if len(counts) else 0.0
 
 
 def summarise(outputs: Outputs) -> KnownOutputs:

@@ -117,6 +117,7 @@ def recalibrate(description: Description, galaxies: Voted) -> Description:
             "votes": fit_calibration(galaxies.raw, _softened(galaxies.vote_fractions)),
             "triage": promises,
             "outputs": summarise_outputs(galaxies.raw, galaxies.labels),
+            "surveys": {},
             "known": None if galaxies.outputs is None else summarise(galaxies.outputs),
         }
     )
@@ -158,6 +159,7 @@ def adjust_shares(
             # Their shares no longer are those of the calibration.
             "outputs": None,
             "known": None,
+            "surveys": {},
         }
     )
     return adjusted, share

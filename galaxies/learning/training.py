@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,19 +14,23 @@ from galaxies.base.questions import ALL_QUESTIONS, FIRST, Campaign, spiral_fract
 from galaxies.learning.bundle import (
     Description,
     Judgement,
+    SurveyJudgement,
     describe,
     new_bundle,
     write_learned,
 )
-from galaxies.learning.calibration import fit_calibration
+from galaxies.learning.calibration import fit_calibration, smoothed
 from galaxies.learning.class_shares import summarise_outputs
-from galaxies.learning.familiarity import summarise
+from galaxies.learning.familiarity import FEWEST, count, summarise
 from galaxies.learning.fitting import Fit, Model
 from galaxies.learning.outputs import Outputs, p_spiral
 from galaxies.learning.parts import Labels, Part, fingerprint, galaxies_of
 from galaxies.learning.promises import make_promises
 from galaxies.learning.views import predict_rows
 from galaxies.settings import TriageSettings
+
+_FEWEST_OF_A_CLASS: Final = 10
+"""Galaxies of a survey, below which it is not calibrated by itself."""
 
 FitModel = Callable[[npt.NDArray[Any], Part, Part], Fit[Any]]
 """Fits a model to inputs (M, ...), of which the training and the validation part take rows."""
@@ -142,6 +146,7 @@ def train(
         validation.labels[labelled],
         validation.labelled.vote_fractions,
         triage,
+        _surveys(validation)[labelled],
     )
     answers_all = outputs.ndim > 1
     description = Description(
@@ -178,16 +183,40 @@ def _judgement(
     labels: Labels,
     fractions: npt.NDArray[np.float64],
     triage: TriageSettings,
+    surveys: npt.NDArray[np.str_],
 ) -> Judgement:
+    """Calibrate and make promises, on all galaxies and on those of each survey among them."""
     raw = p_spiral(outputs, campaign)
     calibration = fit_calibration(raw, labels)
+    known = summarise(outputs)
+    parts: dict[str, SurveyJudgement] = {}
+    for name in np.unique(surveys):
+        some = surveys == name
+        few = np.bincount(labels[some], minlength=2).min() < _FEWEST_OF_A_CLASS
+        if some.all() or some.sum() < FEWEST or few:
+            continue
+        # As few as are there may be told apart without a mistake.
+        fitted = fit_calibration(raw[some], smoothed(labels[some]))
+        counts = count(known.places(outputs[some]))
+        parts[str(name)] = SurveyJudgement(
+            calibration=fitted,
+            triage=make_promises(fitted(raw[some]), labels[some], triage),
+            counts=tuple(map(tuple, counts.tolist())),
+        )
     return Judgement(
         calibration=calibration,
         votes=fit_calibration(raw, fractions),
         triage=make_promises(calibration(raw), labels, triage),
         outputs=summarise_outputs(raw, labels),
-        known=summarise(outputs),
+        known=known,
+        surveys=parts,
     )
+
+
+def _surveys(part: Part) -> npt.NDArray[np.str_]:
+    """Names (N,) of the surveys that galaxies came from."""
+    names = part.galaxies.get("survey")
+    return np.full(len(part.rows), "") if names is None else names.to_numpy(str)
 
 
 def _others(
@@ -201,7 +230,9 @@ def _others(
         known = labels >= 0
         first = part.votes.shares[known][:, FIRST[campaign].places]
         fractions = spiral_fraction(first[:, 0], first[:, 1])
-        found[campaign] = _judgement(outputs[known], campaign, labels[known], fractions, triage)
+        found[campaign] = _judgement(
+            outputs[known], campaign, labels[known], fractions, triage, _surveys(part)[known]
+        )
     return found
 
 

@@ -14,7 +14,15 @@ from tqdm import tqdm
 from galaxies.base.outputs import write_table, written_beside
 from galaxies.base.questions import ALL_COLUMNS, FIRST, Campaign
 from galaxies.dataset.archive import Member, list_images, open_archive
-from galaxies.dataset.layout import ABOUT, COUNTS, IMAGES, VOTES, read_campaign, survey_file
+from galaxies.dataset.layout import (
+    ABOUT,
+    COUNTS,
+    IMAGES,
+    SURVEY,
+    VOTES,
+    read_campaign,
+    survey_file,
+)
 from galaxies.dataset.votes import read_answers, read_counts
 from galaxies.errors import GalaxiesError
 from galaxies.surveys.writing import SURVEY_FILES, StoredImage, add_image, free_folder
@@ -49,10 +57,10 @@ def merge_surveys(
     """Make one survey of several.
 
     Images keep their bytes and votes their digits. Every column of the votes stays, blank for the
-    galaxies of surveys that do not have it; so do the counts of answers. Where the surveys answer
-    the questions of both campaigns, the answers of Galaxy Zoo 1 move from `Class1.1` to `Class1.3`
-    to columns of their own, `Type1.1` to `Type1.3`. The surveys follow each other in the order
-    given.
+    galaxies of surveys that do not have it; so do the counts of answers. A column `Survey` names
+    the survey that each galaxy came from. Where the surveys answer the questions of both campaigns,
+    the answers of Galaxy Zoo 1 move from `Class1.1` to `Class1.3` to columns of their own,
+    `Type1.1` to `Type1.3`. The surveys follow each other in the order given.
 
     Parameters
     ----------
@@ -125,12 +133,11 @@ def _renamed(survey: _Survey, names: Mapping[str, str]) -> list[str]:
 
 
 def _all_columns(surveys: Sequence[_Survey], names: Mapping[str, str]) -> list[str]:
-    """List each column that some survey has: the ID, the answers in Kaggle's order, the others."""
+    """List each column: the ID, the answers in Kaggle's order, the survey, the others."""
     found = list(dict.fromkeys(column for survey in surveys for column in _renamed(survey, names)))
-    known = ["GalaxyID", *ALL_COLUMNS]
-    return [column for column in known if column in found] + [
-        column for column in found if column not in known
-    ]
+    known = [column for column in ("GalaxyID", *ALL_COLUMNS) if column in found]
+    known.append(SURVEY)
+    return known + [column for column in found if column not in known]
 
 
 def _refuse_clashes(surveys: Sequence[_Survey]) -> None:
@@ -176,6 +183,7 @@ def _merge_votes(
                 for row in rows:
                     # A row of nothing but commas is no galaxy.
                     if row["GalaxyID"].strip() and int(row["GalaxyID"]) in ids:
+                        row[SURVEY] = row.get(SURVEY) or survey.folder.resolve().name
                         writer.writerow(row)
                         count += 1
     return count
