@@ -376,7 +376,8 @@ def classify(
     if verdict.threshold is None:
         typer.echo(
             f"The bundle could not prove an agreement of {agreement:g} on its own galaxies, so the "
-            "machine decides nothing: ask for less, such as --agreement 0.95",
+            "machine decides nothing"
+            + (f"; try --agreement {max(verdict.proven):g}" if verdict.proven else ""),
             err=True,
         )
     elif verdict.familiar is False:

@@ -236,6 +236,8 @@ class Verdict(NamedTuple):
     calibration: Calibration
     threshold: float | None
     """The larger class's probability from which the machine decides alone."""
+    proven: tuple[float, ...]
+    """Target agreements that the bundle could prove."""
 
 
 class Familiarity:
@@ -280,7 +282,8 @@ class Familiarity:
             familiar, survey = self._known.resembles(self._counts, counts)
         judged = self._description if survey is None else self._description.surveys[survey]
         threshold = choose_promise(judged.triage, self._agreement).threshold
-        return Verdict(familiar, survey, judged.calibration, threshold)
+        proven = tuple(one.agreement for one in judged.triage if one.threshold is not None)
+        return Verdict(familiar, survey, judged.calibration, threshold, proven)
 
     def finish(self, table: pa.Table, verdict: Verdict) -> pa.Table:
         """Fill in what depends on the survey as a whole, and drop `PLACES`.
