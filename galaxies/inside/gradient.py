@@ -6,7 +6,7 @@ backward pass of each is one to three operations again: they are added to the bu
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,16 @@ Floats32 = npt.NDArray[np.float32]
 
 _CHUNK: Final = 32
 """Images that go through together."""
+
+
+class Layer(NamedTuple):
+    """A layer whose output still has positions."""
+
+    name: str
+    kind: str
+    """Its operation, such as `Relu`."""
+    field: int
+    """Pixels of the image, along each side, that a position sees."""
 
 
 class Gradient:
@@ -59,19 +69,22 @@ class Gradient:
         network = onnx.load(path)
         _cut_ends(network.graph)
         _randomise(network.graph, randomised, np.random.default_rng(seed))
-        backward = _Backward(onnx.shape_inference.infer_shapes(network).graph)
-        self.maps_name = backward.averaged()
-        """Of the maps whose mean the last layer takes; `None` where it takes something else."""
-        last = network.graph.node[-1]
-        arrays = {one.name: numpy_helper.to_array(one) for one in network.graph.initializer}
-        self.kernel: Floats32 = arrays[last.input[1]]
-        """(channels, numbers) the weights of the last layer."""
-        self._backward = _session(backward.finished(network))
-        if self.maps_name is not None:
-            network.graph.output.append(
-                helper.make_tensor_value_info(self.maps_name, TensorProto.FLOAT, None)
-            )
         self._forward = _session(network)
+        backward = _Backward(onnx.shape_inference.infer_shapes(network).graph)
+        self._backward = _session(backward.finished(network))
+        self._slopes = {name: backward.total(name) for name in backward.active}
+
+        nodes = network.graph.node
+        first = next(node for node in nodes if node.op_type == "Conv")
+        self.filters: Floats32 = backward.arrays[first.input[1]].transpose(2, 3, 1, 0)
+        """(height, width, 3, filters) the weights of the first convolution."""
+        self.kernel: Floats32 = backward.arrays[nodes[-1].input[1]]
+        """(channels, numbers) the weights of the last layer."""
+        ends = [node.op_type for node in list(nodes)[-3:]]
+        self.averages = ends == ["GlobalAveragePool", "Flatten", "Gemm"]
+        """Whether the last layer takes the mean of the last maps."""
+        self.layers: dict[str, Layer] = backward.active
+        """Those that a galaxy's pixels still have a place in, in the order in which they act."""
 
     def numbers(self, images: npt.NDArray[Any]) -> Floats32:
         """Compute the network's numbers, float32 (N, numbers).
@@ -84,16 +97,6 @@ class Gradient:
         chunks = (self._forward.run(None, _given(chunk))[0] for chunk in _chunks(images))
         return np.concatenate(list(chunks))
 
-    def maps(self, images: npt.NDArray[Any]) -> Floats32:
-        """Compute the maps whose mean the last layer takes, float32 (N, channels, rows, columns).
-
-        Parameters
-        ----------
-        images : ndarray of shape (N, side, side, 3)
-        """
-        chunks = (self._forward.run(None, _given(chunk))[1] for chunk in _chunks(images))
-        return np.concatenate(list(chunks))
-
     def gradient(self, images: npt.NDArray[Any], direction: Floats32) -> Floats32:
         """Compute the gradient, float32 (N, side, side, 3), of a weighted sum of the numbers.
 
@@ -103,8 +106,35 @@ class Gradient:
         direction : ndarray of shape (N, numbers), float32
             The weights.
         """
+        return self._run(self._backward.get_outputs()[0].name, images, direction)
+
+    def activations(self, images: npt.NDArray[Any], layer: str) -> Floats32:
+        """Compute what a layer makes of images, float32 (N, rows, columns, channels).
+
+        Parameters
+        ----------
+        images : ndarray of shape (N, side, side, 3)
+        layer : str
+            One of `layers`.
+        """
+        nothing = np.zeros((len(images), self.kernel.shape[1]), np.float32)
+        return self._run(layer, images, nothing).transpose(0, 2, 3, 1)
+
+    def slopes(self, images: npt.NDArray[Any], direction: Floats32, layer: str) -> Floats32:
+        """Compute the gradient by a layer's activations, float32 (N, rows, columns, channels).
+
+        Parameters
+        ----------
+        images, direction
+            As in `gradient`.
+        layer : str
+            One of `layers`.
+        """
+        return self._run(self._slopes[layer], images, direction).transpose(0, 2, 3, 1)
+
+    def _run(self, name: str, images: npt.NDArray[Any], direction: Floats32) -> Floats32:
         chunks = (
-            self._backward.run(None, _given(chunk) | {"direction": towards})[0]
+            self._backward.run([name], _given(chunk) | {"direction": towards})[0]
             for chunk, towards in zip(_chunks(images), _chunks(direction), strict=True)
         )
         return np.concatenate(list(chunks))
@@ -161,13 +191,22 @@ class _Backward:
         self.slopes: dict[str, list[str]] = {graph.output[0].name: ["direction"]}
         self.nodes: list[Any] = []
         self.weights: list[Any] = []
+        self.active = self._active()
 
-    def averaged(self) -> str | None:
-        """Name what goes into the mean that only the last layer follows."""
-        before = [node for node in self.graph.node if node.op_type == "GlobalAveragePool"]
-        ends = [node.op_type for node in self.graph.node[-3:]]
-        follows = ends == ["GlobalAveragePool", "Flatten", "Gemm"]
-        return str(before[-1].input[0]) if follows else None
+    def _active(self) -> dict[str, Layer]:
+        found = {}
+        fields, steps = {self.graph.input[0].name: 1}, {self.graph.input[0].name: 1}
+        for node in self.graph.node:
+            named, name = _attributes(node), node.output[0]
+            kernel = self.arrays[node.input[1]].shape[2] if node.op_type == "Conv" else 1
+            kernel = named.get("kernel_shape", [kernel])[0]
+            before = [one for one in node.input if one in fields]
+            field, step = max(fields[one] for one in before), max(steps[one] for one in before)
+            fields[name] = field + (kernel - 1) * named.get("dilations", [1])[0] * step
+            steps[name] = step * named.get("strides", [1])[0]
+            if node.op_type in ("Relu", "MaxPool") and len(self.shapes[name]) == 4:
+                found[name] = Layer(name.partition("/")[0], node.op_type, fields[name])
+        return found
 
     def finished(self, network: Any) -> Any:  # noqa: ANN401
         model = onnx.ModelProto()
@@ -188,11 +227,17 @@ class _Backward:
             helper.make_tensor_value_info("direction", TensorProto.FLOAT, ["images", numbers])
         )
         graph.output.append(helper.make_tensor_value_info(slope, TensorProto.FLOAT, shape))
+        for name in self.active:
+            for shown in (name, self.total(name)):
+                shape = ["images", *self.shapes[name][1:]]
+                graph.output.append(helper.make_tensor_value_info(shown, TensorProto.FLOAT, shape))
         return model
 
     def total(self, name: str) -> str:
         parts = self.slopes[name]
-        return parts[0] if len(parts) == 1 else self.add("Sum", parts, f"{name}/slope")
+        if len(parts) > 1:
+            self.slopes[name] = [self.add("Sum", parts, f"{name}/slope")]
+        return self.slopes[name][0]
 
     def add(self, operation: str, inputs: list[str], output: str, **attributes: Any) -> str:  # noqa: ANN401
         self.nodes.append(helper.make_node(operation, inputs, [output], **attributes))

@@ -5,7 +5,6 @@ import tensorflow as tf
 from keras import layers
 
 from galaxies.errors import GalaxiesError
-from galaxies.inside.activations import logit_network
 from galaxies.inside.gradient import Gradient
 from galaxies.models.cnn import build_reference, build_residual
 from galaxies.models.graph import write_graph
@@ -42,12 +41,13 @@ def test_gradient_is_the_one_that_keras_finds(build, side, tmp_path):
     gradient = Gradient(tmp_path / "network.onnx")
     random = np.random.default_rng(1)
     images = random.integers(0, 256, (3, side, side, 3)).astype(np.float32)
-    logits = logit_network(network)
-    direction = random.normal(size=(3, logits.output_shape[1])).astype(np.float32)
+    direction = random.normal(size=(3, network.output_shape[1])).astype(np.float32)
 
-    # Keras makes whole numbers of what is given to the first layer: begin behind the second.
-    rescale = logits.get_layer("rescale")
-    behind = keras.Model(rescale.output, logits.outputs[0])
+    # Keras makes whole numbers of what is given to the first layer: begin behind the second. A
+    # sigmoid at the end is left out.
+    rescale = network.get_layer("rescale")
+    network.layers[-1].activation = keras.activations.linear
+    behind = keras.Model(rescale.output, network.outputs[0])
     given = tf.constant(images)
     with tf.GradientTape() as tape:
         tape.watch(given)
@@ -79,3 +79,28 @@ def test_random_layers_give_other_numbers_and_the_same_ones_each_time(tmp_path):
     )
     np.testing.assert_array_equal(first, again)
     assert np.abs(own - first).max() > 0.01
+
+
+@pytest.mark.parametrize(
+    ("build", "kind", "names", "fields"),
+    [
+        (residual, "Relu", ["relu_0", "block_1_relu_0", "block_1_relu_1"], [5, 9, 13]),
+        (reference, None, ["conv_0", "pool_0", "conv_1", "pool_1"], [3, 4, 8, 10]),
+    ],
+)
+def test_layers_are_those_with_positions_in_their_order(build, kind, names, fields, tmp_path):
+    network = build(16)
+    write_graph(network, tmp_path / "network.onnx")
+    gradient = Gradient(tmp_path / "network.onnx")
+    found = list(gradient.layers.values())[: len(names)]
+    assert [layer.name for layer in found] == names
+    assert [layer.field for layer in found] == fields
+    assert kind is None or {layer.kind for layer in found} == {kind}
+
+    images = np.random.default_rng(1).integers(0, 256, (2, 16, 16, 3)).astype(np.uint8)
+    inside = keras.Model(network.inputs[0], network.get_layer(names[0]).output)
+    expected = np.asarray(inside.predict_on_batch(images))
+    first = next(iter(gradient.layers))
+    np.testing.assert_allclose(gradient.activations(images, first), expected, atol=1e-3)
+    kernel = np.asarray(network.get_layer("conv_0").kernel)
+    np.testing.assert_array_equal(gradient.filters, kernel)
