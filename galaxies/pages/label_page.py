@@ -2,10 +2,11 @@
 
 import base64
 import html
-from typing import Any, Final
+from typing import Final
 
 import panel as pn
 
+from galaxies.base.questions import QUESTIONS
 from galaxies.errors import GalaxiesError
 from galaxies.pages.labelling import Labelling
 from galaxies.pages.serving import Keys, serve
@@ -29,7 +30,6 @@ def label_page(labelling: Labelling) -> pn.Column:
     picture = pn.pane.HTML(sizing_mode="stretch_width")
     asked = pn.pane.HTML(sizing_mode="stretch_width")
     said = pn.pane.HTML(visible=False, sizing_mode="stretch_width")
-    answers = pn.FlexBox()
 
     def press(turn: int, key: str) -> None:
         said.visible = False
@@ -44,6 +44,10 @@ def label_page(labelling: Labelling) -> pn.Column:
         show()
 
     keys = Keys(press)
+    most = max(len(question.answers) for question in QUESTIONS)
+    buttons = [keys.button(str(number), color="primary") for number in range(1, most + 1)]
+    undo = keys.button("u")
+    undo.label = "u undo"
 
     def show() -> None:
         votes = labelling.votes.answered(labelling.person)
@@ -56,7 +60,6 @@ def label_page(labelling: Labelling) -> pn.Column:
             f'<span id="told">{html.escape(labelling.person)}: {votes:,}{of} galaxies labelled'
             f"</span>{left_out}"
         )
-        buttons: list[Any] = []
         if labelling.question is None:
             picture.object, asked.object = "", _DONE
         else:
@@ -65,15 +68,23 @@ def label_page(labelling: Labelling) -> pn.Column:
                 f'<span id="galaxy_id">{html.escape(str(labelling.galaxy_id))}</span><br>'
                 f'<b id="question">{labelling.question.words}</b>'
             )
-            buttons = [
-                keys.button(str(number), answer.words, color="primary")
-                for number, answer in enumerate(labelling.question.answers, 1)
-            ]
-        answers[:] = [*buttons, keys.button("u", "undo")]
+        answers = labelling.question.answers if labelling.question else ()
+        for number, button in enumerate(buttons, 1):
+            button.visible = number <= len(answers)
+            if button.visible:
+                button.label = f"{number} {answers[number - 1].words}"
         keys.show(labelling.turn)
 
     show()
-    return pn.Column(told, picture, asked, answers, said, *keys.models, sizing_mode="stretch_width")
+    return pn.Column(
+        told,
+        picture,
+        asked,
+        pn.FlexBox(*buttons, undo),
+        said,
+        *keys.models,
+        sizing_mode="stretch_width",
+    )
 
 
 def serve_labelling(labelling: Labelling, *, port: int = 0, browser: bool = True) -> None:

@@ -59,9 +59,9 @@ class Keys:
         """Say which turn the page shows."""
         self._turn.value = str(turn)
 
-    def button(self, key: str, words: str, **options: Any) -> pn.widgets.Button:  # noqa: ANN401
+    def button(self, key: str, **options: Any) -> pn.widgets.Button:  # noqa: ANN401
         """Make a button that does what a key does."""
-        button = pn.widgets.Button(label=f"{key}  {words}", **options)
+        button = pn.widgets.Button(**options)
         button.js_on_click(args=self._names, code=f"{_SEND} send({key!r})")
         return button
 
