@@ -1,5 +1,6 @@
 """The command `galaxies`."""
 
+import getpass
 import os
 from enum import StrEnum
 from functools import partial
@@ -856,6 +857,68 @@ def votes(
     )
     for line in made.say_left_out():
         typer.echo(line)
+    typer.echo(f"Look through it: galaxies check {output}")
+
+
+Port = Annotated[
+    int, typer.Option(min=0, max=65535, help="Port of the page; any that is free unless given.")
+]
+Browser = Annotated[bool, typer.Option(help="Open the page in the browser.")]
+
+_LABEL_EXAMPLES = """Example: `galaxies label cutouts/ -o data/mine`
+
+`galaxies label cutouts/ -o data/mine --person anna --questions all`
+
+`galaxies label cutouts/ -o data/mine --finish`"""
+
+
+@app.command(epilog=_LABEL_EXAMPLES, short_help="Label galaxies yourself, on a page in a browser.")
+def label(
+    images: Annotated[
+        list[str],
+        typer.Argument(metavar="IMAGES", help="Images, as galaxies classify takes them."),
+    ],
+    output: SurveyToMake,
+    person: Annotated[
+        str | None,
+        typer.Option(help="Whose votes these are; of your login unless given.", show_default=False),
+    ] = None,
+    questions: Annotated[
+        Questions,
+        typer.Option(help="What is asked: the first question, or all of Galaxy Zoo 2."),
+    ] = Questions.FIRST,
+    finish: Annotated[
+        bool, typer.Option("--finish", help="Only make the survey of the votes so far.")
+    ] = False,
+    port: Port = 0,
+    browser: Browser = True,
+) -> None:
+    """Label galaxies yourself, one at a time, on a page in a browser (needs galaxies[explore]).
+
+    The keys 1, 2, 3 answer, and u takes the last answer back. Each vote is written to
+    OUTPUT.votes.csv at once; the same command goes on where it stopped. Several people can share
+    that file, each with a --person of their own. Ctrl-C ends the page and makes the survey
+    of all votes, as --finish does. The page can be reached from this machine only.
+    """
+    from galaxies.errors import needs
+    from galaxies.pages import labelling
+
+    if not finish:
+        with needs("explore"):
+            from galaxies.pages.label_page import serve_labelling
+
+        work = labelling.Labelling(
+            images, output, getpass.getuser() if person is None else person, questions.value
+        )
+        serve_labelling(work, port=port, browser=browser)
+        if not any(map(work.votes.answered, list(work.votes.given))):
+            typer.echo("No votes yet, so no survey")
+            return
+    made = labelling.finish(images, output)
+    typer.echo(
+        f"{output}: {made.galaxies:,} galaxies, {made.classifications:,} classifications of "
+        f"{made.votes.people:,} people"
+    )
     typer.echo(f"Look through it: galaxies check {output}")
 
 

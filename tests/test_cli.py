@@ -77,6 +77,7 @@ COMMANDS = [
     "export",
     "ask",
     "votes",
+    "label",
     "download kaggle",
     "download gz2",
 ]
