@@ -131,3 +131,17 @@ def test_each_of_several_surveys_is_calibrated_by_itself(files):
     assert sum(part.counts[0]) == 167
     assert part.calibration != description.calibration
     assert part.triage[0].agreement == 0.9
+
+
+def test_few_galaxies_without_a_mistake_make_no_step(files):
+    split = pd.read_parquet(files / "split.parquet")
+    bright = np.load(files / "images.npy")[:, 0, 0, 0] > 96
+    split["label"] = pd.Categorical(
+        np.where(bright, "spiral", "elliptical"), categories=["elliptical", "spiral"]
+    )
+    split[["p_smooth", "p_features"]] = np.stack([~bright, bright], axis=1).astype(np.float32)
+    split.to_parquet(files / "split.parquet")
+    description = train("mlp", fit(Alone()), opened(files, None), SEEN, TRIAGE).description
+    sure = np.array([0.25, 0.45], np.float32)
+    for calibration in (description.calibration, description.votes):
+        assert (np.abs(calibration(sure) - 0.5) < 0.499).all()
