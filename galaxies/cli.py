@@ -277,7 +277,8 @@ def classify(
         Path, typer.Option("-o", "--output", help="Table to make: .parquet, .csv or .fits.")
     ],
     model: Annotated[
-        Path | None, typer.Option(help="A bundle; the pretrained one unless given.")
+        Path | None,
+        typer.Option(help="A bundle, or simulated; the pretrained one, real, unless given."),
     ] = None,
     views: Annotated[
         Views | None,
@@ -348,10 +349,10 @@ def classify(
     """
     from galaxies.classifying.engines import BundleUse, local_engine
     from galaxies.classifying.job import run_job
-    from galaxies.learning.bundle import PRETRAINED
+    from galaxies.learning.bundle import bundle_folder
 
     use = BundleUse(
-        (model or PRETRAINED / "real").absolute(),
+        bundle_folder(model or Path("real")).absolute(),
         views=views.number() if views else None,
         agreement=agreement,
         device=device.value,
@@ -412,12 +413,12 @@ def submission(
     it scored.
     """
     from galaxies.classifying.submission import ROWS, write_submission
-    from galaxies.learning.bundle import PRETRAINED, bundle_folder
+    from galaxies.learning.bundle import bundle_folder
 
     rows = write_submission(
         images,
         output,
-        bundle_folder(model) if model else PRETRAINED / "real",
+        bundle_folder(model or Path("real")),
         workers=len(os.sched_getaffinity(0)),
         overwrite=overwrite,
     )
