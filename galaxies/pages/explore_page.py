@@ -90,15 +90,15 @@ class _Window:
         # In the order of `Change`.
         self._sliders = [
             slider(label="turn [degrees]", start=0, end=360, step=1, **wide),
-            pn.widgets.Checkbox(label="mirror"),
+            pn.widgets.Toggle(label="mirror"),
             slider(label="size", start=0.5, end=2, step=0.01, value=1, **wide),
             slider(label="blur [% of the side]", start=0, end=5, step=0.1, **wide),
             slider(label="noise [grey levels]", start=0, end=50, step=1, **wide),
         ]
         self._reset = pn.widgets.Button(label="as it was")
-        self._evidence = pn.widgets.Checkbox(label="evidence")
-        self._layers = pn.widgets.Checkbox(label="layers")
-        self._compare = pn.widgets.Checkbox(label="compare all models")
+        self._evidence = pn.widgets.Toggle(label="evidence")
+        self._layers = pn.widgets.Toggle(label="layers")
+        self._compare = pn.widgets.Toggle(label="compare all models")
         panes = [pn.pane.HTML(**wide) for _ in range(6)]
         self._said, self._picture, self._verdict, self._tree, self._inside, self._others = panes
         self._watch()
@@ -109,14 +109,17 @@ class _Window:
     def _laid_out(self) -> Any:  # noqa: ANN401
         choose = [self._group, self._galaxy] if self._explorer.run else []
         self._evidence.visible = hasattr(self._explorer.classifier(self._bundle.value), "explain")
-        left = pn.Column(
-            *(self._bundle, self._agreement, *choose, self._file, *self._sliders, self._reset),
-            *(self._evidence, self._layers, self._compare),
+        shown = pn.Column(
+            *(self._said, self._picture, self._verdict, self._others, self._inside), width=320
+        )
+        controls = pn.Column(
+            *(*choose, *self._sliders, self._reset),
+            pn.FlexBox(self._evidence, self._layers, self._compare),
+            *(self._bundle, self._agreement, self._file),
             width=320,
         )
-        middle = pn.Column(self._said, self._picture, self._verdict, self._others, width=320)
-        right = pn.Column(self._tree, self._inside, width=320)
-        return pn.FlexBox(left, middle, right)
+        tree = pn.Column(self._tree, width=320)
+        return pn.FlexBox(shown, controls, tree)  # below each other on a narrow screen
 
     def _watch(self) -> None:
         self._bundle.param.watch(lambda _: self._new_bundle(), "value")
