@@ -22,7 +22,7 @@ from galaxies.pages.looking import (
     png,
     questions_table,
 )
-from galaxies.pages.serving import LARGEST_UPLOAD, serve
+from galaxies.pages.serving import LARGEST_UPLOAD, refuse_large_files, serve
 
 _LAID: Final = "position: absolute; inset: 0; width: 100%; image-rendering: pixelated"
 
@@ -81,12 +81,8 @@ class _Window:
         self._agreement = pn.widgets.Select(label="agreement asked for", **wide)
         self._group = pn.widgets.Select(label="galaxies", **wide)
         self._galaxy = pn.widgets.Select(label="galaxy", **wide)
-        self._file = pn.widgets.FileDropper(
-            label="or drop a JPEG, PNG or FITS file",
-            max_file_size=f"{LARGEST_UPLOAD // 1_000_000}MB",
-            height=90,
-            **wide,
-        )
+        self._file = pn.widgets.FileInput(label="or drop a JPEG, PNG or FITS file", **wide)
+        self._large = refuse_large_files(self._refuse)
         # In the order of `Change`.
         self._sliders = [
             slider(label="turn [degrees]", start=0, end=360, step=1, **wide),
@@ -119,7 +115,7 @@ class _Window:
             width=320,
         )
         tree = pn.Column(self._tree, width=320)
-        return pn.FlexBox(shown, controls, tree)  # below each other on a narrow screen
+        return pn.FlexBox(shown, controls, tree, self._large)  # below each other on a narrow screen
 
     def _watch(self) -> None:
         self._bundle.param.watch(lambda _: self._new_bundle(), "value")
@@ -173,13 +169,8 @@ class _Window:
         """Take a file that was dropped; it stays in memory."""
         if not self._file.value:
             return
-        name, data = next(iter(self._file.value.items()))
-        if isinstance(data, str):  # as a text comes
-            data = data.encode()
+        name, data = self._file.filename, self._file.value
         self._frame, self._voted = None, {}
-        if len(data) > LARGEST_UPLOAD:
-            self._say(f"{name}: is larger than {LARGEST_UPLOAD // 1_000_000} MB")
-            return
         try:
             self._explorer.classifier(self._bundle.value).prepare(data)
         except UnreadableImageError as error:
@@ -187,6 +178,10 @@ class _Window:
             return
         self._frame = data
         self._show()
+
+    def _refuse(self, name: str) -> None:
+        self._frame, self._voted = None, {}
+        self._say(f"{name} is larger than {LARGEST_UPLOAD // 1_000_000} MB")
 
     def _as_it_was(self) -> None:
         for widget, value in zip(self._sliders, Change(), strict=True):
@@ -265,5 +260,5 @@ def serve_explorer(explorer: Explorer, *, port: int = 0, browser: bool = True) -
     browser : bool
         Whether the page is opened in the browser.
     """
-    pn.extension("filedropper")
+    pn.extension()
     serve(lambda: explore_page(explorer), "galaxies explore", port=port, browser=browser)

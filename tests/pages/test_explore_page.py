@@ -108,8 +108,8 @@ def test_a_fits_file_is_taken(alone, browser):
 
 def test_a_large_file_is_refused(alone, browser):
     with opened(browser, alone) as page:
-        drop(page, "large.jpg", b"\xff\xd8\xff" + bytes(33_000_000))
-        page.get_by_text("File is too large").wait_for()
+        drop(page, "large.jpg", b"\xff\xd8\xff" + bytes(32_000_000))
+        says(page, "#said", "large.jpg is larger than 32 MB")
         assert page.locator("#p_spiral").count() == 0
 
 
