@@ -923,5 +923,32 @@ def label(
     typer.echo(f"Look through it: galaxies check {output}")
 
 
+@app.command(
+    epilog="Example: `galaxies explore --model models/cnn`",
+    short_help="Look at galaxies and at what a model sees in them, on a page in a browser.",
+)
+def explore(
+    model: Annotated[
+        Path | None,
+        typer.Option(help="A bundle; the run's CNN or the pretrained one unless given."),
+    ] = None,
+    port: Port = 0,
+    browser: Browser = True,
+) -> None:
+    """Look at galaxies and at what a model sees in them, on a page (needs galaxies[explore]).
+
+    Turn, mirror, resize and blur a galaxy, and watch the calibrated probability, the decision and
+    the answers follow. The galaxies are the test galaxies of a finished run in this folder, and
+    any JPEG, PNG or FITS file that is dropped on the page. Ctrl-C ends it. The page can be reached
+    from this machine only.
+    """
+    from galaxies.errors import needs
+
+    with needs("explore"):
+        from galaxies.pages.explore_page import Explorer, serve_explorer
+
+    serve_explorer(Explorer(Path(), model), port=port, browser=browser)
+
+
 if __name__ == "__main__":
     main()

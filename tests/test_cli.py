@@ -78,6 +78,7 @@ COMMANDS = [
     "ask",
     "votes",
     "label",
+    "explore",
     "download kaggle",
     "download gz2",
 ]

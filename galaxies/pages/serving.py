@@ -28,6 +28,36 @@ _LISTEN: Final = (
 """
 )
 
+_REFUSE: Final = """
+    document.addEventListener("input", event => {
+        const [chosen] = event.composedPath()[0].files ?? [];
+        if (chosen && chosen.size > largest) {
+            event.composedPath()[0].value = "";  // so that nothing is sent
+            refused.value = `${Math.random()} ${chosen.name}`;
+        }
+    }, true);
+"""
+
+
+def refuse_large_files(on_refused: Callable[[str], None]) -> TextInput:
+    """Keep files beyond `LARGEST_UPLOAD` in the browser.
+
+    Parameters
+    ----------
+    on_refused : callable
+        Takes the file's name.
+
+    Returns
+    -------
+    TextInput
+        To be put on the page; nobody sees it.
+    """
+    refused = TextInput(visible=False)
+    refused.on_change("value", lambda _name, _old, new: on_refused(new.partition(" ")[2]))
+    code = CustomJS(args={"refused": refused}, code=f"const largest = {LARGEST_UPLOAD};{_REFUSE}")
+    pn.state.curdoc.js_on_event(DocumentReady, code)
+    return refused
+
 
 class Keys:
     """Keys and buttons of a page that does something else at each turn.

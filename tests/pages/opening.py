@@ -39,6 +39,7 @@ def opened(browser: Browser, address: str, **options) -> Iterator[Page]:
     problems, requests = [], []
     context = browser.new_context(**options)
     page = context.new_page()
+    page.set_default_timeout(10_000)
     page.on("console", lambda said: problems.append(said.text) if said.type == "error" else None)
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on("request", lambda request: requests.append(request.url))
