@@ -148,21 +148,23 @@ class _Window:
 
     def _new_group(self) -> None:
         if self._explorer.run:
-            options = self._choices[self._group.value]
-            self._galaxy.param.update(options=options, value=next(iter(options.values())))
+            # By their names: one galaxy may stand for several answers.
+            options = list(self._choices[self._group.value])
+            self._galaxy.param.update(options=options, value=options[0])
             self._new_galaxy()
 
     def _new_galaxy(self) -> None:
         run = self._explorer.run
         if run is None or self._galaxy.value is None:
             return
+        galaxy_id = self._choices[self._group.value][self._galaxy.value]
         try:
-            self._frame = run.frame(self._galaxy.value)
+            self._frame = run.frame(galaxy_id)
         except GalaxiesError as error:
             self._frame = None
             self._say(error)
             return
-        self._voted = run.voted(self._galaxy.value)
+        self._voted = run.voted(galaxy_id)
         self._show()
 
     def _new_file(self) -> None:
