@@ -2,9 +2,9 @@
 
 Each survey is left out in turn: the network is trained on all others, starting from the shipped
 `simulated` one, and judged on every galaxy of the one that it has not seen. Scores are those of the
-bundle as it is; beside them, whether it notices that this is another survey, and what its promises
-would have been worth, had it decided anyway. `familiar` must be false wherever a promise would not
-have been kept.
+bundle as it is, with the calibration of the survey that it takes the galaxies for, if any; beside
+them, whether it notices that this is another survey, and what its promises would have been worth,
+had it decided anyway. `familiar` must be false wherever a promise would not have been kept.
 
     python -m benchmarks.leave_one_out --data ../shared/data
 
@@ -102,20 +102,22 @@ def in_test(survey: Survey, settings: Settings) -> npt.NDArray[np.bool_]:
     return np.isin(survey.galaxy_id, test)
 
 
-def together(others: list[Survey], judged: list[Survey], seed: int) -> TrainingGalaxies:
+def together(others: dict[str, Survey], judged: list[Survey], seed: int) -> TrainingGalaxies:
     """Put surveys together to learn from; a fifth of the galaxies validates.
 
     What is judged is dropped, by its pixels and by its ID.
     """
-    known = np.concatenate([one.sha1 for one in others])
+    names = np.repeat(list(others), [len(one.images) for one in others.values()])
+    surveys = list(others.values())
+    known = np.concatenate([one.sha1 for one in surveys])
     kept = ~np.isin(known, np.concatenate([one.sha1 for one in judged]))
-    ids = np.concatenate([one.galaxy_id for one in others])
+    ids = np.concatenate([one.galaxy_id for one in surveys])
     _, first = np.unique(ids, return_index=True)
     kept &= np.isin(np.arange(len(ids)), first)
     kept &= ~np.isin(ids, np.concatenate([one.galaxy_id for one in judged]))
-    images = np.concatenate([one.images for one in others])[kept]
+    images = np.concatenate([one.images for one in surveys])[kept]
     votes = Votes(
-        *(np.concatenate(one)[kept] for one in zip(*(o.votes for o in others), strict=True))
+        *(np.concatenate(one)[kept] for one in zip(*(o.votes for o in surveys), strict=True))
     )
     chosen = chosen_by_answer(votes.shares, votes.volunteers == 0)[:, 0]
     campaign: Campaign = "gz2" if (votes.labels("gz2")[~chosen] >= 0).any() else "gz1"
@@ -126,7 +128,7 @@ def together(others: list[Survey], judged: list[Survey], seed: int) -> TrainingG
     def part(rows: npt.NDArray[np.int64]) -> Part:
         rows = np.sort(rows)
         first_answers = votes.shares[rows][:, FIRST[campaign].places]
-        table = pd.DataFrame({"galaxy_id": ids[kept][rows]})
+        table = pd.DataFrame({"galaxy_id": ids[kept][rows], "survey": names[kept][rows]})
         table[["p_smooth", "p_features", "p_artifact"]] = first_answers
         return Part(table, rows, labels[rows], Votes(*(one[rows] for one in votes)))
 
@@ -144,6 +146,8 @@ def judge(network: Cnn, description: Description, survey: Survey) -> dict[str, A
     assert description.known is not None
     assert description.outputs is not None
     counts = count(description.known.places(outputs))
+    parts = {name: np.array(one.counts) for name, one in description.surveys.items()}
+    familiar, taken_for = description.known.resembles(counts, parts)
     share = description.outputs.spiral_share
     moved = odds_factor(share, estimate_spiral_share(p, share))
     adjusted = description.calibration.with_odds(moved)(raw)
@@ -157,8 +161,15 @@ def judge(network: Cnn, description: Description, survey: Survey) -> dict[str, A
         "accuracy_by_shares": float(((adjusted > 0.5) == labels).mean()),
         "ece_by_shares": expected_calibration_error(labels, adjusted.astype(np.float64), BINS),
         "distance": description.known.distance(counts),
-        "familiar": description.known.familiar(counts),
+        "familiar": familiar,
+        "taken_for": taken_for,
     }
+    triage = description.triage
+    if taken_for is not None:
+        part = description.surveys[taken_for]
+        p, triage = part.calibration(raw), part.triage
+        scores["accuracy"] = float(((p > 0.5) == labels).mean())
+        scores["ece"] = expected_calibration_error(labels, p.astype(np.float64), BINS)
     answers = Answered(
         survey.votes.shares[known].astype(np.float64),
         survey.votes.volunteers[known].astype(np.float64),
@@ -166,7 +177,7 @@ def judge(network: Cnn, description: Description, survey: Survey) -> dict[str, A
         outputs[:, ANSWERS:].astype(np.float64),
     )
     scores |= {key: one for key, one in score_answers(answers).items() if "rmse" in key}
-    for promise in description.triage:
+    for promise in triage:
         name = f"{100 * promise.agreement:g}"
         if promise.threshold is not None:
             decided = np.maximum(p, 1 - p) >= promise.threshold
@@ -205,7 +216,7 @@ def main() -> None:
     seen = Seen(settings.pack.size, settings.pack.crop, settings.pack.decoding, 1)
     found: dict[str, Any] = {"epochs": residual.epochs}
 
-    def learn(others: list[Survey], judged: dict[str, Survey]) -> dict[str, Any]:
+    def learn(others: dict[str, Survey], judged: dict[str, Survey]) -> dict[str, Any]:
         rows = {}
         galaxies = together(others, list(judged.values()), settings.split.seed)
         trained = train("cnn", partial(fit, settings=cnn), galaxies, seen, settings.triage)
@@ -223,14 +234,14 @@ def main() -> None:
     if options.halves:
         tests = {name: in_test(surveys[name], settings) for name in ("gz1", "gz2", "kaggle")}
         judged = {name: take(surveys[name], test) for name, test in tests.items()}
-        others = [
-            take(one, ~tests[name]) if name in tests else one for name, one in surveys.items()
-        ]
+        others = {
+            name: take(one, ~tests[name]) if name in tests else one for name, one in surveys.items()
+        }
         found["halves"] = learn(others, judged)
         write_json(options.output, found)
         return
     for name in options.only:
-        others = [one for other, one in surveys.items() if other != name]
+        others = {other: one for other, one in surveys.items() if other != name}
         left_out = found.setdefault("left_out", {})
         left_out |= learn(others, {name: surveys[name]})
         write_json(options.output, found)

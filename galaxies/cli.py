@@ -1,5 +1,6 @@
 """The command `galaxies`."""
 
+import getpass
 import os
 from enum import StrEnum
 from functools import partial
@@ -276,7 +277,8 @@ def classify(
         Path, typer.Option("-o", "--output", help="Table to make: .parquet, .csv or .fits.")
     ],
     model: Annotated[
-        Path | None, typer.Option(help="A bundle; the pretrained one unless given.")
+        Path | None,
+        typer.Option(help="A bundle, or simulated; the pretrained one, real, unless given."),
     ] = None,
     views: Annotated[
         Views | None,
@@ -347,10 +349,10 @@ def classify(
     """
     from galaxies.classifying.engines import BundleUse, local_engine
     from galaxies.classifying.job import run_job
-    from galaxies.learning.bundle import PRETRAINED
+    from galaxies.learning.bundle import bundle_folder
 
     use = BundleUse(
-        (model or PRETRAINED / "real").absolute(),
+        bundle_folder(model or Path("real")).absolute(),
         views=views.number() if views else None,
         agreement=agreement,
         device=device.value,
@@ -411,12 +413,12 @@ def submission(
     it scored.
     """
     from galaxies.classifying.submission import ROWS, write_submission
-    from galaxies.learning.bundle import PRETRAINED, bundle_folder
+    from galaxies.learning.bundle import bundle_folder
 
     rows = write_submission(
         images,
         output,
-        bundle_folder(model) if model else PRETRAINED / "real",
+        bundle_folder(model or Path("real")),
         workers=len(os.sched_getaffinity(0)),
         overwrite=overwrite,
     )
@@ -857,6 +859,95 @@ def votes(
     for line in made.say_left_out():
         typer.echo(line)
     typer.echo(f"Look through it: galaxies check {output}")
+
+
+Port = Annotated[
+    int, typer.Option(min=0, max=65535, help="Port of the page; any that is free unless given.")
+]
+Browser = Annotated[bool, typer.Option(help="Open the page in the browser.")]
+
+_LABEL_EXAMPLES = """Example: `galaxies label cutouts/ -o data/mine`
+
+`galaxies label cutouts/ -o data/mine --person anna --questions all`
+
+`galaxies label cutouts/ -o data/mine --finish`"""
+
+
+@app.command(epilog=_LABEL_EXAMPLES, short_help="Label galaxies yourself, on a page in a browser.")
+def label(
+    images: Annotated[
+        list[str],
+        typer.Argument(metavar="IMAGES", help="Images, as galaxies classify takes them."),
+    ],
+    output: SurveyToMake,
+    person: Annotated[
+        str | None,
+        typer.Option(help="Whose votes these are; of your login unless given.", show_default=False),
+    ] = None,
+    questions: Annotated[
+        Questions,
+        typer.Option(help="What is asked: the first question, or all of Galaxy Zoo 2."),
+    ] = Questions.FIRST,
+    finish: Annotated[
+        bool, typer.Option("--finish", help="Only make the survey of the votes so far.")
+    ] = False,
+    port: Port = 0,
+    browser: Browser = True,
+) -> None:
+    """Label galaxies yourself, one at a time, on a page in a browser (needs galaxies[explore]).
+
+    The keys 1, 2, 3 answer, and u takes the last answer back. Each vote is written to
+    OUTPUT.votes.csv at once; the same command goes on where it stopped. Several people can share
+    that file, each with a --person of their own. Ctrl-C ends the page and makes the survey
+    of all votes, as --finish does. The page can be reached from this machine only.
+    """
+    from galaxies.errors import needs
+    from galaxies.pages import labelling
+
+    if not finish:
+        with needs("explore"):
+            from galaxies.pages.label_page import serve_labelling
+
+        work = labelling.Labelling(
+            images, output, getpass.getuser() if person is None else person, questions.value
+        )
+        serve_labelling(work, port=port, browser=browser)
+        if not any(map(work.votes.answered, list(work.votes.given))):
+            typer.echo("No votes yet, so no survey")
+            return
+    made = labelling.finish(images, output)
+    typer.echo(
+        f"{output}: {made.galaxies:,} galaxies, {made.classifications:,} classifications of "
+        f"{made.votes.people:,} people"
+    )
+    typer.echo(f"Look through it: galaxies check {output}")
+
+
+@app.command(
+    epilog="Example: `galaxies explore --model models/cnn`",
+    short_help="Look at galaxies and at what a model sees in them, on a page in a browser.",
+)
+def explore(
+    model: Annotated[
+        Path | None,
+        typer.Option(help="A bundle; the run's CNN or the pretrained one unless given."),
+    ] = None,
+    port: Port = 0,
+    browser: Browser = True,
+) -> None:
+    """Look at galaxies and at what a model sees in them, on a page (needs galaxies[explore]).
+
+    Turn, mirror, resize and blur a galaxy, and watch the calibrated probability, the decision and
+    the answers follow. The galaxies are the test galaxies of a finished run in this folder, and
+    any JPEG, PNG or FITS file that is dropped on the page. Ctrl-C ends it. The page can be reached
+    from this machine only.
+    """
+    from galaxies.errors import needs
+
+    with needs("explore"):
+        from galaxies.pages.explore_page import Explorer, serve_explorer
+
+    serve_explorer(Explorer(Path(), model), port=port, browser=browser)
 
 
 if __name__ == "__main__":

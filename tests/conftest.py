@@ -3,8 +3,9 @@
 import contextlib
 import io
 import os
+import shutil
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -12,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from playwright.sync_api import Browser, sync_playwright
 
 import stages.pack
 import stages.split
@@ -27,6 +29,8 @@ ROOT = Path(__file__).parents[1]
 hypothesis.settings.register_profile("home", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "home")
+
+CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 HEADER = "GalaxyID,Class1.1,Class1.2,Class1.3"
 
@@ -118,6 +122,20 @@ def every_other(rows: np.ndarray) -> Part:
 @pytest.fixture(scope="session")
 def tiny_survey(tmp_path_factory) -> Path:
     return write_tiny_survey(tmp_path_factory.mktemp("data") / "tiny")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium, or a skip."""
+    with sync_playwright() as playwright:
+        on_path = filter(None, map(shutil.which, CHROMIUMS))
+        found = next(on_path, playwright.chromium.executable_path)
+        if not Path(found).is_file():
+            pytest.skip(
+                "no Chromium; put one on the PATH, or get one with `playwright install chromium`"
+            )
+        with playwright.chromium.launch(executable_path=found) as browser:
+            yield browser
 
 
 def real_data() -> Path:

@@ -77,6 +77,8 @@ COMMANDS = [
     "export",
     "ask",
     "votes",
+    "label",
+    "explore",
     "download kaggle",
     "download gz2",
 ]

@@ -107,6 +107,25 @@ def smoothed(labels: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
     return np.where(labels == 1, (spirals + 1) / (spirals + 2), 1 / (ellipticals + 2))
 
 
+def softened(fractions: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Move hard votes a little from 0 and 1, as `smoothed` does; others stay as they are.
+
+    Parameters
+    ----------
+    fractions : ndarray of shape (N,), float64
+        Vote fractions.
+
+    Examples
+    --------
+    >>> softened(np.array([0.0, 1.0, 1.0])).round(3).tolist()
+    [0.333, 0.75, 0.75]
+    >>> softened(np.array([0.0, 0.9])).tolist()
+    [0.0, 0.9]
+    """
+    hard = (fractions == 0) | (fractions == 1)
+    return smoothed(fractions.astype(np.int64)) if hard.all() else fractions
+
+
 def _logit(probabilities: Probabilities) -> npt.NDArray[np.float64]:
     p = np.clip(probabilities.astype(np.float64), NEAREST, 1 - NEAREST)
     return np.log(p / (1 - p))

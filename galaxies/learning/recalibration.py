@@ -11,7 +11,7 @@ from galaxies.base.arrays import Floats, Probabilities
 from galaxies.base.questions import CLASSES
 from galaxies.errors import GalaxiesError
 from galaxies.learning.bundle import CalibratedOn, Description
-from galaxies.learning.calibration import fit_calibration, smoothed
+from galaxies.learning.calibration import fit_calibration, smoothed, softened
 from galaxies.learning.class_shares import (
     ClassOutputs,
     estimate_spiral_share,
@@ -114,7 +114,7 @@ def recalibrate(description: Description, galaxies: Voted) -> Description:
     return description.model_copy(
         update={
             "calibration": calibration,
-            "votes": fit_calibration(galaxies.raw, _softened(galaxies.vote_fractions)),
+            "votes": fit_calibration(galaxies.raw, softened(galaxies.vote_fractions)),
             "triage": promises,
             "outputs": summarise_outputs(galaxies.raw, galaxies.labels),
             "surveys": {},
@@ -176,11 +176,3 @@ def calibrated_on(
         by=by,
         fingerprint=hashlib.sha256("\n".join(ids).encode()).hexdigest(),
     )
-
-
-def _softened(fractions: Floats) -> Floats:
-    """Move hard votes a little from 0 and 1, as `smoothed` does; others stay as they are."""
-    hard = (fractions == 0) | (fractions == 1)
-    if not hard.all():
-        return fractions
-    return smoothed(fractions.astype(np.int64))

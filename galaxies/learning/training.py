@@ -19,7 +19,7 @@ from galaxies.learning.bundle import (
     new_bundle,
     write_learned,
 )
-from galaxies.learning.calibration import fit_calibration, smoothed
+from galaxies.learning.calibration import fit_calibration, smoothed, softened
 from galaxies.learning.class_shares import summarise_outputs
 from galaxies.learning.familiarity import FEWEST, count, summarise
 from galaxies.learning.fitting import Fit, Model
@@ -187,7 +187,8 @@ def _judgement(
 ) -> Judgement:
     """Calibrate and make promises, on all galaxies and on those of each survey among them."""
     raw = p_spiral(outputs, campaign)
-    calibration = fit_calibration(raw, labels)
+    # Without smoothing, few galaxies that are told apart without a mistake give a step.
+    calibration = fit_calibration(raw, smoothed(labels))
     known = summarise(outputs)
     parts: dict[str, SurveyJudgement] = {}
     for name in np.unique(surveys):
@@ -195,7 +196,6 @@ def _judgement(
         few = np.bincount(labels[some], minlength=2).min() < _FEWEST_OF_A_CLASS
         if some.all() or some.sum() < FEWEST or few:
             continue
-        # As few as are there may be told apart without a mistake.
         fitted = fit_calibration(raw[some], smoothed(labels[some]))
         counts = count(known.places(outputs[some]))
         parts[str(name)] = SurveyJudgement(
@@ -205,7 +205,7 @@ def _judgement(
         )
     return Judgement(
         calibration=calibration,
-        votes=fit_calibration(raw, fractions),
+        votes=fit_calibration(raw, softened(fractions)),
         triage=make_promises(calibration(raw), labels, triage),
         outputs=summarise_outputs(raw, labels),
         known=known,

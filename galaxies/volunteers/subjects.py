@@ -272,7 +272,7 @@ def _write(
         ThreadPoolExecutor(workers) as pool,
         tqdm(total=len(chosen), desc="write subjects", unit=" images") as bar,
     ):
-        for galaxy_id, data in in_order(pool, jpeg, _wanted(inputs, names), 2 * workers):
+        for galaxy_id, data in in_order(pool, jpeg, items_of(inputs, names), 2 * workers):
             if galaxy_id in found:
                 raise GalaxiesError(
                     f"galaxy_id {galaxy_id!r} stands for two images; leave one of them out"
@@ -319,8 +319,15 @@ def _refuse_file_names(folder: Path, cells: Sequence[object]) -> None:
             )
 
 
-def _wanted(inputs: Sequence[Input], ids: Collection[str]) -> Iterator[Item]:
-    """Iterate over the images of some galaxies."""
+def items_of(inputs: Sequence[Input], ids: Collection[str]) -> Iterator[Item]:
+    """Iterate over the images of some galaxies.
+
+    Parameters
+    ----------
+    inputs : sequence of Input
+    ids : collection of str
+        Which galaxies; those that are not there are passed over.
+    """
     for one in inputs:
         for chunk in one.chunks(SHARD):
             if isinstance(chunk, FileChunk):  # which would fetch all its files from a bucket

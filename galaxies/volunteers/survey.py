@@ -2,7 +2,8 @@
 
 import hashlib
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -120,30 +121,74 @@ def count_votes(
     if not export.is_file():
         raise GalaxiesError(f"{export}: no such file; download the project's classification export")
     votes = read_export(export, maps, known, str(answers))
-    counts, few = _table(votes, asked_questions(maps), least_votes)
-    if counts.empty:
+    image = partial(_image_of, known)
+    made = write_survey(output, votes, asked_questions(maps), image, least_votes=least_votes)
+    if made is None:
         raise GalaxiesError(
             f"{export}: no galaxy has an answer to the first question and {least_votes} votes; "
             "wait for more, or lower --least-votes"
         )
-    for galaxy_id in counts["name"]:
-        image = known[galaxy_id].image
-        if not image.is_file():
-            raise GalaxiesError(
-                f"{image.parent / MANIFEST}: line {known[galaxy_id].line}: {image.name} is gone; "
-                "copy it back into the folder"
-            )
+    return made
+
+
+def _image_of(known: Mapping[str, Subject], galaxy_id: str) -> bytes:
+    """Read a subject's JPEG."""
+    subject = known[galaxy_id]
+    image = subject.image
+    if not image.is_file():
+        raise GalaxiesError(
+            f"{image.parent / MANIFEST}: line {subject.line}: {image.name} is gone; "
+            "copy it back into the folder"
+        )
+    try:
+        return as_jpeg(image.read_bytes())
+    except UnreadableImageError as error:
+        raise GalaxiesError(f"{image} {error}; copy it again") from error
+
+
+def write_survey(
+    output: Path,
+    votes: Votes,
+    asked: Sequence[int],
+    jpeg: Callable[[str], bytes],
+    *,
+    least_votes: int = 1,
+) -> Counted | None:
+    """Write a survey of counted votes, whole or not at all.
+
+    Parameters
+    ----------
+    output : Path
+        The survey's folder; one that is there is replaced.
+    votes : Votes
+        The counts, a row for each galaxy.
+    asked : sequence of int
+        Numbers of the questions that were asked.
+    jpeg : callable
+        Gives a galaxy's image by its ID, as the bytes of a JPEG.
+    least_votes : int
+        Galaxies that fewer people answered about are left out.
+
+    Returns
+    -------
+    Counted or None
+        `None` where no galaxy is left; then nothing is written.
+
+    Raises
+    ------
+    GalaxiesError
+        If two galaxies have one number, or the folder cannot be written.
+    """
+    counts, few = _table(votes, asked, least_votes)
+    if counts.empty:
+        return None
     with written_beside(output) as beside:
         beside.mkdir()
         _write_tables(beside, counts)
         with zipfile.ZipFile(beside / IMAGES, "w", zipfile.ZIP_STORED) as archive:
             rows = zip(counts["galaxy_id"], counts["name"], strict=True)
             for number, name in tqdm(rows, "write survey", len(counts), unit=" images"):
-                image = known[name].image
-                try:
-                    add_image(archive, number, as_jpeg(image.read_bytes()))
-                except UnreadableImageError as error:
-                    raise GalaxiesError(f"{image} {error}; copy it again") from error
+                add_image(archive, number, jpeg(name))
     kept = pd.Series(votes.volunteers, index=votes.galaxies)[counts["name"].tolist()]
     return Counted(len(counts), int(kept.sum()), few, votes)
 

@@ -67,3 +67,23 @@ def test_numbers_that_are_all_the_same_say_nothing():
     known = summarise(np.full(300, 0.5, np.float32))
     same = np.full(300, 0.5, np.float32)
     assert known.familiar(count(known.places(same))) is None
+
+
+def test_a_survey_is_known_by_the_part_that_it_looks_like():
+    random = np.random.default_rng(5)
+    near, far = random.normal(0, 1, (400, 40)), random.normal(1.5, 1, (400, 40))
+    known = summarise(np.concatenate([near, far]).astype(np.float32))
+    parts = {
+        name: count(known.places(part.astype(np.float32)))
+        for name, part in (("near", near), ("far", far))
+    }
+
+    def said(numbers):
+        return known.resembles(count(known.places(numbers.astype(np.float32))), parts)
+
+    assert said(random.normal(1.5, 1, (300, 40))) == (True, "far")
+    assert said(random.normal(0, 1, (300, 40))) == (True, "near")
+    mixed = np.concatenate([random.normal(0, 1, (300, 40)), random.normal(1.5, 1, (300, 40))])
+    assert said(mixed) == (True, None)
+    assert said(random.normal(5, 1, (300, 40))) == (False, None)
+    assert said(random.normal(0, 1, (50, 40))) == (None, None)

@@ -113,3 +113,35 @@ def test_votes_of_galaxy_zoo_1_alone_make_its_campaign_the_bundles(files):
     trained = train("cnn", fit(Noisy()), opened(files, files / "votes.parquet"), SEEN, TRIAGE)
     assert (trained.description.campaign, trained.description.others) == ("gz1", {})
     assert trained.description.questions == ("odd", "type")
+
+
+def test_each_of_several_surveys_is_calibrated_by_itself(files):
+    split = pd.read_parquet(files / "split.parquet")
+    split["label"] = pd.Categorical(
+        np.where(np.arange(GALAXIES) // 9 % 2, "spiral", "elliptical"),
+        categories=["elliptical", "spiral"],
+    )
+    split[["p_smooth", "p_features"]] = np.float32(0.5)
+    split["survey"] = np.where(np.arange(GALAXIES) < 500, "large", "small")
+    split.to_parquet(files / "split.parquet")
+    description = train("mlp", fit(Alone()), opened(files, None), SEEN, TRIAGE).description
+    # The small one has too few validation galaxies.
+    assert list(description.surveys) == ["large"]
+    part = description.surveys["large"]
+    assert sum(part.counts[0]) == 167
+    assert part.calibration != description.calibration
+    assert part.triage[0].agreement == 0.9
+
+
+def test_few_galaxies_without_a_mistake_make_no_step(files):
+    split = pd.read_parquet(files / "split.parquet")
+    bright = np.load(files / "images.npy")[:, 0, 0, 0] > 96
+    split["label"] = pd.Categorical(
+        np.where(bright, "spiral", "elliptical"), categories=["elliptical", "spiral"]
+    )
+    split[["p_smooth", "p_features"]] = np.stack([~bright, bright], axis=1).astype(np.float32)
+    split.to_parquet(files / "split.parquet")
+    description = train("mlp", fit(Alone()), opened(files, None), SEEN, TRIAGE).description
+    sure = np.array([0.25, 0.45], np.float32)
+    for calibration in (description.calibration, description.votes):
+        assert (np.abs(calibration(sure) - 0.5) < 0.499).all()

@@ -1,18 +1,13 @@
 """The pages of `dvc plots`, in a browser that has no network."""
 
 import shutil
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import yaml
-from playwright.sync_api import Browser, sync_playwright
 
 from benchmarks.clones import run
 
 pytestmark = pytest.mark.pipeline
-
-CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 # How many curves or squares each plot shows; points that only appear under the mouse are small.
 SHAPES = """() => Object.fromEntries([...document.querySelectorAll("svg.marks")].map(plot => {
@@ -21,19 +16,6 @@ SHAPES = """() => Object.fromEntries([...document.querySelectorAll("svg.marks")]
     return [plot.closest("body > div").id, shown.length];
 }))"""
 WIDTHS = "() => [...document.querySelectorAll('img')].map(image => image.naturalWidth)"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        on_path = filter(None, map(shutil.which, CHROMIUMS))
-        found = next(on_path, playwright.chromium.executable_path)
-        if not Path(found).is_file():
-            pytest.skip(
-                "no Chromium; put one on the PATH, or get one with `playwright install chromium`"
-            )
-        with playwright.chromium.launch(executable_path=found) as browser:
-            yield browser
 
 
 @pytest.mark.parametrize("revisions", [["workspace"], ["HEAD", "workspace"]])

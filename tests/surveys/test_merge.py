@@ -44,10 +44,10 @@ def contents(survey: Path) -> dict[int, bytes]:
 
 def test_images_keep_their_bytes_and_votes_their_digits(two, tmp_path):
     merged = merge_surveys(two, tmp_path / "both")
-    assert merged == (3, 3, ["GalaxyID", "Class1.1", "Class1.2", "Class1.3"])
+    assert merged == (3, 3, [*HEADER.split(","), "Survey"])
     assert contents(tmp_path / "both") == contents(two[0]) | contents(two[1])
     assert (tmp_path / "both" / VOTES).read_text(encoding="utf-8") == (
-        f"GalaxyID,Class1.1,Class1.2,Class1.3\n1,1,0,0\n2,0,1,0\n{LARGE},0.250,0.75,0.000\n"
+        f"{HEADER},Survey\n1,1,0,0,one\n2,0,1,0,one\n{LARGE},0.250,0.75,0.000,other\n"
     )
     assert check_survey(tmp_path / "both").frames == {"8x8": 2, "16x16": 1}
 
@@ -62,10 +62,10 @@ def test_every_column_stays_and_is_blank_where_a_survey_lacks_it(two, tmp_path):
     )
     merge_surveys(two, tmp_path / "both")
     assert (tmp_path / "both" / VOTES).read_text().splitlines() == [
-        "GalaxyID,Class1.1,Class1.2,Class1.3,Class2.1,Class6.1,note",
-        "1,1,0,0,.5,,x",
-        "2,0,1,0,.6,,y",
-        f"{LARGE},1,0,0,,0.10,",
+        "GalaxyID,Class1.1,Class1.2,Class1.3,Class2.1,Class6.1,Survey,note",
+        "1,1,0,0,.5,,one,x",
+        "2,0,1,0,.6,,one,y",
+        f"{LARGE},1,0,0,,0.10,other,",
     ]
 
 
@@ -164,7 +164,7 @@ def test_the_command_says_what_it_made_and_what_comes_next(two, tmp_path):
     output = tmp_path / "real"
     done = CliRunner().invoke(app, ["merge", *map(str, two), "-o", str(output)])
     assert done.exit_code == 0
-    assert "3 images, 3 rows of votes with 4 columns" in done.output
+    assert "3 images, 3 rows of votes with 5 columns" in done.output
     assert f"galaxies check {output}" in done.output
     assert "galaxies merge data/gz1" in CliRunner().invoke(app, ["merge", "--help"]).output
 
@@ -181,10 +181,10 @@ def test_answers_of_two_campaigns_stand_apart(two, tmp_path):
     merged = merge_surveys(two, tmp_path / "both")
     assert merged.votes == 3
     assert (tmp_path / "both" / VOTES).read_text().splitlines() == [
-        f"{HEADER},Type1.1,Type1.2,Type1.3,note",
-        "1,,,,1,0,0,x",
-        "2,,,,0,1,0,y",
-        f"{LARGE},0.250,0.75,0.000,,,,",
+        f"{HEADER},Type1.1,Type1.2,Type1.3,Survey,note",
+        "1,,,,1,0,0,one,x",
+        "2,,,,0,1,0,one,y",
+        f"{LARGE},0.250,0.75,0.000,,,,other,",
     ]
     assert not (tmp_path / "both" / ABOUT).exists()
     votes = read_survey_votes(tmp_path / "both", 45)
@@ -194,12 +194,14 @@ def test_answers_of_two_campaigns_stand_apart(two, tmp_path):
     # What is merged can be merged again.
     third = write_survey(tmp_path / "third", {"9.jpg": frame(8)}, ["9,1,0,0"])
     assert merge_surveys([tmp_path / "both", third], tmp_path / "all").columns == merged.columns
+    again = read_survey_votes(tmp_path / "all", 45).set_index("galaxy_id")["survey"]
+    assert again.to_dict() == {1: "one", 2: "one", 9: "third", LARGE: "other"}
 
 
 def test_surveys_of_galaxy_zoo_1_make_one_of_galaxy_zoo_1(two, tmp_path):
     for survey in two:
         (survey / ABOUT).write_text("campaign: gz1\n")
-    assert merge_surveys(two, tmp_path / "both").columns == HEADER.split(",")
+    assert merge_surveys(two, tmp_path / "both").columns == [*HEADER.split(","), "Survey"]
     assert read_campaign(tmp_path / "both") == "gz1"
     merge_surveys(two, tmp_path / "both", overwrite=True)
 
@@ -221,7 +223,9 @@ def test_galaxies_that_an_earlier_survey_has_can_be_left_out(two, tmp_path):
     counts.to_parquet(two[1] / COUNTS)
     merged = merge_surveys(two, tmp_path / "both", skip_known=True)
     assert merged[:2] == (3, 3)
-    assert (tmp_path / "both" / VOTES).read_text() == f"{HEADER}\n1,1,0,0\n2,0,1,0\n3,1,0,0\n"
+    assert (tmp_path / "both" / VOTES).read_text() == (
+        f"{HEADER},Survey\n1,1,0,0,one\n2,0,1,0,one\n3,1,0,0,other\n"
+    )
     assert contents(tmp_path / "both") == contents(two[0]) | {3: contents(two[1])[3]}
     assert read_counts(tmp_path / "both" / COUNTS)["galaxy_id"].tolist() == [3]
     done = CliRunner().invoke(

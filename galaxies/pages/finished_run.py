@@ -1,0 +1,138 @@
+"""The test galaxies of a finished run, to be looked at."""
+
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from galaxies.base.questions import ALL_COLUMNS, ANSWERS, CLASSES
+from galaxies.classifying.inputs.opening import open_inputs
+from galaxies.dataset.layout import IMAGES
+from galaxies.errors import GalaxiesError
+from galaxies.images.decode import UnreadableImageError
+from galaxies.models.registry import MODELS
+from galaxies.settings import load_settings
+from galaxies.volunteers.subjects import items_of
+
+TEST: Final = "test galaxies"
+MISTAKES: Final = "the surest mistakes"
+ANSWERED: Final = "one for each answer"
+
+_SHOWN: Final = 200
+
+
+class FinishedRun:
+    """What a run of the pipeline left in a folder.
+
+    Parameters
+    ----------
+    folder : Path
+        That of `params.yaml`.
+
+    Attributes
+    ----------
+    bundles : dict
+        Folders of the models that were trained, by their names.
+
+    Raises
+    ------
+    GalaxiesError
+        If a file of the run is damaged.
+
+    Examples
+    --------
+    >>> run = FinishedRun(Path())  # doctest: +SKIP
+    >>> list(run.choices("cnn"))  # doctest: +SKIP
+    ['test galaxies', 'the surest mistakes', 'one for each answer']
+    """
+
+    def __init__(self, folder: Path) -> None:
+        settings = load_settings(folder / "params.yaml")
+        self._data = folder / "data"
+        split = pd.read_parquet(self._data / "split.parquet")
+        self._test = split[split["split"] == "test"].set_index("galaxy_id")
+        votes = pd.read_parquet(self._data / "votes.parquet").set_index("galaxy_id")
+        kept = [column for column in ALL_COLUMNS if column in votes.columns]
+        self._votes = votes.loc[votes.index.isin(self._test.index), kept]
+        [self._images] = open_inputs([str(self._data / settings.survey / IMAGES)])
+        bundles = {name: folder / "models" / name for name in MODELS}
+        self.bundles = {
+            name: path for name, path in bundles.items() if (path / "bundle.json").is_file()
+        }
+
+    @classmethod
+    def found(cls, folder: Path) -> "FinishedRun | None":
+        """Open the run in a folder, if there is one."""
+        needed = ("params.yaml", "data/split.parquet", "data/votes.parquet")
+        return cls(folder) if all((folder / name).is_file() for name in needed) else None
+
+    def choices(self, model: str) -> dict[str, dict[str, int]]:
+        """List galaxies to choose from.
+
+        Parameters
+        ----------
+        model : str
+            Whose mistakes; without its predictions there are none to choose from.
+
+        Returns
+        -------
+        dict
+            For each group the galaxies' IDs, by what they are called.
+        """
+        some = self._test.index.sort_values()[:_SHOWN].tolist()
+        groups = {TEST: {str(galaxy_id): galaxy_id for galaxy_id in some}}
+        path = self._data / f"predictions/{model}.parquet"
+        if path.is_file() and (mistakes := self._mistakes(path)):
+            groups[MISTAKES] = mistakes
+        answered: dict[str, int] = {}
+        for column in self._votes:
+            shares = self._votes[column].dropna()
+            if shares.max() > 0:  # False where there are none
+                name = f"{ANSWERS[str(column)].name} ({shares.max():.0%})"
+                answered[name] = int(shares.index[int(shares.argmax())])
+        groups[ANSWERED] = answered
+        return groups
+
+    def _mistakes(self, path: Path) -> dict[str, int]:
+        p = pd.read_parquet(path, columns=["galaxy_id", "p_spiral"]).set_index("galaxy_id")
+        table = self._test.join(p, how="inner")
+        said = np.where(table["p_spiral"] > 0.5, CLASSES[1], CLASSES[0])
+        wrong = table[said != table["label"].astype(str)]
+        order = (wrong["p_spiral"] - 0.5).abs().sort_values(ascending=False, kind="stable").index
+        return {
+            f"{galaxy_id}: {wrong['label'][galaxy_id]}, p_spiral {wrong['p_spiral'][galaxy_id]:.2f}"
+            : int(galaxy_id)
+            for galaxy_id in order[:_SHOWN]
+        }  # fmt: skip
+
+    def frame(self, galaxy_id: int) -> bytes:
+        """Read a galaxy's image file.
+
+        Raises
+        ------
+        GalaxiesError
+            If it is gone or damaged.
+        """
+        item = next(items_of([self._images], {str(galaxy_id)}), None)
+        if item is None:
+            raise GalaxiesError(f"{self._images.name}: no image of galaxy {galaxy_id}")
+        try:
+            data = item.load()
+        except UnreadableImageError as error:
+            raise GalaxiesError(f"the image of galaxy {galaxy_id} {error}") from error
+        assert isinstance(data, bytes)  # an archive's are
+        return data
+
+    def voted(self, galaxy_id: int) -> dict[str, float]:
+        """Say which share of the volunteers gave each answer.
+
+        Returns
+        -------
+        dict
+            By the answers' columns; without those that the survey does not ask for.
+        """
+        if galaxy_id not in self._votes.index:
+            return {}
+        shares = self._votes.loc[galaxy_id].dropna()
+        return {str(column): share for column, share in shares.to_dict().items()}

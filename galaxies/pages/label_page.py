@@ -1,0 +1,102 @@
+"""The page of `galaxies label`: a galaxy, a question, and the keys for its answers."""
+
+import base64
+import html
+from typing import Final
+
+import panel as pn
+
+from galaxies.base.questions import QUESTIONS
+from galaxies.errors import GalaxiesError
+from galaxies.pages.labelling import Labelling
+from galaxies.pages.serving import Keys, serve
+
+_PICTURE: Final = (
+    '<img id="galaxy" alt="the galaxy" src="data:image/jpeg;base64,{}" '
+    'style="display: block; width: min(100%, 60vh); image-rendering: auto; background: black">'
+)
+_DONE: Final = '<p id="done"><b>No galaxy is left.</b> End with Ctrl-C where you started.</p>'
+
+
+def label_page(labelling: Labelling) -> pn.Column:
+    """Lay out the page for one window.
+
+    Parameters
+    ----------
+    labelling : Labelling
+        What all windows share.
+    """
+    told = pn.pane.HTML(sizing_mode="stretch_width")
+    picture = pn.pane.HTML(sizing_mode="stretch_width")
+    asked = pn.pane.HTML(sizing_mode="stretch_width")
+    said = pn.pane.HTML(visible=False, sizing_mode="stretch_width")
+
+    def press(turn: int, key: str) -> None:
+        said.visible = False
+        try:
+            if turn == labelling.turn and key == "u":
+                labelling.undo()
+            elif turn == labelling.turn and key.isdecimal():
+                labelling.answer(int(key) - 1)
+        except (GalaxiesError, OSError) as error:
+            said.object = f'<p role="alert">{html.escape(str(error))}</p>'
+            said.visible = True
+        show()
+
+    keys = Keys(press)
+    most = max(len(question.answers) for question in QUESTIONS)
+    buttons = [keys.button(str(number), color="primary") for number in range(1, most + 1)]
+    undo = keys.button("u")
+    undo.label = "u undo"
+
+    def show() -> None:
+        votes = labelling.votes.answered(labelling.person)
+        of = "" if labelling.total is None else f" of {labelling.total:,}"
+        left_out = "".join(
+            f"<br>left out: {html.escape(f'{galaxy_id} {why}')}"
+            for galaxy_id, why in labelling.left_out.items()
+        )
+        told.object = (
+            f'<span id="told">{html.escape(labelling.person)}: {votes:,}{of} galaxies labelled'
+            f"</span>{left_out}"
+        )
+        if labelling.question is None:
+            picture.object, asked.object = "", _DONE
+        else:
+            picture.object = _PICTURE.format(base64.b64encode(labelling.jpeg).decode())
+            asked.object = (
+                f'<span id="galaxy_id">{html.escape(str(labelling.galaxy_id))}</span><br>'
+                f'<b id="question">{labelling.question.words}</b>'
+            )
+        answers = labelling.question.answers if labelling.question else ()
+        for number, button in enumerate(buttons, 1):
+            button.visible = number <= len(answers)
+            if button.visible:
+                button.label = f"{number} {answers[number - 1].words}"
+        keys.show(labelling.turn)
+
+    show()
+    return pn.Column(
+        told,
+        picture,
+        asked,
+        pn.FlexBox(*buttons, undo),
+        said,
+        *keys.models,
+        sizing_mode="stretch_width",
+    )
+
+
+def serve_labelling(labelling: Labelling, *, port: int = 0, browser: bool = True) -> None:
+    """Show the page until Ctrl-C.
+
+    Parameters
+    ----------
+    labelling : Labelling
+    port : int
+        0 takes any that is free.
+    browser : bool
+        Whether the page is opened in the browser.
+    """
+    pn.extension()
+    serve(lambda: label_page(labelling), "galaxies label", port=port, browser=browser)

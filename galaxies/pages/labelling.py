@@ -1,0 +1,205 @@
+"""One person and a heap of galaxies: which one comes next, undo, and the survey at the end."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from galaxies.base.questions import QUESTIONS, Question
+from galaxies.classifying.inputs.chunks import Item
+from galaxies.classifying.inputs.opening import open_inputs
+from galaxies.classifying.job import SHARD
+from galaxies.errors import GalaxiesError
+from galaxies.images.decode import UnreadableImageError
+from galaxies.pages.vote_file import UNDO, VoteFile, next_question
+from galaxies.surveys.writing import SURVEY_FILES, free_folder
+from galaxies.volunteers.subjects import as_jpeg, items_of
+from galaxies.volunteers.survey import Counted, write_survey
+
+
+def vote_file(output: Path) -> Path:
+    """Name the file of the votes that a survey is made of: `data/mine.votes.csv`."""
+    return output.with_name(f"{output.name}.votes.csv")
+
+
+class Labelling:
+    """A person who looks at one galaxy after another.
+
+    Parameters
+    ----------
+    inputs : sequence of str
+        Images, as in `galaxies.classifying.inputs.opening.open_inputs`.
+    output : Path
+        The survey that is made at the end; the votes go beside it, at once.
+    person : str
+        Whose votes these are.
+    questions : {"first", "all"}
+        Whether only the first question is asked, or all down the tree.
+
+    Attributes
+    ----------
+    galaxy_id : str or None
+        Of the galaxy that is looked at; `None` where none is left.
+    jpeg : bytes
+        Its image.
+    question : Question or None
+        What is asked about it.
+    turn : int
+        Rises with each change of these.
+    left_out : dict
+        Why galaxies could not be shown.
+
+    Raises
+    ------
+    GalaxiesError
+        If the images or the votes cannot be read, or a survey is there that is not of these votes.
+    """
+
+    def __init__(
+        self,
+        inputs: Sequence[str],
+        output: Path,
+        person: str,
+        questions: Literal["first", "all"] = "first",
+    ) -> None:
+        self.person = person.strip()
+        if not self.person or not self.person.isprintable():
+            raise GalaxiesError("--person: give a name to keep the votes apart, such as your own")
+        self._questions = questions
+        self._inputs = open_inputs(inputs)
+        _refuse_another_survey(output)
+        self.votes = VoteFile(vote_file(output))
+        counts = [one.count for one in self._inputs]
+        self.total = None if None in counts else sum(filter(None, counts))
+        self.left_out: dict[str, str] = {}
+        self.galaxy_id: str | None = None
+        self.jpeg = b""
+        self.question: Question | None = None
+        self.turn = 0
+        self._seen: dict[str, Item] = {}
+        self._waiting: list[Item] = []
+        """Galaxies that undo pushed aside."""
+        self._rest = self._all_items()
+        self._go_on()
+
+    def _all_items(self) -> Iterator[Item]:
+        for one in self._inputs:
+            for chunk in one.chunks(SHARD):
+                yield from chunk.items()
+
+    def _asked(self, galaxy_id: str) -> Question | None:
+        given = self.votes.given[self.person].get(galaxy_id, [])
+        return next_question(given, self._questions)
+
+    def _go_on(self) -> None:
+        """Stay with the galaxy while something is to be asked about it, then take the next one."""
+        self.turn += 1
+        while self.galaxy_id is None or (question := self._asked(self.galaxy_id)) is None:
+            if self._waiting:
+                self._show(self._waiting.pop())
+            elif (item := next(self._rest, None)) is None:
+                self.galaxy_id, self.jpeg, self.question = None, b"", None
+                return
+            elif item.galaxy_id in self._seen:
+                self.left_out[item.galaxy_id] = "stands for two images; only the first was shown"
+            elif self._asked(item.galaxy_id) is not None:
+                self._show(item)
+        self.question = question
+
+    def _show(self, item: Item) -> None:
+        try:
+            self.jpeg = as_jpeg(item.load())
+        except UnreadableImageError as error:
+            self.left_out[item.galaxy_id] = str(error)
+        else:
+            self.galaxy_id = item.galaxy_id
+            self._seen[item.galaxy_id] = item
+
+    def answer(self, place: int) -> None:
+        """Answer the question, and go on.
+
+        Parameters
+        ----------
+        place : int
+            Of the answer, from 0; nothing happens if there is none.
+        """
+        if self.galaxy_id is None or self.question is None:
+            return
+        if 0 <= place < len(self.question.columns):
+            self.votes.add(self.person, self.galaxy_id, self.question.columns[place])
+            self._go_on()
+
+    def undo(self) -> None:
+        """Take back the last answer, also of an earlier day, and ask again.
+
+        Raises
+        ------
+        GalaxiesError
+            If that galaxy is not among the images.
+        """
+        galaxy_id = self.votes.last(self.person)
+        if galaxy_id is None:
+            return
+        item = self._seen.get(galaxy_id) or next(items_of(self._inputs, {galaxy_id}), None)
+        if item is None:
+            raise GalaxiesError(f"galaxy {galaxy_id!r}, the last one, is not among the images")
+        self.votes.add(self.person, galaxy_id, UNDO)
+        if galaxy_id != self.galaxy_id:
+            if self.galaxy_id is not None:
+                self._waiting.append(self._seen[self.galaxy_id])
+            self._show(item)
+        self._go_on()
+
+
+def _refuse_another_survey(output: Path) -> None:
+    """Refuse to replace a survey that was not made of the votes beside it."""
+    free_folder(output, vote_file(output).is_file(), SURVEY_FILES)
+
+
+def finish(inputs: Sequence[str], output: Path) -> Counted:
+    """Make a survey of all votes so far; more can follow.
+
+    Parameters
+    ----------
+    inputs : sequence of str
+        The images that were looked at, as in `galaxies.classifying.inputs.opening.open_inputs`.
+    output : Path
+        The survey to make, whole or not at all; one of earlier votes is replaced.
+
+    Raises
+    ------
+    GalaxiesError
+        If there is no vote, or no image of a galaxy that has one.
+
+    Examples
+    --------
+    >>> finish(["cutouts/"], Path("data/mine"))  # doctest: +SKIP
+    """
+    path = vote_file(output)
+    if not path.is_file():
+        raise GalaxiesError(f"{path}: no such file; label some galaxies first")
+    _refuse_another_survey(output)
+    votes = VoteFile(path).count()
+    items: dict[str, Item] = {}
+    for item in items_of(open_inputs(inputs), set(votes.galaxies)):
+        items.setdefault(item.galaxy_id, item)
+    gone = [galaxy_id for galaxy_id in votes.galaxies if galaxy_id not in items]
+    if gone:
+        raise GalaxiesError(
+            f"{path}: no image of {len(gone):,} of the {len(votes.galaxies):,} galaxies, such as "
+            f"{gone[0]!r}; give all that was labelled"
+        )
+
+    def jpeg(galaxy_id: str) -> bytes:
+        try:
+            return as_jpeg(items[galaxy_id].load())
+        except UnreadableImageError as error:
+            raise GalaxiesError(f"the image of galaxy {galaxy_id!r} {error}") from error
+
+    given = votes.counts.sum(axis=0)
+    asked = [one.number for one in QUESTIONS if np.any(given[one.places])]
+    made = write_survey(output.resolve(), votes, asked, jpeg)
+    if made is None:
+        raise GalaxiesError(f"{path}: all votes were taken back; label some galaxies first")
+    return made

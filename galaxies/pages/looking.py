@@ -1,0 +1,273 @@
+"""What the page of `galaxies explore` shows: a galaxy, changed, and what a bundle says of it."""
+
+import base64
+import html
+import io
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageFilter
+
+from galaxies.base.arrays import Pixels
+from galaxies.base.questions import ALL_COLUMNS, TYPE, in_order_of_asking
+from galaxies.classifying.classifier import Classifier
+from galaxies.errors import GalaxiesError, needs
+from galaxies.learning.bundle import read_description
+from galaxies.learning.promises import choose_promise, decide
+
+if TYPE_CHECKING:
+    from galaxies.inside.activations import Activation
+
+_CHANNELS: Final = 8
+_GAP: Final = 2  # pixels between channels
+_TILE: Final = 64  # pixels of a channel's side
+
+
+class Change(NamedTuple):
+    """What is done to an image before it is classified."""
+
+    turn: float = 0.0
+    """Degrees, anticlockwise."""
+    mirror: bool = False
+    size: float = 1.0
+    """How many times as large the galaxy becomes."""
+    blur: float = 0.0
+    """Standard deviation, in hundredths of the image's side."""
+    noise: float = 0.0
+    """Standard deviation, in grey levels out of 255."""
+
+
+def changed(image: Pixels, change: Change) -> Pixels:
+    """Turn, mirror, resize and blur an image, and add noise.
+
+    What comes in from beyond the edge is sky: the median of the edge's pixels.
+
+    Parameters
+    ----------
+    image : ndarray of shape (size, size, 3), uint8
+    change : Change
+
+    Returns
+    -------
+    ndarray of shape (size, size, 3), uint8
+        The same for the same change; `image` itself where nothing changes.
+
+    Examples
+    --------
+    >>> image = np.zeros((64, 64, 3), np.uint8)
+    >>> changed(image, Change(turn=30, noise=5)).shape
+    (64, 64, 3)
+    """
+    if change.mirror:
+        image = image[:, ::-1]
+    quarters, rest = divmod(change.turn, 90)
+    image = np.ascontiguousarray(np.rot90(image, int(quarters)))
+    side = len(image)
+    frame = Image.fromarray(image)
+    if rest or change.size != 1:
+        edge = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
+        red, green, blue = np.median(edge, axis=0).astype(int).tolist()
+        # Of each new pixel: where it comes from.
+        angle, middle = np.radians(rest), side / 2
+        cosine, sine = np.cos(angle) / change.size, np.sin(angle) / change.size
+        shift = middle * (1 - cosine + sine), middle * (1 - cosine - sine)
+        matrix = (cosine, -sine, shift[0], sine, cosine, shift[1])
+        frame = frame.transform(
+            frame.size,
+            Image.Transform.AFFINE,
+            matrix,
+            Image.Resampling.BICUBIC,
+            fillcolor=(red, green, blue),
+        )
+    if change.blur:
+        frame = frame.filter(ImageFilter.GaussianBlur(change.blur * side / 100))
+    if not change.noise:
+        return np.asarray(frame)
+    # The same noise for each strength, so that a slider changes nothing else.
+    noise = np.random.default_rng(0).standard_normal(image.shape)
+    return (np.asarray(frame) + change.noise * noise).round().clip(0, 255).astype(np.uint8)
+
+
+class Seen(NamedTuple):
+    """What a bundle says of one image."""
+
+    p_spiral: float
+    """Calibrated."""
+    decision: str
+    vote_fraction: float
+    spread: float
+    answers: dict[str, float]
+    """Predicted share of each answer, by its column; empty where the bundle knows the class
+    alone."""
+
+
+def look(classifier: Classifier, image: Pixels, agreement: float) -> Seen:
+    """Classify one image.
+
+    Parameters
+    ----------
+    classifier : Classifier
+    image : ndarray of shape (size, size, 3), uint8
+        As `classifier.prepare` makes it.
+    agreement : float
+        How often the machine must agree with the volunteers where it decides alone.
+
+    Raises
+    ------
+    GalaxiesError
+        If the bundle promises no such agreement.
+    """
+    threshold = choose_promise(classifier.description.triage, agreement).threshold
+    found = classifier.predictor.predict(image[None])
+    answers: dict[str, float] = {}
+    if found.answers is not None:
+        pairs = zip(ALL_COLUMNS, found.answers[0].tolist(), strict=True)
+        answers = {column: share for column, share in pairs if not np.isnan(share)}
+    return Seen(
+        float(found.p_spiral[0]),
+        str(decide(found.p_spiral, threshold)[0]),
+        float(found.vote_fraction[0]),
+        float(found.spread[0]),
+        answers,
+    )
+
+
+def evidence(classifier: Any, image: Pixels) -> npt.NDArray[np.float32] | None:  # noqa: ANN401
+    """Say where a classifier sees evidence, if it can tell.
+
+    Parameters
+    ----------
+    classifier : Classifier
+    image : ndarray of shape (size, size, 3), uint8
+
+    Returns
+    -------
+    ndarray of shape (size, size), float32, or None
+        `None` for a classifier without `explain`.
+    """
+    explain = getattr(classifier, "explain", None)
+    return None if explain is None else explain(image[None])[0]
+
+
+def evidence_layer(values: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+    """Colour evidence, to be laid over the galaxy.
+
+    Parameters
+    ----------
+    values : ndarray of shape (size, size), float32
+        Above zero what speaks for the class, below what speaks against it.
+
+    Returns
+    -------
+    ndarray of shape (size, size, 4), uint8
+        Orange above zero, blue below, and the more opaque the stronger.
+    """
+    largest = float(np.abs(values).max())
+    strength = np.abs(values) / largest if largest > 0 else np.zeros_like(values)
+    colours = np.where(values[..., None] >= 0, (255, 140, 0), (30, 144, 255))
+    opacity = 180 * strength[..., None]
+    return np.concatenate([colours, opacity], axis=2).round().astype(np.uint8)
+
+
+def layers_picture(layers: Sequence[npt.NDArray[np.float32]]) -> Pixels:
+    """Draw a row for each layer: the channels that vary most, each from black to white.
+
+    Parameters
+    ----------
+    layers : sequence of ndarray of shape (height, width, channels), float32
+        One or more.
+
+    Returns
+    -------
+    ndarray of shape (height, width), uint8
+    """
+    step = _TILE + _GAP
+    picture = np.full((len(layers) * step, _CHANNELS * step), 255, np.uint8)
+    for row, values in enumerate(layers):
+        for place, channel in enumerate(np.argsort(-values.std(axis=(0, 1)))[:_CHANNELS]):
+            one = values[..., channel]
+            low, high = float(one.min()), float(one.max())
+            grey = (255 * (one - low) / ((high - low) or 1)).astype(np.uint8)
+            tile = Image.fromarray(grey).resize((_TILE, _TILE), Image.Resampling.NEAREST)
+            top, left = row * step, place * step
+            picture[top : top + _TILE, left : left + _TILE] = np.asarray(tile)
+    return picture
+
+
+@lru_cache(maxsize=2)
+def _network(bundle: Path) -> Any:  # noqa: ANN401 - Keras has no types
+    from galaxies.models.networks import Network
+
+    return Network.load(bundle).network
+
+
+def layer_activations(bundle: Path, image: Pixels) -> list["Activation"]:
+    """Note what each layer of a CNN makes of an image. The first time takes seconds.
+
+    Parameters
+    ----------
+    bundle : Path
+    image : ndarray of shape (size, size, 3), uint8
+
+    Raises
+    ------
+    GalaxiesError
+        If the bundle holds no CNN, or Keras is missing.
+    """
+    if read_description(bundle).model != "cnn":
+        raise GalaxiesError("only a CNN has layers to show")
+    with needs("pipeline"):
+        from galaxies.inside import activations
+
+        network = _network(bundle)
+    return activations.layer_activations(network, image)
+
+
+def png(pixels: npt.NDArray[np.uint8]) -> str:
+    """Write an image as an address that holds it.
+
+    Parameters
+    ----------
+    pixels : ndarray of shape (height, width), (height, width, 3) or (height, width, 4), uint8
+    """
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG", compress_level=1)
+    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+def questions_table(predicted: Mapping[str, float], voted: Mapping[str, float]) -> str:
+    """Lay the questions out in the order of asking, with the shares of all volunteers.
+
+    Parameters
+    ----------
+    predicted, voted : mapping of str to float
+        Share of each answer, by its column; those that are not known are missing.
+
+    Returns
+    -------
+    str
+        A table in HTML; empty where nothing is known.
+    """
+    rows = []
+    for question in (*in_order_of_asking(), TYPE):
+        if not (set(question.columns) & (predicted.keys() | voted.keys())):
+            continue
+        rows.append(
+            f'<tr><th colspan="3" style="text-align: left">{html.escape(question.words)}</th></tr>'
+        )
+        for answer in question.answers:
+            shares = (_bar(shares.get(answer.column)) for shares in (predicted, voted))
+            rows.append(f"<tr><td>{html.escape(answer.words)}</td>{''.join(shares)}</tr>")
+    head = "<tr><td>share of volunteers</td><td>predicted</td><td>voted</td></tr>"
+    return f'<table id="questions">{head}{"".join(rows)}</table>' if rows else ""
+
+
+def _bar(share: float | None) -> str:
+    if share is None:
+        return "<td></td>"
+    filled = f"linear-gradient(to right, #9ecae1 {share:.1%}, transparent {share:.1%})"
+    return f'<td style="background: {filled}">{share:.2f}</td>'

@@ -1,0 +1,177 @@
+"""The votes of the people who label: one line each, written at once."""
+
+import csv
+import datetime
+import os
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, Literal
+
+import numpy as np
+
+from galaxies.base.questions import ANSWERS, COLUMNS, QUESTIONS, Question
+from galaxies.errors import GalaxiesError
+from galaxies.volunteers.export import Votes
+
+HEADER: Final = ("person", "galaxy_id", "answer", "time")
+"""Columns of the file. An answer has the name of its column, such as `Class1.1`."""
+
+UNDO: Final = "undo"
+"""In place of an answer: takes back the last one of this person."""
+
+
+def next_question(given: Sequence[str], questions: Literal["first", "all"]) -> Question | None:
+    """Find what a person is asked next about a galaxy.
+
+    Parameters
+    ----------
+    given : sequence of str
+        Columns of the answers so far, in the order of asking.
+    questions : {"first", "all"}
+        Whether only the first question is asked, or all down the tree.
+
+    Returns
+    -------
+    Question or None
+        `None` where nothing is left to ask.
+
+    Examples
+    --------
+    >>> next_question([], "first").name
+    'smooth'
+    >>> next_question(["Class1.1"], "first") is None
+    True
+    >>> next_question(["Class1.1"], "all").name
+    'roundness'
+    """
+    if not given:
+        return QUESTIONS[0]
+    leads_to = ANSWERS[given[-1]].leads_to
+    return QUESTIONS[leads_to - 1] if questions == "all" and leads_to is not None else None
+
+
+class VoteFile:
+    """A CSV of votes that only grows. Several people may have theirs in one.
+
+    Parameters
+    ----------
+    path : Path
+        Made with the first vote.
+
+    Attributes
+    ----------
+    given : dict
+        For each person and each of their galaxies the columns of the answers, in the order of
+        asking.
+
+    Raises
+    ------
+    GalaxiesError
+        If the file is no such table, or a line in it is damaged.
+
+    Examples
+    --------
+    >>> votes = VoteFile(Path("data/mine.votes.csv"))  # doctest: +SKIP
+    >>> votes.add("anna", "100008", "Class1.1")  # doctest: +SKIP
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.given: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+        self._order: dict[str, list[str]] = defaultdict(list)
+        """Galaxies of each person's answers, the last one at the end."""
+        if path.is_file():
+            self._read()
+
+    def _read(self) -> None:
+        try:
+            data = self.path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise GalaxiesError(f"{self.path}: not UTF-8 text at byte {error.start}") from error
+        lines = data.splitlines(keepends=True)
+        for line, row in enumerate(csv.reader(lines), 1):
+            if line == 1 and tuple(row) != HEADER:
+                raise GalaxiesError(
+                    f"{self.path}: does not begin with {','.join(HEADER)}, as a file of votes "
+                    "does; give another --output"
+                )
+            whole = len(row) == len(HEADER) and lines[line - 1].endswith("\n")
+            if not whole or not (line == 1 or row[2] == UNDO or row[2] in COLUMNS):
+                raise GalaxiesError(f"{self.path}: line {line}: cut off or damaged; delete it")
+            if line > 1:
+                self._take(*row[:3])
+
+    def _take(self, person: str, galaxy_id: str, answer: str) -> None:
+        given = self.given[person][galaxy_id]
+        if answer == UNDO:
+            if given:
+                given.pop()
+                order = self._order[person]
+                del order[len(order) - 1 - order[::-1].index(galaxy_id)]
+            return
+        # Of a person's answers to a question the first counts, as in an export of Zooniverse.
+        question = next_question(given, "all")
+        if question is not None and answer in question.columns:
+            given.append(answer)
+            self._order[person].append(galaxy_id)
+
+    def add(self, person: str, galaxy_id: str, answer: str) -> None:
+        """Write down an answer, or `UNDO`; it is on the disk when this returns.
+
+        Parameters
+        ----------
+        person : str
+        galaxy_id : str
+        answer : str
+            The answer's column, such as `Class1.1`.
+        """
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            if file.tell() == 0:
+                writer.writerow(HEADER)
+            writer.writerow((person, galaxy_id, answer, now))
+            file.flush()
+            os.fsync(file.fileno())
+        self._take(person, galaxy_id, answer)
+
+    def last(self, person: str) -> str | None:
+        """Name the galaxy of a person's last answer; `None` if there is none."""
+        order = self._order[person]
+        return order[-1] if order else None
+
+    def answered(self, person: str) -> int:
+        """Count the galaxies that have an answer of a person."""
+        return sum(bool(given) for given in self.given[person].values())
+
+    def count(self) -> Votes:
+        """Count everybody's answers.
+
+        Returns
+        -------
+        Votes
+            Each person counts once for a galaxy. Nothing is left out.
+        """
+        places = {column: place for place, column in enumerate(COLUMNS)}
+        counts: dict[str, Counter[int]] = {}
+        people: Counter[str] = Counter()
+        for galaxies in self.given.values():
+            for galaxy_id, given in galaxies.items():
+                if given:
+                    counts.setdefault(galaxy_id, Counter()).update(places[one] for one in given)
+                    people[galaxy_id] += 1
+        table = np.zeros((len(counts), len(COLUMNS)), np.int32)
+        for row, found in enumerate(counts.values()):
+            table[row, list(found)] = list(found.values())
+        return Votes(
+            galaxies=list(counts),
+            counts=table,
+            volunteers=np.array([people[galaxy_id] for galaxy_id in counts], np.int32),
+            people=sum(self.answered(person) > 0 for person in list(self.given)),
+            repeated=0,
+            left_out={},
+            broken={},
+            unmapped=Counter(),
+        )
