@@ -202,7 +202,7 @@ def draw_faithfulness(
     for name in deletion:
         control = name in controls
         color, dash = (GREY, next(dashes)) if control else (next(colors), "-")
-        label = name.replace("_", " ")
+        label = "Grad-CAM" if name == "grad_cam" else name.replace("_", " ")
         above.plot(shares, deletion[name], label=label, color=color, ls=dash)
         below.plot(shares, insertion[name], color=color, ls=dash)
     above.set(ylabel="fall, pixels made sky")
