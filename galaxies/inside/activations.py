@@ -1,5 +1,6 @@
 """What happens inside a convolutional network when it looks at one galaxy."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import keras
@@ -87,6 +88,33 @@ def spatial_layers(network: keras.Model) -> list[keras.layers.Layer]:
     return active or spatial
 
 
+def activation_reader(network: keras.Model) -> Callable[[Pixels], list[Activation]]:
+    """Prepare a network to be shown one galaxy after another.
+
+    Parameters
+    ----------
+    network : keras.Model
+        Maps uint8 images (N, side, side, 3) to probabilities (N, 1).
+
+    Returns
+    -------
+    callable
+        Takes an image (side, side, 3), uint8; says what each layer with positions makes of it.
+    """
+    copy = logit_network(network)
+    found = spatial_layers(copy)
+    inside = keras.Model(copy.inputs[0], {layer.name: layer.output for layer in found})
+
+    def read(image: Pixels) -> list[Activation]:
+        seen = inside.predict_on_batch(image[None])
+        return [
+            Activation(layer.name, type(layer).__name__, seen[layer.name][0].astype(np.float32))
+            for layer in found
+        ]
+
+    return read
+
+
 def layer_activations(network: keras.Model, image: Pixels) -> list[Activation]:
     """Show a network one galaxy and note what each layer with positions makes of it.
 
@@ -96,14 +124,7 @@ def layer_activations(network: keras.Model, image: Pixels) -> list[Activation]:
         Maps uint8 images (N, side, side, 3) to probabilities (N, 1).
     image : ndarray of shape (side, side, 3), uint8
     """
-    copy = logit_network(network)
-    found = spatial_layers(copy)
-    inside = keras.Model(copy.inputs[0], {layer.name: layer.output for layer in found})
-    seen = inside.predict_on_batch(image[None])
-    return [
-        Activation(layer.name, type(layer).__name__, seen[layer.name][0].astype(np.float32))
-        for layer in found
-    ]
+    return activation_reader(network)(image)
 
 
 def first_filters(network: keras.Model) -> Filters:

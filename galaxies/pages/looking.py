@@ -3,7 +3,7 @@
 import base64
 import html
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -199,10 +199,11 @@ def layers_picture(layers: Sequence[npt.NDArray[np.float32]]) -> Pixels:
 
 
 @lru_cache(maxsize=2)
-def _network(bundle: Path) -> Any:  # noqa: ANN401 - Keras has no types
+def _reader(bundle: Path) -> Callable[[Pixels], list["Activation"]]:
+    from galaxies.inside.activations import activation_reader
     from galaxies.models.networks import Network
 
-    return Network.load(bundle).network
+    return activation_reader(Network.load(bundle).network)
 
 
 def layer_activations(bundle: Path, image: Pixels) -> list["Activation"]:
@@ -221,10 +222,8 @@ def layer_activations(bundle: Path, image: Pixels) -> list["Activation"]:
     if read_description(bundle).model != "cnn":
         raise GalaxiesError("only a CNN has layers to show")
     with needs("pipeline"):
-        from galaxies.inside import activations
-
-        network = _network(bundle)
-    return activations.layer_activations(network, image)
+        reader = _reader(bundle)
+    return reader(image)
 
 
 def png(pixels: npt.NDArray[np.uint8]) -> str:
