@@ -104,7 +104,8 @@ class _Window:
 
     def _laid_out(self) -> Any:  # noqa: ANN401
         choose = [self._group, self._galaxy] if self._explorer.run else []
-        self._evidence.visible = hasattr(self._explorer.classifier(self._bundle.value), "explain")
+        classifier = self._explorer.classifier(self._bundle.value)
+        self._evidence.visible = classifier.description.model == "cnn"
         shown = pn.Column(
             *(self._said, self._picture, self._verdict, self._others, self._inside), width=320
         )

@@ -15,12 +15,13 @@ from PIL import Image, ImageFilter
 from galaxies.base.arrays import Pixels
 from galaxies.base.questions import ALL_COLUMNS, TYPE, in_order_of_asking
 from galaxies.classifying.classifier import Classifier
-from galaxies.errors import GalaxiesError, needs
+from galaxies.errors import GalaxiesError
 from galaxies.learning.bundle import read_description
 from galaxies.learning.promises import choose_promise, decide
+from galaxies.models.saved_network import NETWORK
 
 if TYPE_CHECKING:
-    from galaxies.inside.activations import Activation
+    from galaxies.inside.gradient import Gradient
 
 _CHANNELS: Final = 8
 _GAP: Final = 2  # pixels between channels
@@ -147,10 +148,13 @@ def evidence(classifier: Any, image: Pixels) -> npt.NDArray[np.float32] | None: 
     Returns
     -------
     ndarray of shape (size, size), float32, or None
-        `None` for a classifier without `explain`.
+        `None` for a classifier that cannot be explained.
     """
     explain = getattr(classifier, "explain", None)
-    return None if explain is None else explain(image[None])[0]
+    try:
+        return None if explain is None else explain(image[None])[0]
+    except GalaxiesError:
+        return None
 
 
 def evidence_layer(values: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
@@ -198,15 +202,23 @@ def layers_picture(layers: Sequence[npt.NDArray[np.float32]]) -> Pixels:
     return picture
 
 
+class Activation(NamedTuple):
+    """What one layer makes of one galaxy."""
+
+    name: str
+    values: npt.NDArray[np.float32]
+    """(height, width, channels)."""
+
+
 @lru_cache(maxsize=2)
-def _network(bundle: Path) -> Any:  # noqa: ANN401 - Keras has no types
-    from galaxies.models.networks import Network
+def _network(bundle: Path) -> "Gradient":
+    from galaxies.inside.gradient import Gradient
 
-    return Network.load(bundle).network
+    return Gradient(bundle / NETWORK)
 
 
-def layer_activations(bundle: Path, image: Pixels) -> list["Activation"]:
-    """Note what each layer of a CNN makes of an image. The first time takes seconds.
+def layer_activations(bundle: Path, image: Pixels) -> list[Activation]:
+    """Note what each layer of a CNN makes of an image.
 
     Parameters
     ----------
@@ -216,15 +228,15 @@ def layer_activations(bundle: Path, image: Pixels) -> list["Activation"]:
     Raises
     ------
     GalaxiesError
-        If the bundle holds no CNN, or Keras is missing.
+        If the bundle holds no CNN, or the package `onnx` is missing.
     """
     if read_description(bundle).model != "cnn":
         raise GalaxiesError("only a CNN has layers to show")
-    with needs("pipeline"):
-        from galaxies.inside import activations
-
-        network = _network(bundle)
-    return activations.layer_activations(network, image)
+    network = _network(bundle)
+    return [
+        Activation(layer.name, network.activations(image[None], key)[0])
+        for key, layer in network.layers.items()
+    ]
 
 
 def png(pixels: npt.NDArray[np.uint8]) -> str:

@@ -89,7 +89,9 @@ class VoteFile:
             data = self.path.read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
             raise GalaxiesError(f"{self.path}: not UTF-8 text at byte {error.start}") from error
-        lines = data.splitlines(keepends=True)
+        # Not splitlines, which also parts at characters that a galaxy's name may hold.
+        *whole_lines, last = data.split("\n")
+        lines = [f"{line}\n" for line in whole_lines] + ([last] if last else [])
         for line, row in enumerate(csv.reader(lines), 1):
             if line == 1 and tuple(row) != HEADER:
                 raise GalaxiesError(
