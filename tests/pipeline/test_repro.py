@@ -121,7 +121,7 @@ def test_the_plots_page_holds_every_plot(clone):
             {"train_inception", "predict@inception", "evaluate@inception", *SHOWN},
         ),
         ("evaluate.bootstrap", 101, {*EVALUATES, *SHOWN}),
-        ("explain.spiral", 587722952767439457, {"explain", "page"}),
+        ("explain.spiral", 587722952767439457, {"explain", *SHOWN}),
         ("plot.samples", 3, {"plot", "page"}),
     ],
 )
