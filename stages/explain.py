@@ -1,21 +1,64 @@
-"""Show what the convolutional network makes of a galaxy of each class."""
+"""Show what the convolutional network makes of a galaxy of each class, and judge the evidence."""
 
+from concurrent.futures import ThreadPoolExecutor
+from os import cpu_count
 from pathlib import Path
+from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from galaxies.base.arrays import open_array
-from galaxies.base.outputs import written_beside
+from galaxies.base.arrays import Pixels, open_array
+from galaxies.base.outputs import write_json, written_beside
+from galaxies.base.pool import in_order
 from galaxies.base.questions import CLASSES
 from galaxies.errors import run_stage
-from galaxies.figures.galleries import choose_galaxy, draw_input, portraits
-from galaxies.figures.inside import draw_attention, draw_filters, draw_layer
+from galaxies.figures.galleries import Portrait, choose_galaxy, draw_input, portraits
+from galaxies.figures.inside import (
+    draw_channels,
+    draw_evidence,
+    draw_faithfulness,
+    draw_filters,
+    draw_layer,
+)
 from galaxies.figures.style import save_figure
-from galaxies.inside.activations import first_filters, grad_cam, layer_activations, spatial_layers
-from galaxies.models.networks import Network
+from galaxies.inside.channels import channels_that_matter
+from galaxies.inside.evidence import (
+    Score,
+    answers_that_count,
+    blurred,
+    by_all_methods,
+    evidence,
+    sky,
+    turned,
+)
+from galaxies.inside.gradient import Gradient
+from galaxies.judging import faithfulness
 from galaxies.models.predicting.predictor import Predictor
+from galaxies.models.saved_network import NETWORK
 from galaxies.settings import load_settings
+from galaxies.simulated.components import (
+    COMPONENTS_FILE,
+    CROP,
+    SIDE,
+    component_light,
+    read_components,
+)
+
+MOST: Final = 200
+"""Test galaxies that the evidence is judged on, drawn at random where there are more."""
+
+RANDOMISED: Final = 40
+"""Of these, those that networks with random layers look at."""
+
+TOGETHER: Final = 8
+"""Galaxies that a thread looks at at a time."""
+
+CHANNELS: Final = 4
+"""Drawn of each layer."""
+
+SEED: Final = 0
 
 
 def main() -> None:
@@ -23,8 +66,12 @@ def main() -> None:
     settings = load_settings()
     split, packed = pd.read_parquet("data/split.parquet"), pd.read_parquet("data/images.parquet")
     predictions = pd.read_parquet("data/predictions/cnn.parquet")
-    predictor = Predictor(Path("models/cnn"))
-    network, title = Network.load(Path("models/cnn")).network, predictor.description.title
+    images = open_array(Path("data/images.npy"))
+    bundle = Path("models/cnn")
+    predictor = Predictor(bundle)
+    description = predictor.description
+    places = answers_that_count(None, description.campaign, description.questions)
+    score = Score(Gradient(bundle / NETWORK), places)
 
     wanted = dict(zip(CLASSES, (settings.explain.elliptical, settings.explain.spiral), strict=True))
     chosen = [
@@ -32,25 +79,137 @@ def main() -> None:
         for label, galaxy_id in wanted.items()
     ]
     galaxies = pd.DataFrame({"galaxy_id": chosen}).merge(split, how="left")
-    shown = portraits(galaxies, packed, open_array(Path("data/images.npy")))
+    shown = portraits(galaxies, packed, images)
     prediction = predictor.predict(np.stack([one.image for one in shown]))
     shown = [
         galaxy._replace(p_spiral=float(p))
         for galaxy, p in zip(shown, prediction.p_spiral, strict=True)
     ]
 
-    spiral = shown[CLASSES.index("spiral")]
+    test = split[split["split"] == "test"].merge(packed, on="galaxy_id")
+    test = test.sample(min(MOST, len(test)), random_state=SEED).sort_values("galaxy_id")
+    seen = np.stack([np.asarray(images[row]) for row in test["row"]])
+    answers = score.predicted(seen)
+    spirals = test["label"].eq("spiral").to_numpy() & (answers == 1)
+    survey = Path("data", settings.survey, COMPONENTS_FILE)
+    on_grid = (description.size, description.crop) == (SIDE, CROP)
+    known = survey if on_grid and survey.exists() else None
+    features = _features(known, test["galaxy_id"].to_numpy(), spirals, seen)
+    measured, controls = _measured(score, seen, answers, features)
+    report = {name: faithfulness.with_intervals(each, SEED) for name, each in measured.items()}
+    for layers, name in ((1, "last_layer"), (4, "last_block")):
+        other = Score(Gradient(bundle / NETWORK, layers, SEED), places)
+        for method, each in _like_random(score, other, seen, answers).items():
+            report[method] |= faithfulness.with_intervals({name: each}, SEED)
+    counts = {"galaxies": len(test), "spirals": int(features.any(axis=(1, 2)).sum())}
+    methods = {name: report[name] for name in report if name not in controls}
+    others = {name: report[name] for name in controls}
+    content = {"model": description.title, **counts, "methods": methods, "controls": others}
+    write_json(Path("metrics/explain.json"), content)
+
     with written_beside(Path("figures/cnn")) as folder:
-        save_figure(folder / "cnn_input.png", draw_input(spiral, title))
-        for number, layer in enumerate(layer_activations(network, spiral.image)):
-            save_figure(folder / f"cnn_layer_{number}.png", draw_layer(*layer, title))
-        save_figure(folder / "cnn_filters.png", draw_filters(*first_filters(network), title))
-        maps = {
-            label: (galaxy, grad_cam(network, galaxy.image, place))
-            for place, (label, galaxy) in enumerate(zip(CLASSES, shown, strict=True))
+        _draw(folder, score, shown, seen, answers, description.title)
+        fall, rise = (
+            {name: each[which].mean(axis=0) for name, each in measured.items()}
+            for which in ("deletion", "insertion")
+        )
+        figure = draw_faithfulness(faithfulness.SHARES, fall, rise, controls)
+        save_figure(folder / "cnn_faithfulness.png", figure)
+
+
+def _features(
+    path: Path | None,
+    galaxy_ids: npt.NDArray[np.int64],
+    spirals: npt.NDArray[np.bool_],
+    images: Pixels,
+) -> faithfulness.Masks:
+    """Read where the arms, bars and rings of spirals are; empty where that is not known."""
+    masks = np.zeros(images.shape[:3], bool)
+    if path is not None:
+        for place in np.flatnonzero(spirals):
+            levels = read_components(path, int(galaxy_ids[place]))
+            light = {name: component_light(layer) for name, layer in levels.items()}
+            light["sky"] = component_light(np.ones_like(levels["disk"]))
+            masks[place] = faithfulness.feature_masks(light)
+    return masks
+
+
+def _measured(
+    score: Score, images: Pixels, answers: npt.NDArray[np.int64], features: faithfulness.Masks
+) -> tuple[dict[str, dict[str, faithfulness.Maps]], list[str]]:
+    """Measure all methods and controls; name the controls."""
+    galaxies = faithfulness.galaxy_masks(images)
+    controls = faithfulness.controls(images, SEED)
+
+    def measure(start: int) -> dict[str, dict[str, faithfulness.Maps]]:
+        at = slice(start, start + TOGETHER)
+        some, said = images[at], answers[at]
+        maps = by_all_methods(score, some, said)
+        maps |= {name: control[at] for name, control in controls.items()}
+        others = (sky(some), blurred(some))
+        return {
+            name: faithfulness.measure(
+                one, lambda given: score(given, said), some, others, galaxies[at], features[at]
+            )
+            for name, one in maps.items()
         }
-        where = spatial_layers(network)[-1].name
-        save_figure(folder / "cnn_attention.png", draw_attention(maps, where, title))
+
+    workers = cpu_count() or 1
+    with ThreadPoolExecutor(workers) as pool:
+        parts = list(in_order(pool, measure, range(0, len(images), TOGETHER), 2 * workers))
+    whole = {
+        name: {key: np.concatenate([part[name][key] for part in parts]) for key in each}
+        for name, each in parts[0].items()
+    }
+    return whole, list(controls)
+
+
+def _like_random(
+    score: Score, other: Score, images: Pixels, answers: npt.NDArray[np.int64]
+) -> dict[str, faithfulness.Maps]:
+    """Correlate the ranks of a network's maps with those of one with random layers."""
+
+    def correlate(start: int) -> dict[str, faithfulness.Maps]:
+        at = slice(start, min(start + TOGETHER, RANDOMISED))
+        own, random = (by_all_methods(one, images[at], answers[at]) for one in (score, other))
+        return {name: faithfulness.rank_correlation(own[name], random[name]) for name in own}
+
+    workers = cpu_count() or 1
+    starts = range(0, min(RANDOMISED, len(images)), TOGETHER)
+    with ThreadPoolExecutor(workers) as pool:
+        parts = list(in_order(pool, correlate, starts, 2 * workers))
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _draw(
+    folder: Path,
+    score: Score,
+    shown: list[Portrait],
+    seen: Pixels,
+    answers: npt.NDArray[np.int64],
+    title: str,
+) -> None:
+    """Draw a network's inside and its evidence."""
+    both = np.stack([galaxy.image for galaxy in shown])
+    labels = np.arange(len(CLASSES))
+    spiral, image = shown[CLASSES.index("spiral")], both[CLASSES.index("spiral")]
+    save_figure(folder / "cnn_input.png", draw_input(spiral, title))
+    save_figure(folder / "cnn_filters.png", draw_filters("conv_0", score.gradient.filters, title))
+    for number, (key, layer) in enumerate(score.gradient.layers.items()):
+        activations = dict(zip(CLASSES, score.gradient.activations(both, key), strict=True))
+        drawn = draw_layer(layer.name, layer.kind, activations["spiral"], title)
+        save_figure(folder / f"cnn_layer_{number}.png", drawn)
+        channels = channels_that_matter(score, seen, answers, key, CHANNELS)
+        drawn = draw_channels(layer.name, channels, activations, title)
+        save_figure(folder / f"cnn_channels_{number}.png", drawn)
+    maps = evidence(score, both, labels)
+    rows = [(f"for {name}", *one) for name, *one in zip(CLASSES, both, maps, strict=True)]
+    save_figure(folder / "cnn_evidence.png", draw_evidence(rows, title))
+    angles = (0, 45, 90)
+    turns = np.stack([turned(image, angle) for angle in angles])
+    maps = evidence(score, turns, np.ones(len(turns), np.int64))
+    rows = [(f"turned by {angle}°", *one) for angle, *one in zip(angles, turns, maps, strict=True)]
+    save_figure(folder / "cnn_turned.png", draw_evidence(rows, title))
 
 
 if __name__ == "__main__":

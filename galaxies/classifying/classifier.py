@@ -105,6 +105,7 @@ class Classifier:
         questions: Questions = "first",
         anyway: bool = False,
     ) -> None:
+        self._folder = folder
         self._anyway = anyway
         self._agreement = agreement
         self.predictor = Predictor(folder, views, device, campaign)
@@ -143,6 +144,43 @@ class Classifier:
         familiar.add(whole)
         table: pd.DataFrame = familiar.finish(whole, familiar.verdict()).to_pandas()
         return table
+
+    def explain(
+        self, images: Pixels, question: str | None = None, answer: str | None = None
+    ) -> npt.NDArray[np.float32]:
+        """Say where in images the network sees reasons for an answer.
+
+        Parameters
+        ----------
+        images : ndarray of shape (N, size, size, 3), uint8
+            As `prepare` makes them.
+        question : str, optional
+            Its name, such as `bar`; the first question unless given.
+        answer : str, optional
+            Its name, such as `bar_yes`; for each image the one that the network gives unless
+            given. Of the first question only the two classes count.
+
+        Returns
+        -------
+        ndarray of shape (N, size, size), float32
+            Positive where the image speaks for the answer, negative where against it; of one view.
+
+        Raises
+        ------
+        GalaxiesError
+            If the bundle holds no convolutional network, the images do not fit it, or it has no
+            such question or answer.
+
+        Examples
+        --------
+        >>> import galaxies
+        >>> classifier = galaxies.load()
+        >>> classifier.explain(np.zeros((2, 64, 64, 3), np.uint8), "bar").shape
+        (2, 64, 64)
+        """
+        from galaxies.inside.evidence import explain
+
+        return explain(self._folder, self.description, images, question, answer)
 
     def prepare(self, image: bytes | Image.Image) -> Pixels:
         """Make of a frame what the model takes.

@@ -1,6 +1,6 @@
 """Pictures of what happens inside a network."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import ceil
 
 import numpy as np
@@ -8,9 +8,11 @@ import numpy.typing as npt
 from matplotlib.colors import Normalize, PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import PercentFormatter
 
-from galaxies.figures.galleries import Portrait, draw_picture, draw_portrait, draw_vote_legend
+from galaxies.figures.galleries import draw_picture
 from galaxies.figures.style import GREY, SMALL, STYLE, WIDTH, canvas, draw_colour_bar
+from galaxies.inside.channels import Channel
 
 
 @STYLE
@@ -101,43 +103,110 @@ def draw_filters(name: str, weights: npt.NDArray[np.float32], title: str) -> Fig
 
 
 @STYLE
-def draw_attention(
-    galaxies: Mapping[str, tuple[Portrait, npt.NDArray[np.float32]]], layer: str, title: str
+def draw_channels(
+    layer: str,
+    channels: Sequence[Channel],
+    activations: Mapping[str, npt.NDArray[np.float32]],
+    title: str,
 ) -> Figure:
-    """Draw where a network sees evidence for a class, beside the bare image.
+    """Draw the channels of a layer that matter most, and what excites them.
 
     Parameters
     ----------
-    galaxies : mapping
-        For each class a galaxy and the map (height, width) from 0 to 1.
     layer : str
-        Where the maps were made.
+        Its name.
+    channels : sequence of Channel
+        The weightiest first.
+    activations : mapping of ndarray of shape (height, width, channels), float32
+        For each class what the layer makes of a galaxy; a channel has one scale.
     title : str
         What figures call the network.
     """
-    side, gap, top, row = 1.45, 0.1, 0.43, 2.05
+    gap, top, row = 0.07, 0.5, 1.22
+    side = (WIDTH - 4 * gap) / 3
+    figure, axes = canvas(top + row * len(channels))
+    axes.text(WIDTH / 2, 0.14, f"{title}, {layer}: the channels that matter most", ha="center")
+    columns = [*activations, "what excites it most"]
+    lefts = [gap + place * (side + gap) for place in range(len(columns))]
+    for left, name in zip(lefts, columns, strict=True):
+        axes.text(left + side / 2, 0.3, name, size=SMALL, ha="center")
+    for place, channel in enumerate(channels):
+        y = top + place * row
+        share = f"{channel.number}: {100 * channel.weight:.0f}% of what the layer does"
+        axes.text(gap, y - 0.04, share, size=SMALL)
+        maps = [values[:, :, channel.number] for values in activations.values()]
+        scale = Normalize(0, max(float(np.max(maps)), 1e-6))  # nothing is below 0 behind a relu
+        for left, drawn in zip(lefts[:-1], maps, strict=True):
+            draw_picture(axes, drawn, left, y, side, cmap="viridis", norm=scale)
+        step = (side + 0.03) / 3
+        for number, patch in enumerate(channel.patches):
+            down, across = divmod(number, 3)
+            x = lefts[-1] + across * step
+            draw_picture(axes, patch, x, y + down * step, step - 0.03)
+    return figure
+
+
+@STYLE
+def draw_evidence(
+    galaxies: Sequence[tuple[str, npt.NDArray[np.uint8], npt.NDArray[np.float32]]], title: str
+) -> Figure:
+    """Draw galaxies, each beside the evidence for an answer.
+
+    Parameters
+    ----------
+    galaxies : sequence of tuple
+        What is written above the evidence, the image uint8 (side, side, 3), and the evidence
+        float32 (side, side), drawn relative to its largest.
+    title : str
+        What figures call the network.
+    """
+    side, gap, top, row = 1.5, 0.1, 0.22, 1.74
     left = (WIDTH - 2 * side - gap) / 2
-    figure, axes = canvas(top + row * len(galaxies) + 0.5)
-    draw_vote_legend(axes)
-    scale = Normalize(0, 1)
-    for place, (label, (galaxy, evidence)) in enumerate(galaxies.items()):
+    figure, axes = canvas(top + row * len(galaxies) + 0.42)
+    scale = Normalize(-1, 1)
+    for place, (above, image, evidence) in enumerate(galaxies):
         y = top + place * row
         right = left + side + gap
-        axes.text(right + side / 2, y - 0.05, f"evidence for {label}", ha="center")
-        draw_portrait(axes, galaxy, left, y, side)
-        # Brightened, so that the galaxy shows through.
-        grey = np.sqrt(galaxy.image.mean(axis=2) / 255)
-        draw_picture(axes, grey, right, y, side, cmap="gray", vmin=0, vmax=1)
-        draw_picture(
-            axes,
-            evidence,
-            right,
-            y,
-            side,
-            cmap="inferno",
-            norm=scale,
-            alpha=0.7 * evidence,
-            interpolation="bilinear",
-        )
-    draw_colour_bar(figure, scale, f"Grad-CAM of {title} at {layer}", "inferno", "neither")
+        axes.text(right + side / 2, y - 0.05, above, ha="center")
+        # Brightened, so that faint light shows.
+        draw_picture(axes, np.sqrt(image / 255), left, y, side)
+        largest = float(np.abs(evidence).max()) or 1.0
+        draw_picture(axes, evidence / largest, right, y, side, cmap="RdBu_r", norm=scale)
+    label = f"evidence of {title}: against (−) and for (+)"  # noqa: RUF001
+    draw_colour_bar(figure, scale, label, "RdBu_r", "neither")
+    return figure
+
+
+@STYLE
+def draw_faithfulness(
+    shares: Sequence[float],
+    deletion: Mapping[str, npt.NDArray[np.float32]],
+    insertion: Mapping[str, npt.NDArray[np.float32]],
+    controls: Sequence[str],
+) -> Figure:
+    """Draw how a score changes while the foremost pixels are taken away, and put back.
+
+    Parameters
+    ----------
+    shares : sequence of float
+        Of the pixels.
+    deletion, insertion : mapping of ndarray of shape (len(shares),), float32
+        By the method or the control that says which pixels are the foremost.
+    controls : sequence of str
+        The names of those that ask no network; drawn grey.
+    """
+    figure = Figure(figsize=(WIDTH, 4.9), layout="constrained")
+    above, below = figure.subplots(2, sharex=True)
+    colors = iter(("#CC79A7", "#E69F00", "#009E73", "#56B4E9", "#0072B2", "#D55E00", "black"))
+    dashes = iter(("-", "--", ":", "-."))
+    for name in deletion:
+        control = name in controls
+        color, dash = (GREY, next(dashes)) if control else (next(colors), "-")
+        label = "Grad-CAM" if name == "grad_cam" else name.replace("_", " ")
+        above.plot(shares, deletion[name], label=label, color=color, ls=dash)
+        below.plot(shares, insertion[name], color=color, ls=dash)
+    above.set(ylabel="fall, pixels made sky")
+    below.set(ylabel="rise, blur made sharp", xlabel="share of the pixels, foremost first")
+    below.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    figure.legend(loc="outside lower center", ncols=2, handlelength=2.4)
     return figure

@@ -3,7 +3,7 @@
 import base64
 import html
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -20,7 +20,7 @@ from galaxies.learning.bundle import read_description
 from galaxies.learning.promises import choose_promise, decide
 
 if TYPE_CHECKING:
-    from galaxies.inside.activations import Activation
+    from galaxies.inside.gradient import Gradient
 
 _CHANNELS: Final = 8
 _GAP: Final = 2  # pixels between channels
@@ -198,16 +198,24 @@ def layers_picture(layers: Sequence[npt.NDArray[np.float32]]) -> Pixels:
     return picture
 
 
+class Activation(NamedTuple):
+    """What one layer makes of one galaxy."""
+
+    name: str
+    values: npt.NDArray[np.float32]
+    """(height, width, channels)."""
+
+
 @lru_cache(maxsize=2)
-def _reader(bundle: Path) -> Callable[[Pixels], list["Activation"]]:
-    from galaxies.inside.activations import activation_reader
-    from galaxies.models.networks import Network
+def _gradient(bundle: Path) -> "Gradient":
+    from galaxies.inside.gradient import Gradient
+    from galaxies.models.saved_network import NETWORK
 
-    return activation_reader(Network.load(bundle).network)
+    return Gradient(bundle / NETWORK)
 
 
-def layer_activations(bundle: Path, image: Pixels) -> list["Activation"]:
-    """Note what each layer of a CNN makes of an image. The first time takes seconds.
+def layer_activations(bundle: Path, image: Pixels) -> list[Activation]:
+    """Note what each layer of a CNN makes of an image.
 
     Parameters
     ----------
@@ -217,13 +225,13 @@ def layer_activations(bundle: Path, image: Pixels) -> list["Activation"]:
     Raises
     ------
     GalaxiesError
-        If the bundle holds no CNN, or Keras is missing.
+        If the bundle holds no CNN, or the extra `pipeline` is missing.
     """
     if read_description(bundle).model != "cnn":
         raise GalaxiesError("only a CNN has layers to show")
     with needs("pipeline"):
-        reader = _reader(bundle)
-    return reader(image)
+        network = _gradient(bundle)
+    return [Activation(name, network.activations(image[None], name)[0]) for name in network.layers]
 
 
 def png(pixels: npt.NDArray[np.uint8]) -> str:

@@ -20,8 +20,15 @@ from galaxies.figures.galleries import (
     draw_mistakes,
     draw_samples,
 )
-from galaxies.figures.inside import draw_attention, draw_filters, draw_layer
+from galaxies.figures.inside import (
+    draw_channels,
+    draw_evidence,
+    draw_faithfulness,
+    draw_filters,
+    draw_layer,
+)
 from galaxies.figures.style import save_figure
+from galaxies.inside.channels import Channel
 from galaxies.models.registry import MODELS
 from tests.figures.conftest import portrait, result
 
@@ -37,8 +44,18 @@ def every_figure():
         "input": draw_input(portrait(), "CNN"),
         "layer": draw_layer("conv_0", "Conv2D", values, "CNN"),
         "filters": draw_filters("conv_0", weights, "CNN"),
-        "attention": draw_attention(
-            {label: (portrait(), values[:, :, 0]) for label in CLASSES}, "conv_0", "CNN"
+        "channels": draw_channels(
+            "relu_0",
+            [Channel(number, 0.1, [portrait().image] * 9) for number in (3, 1)],
+            dict.fromkeys(CLASSES, values),
+            "CNN",
+        ),
+        "evidence": draw_evidence([("for spiral", portrait().image, values[:, :, 0])] * 2, "CNN"),
+        "faithfulness": draw_faithfulness(
+            (0, 0.1, 0.5),
+            dict.fromkeys(("evidence", "random"), values[0, :3, 0]),
+            dict.fromkeys(("evidence", "random"), values[0, :3, 1]),
+            ["random"],
         ),
         "confusion": draw_confusion(results[0]),
         "roc": draw_roc(results),

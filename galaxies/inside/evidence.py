@@ -1,0 +1,441 @@
+"""Where in an image a network sees reasons for its answer, by one of several methods.
+
+What is explained is one number: the answer's logit against those of the question's other answers,
+as a logit of the answer against them all. Of the first question only the two classes count.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from os import cpu_count
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from galaxies.base.arrays import Pixels
+from galaxies.base.pool import in_order
+from galaxies.base.questions import ALL_QUESTIONS, FIRST, Campaign
+from galaxies.errors import GalaxiesError
+from galaxies.inside.gradient import Floats32, Gradient
+from galaxies.learning.bundle import Description
+from galaxies.models.saved_network import NETWORK
+
+STEPS: Final = 12
+"""On the way to the image, in integrated gradients."""
+
+SMOOTH: Final = 1.0
+"""Pixels, the standard deviation of the Gaussian that smooths evidence from pixel to pixel."""
+
+BLUR: Final = 1 / 16
+"""Standard deviation of the Gaussian that makes a blurred image, as a share of its side."""
+
+_TOGETHER: Final = 8
+"""Images that a thread explains at a time."""
+
+
+class Score:
+    """The number that is explained: a logit of an answer against the others of its question.
+
+    Parameters
+    ----------
+    gradient : Gradient
+        Of a network with 52 numbers, or with one, the logit of "spiral".
+    places : slice
+        Where the answers that count stand among the numbers.
+    """
+
+    def __init__(self, gradient: Gradient, places: slice) -> None:
+        self.gradient = gradient
+        self._places = places
+        self._alone = gradient.kernel.shape[1] == 1
+
+    def _logits(self, images: npt.NDArray[Any]) -> Floats32:
+        numbers = self.gradient.numbers(images)
+        if self._alone:
+            numbers = np.concatenate([np.zeros_like(numbers), numbers], axis=1)
+        return numbers[:, self._places]
+
+    def predicted(self, images: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+        """Tell which of the answers the network gives, int64 (N,)."""
+        return np.asarray(np.argmax(self._logits(images), axis=1), np.int64)
+
+    def __call__(self, images: npt.NDArray[Any], answers: npt.NDArray[np.int64]) -> Floats32:
+        """Compute the score, float32 (N,), of an answer for each image (N, side, side, 3)."""
+        logits = self._logits(images)
+        others = _but(logits, answers)
+        return logits[np.arange(len(logits)), answers] - _log_sum(others)
+
+    def direction(self, images: npt.NDArray[Any], answers: npt.NDArray[np.int64]) -> Floats32:
+        """Compute how the score changes with each of the network's numbers, (N, numbers)."""
+        count = self._places.stop - self._places.start
+        # The logarithm of a sum of one exponential is linear: its slope is the same everywhere.
+        logits = self._logits(images) if count > 2 else np.zeros((len(images), count), np.float32)
+        others = _but(logits, answers)
+        slopes = -np.exp(others - _log_sum(others)[:, None])
+        slopes[np.arange(len(slopes)), answers] = 1
+        if self._alone:
+            return np.asarray(slopes[:, 1:], np.float32)
+        direction = np.zeros((len(images), self.gradient.kernel.shape[1]), np.float32)
+        direction[:, self._places] = slopes
+        return direction
+
+    def slopes(self, images: npt.NDArray[Any], answers: npt.NDArray[np.int64]) -> Floats32:
+        """Compute the score's gradient, float32 (N, side, side, 3)."""
+        return self.gradient.gradient(images, self.direction(images, answers))
+
+    def by_channel(
+        self, images: npt.NDArray[Any], answers: npt.NDArray[np.int64], layer: str
+    ) -> tuple[Floats32, Floats32]:
+        """Compute a layer's activations and the score's gradient by them.
+
+        Returns
+        -------
+        tuple of two ndarrays of shape (N, rows, columns, channels), float32
+        """
+        direction = self.direction(images, answers)
+        return (
+            self.gradient.activations(images, layer),
+            self.gradient.slopes(images, direction, layer),
+        )
+
+    @property
+    def linear(self) -> bool:
+        """Whether the score is linear in the mean of the last maps."""
+        two = self._places.stop - self._places.start == 2
+        return two and self.gradient.averages
+
+
+def _but(logits: Floats32, answers: npt.NDArray[np.int64]) -> Floats32:
+    others = logits.copy()
+    others[np.arange(len(others)), answers] = -np.inf
+    return others
+
+
+def _log_sum(logits: Floats32) -> Floats32:
+    largest = logits.max(axis=1)
+    total = np.exp(logits - largest[:, None]).sum(axis=1)
+    return np.asarray(largest + np.log(total), np.float32)
+
+
+def sky(images: npt.NDArray[Any]) -> Floats32:
+    """Measure the sky's colour at the image's border, and make images of it alone.
+
+    Parameters
+    ----------
+    images : ndarray of shape (N, side, side, 3)
+
+    Returns
+    -------
+    ndarray of shape (N, side, side, 3), float32
+    """
+    width = max(1, images.shape[1] // 16)
+    inner = slice(width, -width)
+    border = np.ones(images.shape[1:3], bool)
+    border[inner, inner] = False
+    colour = np.median(images[:, border], axis=1).astype(np.float32)
+    return np.broadcast_to(colour[:, None, None], images.shape).copy()
+
+
+def turned(image: Pixels, angle: float) -> Pixels:
+    """Turn an image (side, side, 3) by an angle in degrees; what comes into view is sky."""
+    colour = sky(image[None])[0, 0, 0].round().astype(int)
+    frame = Image.fromarray(image)
+    fill = (int(colour[0]), int(colour[1]), int(colour[2]))
+    return np.asarray(frame.rotate(angle, Image.Resampling.BICUBIC, fillcolor=fill))
+
+
+def blurred(images: npt.NDArray[Any]) -> Floats32:
+    """Blur images (N, side, side, 3) so far that only a glow is left, float32."""
+    by_colour = np.moveaxis(images.astype(np.float32), 3, 1)
+    return np.moveaxis(smoothed(by_colour, BLUR * images.shape[1]), 1, 3)
+
+
+def smoothed(maps: Floats32, width: float = SMOOTH) -> Floats32:
+    """Smooth maps by a Gaussian, mirrored at the edges; each keeps its sum.
+
+    Parameters
+    ----------
+    maps : ndarray of shape (..., side, side), float32
+    width : float
+        Standard deviation, in pixels.
+    """
+    side = maps.shape[-1]
+    reach = min(int(np.ceil(4 * width)), side)
+    steps = np.arange(-reach, reach + 1)
+    kernel = np.exp(-0.5 * (steps / width) ** 2)
+    matrix = np.zeros((side, side))  # the same for rows and columns
+    for step, weight in zip(steps, kernel / kernel.sum(), strict=True):
+        places = np.arange(side) + step
+        places = np.where(places < 0, -1 - places, places)
+        places = np.where(places >= side, 2 * side - 1 - places, places)
+        np.add.at(matrix, (np.arange(side), places), weight)
+    return np.asarray(matrix @ maps @ matrix.T, np.float32)
+
+
+Method = Callable[[Score, Pixels, npt.NDArray[np.int64]], Floats32]
+"""From a score, images (N, side, side, 3) and the places of the answers (N,) to evidence float32
+(N, side, side)."""
+
+
+def contributions(score: Score, images: Pixels, answers: npt.NDArray[np.int64]) -> Floats32:
+    """Compute what each position of the last maps contributes: its activations times the gradient.
+
+    Where the score is linear in the mean of these maps (`Score.linear`) this is exact: the
+    contributions add up to the score, less the biases of the answers, and are class activation
+    maps (Zhou et al. 2016, "Learning deep features for discriminative localization").
+
+    Returns
+    -------
+    ndarray of shape (N, rows, columns), float32
+    """
+    activations, slopes = score.by_channel(images, answers, list(score.gradient.layers)[-1])
+    return np.asarray((activations * slopes).sum(axis=3), np.float32)
+
+
+def _spread(maps: Floats32, side: int) -> Floats32:
+    """Bring coarse maps onto the image's pixels, linearly between their centres; same sum."""
+    coarse = maps.shape[1]
+    places = np.clip((np.arange(side) + 0.5) * coarse / side - 0.5, 0, coarse - 1)
+    matrix = np.maximum(1 - np.abs(places[:, None] - np.arange(coarse)), 0)
+    matrix /= matrix.sum(axis=0)
+    return np.asarray(matrix @ maps @ matrix.T, np.float32)
+
+
+def spread_contributions(score: Score, images: Pixels, answers: npt.NDArray[np.int64]) -> Floats32:
+    """Compute `contributions` and bring them onto the image's pixels."""
+    return _spread(contributions(score, images, answers), images.shape[1])
+
+
+def grad_cam(score: Score, images: Pixels, answers: npt.NDArray[np.int64]) -> Floats32:
+    """Compute Grad-CAM at the last maps (Selvaraju et al. 2017), brought onto the pixels."""
+    activations, slopes = score.by_channel(images, answers, list(score.gradient.layers)[-1])
+    weights = slopes.mean(axis=(1, 2), keepdims=True)
+    found = np.maximum((activations * weights).sum(axis=3), 0)
+    return _spread(np.asarray(found, np.float32), images.shape[1])
+
+
+def integrated_gradients(
+    score: Score, images: Pixels, answers: npt.NDArray[np.int64], start: Floats32
+) -> Floats32:
+    """Add up the gradients on the way from other images to these.
+
+    Integrated gradients of Sundararajan, Taly & Yan (2017, "Axiomatic attribution for deep
+    networks"), summed over the colours, in steps at the nodes of Gauss and Legendre. They add up to
+    the score less that of the start, but for the finite steps.
+
+    Parameters
+    ----------
+    score : Score
+    images : ndarray of shape (N, side, side, 3), uint8
+    answers : ndarray of shape (N,), int64
+        Their places.
+    start : ndarray of shape (N, side, side, 3), float32
+        Where the way begins.
+    """
+    nodes, weights = np.polynomial.legendre.leggauss(STEPS)
+    way = images.astype(np.float32) - start
+    total = np.zeros_like(way)
+    for node, weight in zip((nodes + 1) / 2, weights / 2, strict=True):
+        total += np.float32(weight) * score.slopes(start + np.float32(node) * way, answers)
+    return np.asarray((total * way).sum(axis=3), np.float32)
+
+
+def from_sky(score: Score, images: Pixels, answers: npt.NDArray[np.int64]) -> Floats32:
+    """Compute integrated gradients from the bare sky."""
+    return smoothed(integrated_gradients(score, images, answers, sky(images)))
+
+
+def from_blur(score: Score, images: Pixels, answers: npt.NDArray[np.int64]) -> Floats32:
+    """Compute integrated gradients from the blurred image."""
+    return smoothed(integrated_gradients(score, images, answers, blurred(images)))
+
+
+def evidence(score: Score, images: Pixels, answers: npt.NDArray[np.int64]) -> Floats32:
+    """Compute the mean of `from_sky` and `from_blur`, the method that was chosen.
+
+    From the sky tells what the galaxy's light does, from the blurred image what its details do
+    (Sturmfels, Lundberg & Lee 2020, "Visualizing the impact of feature attribution baselines").
+    """
+    both = from_sky(score, images, answers) + from_blur(score, images, answers)
+    return np.asarray(both / 2, np.float32)
+
+
+def smooth_gradients(
+    score: Score, images: Pixels, answers: npt.NDArray[np.int64], draws: int = 8
+) -> Floats32:
+    """Average the gradient over noisy copies, times what stands above the sky.
+
+    SmoothGrad of Smilkov et al. (2017), times the input; the noise has a tenth of the image's
+    range.
+    """
+    random = np.random.default_rng(0)
+    pixels = images.astype(np.float32)
+    spread = 0.1 * np.ptp(pixels, axis=(1, 2, 3), keepdims=True)
+    total = np.zeros_like(pixels)
+    for _ in range(draws):
+        noise = spread * random.standard_normal(pixels.shape[1:], dtype=np.float32)
+        total += score.slopes(pixels + noise, answers) / draws
+    return smoothed(np.asarray((total * (pixels - sky(images))).sum(axis=3), np.float32))
+
+
+def occlusion(score: Score, images: Pixels, answers: npt.NDArray[np.int64]) -> Floats32:
+    """Cover one square after the other with sky, and note how far the score falls.
+
+    After Zeiler & Fergus (2014, "Visualizing and understanding convolutional networks"). The
+    squares lie side by side, each an eighth of the image wide.
+    """
+    side = images.shape[1]
+    width = max(2, side // 8)
+    bare, whole = sky(images), score(images, answers)
+    found = np.zeros(images.shape[:3], np.float32)
+    for row in range(0, side, width):
+        for column in range(0, side, width):
+            square = np.s_[:, row : row + width, column : column + width]
+            without = images.astype(np.float32)
+            without[square] = bare[square]
+            found[square] = (whole - score(without, answers))[:, None, None] / width**2
+    return found
+
+
+METHODS: Final[dict[str, Method]] = {
+    "contributions": spread_contributions,
+    "grad_cam": grad_cam,
+    "smooth_gradients": smooth_gradients,
+    "occlusion": occlusion,
+    "from_sky": from_sky,
+    "from_blur": from_blur,
+}
+"""Those that `evidence` was chosen among, and made of."""
+
+
+def by_all_methods(
+    score: Score, images: Pixels, answers: npt.NDArray[np.int64]
+) -> dict[str, Floats32]:
+    """Explain some images by each of `METHODS`, and by `evidence`."""
+    maps = {name: method(score, images, answers) for name, method in METHODS.items()}
+    both = np.asarray((maps["from_sky"] + maps["from_blur"]) / 2, np.float32)
+    return maps | {"evidence": both}
+
+
+def in_batches(
+    method: Method, score: Score, images: Pixels, answers: npt.NDArray[np.int64]
+) -> Floats32:
+    """Apply a method to any number of images, few at a time, on all cores.
+
+    Parameters
+    ----------
+    method : callable
+        `evidence`, or one of `METHODS`.
+    score : Score
+    images : ndarray of shape (N, side, side, 3), uint8
+    answers : ndarray of shape (N,), int64
+        Their places.
+
+    Returns
+    -------
+    ndarray of shape (N, side, side), float32
+    """
+    workers = cpu_count() or 1
+    together = max(1, min(_TOGETHER, -(-len(images) // workers)))
+    maps = np.zeros(images.shape[:3], np.float32)
+
+    def explain(start: int) -> None:
+        some = slice(start, start + together)
+        maps[some] = method(score, images[some], answers[some])
+
+    with ThreadPoolExecutor(workers) as pool:
+        for _ in in_order(pool, explain, range(0, len(images), together), 2 * workers):
+            pass
+    return maps
+
+
+def answers_that_count(question: str | None, campaign: Campaign, learned: Sequence[str]) -> slice:
+    """Find where the answers to a question stand among a network's numbers.
+
+    Parameters
+    ----------
+    question : str, optional
+        Its name; the campaign's first question unless given, of which only the two classes count.
+    campaign : {"gz1", "gz2"}
+    learned : sequence of str
+        Names of the questions that the network learned; none where it knows the class alone.
+
+    Raises
+    ------
+    GalaxiesError
+        If the network did not learn the question.
+    """
+    first = FIRST[campaign]
+    if question in (None, first.name):
+        start = first.places.start if learned else 0
+        return slice(start, start + 2)
+    if question not in learned:
+        known = ", ".join(learned) or first.name
+        raise GalaxiesError(f"no question {question!r} was learned; take one of: {known}")
+    return next(one.places for one in ALL_QUESTIONS if one.name == question)
+
+
+def explain(
+    folder: Path,
+    description: Description,
+    images: Pixels,
+    question: str | None = None,
+    answer: str | None = None,
+) -> Floats32:
+    """Say where in images a bundle's network sees reasons for an answer.
+
+    Parameters
+    ----------
+    folder : Path
+        The bundle.
+    description : Description
+        What stands in it.
+    images : ndarray of shape (N, size, size, 3), uint8
+    question : str, optional
+        Its name, such as `bar`; the first question unless given.
+    answer : str, optional
+        Its name, such as `bar_yes`; for each image the one that the network gives unless given.
+
+    Returns
+    -------
+    ndarray of shape (N, size, size), float32
+        Positive where the image speaks for the answer. An image's evidence adds up to its score,
+        less the mean of the scores of its sky and of its blurred self.
+
+    Raises
+    ------
+    GalaxiesError
+        If the bundle holds no convolutional network, the images do not fit it, or it has no such
+        question or answer.
+    """
+    if description.model != "cnn":
+        raise GalaxiesError(
+            f"{folder}: a {description.title} cannot be explained; take a bundle of the CNN"
+        )
+    size = description.size
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != (size, size, 3):
+        raise GalaxiesError(
+            f"{folder}: explains images uint8 (N, {size}, {size}, 3), "
+            f"not {images.dtype} {images.shape}"
+        )
+    places = answers_that_count(question, description.campaign, description.questions)
+    names = _names(question, description.campaign)[: places.stop - places.start]
+    if answer is not None and answer not in names:
+        raise GalaxiesError(f"no answer {answer!r} counts here; take one of: {', '.join(names)}")
+    if not len(images):
+        return np.zeros(images.shape[:3], np.float32)
+    score = Score(Gradient(folder / NETWORK), places)
+    if answer is None:
+        answers = score.predicted(images)
+    else:
+        answers = np.full(len(images), names.index(answer))
+    return in_batches(evidence, score, images, answers)
+
+
+def _names(question: str | None, campaign: Campaign) -> list[str]:
+    """Name the answers, in their order."""
+    name = question or FIRST[campaign].name
+    asked = next(one for one in ALL_QUESTIONS if one.name == name)
+    return [one.name for one in asked.answers]

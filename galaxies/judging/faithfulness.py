@@ -1,0 +1,249 @@
+"""Whether explanations of a classifier point at what decides, beside maps that ask no network.
+
+A map is float32 (side, side), largest where it says that the decision was made.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from galaxies.base.arrays import Pixels
+
+Maps = npt.NDArray[np.float32]
+"""(N, side, side)."""
+Masks = npt.NDArray[np.bool_]
+"""(N, side, side)."""
+
+SHARES: Final = (0.0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
+"""Of the pixels that are taken away or put back, the foremost first."""
+
+RESAMPLES: Final = 1000
+
+
+def controls(images: Pixels, seed: int) -> dict[str, Maps]:
+    """Make maps that know nothing of a network.
+
+    Parameters
+    ----------
+    images : ndarray of shape (N, side, side, 3), uint8
+    seed : int
+        Of the random maps.
+
+    Returns
+    -------
+    dict of ndarray of shape (N, side, side), float32
+        `random`, smoothed a little; `centre`, a blob there of a tenth of the side; `brightness`;
+        `edges`, the gradient by Sobel's operator.
+    """
+    from scipy.ndimage import gaussian_filter, sobel
+
+    count, side = images.shape[:2]
+    noise = np.random.default_rng(seed).standard_normal((count, side, side))
+    y, x = np.mgrid[:side, :side] - (side - 1) / 2
+    blob = np.exp(-0.5 * (x**2 + y**2) / (side / 10) ** 2)
+    grey = images.mean(axis=3)
+    smooth = gaussian_filter(grey, (0, 0.5, 0.5))
+    edges = np.hypot(sobel(smooth, 1), sobel(smooth, 2))
+    maps = {
+        "random": gaussian_filter(noise, (0, 1.5, 1.5)),
+        "centre": np.broadcast_to(blob, noise.shape),
+        "brightness": grey - np.median(grey, axis=(1, 2), keepdims=True),
+        "edges": edges,
+    }
+    return {name: np.asarray(values, np.float32) for name, values in maps.items()}
+
+
+def galaxy_masks(images: Pixels) -> Masks:
+    """Measure where the galaxy at the centre lies.
+
+    The pixels that, smoothed, stand three standard deviations of the sky's noise above the sky, as
+    the border has it, and are connected with the brightest one near the centre; holes are filled.
+
+    Parameters
+    ----------
+    images : ndarray of shape (N, side, side, 3), uint8
+
+    Returns
+    -------
+    ndarray of shape (N, side, side), bool
+    """
+    from scipy.ndimage import binary_fill_holes, gaussian_filter, label
+
+    count, side = images.shape[:2]
+    smooth = gaussian_filter(images.mean(axis=3), (0, 1, 1))
+    width = max(1, side // 16)
+    border = np.ones((side, side), bool)
+    border[width:-width, width:-width] = False
+    middle = slice(side // 2 - side // 8, side // 2 + side // 8 + 1)
+    masks = np.zeros((count, side, side), bool)
+    for mask, grey in zip(masks, smooth, strict=True):
+        sky = np.median(grey[border])
+        noise = max(1.4826 * float(np.median(np.abs(grey[border] - sky))), 0.5)
+        regions, _ = label(grey > sky + 3 * noise)
+        row, column = np.unravel_index(grey[middle, middle].argmax(), grey[middle, middle].shape)
+        region = regions[row + middle.start, column + middle.start]
+        if region:
+            mask[:] = binary_fill_holes(regions == region)
+    return masks
+
+
+def points_inside(maps: Maps, masks: Masks) -> Maps:
+    """Play the pointing game: is the strongest place inside, 0 or 1, float32 (N,).
+
+    Zhang et al. (2018, "Top-down neural attention by excitation backprop").
+    """
+    strongest = maps.reshape(len(maps), -1).argmax(axis=1)
+    inside = masks.reshape(len(masks), -1)[np.arange(len(maps)), strongest]
+    return np.asarray(inside, np.float32)
+
+
+def share_inside(maps: Maps, masks: Masks) -> Maps:
+    """Measure the share of a map's positive part that lies inside a mask, float32 (N,).
+
+    Parameters
+    ----------
+    maps : ndarray of shape (N, side, side), float32
+    masks : ndarray of shape (N, side, side), bool
+
+    Returns
+    -------
+    ndarray of shape (N,), float32
+        NaN where nothing is positive.
+    """
+    positive = np.maximum(maps, 0).astype(np.float64)
+    inside, all_ = (positive * masks).sum(axis=(1, 2)), positive.sum(axis=(1, 2))
+    shares = np.full(len(maps), np.nan)
+    np.divide(inside, all_, out=shares, where=all_ > 0)
+    return shares.astype(np.float32)
+
+
+def replacing(
+    score: Callable[[npt.NDArray[np.float32]], Maps], before: Maps, after: Maps, maps: Maps
+) -> Maps:
+    """Follow a score while the foremost pixels of images are replaced by those of others.
+
+    Deletion and insertion of Petsiuk, Das & Saenko (2018, "RISE"): from the image to the bare sky,
+    and from the blurred image to the image.
+
+    Parameters
+    ----------
+    score : callable
+        From images float32 (N, side, side, 3) to float32 (N,).
+    before, after : ndarray of shape (N, side, side, 3), float32
+    maps : ndarray of shape (N, side, side), float32
+        Say which pixels are the foremost.
+
+    Returns
+    -------
+    ndarray of shape (N, len(SHARES)), float32
+        The score for each of `SHARES`.
+    """
+    pixels = maps[0].size
+    order = np.argsort(-maps.reshape(len(maps), -1), axis=1, kind="stable")
+    rank = np.empty_like(order)
+    np.put_along_axis(rank, order, np.arange(pixels)[None], axis=1)
+    rank = rank.reshape(*maps.shape, 1)
+    scores = [score(np.where(rank < round(share * pixels), after, before)) for share in SHARES]
+    return np.stack(scores, axis=1)
+
+
+def area(curve: Maps) -> Maps:
+    """Average curves (N, len(SHARES)) over the share of the pixels, float32 (N,)."""
+    return np.asarray(np.trapezoid(curve, SHARES, axis=1) / SHARES[-1], np.float32)
+
+
+def measure(
+    maps: Maps,
+    score: Callable[[npt.NDArray[np.float32]], Maps],
+    images: Pixels,
+    others: tuple[Maps, Maps],
+    galaxies: Masks,
+    features: Masks,
+) -> dict[str, Maps]:
+    """Measure how well maps point at what decides.
+
+    Parameters
+    ----------
+    maps : ndarray of shape (N, side, side), float32
+    score : callable
+        From images float32 (N, side, side, 3) to float32 (N,).
+    images : ndarray of shape (N, side, side, 3), uint8
+    others : tuple of two ndarrays of shape (N, side, side, 3), float32
+        The bare sky and the blurred image.
+    galaxies, features : ndarray of shape (N, side, side), bool
+        Where the galaxy is, and its arms, bar and ring; empty where they are not known.
+
+    Returns
+    -------
+    dict of ndarray
+        `pointing`, `inside` and `features` float32 (N,), NaN where there is nothing to measure;
+        `deletion`, how far the score falls, and `insertion`, how far it rises, float32
+        (N, len(SHARES)).
+    """
+    pixels = images.astype(np.float32)
+    sky, blurred = others
+    falling = replacing(score, pixels, sky, maps)
+    rising = replacing(score, blurred, pixels, maps)
+    told = np.where(features.any(axis=(1, 2)), share_inside(maps, features), np.nan)
+    seen = galaxies.any(axis=(1, 2))
+    return {
+        "pointing": np.where(seen, points_inside(maps, galaxies), np.nan).astype(np.float32),
+        "inside": np.where(seen, share_inside(maps, galaxies), np.nan).astype(np.float32),
+        "features": told.astype(np.float32),
+        "deletion": falling[:, :1] - falling,
+        "insertion": rising - rising[:, :1],
+    }
+
+
+def rank_correlation(maps: Maps, others: Maps) -> Maps:
+    """Correlate the ranks of two maps' pixels (Spearman), float32 (N,)."""
+    from scipy.stats import rankdata
+
+    ranks = [rankdata(some.reshape(len(some), -1), axis=1) for some in (maps, others)]
+    one, two = (some - some.mean(axis=1, keepdims=True) for some in ranks)
+    norms = np.sqrt((one**2).sum(axis=1) * (two**2).sum(axis=1))
+    found = np.zeros(len(maps))
+    np.divide((one * two).sum(axis=1), norms, out=found, where=norms > 0)
+    return found.astype(np.float32)
+
+
+def feature_masks(components: Mapping[str, npt.NDArray[np.float64]]) -> Masks:
+    """Find the pixels that arms, bar or ring give a fifth of the light or more.
+
+    Parameters
+    ----------
+    components : mapping of ndarray of shape (N, side, side), float64
+        Light of each component by its name; and `sky`, what counts as none.
+    """
+    told = components["arms"] + components["bar"] + components["ring"]
+    return np.asarray(told >= 0.2 * sum(components.values()), bool)
+
+
+def with_intervals(measured: Mapping[str, Maps], seed: int) -> dict[str, float]:
+    """Average over galaxies, with 95% intervals by the bootstrap.
+
+    Parameters
+    ----------
+    measured : mapping of ndarray of shape (N,) or (N, len(SHARES)), float32
+        NaN where a galaxy does not count; of curves the `area` is taken.
+    seed : int
+
+    Returns
+    -------
+    dict
+        For each `name` also `name_low` and `name_high`; none for what no galaxy has.
+    """
+    random = np.random.default_rng(seed)
+    found: dict[str, float] = {}
+    for name, values in measured.items():
+        each = area(values) if values.ndim == 2 else values
+        known = each[~np.isnan(each)].astype(np.float64)
+        if not len(known):
+            continue
+        means = known[random.integers(0, len(known), (RESAMPLES, len(known)))].mean(axis=1)
+        low, high = np.quantile(means, (0.025, 0.975))
+        figures = {name: known.mean(), f"{name}_low": low, f"{name}_high": high}
+        found |= {key: round(float(value), 4) for key, value in figures.items()}
+    return found

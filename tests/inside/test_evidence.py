@@ -1,0 +1,148 @@
+import numpy as np
+import pytest
+
+import galaxies
+from galaxies.errors import GalaxiesError
+from galaxies.inside.evidence import (
+    METHODS,
+    Score,
+    answers_that_count,
+    blurred,
+    by_all_methods,
+    contributions,
+    evidence,
+    in_batches,
+    integrated_gradients,
+    sky,
+    smoothed,
+    turned,
+)
+from galaxies.inside.gradient import Gradient
+from galaxies.learning.bundle import PRETRAINED
+from galaxies.models.graph import write_graph
+from galaxies.models.saved_network import NETWORK
+from tests.conftest import draw_galaxy
+from tests.inside.test_gradient import reference, residual
+
+BUNDLE = PRETRAINED / "simulated"
+FIRST = slice(0, 2)
+
+
+@pytest.fixture(scope="module")
+def images():
+    random = np.random.default_rng(2)
+    return np.stack([draw_galaxy(random, bool(place % 2), side=64) for place in range(4)])
+
+
+@pytest.fixture(scope="module")
+def score():
+    return Score(Gradient(BUNDLE / NETWORK), FIRST)
+
+
+def test_contributions_add_up_to_the_score_less_the_biases(score, images):
+    answers = np.array([0, 1, 0, 1])
+    assert score.linear
+    found = contributions(score, images, answers).sum(axis=(1, 2))
+    # All-dark maps leave the biases: what two answers' contributions do not tell apart.
+    biases = score(images, answers) - found
+    np.testing.assert_allclose(biases[0], -biases[1], atol=1e-3)
+    np.testing.assert_allclose(biases[:2], biases[2:], atol=1e-3)
+
+
+@pytest.mark.parametrize("start", [sky, blurred])
+def test_integrated_gradients_add_up_to_the_difference(score, images, start):
+    answers, bare = np.array([0, 1, 1, 0]), start(images)
+    found = integrated_gradients(score, images, answers, bare).sum(axis=(1, 2))
+    expected = score(images, answers) - score(bare, answers)
+    np.testing.assert_allclose(found, expected, atol=0.1 * np.abs(expected).max())
+
+
+def test_evidence_for_one_of_two_answers_is_evidence_against_the_other(score, images):
+    one, other = (evidence(score, images, np.full(4, answer)) for answer in (0, 1))
+    np.testing.assert_allclose(one, -other, atol=1e-4)
+
+
+def test_bare_sky_is_evidence_of_nothing(score):
+    images = np.full((2, 64, 64, 3), 9, np.uint8)
+    assert np.abs(evidence(score, images, np.array([0, 1]))).max() < 1e-4
+
+
+def test_score_of_several_answers_is_the_logit_of_one_against_all(images):
+    gradient = Gradient(BUNDLE / NETWORK)
+    places = answers_that_count("arm_number", "gz2", ["arm_number"])
+    answers = np.array([1, 5, 0, 2])
+    found = Score(gradient, places)(images, answers)
+    logits = gradient.numbers(images)[:, places].astype(np.float64)
+    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    p = shares[np.arange(4), answers]
+    np.testing.assert_allclose(found, np.log(p / (1 - p)), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("build", [residual, reference])
+@pytest.mark.parametrize("side", [16, 22])
+def test_every_method_explains_small_images_of_both_recipes(build, side, tmp_path):
+    write_graph(build(side), tmp_path / "network.onnx")
+    score = Score(Gradient(tmp_path / "network.onnx"), FIRST)
+    images = np.random.default_rng(1).integers(0, 256, (3, side, side, 3)).astype(np.uint8)
+    answers = score.predicted(images)
+    assert (score(images, answers) >= 0).all()
+    maps = by_all_methods(score, images, answers)
+    assert list(maps) == [*METHODS, "evidence"]
+    for name, found in maps.items():
+        assert found.dtype == np.float32, name
+        assert found.shape == (3, side, side), name
+        assert np.isfinite(found).all(), name
+    np.testing.assert_array_equal(maps["evidence"], evidence(score, images, answers))
+
+
+def test_batches_change_nothing(score, images):
+    many, answers = np.concatenate([images] * 5), np.arange(20) % 2
+    found = in_batches(evidence, score, many, answers)
+    np.testing.assert_allclose(found, evidence(score, many, answers), atol=1e-5)
+
+
+def test_smoothing_keeps_sums_and_spreads_a_point():
+    maps = np.zeros((1, 9, 9), np.float32)
+    maps[0, 0, 4] = 2
+    found = smoothed(maps, 1.5)
+    assert found.sum() == pytest.approx(2, rel=1e-5)
+    assert 0 < found[0, 3, 4] < found[0, 0, 4] < 2
+
+
+def test_a_turn_by_a_right_angle_moves_pixels_only(images):
+    np.testing.assert_array_equal(turned(images[1], 90), np.rot90(images[1]))
+    assert np.array_equal(turned(images[1], 45)[0, 0], sky(images[1:2])[0, 0, 0].round())
+
+
+def test_a_bundle_explains_any_question_that_it_learned(images):
+    classifier = galaxies.load(BUNDLE)
+    found = classifier.explain(images)
+    assert (found.dtype, found.shape) == (np.float32, (4, 64, 64))
+    bar = classifier.explain(images, "bar", "bar_yes")
+    np.testing.assert_allclose(bar, -classifier.explain(images, "bar", "bar_no"), atol=1e-4)
+    assert classifier.explain(images[:0]).shape == (0, 64, 64)
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"question": "colour"}, "no question 'colour' was learned; take one of: smooth, edge_on"),
+        ({"answer": "bar_yes"}, "no answer 'bar_yes' counts here; take one of: smooth, features"),
+        ({"question": "bar", "answer": "arms_2"}, "take one of: bar_yes, bar_no"),
+    ],
+)
+def test_what_was_not_learned_is_refused(asked, message, images):
+    with pytest.raises(GalaxiesError, match=message):
+        galaxies.load(BUNDLE).explain(images, **asked)
+
+
+def test_images_of_another_size_or_kind_are_refused(images):
+    classifier = galaxies.load(BUNDLE)
+    for wrong in (images[0], images[:, :32], images.astype(np.float32)):
+        with pytest.raises(GalaxiesError, match=r"explains images uint8 \(N, 64, 64, 3\), not"):
+            classifier.explain(wrong)
+
+
+def test_a_bundle_of_another_kind_is_refused(tree_bundle):
+    with pytest.raises(GalaxiesError, match="a tree cannot be explained; take a bundle of the CNN"):
+        galaxies.load(tree_bundle, agreement=0.9).explain(np.zeros((1, 32, 32, 3), np.uint8))
