@@ -57,6 +57,14 @@ def test_integrated_gradients_add_up_to_the_difference(score, images, start):
     np.testing.assert_allclose(found, expected, atol=0.1 * np.abs(expected).max())
 
 
+def test_evidence_adds_up_to_the_score_less_those_of_sky_and_blur(score, images):
+    answers = score.predicted(images)
+    sums = evidence(score, images, answers).sum(axis=(1, 2))
+    without = score(sky(images), answers) / 3 + score(blurred(images), answers) * 2 / 3
+    expected = score(images, answers) - without
+    np.testing.assert_allclose(sums, expected, atol=0.1 * np.abs(expected).max())
+
+
 def test_evidence_for_one_of_two_answers_is_evidence_against_the_other(score, images):
     one, other = (evidence(score, images, np.full(4, answer)) for answer in (0, 1))
     np.testing.assert_allclose(one, -other, atol=1e-4)
