@@ -15,10 +15,9 @@ from PIL import Image, ImageFilter
 from galaxies.base.arrays import Pixels
 from galaxies.base.questions import ALL_COLUMNS, TYPE, in_order_of_asking
 from galaxies.classifying.classifier import Classifier
-from galaxies.errors import GalaxiesError
+from galaxies.errors import GalaxiesError, needs
 from galaxies.learning.bundle import read_description
 from galaxies.learning.promises import choose_promise, decide
-from galaxies.models.saved_network import NETWORK
 
 if TYPE_CHECKING:
     from galaxies.inside.gradient import Gradient
@@ -211,8 +210,9 @@ class Activation(NamedTuple):
 
 
 @lru_cache(maxsize=2)
-def _network(bundle: Path) -> "Gradient":
+def _gradient(bundle: Path) -> "Gradient":
     from galaxies.inside.gradient import Gradient
+    from galaxies.models.saved_network import NETWORK
 
     return Gradient(bundle / NETWORK)
 
@@ -228,15 +228,13 @@ def layer_activations(bundle: Path, image: Pixels) -> list[Activation]:
     Raises
     ------
     GalaxiesError
-        If the bundle holds no CNN, or the package `onnx` is missing.
+        If the bundle holds no CNN, or the extra `pipeline` is missing.
     """
     if read_description(bundle).model != "cnn":
         raise GalaxiesError("only a CNN has layers to show")
-    network = _network(bundle)
-    return [
-        Activation(layer.name, network.activations(image[None], key)[0])
-        for key, layer in network.layers.items()
-    ]
+    with needs("pipeline"):
+        network = _gradient(bundle)
+    return [Activation(name, network.activations(image[None], name)[0]) for name in network.layers]
 
 
 def png(pixels: npt.NDArray[np.uint8]) -> str:
