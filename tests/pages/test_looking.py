@@ -118,6 +118,11 @@ def test_evidence_is_shown_where_a_classifier_gives_it():
     assert not evidence_layer(np.zeros((2, 2), np.float32))[..., 3].any()
 
 
+def test_a_model_that_cannot_be_explained_shows_no_evidence(tree_bundle):
+    tree = galaxies.load(tree_bundle, agreement=0.9)
+    assert evidence(tree, np.zeros((32, 32, 3), np.uint8)) is None
+
+
 def test_the_layers_of_a_cnn_are_drawn():
     layers = layer_activations(PRETRAINED / "real", IMAGE)
     picture = layers_picture([layer.values for layer in layers])  # noqa: PD011 - no table
