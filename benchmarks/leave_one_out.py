@@ -214,7 +214,7 @@ def main() -> None:
             name: read_survey(options.data / name, Path(scratch), settings) for name in SURVEYS
         }
     seen = Seen(settings.pack.size, settings.pack.crop, settings.pack.decoding, 1)
-    found: dict[str, Any] = {"epochs": residual.epochs}
+    found: dict[str, Any] = {}
 
     def learn(others: dict[str, Survey], judged: dict[str, Survey]) -> dict[str, Any]:
         rows = {}
@@ -223,6 +223,7 @@ def main() -> None:
         for name, survey in judged.items():
             description = trained.description.by(read_campaign(options.data / name))
             rows[name] = {
+                "epochs": residual.epochs,
                 "learned_from": trained.description.galaxies,
                 **judge(trained.fit.model, description, survey),
             }
