@@ -97,10 +97,12 @@ def main() -> None:
     features = _features(known, test["galaxy_id"].to_numpy(), spirals, seen)
     measured, controls = _measured(score, seen, answers, features)
     report = {name: faithfulness.with_intervals(each, SEED) for name, each in measured.items()}
-    for layers, name in ((1, "last_layer"), (4, "last_block")):
-        other = Score(Gradient(bundle / NETWORK, layers, SEED), places)
-        for method, each in _like_random(score, other, seen, answers).items():
-            report[method] |= faithfulness.with_intervals({name: each}, SEED)
+    random = {
+        name: Score(Gradient(bundle / NETWORK, layers, SEED), places)
+        for layers, name in ((1, "last_layer"), (4, "last_block"))
+    }
+    for method, each in _like_random(score, random, seen, answers).items():
+        report[method] |= faithfulness.with_intervals(each, SEED)
     counts = {"galaxies": len(test), "spirals": int(features.any(axis=(1, 2)).sum())}
     methods = {name: report[name] for name in report if name not in controls}
     others = {name: report[name] for name in controls}
@@ -165,20 +167,32 @@ def _measured(
 
 
 def _like_random(
-    score: Score, other: Score, images: Pixels, answers: npt.NDArray[np.int64]
-) -> dict[str, faithfulness.Maps]:
-    """Correlate the ranks of a network's maps with those of one with random layers."""
+    score: Score, others: dict[str, Score], images: Pixels, answers: npt.NDArray[np.int64]
+) -> dict[str, dict[str, faithfulness.Maps]]:
+    """Correlate the ranks of a network's maps, by method, with those of some with random layers."""
 
-    def correlate(start: int) -> dict[str, faithfulness.Maps]:
+    def correlate(start: int) -> dict[str, dict[str, faithfulness.Maps]]:
         at = slice(start, min(start + TOGETHER, RANDOMISED))
-        own, random = (by_all_methods(one, images[at], answers[at]) for one in (score, other))
-        return {name: faithfulness.rank_correlation(own[name], random[name]) for name in own}
+        own = by_all_methods(score, images[at], answers[at])
+        random = {
+            name: by_all_methods(one, images[at], answers[at]) for name, one in others.items()
+        }
+        return {
+            method: {
+                name: faithfulness.rank_correlation(maps, one[method])
+                for name, one in random.items()
+            }
+            for method, maps in own.items()
+        }
 
     workers = cpu_count() or 1
     starts = range(0, min(RANDOMISED, len(images)), TOGETHER)
     with ThreadPoolExecutor(workers) as pool:
         parts = list(in_order(pool, correlate, starts, 2 * workers))
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return {
+        method: {name: np.concatenate([part[method][name] for part in parts]) for name in others}
+        for method in parts[0]
+    }
 
 
 def _draw(

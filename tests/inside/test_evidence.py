@@ -11,8 +11,11 @@ from galaxies.inside.evidence import (
     by_all_methods,
     contributions,
     evidence,
+    from_blur,
+    from_sky,
     in_batches,
     integrated_gradients,
+    replacing_gradients,
     sky,
     smoothed,
     turned,
@@ -57,17 +60,40 @@ def test_integrated_gradients_add_up_to_the_difference(score, images, start):
     np.testing.assert_allclose(found, expected, atol=0.1 * np.abs(expected).max())
 
 
-def test_evidence_adds_up_to_the_score_less_those_of_sky_and_blur(score, images):
-    answers = score.predicted(images)
-    sums = evidence(score, images, answers).sum(axis=(1, 2))
-    without = score(sky(images), answers) / 3 + score(blurred(images), answers) * 2 / 3
-    expected = score(images, answers) - without
-    np.testing.assert_allclose(sums, expected, atol=0.1 * np.abs(expected).max())
-
-
-def test_evidence_for_one_of_two_answers_is_evidence_against_the_other(score, images):
-    one, other = (evidence(score, images, np.full(4, answer)) for answer in (0, 1))
+def test_integrated_gradients_for_one_of_two_answers_speak_against_the_other(score, images):
+    one, other = (
+        integrated_gradients(score, images, np.full(4, answer), sky(images)) for answer in (0, 1)
+    )
     np.testing.assert_allclose(one, -other, atol=1e-4)
+
+
+def test_replacing_gradients_of_a_linear_score_are_those_of_the_straight_ways(images):
+    class Linear:
+        """A score whose gradient is the same everywhere."""
+
+        def slopes(self, given, answers):
+            assert given.dtype == np.float32
+            return np.broadcast_to(np.float32([1, -2, 0.5]), given.shape)
+
+    answers = np.zeros(4, np.int64)
+    ways = [integrated_gradients(Linear(), images, answers, one(images)) for one in (sky, blurred)]
+    # Two of the three ways join the image and the sky.
+    expected = (2 * ways[0] + ways[1]) / 3
+    for maps in (ways[0], -ways[0]):
+        found = replacing_gradients(Linear(), images, answers, maps)
+        np.testing.assert_allclose(found, expected, atol=1e-2)
+
+
+def test_evidence_points_better_than_the_ways_that_it_begins_with(score, images):
+    answers = score.predicted(images)
+    bare, pixels = sky(images), images.astype(np.float32)
+    falls = []
+    for method in (from_sky, from_blur, evidence):
+        maps = method(score, images, answers)
+        rank = np.argsort(np.argsort(-maps.reshape(4, -1), axis=1), axis=1).reshape(maps.shape)
+        without = np.where(rank[..., None] < maps[0].size / 10, bare, pixels)
+        falls.append((score(pixels, answers) - score(without, answers)).mean())
+    assert falls[2] > max(falls[:2])
 
 
 def test_bare_sky_is_evidence_of_nothing(score):
@@ -126,8 +152,9 @@ def test_a_bundle_explains_any_question_that_it_learned(images):
     classifier = galaxies.load(BUNDLE)
     found = classifier.explain(images)
     assert (found.dtype, found.shape) == (np.float32, (4, 64, 64))
-    bar = classifier.explain(images, "bar", "bar_yes")
-    np.testing.assert_allclose(bar, -classifier.explain(images, "bar", "bar_no"), atol=1e-4)
+    bar, none = (classifier.explain(images, "bar", name) for name in ("bar_yes", "bar_no"))
+    # What speaks for the one speaks against the other, on the whole.
+    assert np.corrcoef(bar.ravel(), none.ravel())[0, 1] < -0.5
     assert classifier.explain(images[:0]).shape == (0, 64, 64)
 
 
