@@ -193,6 +193,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=os.environ.get("GALAXY_DATA"))
     parser.add_argument("--only", choices=LEFT_OUT, nargs="*", default=LEFT_OUT)
     parser.add_argument("--halves", action="store_true")
+    parser.add_argument("--bundles", type=Path, help="folder that keeps what was trained")
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--learning-rate", type=float, default=0.0015)
     parser.add_argument("--counted", type=float, default=2.0, help="cnn.residual.counted")
@@ -218,8 +219,12 @@ def main() -> None:
 
     def learn(others: dict[str, Survey], judged: dict[str, Survey]) -> dict[str, Any]:
         rows = {}
+        kept = options.bundles and options.bundles / "_".join(judged)
         galaxies = together(others, list(judged.values()), settings.split.seed)
         trained = train("cnn", partial(fit, settings=cnn), galaxies, seen, settings.triage)
+        if kept:
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            trained.save(kept, kept.with_suffix(".json"), kept.with_suffix(".history.json"))
         for name, survey in judged.items():
             description = trained.description.by(read_campaign(options.data / name))
             rows[name] = {

@@ -55,6 +55,9 @@ class Fit(NamedTuple, Generic[M]):
     galaxies, and the settings or the epoch that did best."""
     history: History
     """The same of every epoch or candidate."""
+    kept: tuple[str, ...] = ()
+    """Names of questions that the training galaxies do not teach, and that the model answers as
+    the one that it started from."""
 
 
 class Candidate(NamedTuple, Generic[M]):

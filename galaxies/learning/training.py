@@ -156,7 +156,7 @@ def train(
         campaign=campaign,
         **dict(own),
         others=_others(outputs, validation, others, triage) if answers_all else {},
-        questions=_learned_questions(galaxies.train) if answers_all else (),
+        questions=_answered_questions(galaxies.train, fitted.kept) if answers_all else (),
         survey=galaxies.survey,
         galaxies=len(galaxies.train.rows),
         learned_from=galaxies.learned_from,
@@ -236,9 +236,13 @@ def _others(
     return found
 
 
-def _learned_questions(part: Part) -> tuple[str, ...]:
-    """Name the questions to which any training galaxy has an answer."""
+def _answered_questions(part: Part, kept: tuple[str, ...]) -> tuple[str, ...]:
+    """Name the questions to which any training galaxy has an answer, and those that were kept."""
     if part.votes is None:
         return ()
     given = np.nansum(part.votes.shares, axis=0)
-    return tuple(question.name for question in ALL_QUESTIONS if given[question.places].any())
+    return tuple(
+        question.name
+        for question in ALL_QUESTIONS
+        if question.name in kept or given[question.places].any()
+    )

@@ -5,18 +5,21 @@ from typing import Any
 
 import keras
 import numpy as np
+import numpy.typing as npt
 from keras import layers, ops
+from threadpoolctl import threadpool_limits
 
-from galaxies.base.arrays import Pixels
-from galaxies.base.questions import QUESTIONS, TYPE, Campaign
+from galaxies.base.arrays import Pixels, in_full_batches
+from galaxies.base.questions import ALL_QUESTIONS, QUESTIONS, TYPE, Campaign, Question
 from galaxies.errors import GalaxiesError
 from galaxies.learning.bundle import bundle_folder, read_description
 from galaxies.learning.fitting import Fit
-from galaxies.learning.outputs import NUMBERS
+from galaxies.learning.outputs import ANSWERS, NUMBERS
 from galaxies.learning.parts import Part
 from galaxies.models.graph import read_weights
-from galaxies.models.likelihood import ClassAccuracy, surprise, targets
+from galaxies.models.likelihood import ClassAccuracy, surprise, targets, untold
 from galaxies.models.networks import GalaxyBatches, Network, fit_network, repeatable
+from galaxies.models.predicting.forward import ForwardPass
 from galaxies.models.saved_network import NETWORK
 from galaxies.settings import CnnSettings, ReferenceSettings, ResidualSettings
 
@@ -25,6 +28,14 @@ _NORM_MOMENTUM = 0.9
 
 _POSITIONS = 8
 """Along each side of the last maps, at the least."""
+
+_ENOUGH = 10_000
+"""Galaxies from which the last layer is fitted anew, at the most."""
+
+_PENALTY = 0.01
+"""Of that fit, for each galaxy."""
+
+_BATCH = 256
 
 
 class Cnn(Network):
@@ -220,8 +231,8 @@ def _fit_residual(
     if train.votes is None or validation.votes is None:
         raise ValueError("the residual recipe learns from votes")
     network = build_residual(images.shape[1], recipe)
-    if recipe.start is not None:
-        _start_from(network, Path(recipe.start))
+    answered = () if recipe.start is None else _start_from(network, Path(recipe.start))
+    kept = tuple(question for question in untold(train.votes) if question.name in answered)
     steps = recipe.epochs * -(-len(train.rows) // recipe.batch)
     warmup = steps // 10
     rate = keras.optimizers.schedules.CosineDecay(
@@ -238,11 +249,48 @@ def _fit_residual(
         lambda votes, numbers: surprise(votes, numbers, recipe.sharpness, recipe.counted),
         ClassAccuracy(campaign),
     )
-    return Fit(Cnn(network), *training)
+    if kept:
+        _keep_answers(network, Path(recipe.start or ""), images[_some(train.rows)], kept)
+    return Fit(Cnn(network), *training, tuple(question.name for question in kept))
 
 
-def _start_from(network: keras.Model, name: Path) -> None:
-    """Give a network the weights of a bundle's.
+def _some(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Select as many rows as the last layer takes to be fitted anew."""
+    return rows[:: -(-len(rows) // _ENOUGH)]
+
+
+def _keep_answers(
+    network: keras.Model, start: Path, images: Pixels, questions: tuple[Question, ...]
+) -> None:
+    """Let a network answer some questions as the bundle that it started from.
+
+    Nobody taught these, and what it learned beside has changed its features. The last layer is
+    linear in them: its weights for these questions are fitted anew to what the bundle says.
+    """
+    # Those who only predict need not wait for the import.
+    from sklearn.linear_model import Ridge
+    from sklearn.preprocessing import StandardScaler
+
+    last, mean = network.get_layer("answers"), network.get_layer("mean")
+    features = keras.Model(network.inputs, mean.output)
+    seen = in_full_batches(features.predict_on_batch, images, _BATCH).astype(np.float64)
+    said = in_full_batches(ForwardPass(bundle_folder(start) / NETWORK), images, _BATCH)
+    places = [place for one in questions for place in range(one.places.start, one.places.stop)]
+    places += [ANSWERS + ALL_QUESTIONS.index(one) for one in questions]
+    scaler = StandardScaler().fit(seen)
+    # One thread: the last digits of a sum that is shared out would tell the number of threads.
+    with threadpool_limits(1, user_api="blas"):
+        linear = Ridge(_PENALTY * len(images)).fit(scaler.transform(seen), said[:, places])
+    slopes = linear.coef_ / scaler.scale_
+    kernel, bias = (np.array(ops.convert_to_numpy(one)) for one in (last.kernel, last.bias))
+    kernel[:, places] = slopes.T
+    bias[places] = linear.intercept_ - slopes @ scaler.mean_
+    last.kernel.assign(kernel)
+    last.bias.assign(bias)
+
+
+def _start_from(network: keras.Model, name: Path) -> tuple[str, ...]:
+    """Give a network the weights of a bundle's; name the questions that it answers.
 
     Where that one did not learn a galaxy's type by Galaxy Zoo 1, its answers to the first question
     of Galaxy Zoo 2 stand in for it.
@@ -262,3 +310,4 @@ def _start_from(network: keras.Model, name: Path) -> None:
             values = np.array(ops.convert_to_numpy(variable))
             values[..., TYPE.places] = values[..., QUESTIONS[0].places]
             variable.assign(values)
+    return learned

@@ -13,6 +13,7 @@ from galaxies.base.questions import (
     ALL_QUESTIONS,
     FIRST,
     Campaign,
+    Question,
     chosen_by_answer,
 )
 from galaxies.learning.outputs import ANSWERS, LEAST, MOST, USUAL
@@ -48,6 +49,26 @@ def targets(votes: Votes) -> npt.NDArray[np.float32]:
     for place, question in enumerate(ALL_QUESTIONS):
         hard[:, question.places] *= np.where(chosen[:, place], _CHOSEN, 1.0)[:, None]
     return np.concatenate([counted, hard], axis=1).astype(np.float32)
+
+
+def untold(votes: Votes) -> tuple[Question, ...]:
+    """Find the questions of which votes do not tell how common the answers are.
+
+    Nobody answered them, or only galaxies that were chosen by the answer
+    (`galaxies.base.questions.chosen_by_answer`).
+
+    Parameters
+    ----------
+    votes : Votes
+        Of N galaxies.
+    """
+    chosen = chosen_by_answer(votes.shares, votes.volunteers == 0)
+    given = np.nan_to_num(votes.shares)
+    return tuple(
+        question
+        for place, question in enumerate(ALL_QUESTIONS)
+        if not given[~chosen[:, place], question.places].any()
+    )
 
 
 def surprise(votes: Any, numbers: Any, sharpness: float, counted: float = 1.0) -> Any:  # noqa: ANN401 - tensors
