@@ -19,7 +19,6 @@ from galaxies.learning.parts import Part
 from galaxies.models.graph import read_weights
 from galaxies.models.likelihood import ClassAccuracy, surprise, targets, untold
 from galaxies.models.networks import GalaxyBatches, Network, fit_network, repeatable
-from galaxies.models.predicting.forward import ForwardPass
 from galaxies.models.saved_network import NETWORK
 from galaxies.settings import CnnSettings, ReferenceSettings, ResidualSettings
 
@@ -250,7 +249,9 @@ def _fit_residual(
         ClassAccuracy(campaign),
     )
     if kept:
-        _keep_answers(network, Path(recipe.start or ""), images[_some(train.rows)], kept)
+        start = build_residual(images.shape[1], recipe)
+        _start_from(start, Path(recipe.start or ""))
+        _keep_answers(network, start, images[_some(train.rows)], kept)
     return Fit(Cnn(network), *training, tuple(question.name for question in kept))
 
 
@@ -260,12 +261,12 @@ def _some(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
 
 
 def _keep_answers(
-    network: keras.Model, start: Path, images: Pixels, questions: tuple[Question, ...]
+    network: keras.Model, start: keras.Model, images: Pixels, questions: tuple[Question, ...]
 ) -> None:
-    """Let a network answer some questions as the bundle that it started from.
+    """Let a network answer some questions as the one that it started from.
 
     Nobody taught these, and what it learned beside has changed its features. The last layer is
-    linear in them: its weights for these questions are fitted anew to what the bundle says.
+    linear in them: its weights for these questions are fitted anew to what the other says.
     """
     # Those who only predict need not wait for the import.
     from sklearn.linear_model import Ridge
@@ -273,8 +274,10 @@ def _keep_answers(
 
     last, mean = network.get_layer("answers"), network.get_layer("mean")
     features = keras.Model(network.inputs, mean.output)
-    seen = in_full_batches(features.predict_on_batch, images, _BATCH).astype(np.float64)
-    said = in_full_batches(ForwardPass(bundle_folder(start) / NETWORK), images, _BATCH)
+    seen, said = (
+        in_full_batches(one.predict_on_batch, images, _BATCH).astype(np.float64)
+        for one in (features, start)
+    )
     places = [place for one in questions for place in range(one.places.start, one.places.stop)]
     places += [ANSWERS + ALL_QUESTIONS.index(one) for one in questions]
     scaler = StandardScaler().fit(seen)

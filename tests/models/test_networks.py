@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from galaxies.base.questions import QUESTIONS, TYPE
+from galaxies.base.questions import COLUMNS, QUESTIONS, TYPE
 from galaxies.errors import GalaxiesError
 from galaxies.learning.bundle import PRETRAINED, read_description
 from galaxies.models import cnn, mlp
@@ -202,14 +202,37 @@ def test_training_can_start_from_simulated_galaxies(images):
     assert TYPE.name not in read_description(PRETRAINED / "simulated").questions
     for one, other in zip(network.trainable_weights, start.trainable_weights, strict=True):
         expected = np.array(keras.ops.convert_to_numpy(other))
-        if one.path.startswith("answers/"):  # of the other campaign, the nearest that is known
+        found = np.array(keras.ops.convert_to_numpy(one))
+        if one.path.startswith("answers/"):
+            # Of the other campaign, the nearest that is known.
             expected[..., TYPE.places] = expected[..., QUESTIONS[0].places]
-        assert np.abs(keras.ops.convert_to_numpy(one) - expected).max() < 0.02
+            taught = np.r_[QUESTIONS[0].places, TYPE.places]
+            found, expected = found[..., taught], expected[..., taught]
+        assert np.abs(found - expected).max() < 0.02
     wrong = RESIDUAL.model_copy(
         update={"residual": RESIDUAL.residual.model_copy(update={"start": "simulated"})}
     )
     with pytest.raises(GalaxiesError, match=r"cnn\.residual\.start: .*cnn\.residual\.filters"):
         cnn.fit(images, TRAIN, VALIDATION, wrong)
+
+
+def test_what_nobody_teaches_is_answered_as_by_the_start_network(images):
+    side = np.repeat(np.repeat(images, 4, axis=1), 4, axis=2)
+    trained = load_settings(ROOT / "params.yaml").cnn.residual
+    short = trained.model_copy(update={"epochs": 6, "batch": 10, "learning_rate": 0.005})
+    settings = RESIDUAL.model_copy(update={"residual": short})
+    fitted = cnn.fit(side, TRAIN, VALIDATION, settings)
+    assert fitted.kept == tuple(question.name for question in QUESTIONS[1:])
+    before = Cnn.load(PRETRAINED / "simulated").predict(side)
+    after = fitted.model.predict(side)
+    for name in ("Class2.1", "Class7.1", "Class6.1"):
+        place = COLUMNS.index(name)
+        said, wanted = (
+            outputs[:, place] / outputs[:, COLUMNS.index(asked)] if asked else outputs[:, place]
+            for outputs in (after, before)
+            for asked in [QUESTIONS[int(name[5]) - 1].asked_after]
+        )
+        assert np.abs(said - wanted).mean() < 0.05
 
 
 def test_a_saved_hidden_layer_predicts_the_same_and_holds_nothing_of_its_training(images, tmp_path):
