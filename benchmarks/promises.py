@@ -1,10 +1,11 @@
 """Whether promises hold: counted over many resplits, audits and calibrations of real surveys.
 
 Each survey's galaxies are predicted once; what is redrawn is which of them prove a promise, are
-audited, or calibrate. `real` has not learned from gz1b, `simulated` from no real galaxy; where
-`real` did learn from a survey, the row says so.
+audited, or calibrate. No bundle has seen the survey: `simulated` has learned from no real galaxy,
+`other surveys` from all real surveys but this one, as `benchmarks.leave_one_out` trains it.
 
-    python -m benchmarks.promises --data ../shared/data
+    python -m benchmarks.leave_one_out --data ../shared/data --bundles /tmp/others
+    python -m benchmarks.promises --data ../shared/data --others /tmp/others
 """
 
 import argparse
@@ -13,16 +14,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from galaxies.base.arrays import Floats, Probabilities
 from galaxies.base.outputs import write_json
+from galaxies.base.questions import Campaign
 from galaxies.classifying.calibrating import read_voted
-from galaxies.dataset.layout import IMAGES, VOTES
+from galaxies.dataset.layout import IMAGES, VOTES, read_campaign
 from galaxies.dataset.votes import read_votes
 from galaxies.judging.scores import expected_calibration_error
-from galaxies.learning.bundle import PRETRAINED, read_description, read_learned
+from galaxies.learning.bundle import PRETRAINED, Description
 from galaxies.learning.calibration import fit_calibration, smoothed
 from galaxies.learning.class_shares import compare_with_mixture
 from galaxies.learning.parts import Labels
@@ -33,6 +34,7 @@ from galaxies.settings import TriageSettings
 from galaxies.volunteers.audit import Audited, judge_answers
 
 TARGETS = TriageSettings(agreement=[0.9, 0.95, 0.99], confidence=0.9)
+SURVEYS = ("gz1", "gz1b", "gz2", "kaggle")
 RESPLITS = 200
 BINS = 15
 Make = Callable[[Probabilities, Labels], list[float | None]]
@@ -112,9 +114,10 @@ def resplit(galaxies: Voted, proving: float, judging: float) -> list[dict[str, f
     ]
 
 
-def audit(galaxies: Voted, bundle: Path, target: float, answers: int) -> dict[str, float | int]:
+def audit(
+    galaxies: Voted, description: Description, target: float, answers: int
+) -> dict[str, float | int]:
     """Audit what a bundle decides on a survey that it does not know, again and again."""
-    description = read_description(bundle)
     threshold = choose_promise(description.triage, target).threshold
     p = description.calibration(galaxies.raw)
     decided = np.flatnonzero(certainty(p) >= (threshold or 2.0))
@@ -156,11 +159,11 @@ def scores(p: Floats, labels: Labels) -> tuple[float, float]:
     return float(((p > 0.5) == labels).mean()), expected_calibration_error(labels, p, BINS)
 
 
-def calibrate(galaxies: Voted, bundle: Path, labelled: int) -> dict[str, float | int]:
+def calibrate(galaxies: Voted, description: Description, labelled: int) -> dict[str, float | int]:
     """Calibrate on some galaxies and judge on the others, again and again."""
     raw, labels = galaxies.raw, galaxies.labels
     random = np.random.default_rng(123)
-    known = read_description(bundle).calibration(raw).astype(np.float64)
+    known = description.calibration(raw).astype(np.float64)
     before, after = [], []
     for _ in range(RESPLITS):
         order = random.permutation(len(labels))
@@ -181,9 +184,8 @@ def calibrate(galaxies: Voted, bundle: Path, labelled: int) -> dict[str, float |
     return row
 
 
-def shares(galaxies: Voted, bundle: Path) -> dict[str, float]:
+def shares(galaxies: Voted, description: Description) -> dict[str, float]:
     """Adjust to the shares of the classes, and see what that does."""
-    description = read_description(bundle)
     assert description.outputs is not None
     adjusted, share = adjust_shares(description, description.outputs, galaxies.raw)
     was = scores(description.calibration(galaxies.raw).astype(np.float64), galaxies.labels)
@@ -202,41 +204,40 @@ def shares(galaxies: Voted, bundle: Path) -> dict[str, float]:
     }
 
 
-def known_galaxies(bundle: Path, ids: npt.NDArray[np.int64]) -> float:
-    learned = read_learned(bundle)
-    return 0.0 if learned is None else float(np.isin(ids, learned).mean())
-
-
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument(
+        "--others", type=Path, required=True, help="bundles that leave_one_out has kept"
+    )
     parser.add_argument("-o", "--output", type=Path, default=Path("benchmarks/promises.json"))
     options = parser.parse_args()
     workers = len(os.sched_getaffinity(0))
     found: dict[str, list[dict[str, float | str | int]]] = {
         name: [] for name in ("resplits", "audits", "calibrations", "shares")
     }
-    for bundle_name, surveys in (
-        ("simulated", ("gz1", "gz1b", "gz2", "kaggle")),
-        ("real", ("gz1b", "gz1", "gz2", "kaggle")),
-    ):
-        bundle = PRETRAINED / bundle_name
-        for name in surveys:
-            folder = options.data / name
-            votes = read_votes(folder / VOTES)
-            galaxies = read_voted(Predictor(bundle), folder / IMAGES, votes, workers=workers)
+    for name in SURVEYS:
+        folder = options.data / name
+        votes = read_votes(folder / VOTES)
+        for kind, bundle in (
+            ("simulated", PRETRAINED / "simulated"),
+            ("other surveys", options.others / name),
+        ):
+            # Simulated galaxies answered Galaxy Zoo 2's question alone.
+            campaign: Campaign | None = None if kind == "simulated" else read_campaign(folder)
+            predictor = Predictor(bundle, campaign=campaign)
+            description = predictor.description
+            galaxies = read_voted(predictor, folder / IMAGES, votes, workers=workers)
             row: dict[str, float | str | int] = {
-                "bundle": bundle_name,
+                "bundle": kind,
                 "survey": name,
                 "galaxies": len(galaxies.labels),
-                "learned_from": known_galaxies(bundle, galaxies.galaxy_ids),
             }
-            found["calibrations"] += [row | calibrate(galaxies, bundle, n) for n in (50, 100, 200)]
-            if bundle_name == "real":
-                found["shares"].append(row | shares(galaxies, bundle))
-            if row["learned_from"]:
-                continue
+            found["calibrations"] += [
+                row | calibrate(galaxies, description, n) for n in (50, 100, 200)
+            ]
+            found["shares"].append(row | shares(galaxies, description))
             for proving, judging in ((0.1, 0.5), (0.5, 0.5)):
                 drawn = {"proving": proving, "judging": judging}
                 found["resplits"] += [
@@ -244,7 +245,7 @@ def main() -> None:
                 ]
             if name in ("gz1", "gz1b"):
                 found["audits"] += [
-                    row | audit(galaxies, bundle, target, answers)
+                    row | audit(galaxies, description, target, answers)
                     for target in TARGETS.agreement
                     for answers in (100, 200, 500)
                 ]
