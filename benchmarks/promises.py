@@ -121,6 +121,7 @@ def audit(
     threshold = choose_promise(description.triage, target).threshold
     p = description.calibration(galaxies.raw)
     decided = np.flatnonzero(certainty(p) >= (threshold or 2.0))
+    answers = min(answers, len(decided))
     right = (p > 0.5) == galaxies.labels
     random = np.random.default_rng(123)
     kept, missed, missed_of_all, proven, too_high = [], 0, 0, 0, 0
