@@ -1,7 +1,5 @@
 """Show what the convolutional network makes of a galaxy of each class, and judge the evidence."""
 
-from concurrent.futures import ThreadPoolExecutor
-from os import cpu_count
 from pathlib import Path
 from typing import Final
 
@@ -11,7 +9,6 @@ import pandas as pd
 
 from galaxies.base.arrays import Pixels, open_array
 from galaxies.base.outputs import write_json, written_beside
-from galaxies.base.pool import in_order
 from galaxies.base.questions import CLASSES
 from galaxies.errors import run_stage
 from galaxies.figures.galleries import Portrait, choose_galaxy, draw_input, portraits
@@ -27,14 +24,20 @@ from galaxies.inside.channels import channels_that_matter
 from galaxies.inside.evidence import (
     Score,
     answers_that_count,
-    blurred,
-    by_all_methods,
     evidence,
-    sky,
     turned,
 )
+from galaxies.inside.faithfulness import (
+    CONTROLS,
+    RANDOMISED,
+    SHARES,
+    Masks,
+    compare_with_random,
+    feature_masks,
+    measure_all,
+    report,
+)
 from galaxies.inside.gradient import Gradient
-from galaxies.judging import faithfulness
 from galaxies.models.predicting.predictor import Predictor
 from galaxies.models.saved_network import NETWORK
 from galaxies.settings import load_settings
@@ -48,12 +51,6 @@ from galaxies.simulated.components import (
 
 MOST: Final = 200
 """Test galaxies that the evidence is judged on, drawn at random where there are more."""
-
-RANDOMISED: Final = 40
-"""Of these, those that networks with random layers look at."""
-
-TOGETHER: Final = 8
-"""Galaxies that a thread looks at at a time."""
 
 CHANNELS: Final = 4
 """Drawn of each layer."""
@@ -95,18 +92,14 @@ def main() -> None:
     on_grid = (description.size, description.crop) == (SIDE, CROP)
     known = survey if on_grid and survey.exists() else None
     features = _features(known, test["galaxy_id"].to_numpy(), spirals, seen)
-    measured, controls = _measured(score, seen, answers, features)
-    report = {name: faithfulness.with_intervals(each, SEED) for name, each in measured.items()}
+    measured = measure_all(score, seen, answers, features)
     random = {
         name: Score(Gradient(bundle / NETWORK, layers, SEED), places)
         for layers, name in ((1, "last_layer"), (4, "last_block"))
     }
-    for method, each in _like_random(score, random, seen, answers).items():
-        report[method] |= faithfulness.with_intervals(each, SEED)
+    like_random = compare_with_random(score, random, seen[:RANDOMISED], answers[:RANDOMISED])
     counts = {"galaxies": len(test), "spirals": int(features.any(axis=(1, 2)).sum())}
-    methods = {name: report[name] for name in report if name not in controls}
-    others = {name: report[name] for name in controls}
-    content = {"model": description.title, **counts, "methods": methods, "controls": others}
+    content = {"model": description.title, **counts, **report(measured, like_random)}
     write_json(Path("metrics/explain.json"), content)
 
     with written_beside(Path("figures/cnn")) as folder:
@@ -115,7 +108,7 @@ def main() -> None:
             {name: each[which].mean(axis=0) for name, each in measured.items()}
             for which in ("deletion", "insertion")
         )
-        figure = draw_faithfulness(faithfulness.SHARES, fall, rise, controls)
+        figure = draw_faithfulness(SHARES, fall, rise, CONTROLS)
         save_figure(folder / "cnn_faithfulness.png", figure)
 
 
@@ -124,7 +117,7 @@ def _features(
     galaxy_ids: npt.NDArray[np.int64],
     spirals: npt.NDArray[np.bool_],
     images: Pixels,
-) -> faithfulness.Masks:
+) -> Masks:
     """Read where the arms, bars and rings of spirals are; empty where that is not known."""
     masks = np.zeros(images.shape[:3], bool)
     if path is not None:
@@ -132,67 +125,8 @@ def _features(
             levels = read_components(path, int(galaxy_ids[place]))
             light = {name: component_light(layer) for name, layer in levels.items()}
             light["sky"] = component_light(np.ones_like(levels["disk"]))
-            masks[place] = faithfulness.feature_masks(light)
+            masks[place] = feature_masks(light)
     return masks
-
-
-def _measured(
-    score: Score, images: Pixels, answers: npt.NDArray[np.int64], features: faithfulness.Masks
-) -> tuple[dict[str, dict[str, faithfulness.Maps]], list[str]]:
-    """Measure all methods and controls; name the controls."""
-    galaxies = faithfulness.galaxy_masks(images)
-    controls = faithfulness.controls(images, SEED)
-
-    def measure(start: int) -> dict[str, dict[str, faithfulness.Maps]]:
-        at = slice(start, start + TOGETHER)
-        some, said = images[at], answers[at]
-        maps = by_all_methods(score, some, said)
-        maps |= {name: control[at] for name, control in controls.items()}
-        others = (sky(some), blurred(some))
-        return {
-            name: faithfulness.measure(
-                one, lambda given: score(given, said), some, others, galaxies[at], features[at]
-            )
-            for name, one in maps.items()
-        }
-
-    workers = cpu_count() or 1
-    with ThreadPoolExecutor(workers) as pool:
-        parts = list(in_order(pool, measure, range(0, len(images), TOGETHER), 2 * workers))
-    whole = {
-        name: {key: np.concatenate([part[name][key] for part in parts]) for key in each}
-        for name, each in parts[0].items()
-    }
-    return whole, list(controls)
-
-
-def _like_random(
-    score: Score, others: dict[str, Score], images: Pixels, answers: npt.NDArray[np.int64]
-) -> dict[str, dict[str, faithfulness.Maps]]:
-    """Correlate the ranks of a network's maps, by method, with those of some with random layers."""
-
-    def correlate(start: int) -> dict[str, dict[str, faithfulness.Maps]]:
-        at = slice(start, min(start + TOGETHER, RANDOMISED))
-        own = by_all_methods(score, images[at], answers[at])
-        random = {
-            name: by_all_methods(one, images[at], answers[at]) for name, one in others.items()
-        }
-        return {
-            method: {
-                name: faithfulness.rank_correlation(maps, one[method])
-                for name, one in random.items()
-            }
-            for method, maps in own.items()
-        }
-
-    workers = cpu_count() or 1
-    starts = range(0, min(RANDOMISED, len(images)), TOGETHER)
-    with ThreadPoolExecutor(workers) as pool:
-        parts = list(in_order(pool, correlate, starts, 2 * workers))
-    return {
-        method: {name: np.concatenate([part[method][name] for part in parts]) for name in others}
-        for method in parts[0]
-    }
 
 
 def _draw(

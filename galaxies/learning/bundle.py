@@ -79,7 +79,7 @@ class SurveyJudgement(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     calibration: Calibration
-    triage: tuple[Promise, ...]
+    triage: Annotated[tuple[Promise, ...], Field(min_length=1)]
     counts: tuple[tuple[int, ...], ...]
     """Of its galaxies in the bins of the whole's `KnownOutputs`."""
 
@@ -93,7 +93,7 @@ class Judgement(BaseModel):
     """Makes the raw probability that of the class."""
     votes: Calibration
     """Makes it the share of volunteers who would see features or a disk."""
-    triage: tuple[Promise, ...]
+    triage: Annotated[tuple[Promise, ...], Field(min_length=1)]
     outputs: ClassOutputs | None = None
     """Of the galaxies that it was calibrated on."""
     known: KnownOutputs | None = None

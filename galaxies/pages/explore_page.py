@@ -78,7 +78,7 @@ class _Window:
         wide = {"sizing_mode": "stretch_width"}
         slider = pn.widgets.FloatSlider
         self._bundle = pn.widgets.Select(label="model", options=list(explorer.bundles), **wide)
-        self._agreement = pn.widgets.Select(label="agreement asked for", **wide)
+        self._agreement = pn.widgets.Select(label="target agreement", **wide)
         self._group = pn.widgets.Select(label="galaxies", **wide)
         self._galaxy = pn.widgets.Select(label="galaxy", **wide)
         self._file = pn.widgets.FileInput(label="or drop a JPEG, PNG or FITS file", **wide)
@@ -88,10 +88,10 @@ class _Window:
             slider(label="turn [degrees]", start=0, end=360, step=1, **wide),
             pn.widgets.Toggle(label="mirror"),
             slider(label="size", start=0.5, end=2, step=0.01, value=1, **wide),
-            slider(label="blur [% of the side]", start=0, end=5, step=0.1, **wide),
+            slider(label="blur [% of the side]", start=0, end=5, step=0.25, **wide),
             slider(label="noise [grey levels]", start=0, end=50, step=1, **wide),
         ]
-        self._reset = pn.widgets.Button(label="as it was")
+        self._reset = pn.widgets.Button(label="reset")
         self._evidence = pn.widgets.Toggle(label="evidence")
         self._layers = pn.widgets.Toggle(label="layers")
         self._compare = pn.widgets.Toggle(label="compare all models")
@@ -104,8 +104,6 @@ class _Window:
 
     def _laid_out(self) -> Any:  # noqa: ANN401
         choose = [self._group, self._galaxy] if self._explorer.run else []
-        classifier = self._explorer.classifier(self._bundle.value)
-        self._evidence.visible = classifier.description.model == "cnn"
         shown = pn.Column(
             *(self._said, self._picture, self._verdict, self._others, self._inside), width=320
         )
@@ -123,7 +121,7 @@ class _Window:
         self._group.param.watch(lambda _: self._new_group(), "value")
         self._galaxy.param.watch(lambda _: self._new_galaxy(), "value")
         self._file.param.watch(lambda _: self._new_file(), "value")
-        self._reset.on_click(lambda _: self._as_it_was())
+        self._reset.on_click(lambda _: self._undo_changes())
         shown = (self._agreement, self._evidence, self._layers, self._compare)
         for widget in (*self._sliders, *shown):
             widget.param.watch(lambda _: self._show(), "value")
@@ -135,6 +133,7 @@ class _Window:
         except GalaxiesError as error:
             self._say(error)
             return
+        self._evidence.visible = description.model == "cnn"
         agreements = [promise.agreement for promise in description.triage]
         kept = self._agreement.value if self._agreement.value in agreements else agreements[0]
         self._agreement.param.update(options=agreements, value=kept)
@@ -186,7 +185,7 @@ class _Window:
         self._frame, self._voted = None, {}
         self._say(f"{name} is larger than {LARGEST_UPLOAD // 1_000_000} MB")
 
-    def _as_it_was(self) -> None:
+    def _undo_changes(self) -> None:
         for widget, value in zip(self._sliders, Change(), strict=True):
             widget.value = value
 

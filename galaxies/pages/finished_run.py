@@ -7,13 +7,12 @@ import numpy as np
 import pandas as pd
 
 from galaxies.base.questions import ALL_COLUMNS, ANSWERS, CLASSES
-from galaxies.classifying.inputs.opening import open_inputs
+from galaxies.dataset.archive import list_images, open_archive, read_member
 from galaxies.dataset.layout import IMAGES
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import UnreadableImageError
 from galaxies.models.registry import MODELS
 from galaxies.settings import load_settings
-from galaxies.volunteers.subjects import items_of
 
 TEST: Final = "test galaxies"
 MISTAKES: Final = "the surest mistakes"
@@ -55,7 +54,9 @@ class FinishedRun:
         votes = pd.read_parquet(self._data / "votes.parquet").set_index("galaxy_id")
         kept = [column for column in ALL_COLUMNS if column in votes.columns]
         self._votes = votes.loc[votes.index.isin(self._test.index), kept]
-        [self._images] = open_inputs([str(self._data / settings.survey / IMAGES)])
+        images = self._data / settings.survey / IMAGES
+        self._names = {member.galaxy_id: member.name for member in list_images(images)}
+        self._archive = open_archive(images)
         bundles = {name: folder / "models" / name for name in MODELS}
         self.bundles = {
             name: path for name, path in bundles.items() if (path / "bundle.json").is_file()
@@ -114,15 +115,12 @@ class FinishedRun:
         GalaxiesError
             If it is gone or damaged.
         """
-        item = next(items_of([self._images], {str(galaxy_id)}), None)
-        if item is None:
-            raise GalaxiesError(f"{self._images.name}: no image of galaxy {galaxy_id}")
+        if galaxy_id not in self._names:
+            raise GalaxiesError(f"{self._archive.filename}: no image of galaxy {galaxy_id}")
         try:
-            data = item.load()
+            return read_member(self._archive, self._archive.getinfo(self._names[galaxy_id]))
         except UnreadableImageError as error:
             raise GalaxiesError(f"the image of galaxy {galaxy_id} {error}") from error
-        assert isinstance(data, bytes)  # an archive's are
-        return data
 
     def voted(self, galaxy_id: int) -> dict[str, float]:
         """Say which share of the volunteers gave each answer.

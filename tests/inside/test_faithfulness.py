@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from galaxies.judging.faithfulness import (
+from galaxies.inside.faithfulness import (
     SHARES,
     area,
     controls,

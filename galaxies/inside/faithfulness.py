@@ -4,12 +4,16 @@ A map is float32 (side, side), largest where it says that the decision was made.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from concurrent.futures import ThreadPoolExecutor
+from os import cpu_count
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from galaxies.base.arrays import Pixels
+from galaxies.base.pool import in_order
+from galaxies.inside.evidence import Score, blurred, by_all_methods, sky
 
 Maps = npt.NDArray[np.float32]
 """(N, side, side)."""
@@ -19,7 +23,17 @@ Masks = npt.NDArray[np.bool_]
 SHARES: Final = (0.0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
 """Of the pixels that are taken away or put back, the foremost first."""
 
+CONTROLS: Final = ("random", "centre", "brightness", "edges")
+"""Maps that ask no network."""
+
+RANDOMISED: Final = 40
+"""Galaxies that networks with random layers look at: enough to compare maps."""
+
 RESAMPLES: Final = 1000
+
+_SEED: Final = 0
+_TOGETHER: Final = 8
+"""Images that a thread looks at at a time."""
 
 
 def controls(images: Pixels, seed: int) -> dict[str, Maps]:
@@ -247,3 +261,103 @@ def with_intervals(measured: Mapping[str, Maps], seed: int) -> dict[str, float]:
         figures = {name: known.mean(), f"{name}_low": low, f"{name}_high": high}
         found |= {key: round(float(value), 4) for key, value in figures.items()}
     return found
+
+
+def measure_all(
+    score: Score, images: Pixels, answers: npt.NDArray[np.int64], features: Masks
+) -> dict[str, dict[str, Maps]]:
+    """Measure the maps of all methods, and those that ask no network.
+
+    Parameters
+    ----------
+    score : Score
+    images : ndarray of shape (N, side, side, 3), uint8
+    answers : ndarray of shape (N,), int64
+        Whose evidence is judged, as places among those of the score.
+    features : ndarray of shape (N, side, side), bool
+        As `measure` takes them.
+
+    Returns
+    -------
+    dict of dict of ndarray
+        For each method, and each of `CONTROLS`, what `measure` returns.
+    """
+    galaxies = galaxy_masks(images)
+    known = controls(images, _SEED)
+
+    def measure_some(start: int) -> dict[str, dict[str, Maps]]:
+        at = slice(start, start + _TOGETHER)
+        some, said = images[at], answers[at]
+        maps = by_all_methods(score, some, said)
+        maps |= {name: control[at] for name, control in known.items()}
+        others = (sky(some), blurred(some))
+        return {
+            name: measure(
+                one, lambda given: score(given, said), some, others, galaxies[at], features[at]
+            )
+            for name, one in maps.items()
+        }
+
+    return _by_pieces(measure_some, len(images))
+
+
+def compare_with_random(
+    score: Score, others: Mapping[str, Score], images: Pixels, answers: npt.NDArray[np.int64]
+) -> dict[str, dict[str, Maps]]:
+    """Correlate the ranks of a network's maps with those of networks that have random layers.
+
+    The randomisation test of Adebayo et al. (2018, "Sanity checks for saliency maps").
+
+    Parameters
+    ----------
+    score : Score
+    others : mapping of str to Score
+        The same network with random layers.
+    images, answers
+        As in `measure_all`.
+
+    Returns
+    -------
+    dict of dict of ndarray of shape (N,), float32
+        For each method, for each of the others.
+    """
+
+    def correlate(start: int) -> dict[str, dict[str, Maps]]:
+        at = slice(start, start + _TOGETHER)
+        own = by_all_methods(score, images[at], answers[at])
+        random = {
+            name: by_all_methods(one, images[at], answers[at]) for name, one in others.items()
+        }
+        return {
+            method: {name: rank_correlation(maps, one[method]) for name, one in random.items()}
+            for method, maps in own.items()
+        }
+
+    return _by_pieces(correlate, len(images))
+
+
+def _by_pieces(
+    function: Callable[[int], dict[str, dict[str, Maps]]], count: int
+) -> dict[str, dict[str, Maps]]:
+    """Apply a function to some galaxies at a time, and put together what it finds."""
+    workers = cpu_count() or 1
+    with ThreadPoolExecutor(workers) as pool:
+        parts = list(in_order(pool, function, range(0, count, _TOGETHER), 2 * workers))
+    return {
+        name: {key: np.concatenate([part[name][key] for part in parts]) for key in each}
+        for name, each in parts[0].items()
+    }
+
+
+def report(
+    measured: Mapping[str, Mapping[str, Maps]], like_random: Mapping[str, Mapping[str, Maps]]
+) -> dict[str, Any]:
+    """Write down means with their intervals: of the `methods`, and of the `controls`."""
+    found = {
+        name: with_intervals({**each, **like_random.get(name, {})}, _SEED)
+        for name, each in measured.items()
+    }
+    return {
+        "methods": {name: one for name, one in found.items() if name not in CONTROLS},
+        "controls": {name: found[name] for name in CONTROLS},
+    }

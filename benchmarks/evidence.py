@@ -1,0 +1,85 @@
+"""How faithful the shipped bundle's evidence is on real galaxies that it has not learned from.
+
+The measures, the other methods and the controls are those of the stage `explain`; beside them, how
+far the logit falls with the foremost tenth of the pixels alone.
+
+    python -m benchmarks.evidence --data ../shared/data
+"""
+
+import argparse
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.leave_one_out import read_survey, take
+from galaxies.base.outputs import write_json
+from galaxies.dataset.layout import read_campaign
+from galaxies.inside.evidence import Score, answers_that_count
+from galaxies.inside.faithfulness import (
+    RANDOMISED,
+    SHARES,
+    compare_with_random,
+    measure_all,
+    report,
+)
+from galaxies.inside.gradient import Gradient
+from galaxies.learning.bundle import PRETRAINED, read_description, read_learned
+from galaxies.models.saved_network import NETWORK
+from galaxies.settings import load_settings
+
+SURVEYS = ("gz1", "gz2", "kaggle")
+MOST = 300
+SEED = 0
+TENTH = SHARES.index(0.1)
+
+
+def judge(bundle: Path, folder: Path, scratch: Path) -> dict[str, Any]:
+    """Judge the evidence for the class that the network gives, by the survey's own question."""
+    survey = read_survey(folder, scratch, load_settings())
+    learned = read_learned(bundle)
+    assert learned is not None
+    campaign = read_campaign(folder)
+    unseen = ~np.isin(survey.galaxy_id, learned) & (survey.votes.labels(campaign) >= 0)
+    rows = np.flatnonzero(unseen)
+    rows = np.sort(np.random.default_rng(SEED).permutation(rows)[:MOST])
+    images = take(survey, rows).images
+    description = read_description(bundle)
+    places = answers_that_count(None, campaign, description.questions)
+    score = Score(Gradient(bundle / NETWORK), places)
+    answers = score.predicted(images)
+    measured = measure_all(score, images, answers, np.zeros(images.shape[:3], bool))
+    for each in measured.values():
+        for name in ("deletion", "insertion"):
+            each[f"{name}_tenth"] = each[name][:, TENTH]
+    random = {"last_layer": Score(Gradient(bundle / NETWORK, 1, SEED), places)}
+    like = compare_with_random(score, random, images[:RANDOMISED], answers[:RANDOMISED])
+    return {"galaxies": len(images), "campaign": campaign, **report(measured, like)}
+
+
+def main() -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--data", type=Path, default=os.environ.get("GALAXY_DATA"))
+    parser.add_argument("-o", "--output", type=Path, default=Path("benchmarks/evidence.json"))
+    options = parser.parse_args()
+    if options.data is None:
+        parser.error("name the folder of surveys by --data or $GALAXY_DATA")
+    found = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        for name in SURVEYS:
+            one = judge(PRETRAINED / "real", options.data / name, Path(scratch))
+            both = {**one["methods"], **one["controls"]}
+            names = ["pointing", "inside", "deletion", "insertion", "deletion_tenth"]
+            names += ["insertion_tenth", "last_layer"]
+            print(name, one["galaxies"])
+            print(pd.DataFrame(both).T[names].round(2).to_string(), flush=True)
+            found[name] = one
+    write_json(options.output, found)
+
+
+if __name__ == "__main__":
+    main()
