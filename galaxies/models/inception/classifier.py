@@ -1,8 +1,8 @@
 """InceptionV3 with a simple classifier on top: logistic regression on its features."""
 
 import shutil
+import threading
 from pathlib import Path
-from threading import Lock
 from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
@@ -74,7 +74,7 @@ class InceptionClassifier:
         self._folder = backbone
         self._device: Device = device
         self._forward: ForwardPass | None = None
-        self._lock = Lock()
+        self._lock = threading.Lock()
 
     @property
     def title(self) -> str:

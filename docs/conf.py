@@ -1,0 +1,154 @@
+"""How Sphinx builds the site: `sphinx-build -W --keep-going docs site`. It needs no internet."""
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import typer
+from sphinx.application import Sphinx
+from typer.testing import CliRunner
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent
+sys.path.insert(0, str(ROOT))
+
+import galaxies  # noqa: E402
+from galaxies.cli import app  # noqa: E402
+
+project = "galaxies"
+author = "The galaxies maintainers"
+copyright = "the galaxies maintainers, BSD-3-Clause"  # noqa: A001 - Sphinx's own name
+version = release = galaxies.__version__
+
+extensions = ["sphinx.ext.autodoc", "numpydoc", "myst_nb"]
+exclude_patterns = ["results"]
+html_theme = "pydata_sphinx_theme"
+html_title = "galaxies"
+html_show_sourcelink = False
+html_static_path = ["site"]
+html_css_files = ["site.css"]
+html_theme_options = {
+    "show_prev_next": False,
+    "navigation_with_keys": False,
+    "secondary_sidebar_items": ["page-toc"],
+    "footer_end": [],
+}
+html_context = {"default_mode": "auto"}
+html_favicon = "site/galaxy.svg"
+html_logo = "site/galaxy.svg"
+html_sidebars = {"index": []}
+
+myst_enable_extensions = ["html_image"]
+myst_heading_anchors = 4
+# What lies outside the site is read where the code is.
+suppress_warnings = ["myst.xref_missing"]
+nb_execution_mode = "cache"
+nb_execution_timeout = 240
+nb_execution_raise_on_error = True
+
+autodoc_typehints = "none"
+autodoc_member_order = "bysource"
+numpydoc_show_class_members = False
+
+REFERENCE = HERE / "reference"
+WINGS = {
+    "galaxies": "Everything begins here",
+    "galaxies.classifying": "Classify any number of images",
+    "galaxies.volunteers": "Ask volunteers, read their answers, audit the machine",
+    "galaxies.surveys": "Download, check and merge surveys",
+    "galaxies.figures": "Pictures and tables",
+    "galaxies.judging": "How good predictions are",
+    "galaxies.inside": "What a network sees in a galaxy",
+    "galaxies.models": "The four models",
+    "galaxies.learning": "Parts, views, calibration, promises, the bundle",
+    "galaxies.simulated": "The simulated survey",
+    "galaxies.dataset": "A survey as the pipeline reads it",
+    "galaxies.images": "From the bytes of a file to pixels",
+    "galaxies.base": "Arrays, questions, outputs",
+}
+
+
+def write_settings() -> str:
+    """List every setting with what `params.yaml` says of it."""
+    lines = (ROOT / "params.yaml").read_text(encoding="utf-8").splitlines()
+    page = [
+        "# Settings",
+        "",
+        "Every number that the pipeline uses, as `params.yaml` has it. Full names such as "
+        "`cnn.residual.epochs` go behind `dvc exp run -S`.",
+    ]
+    table = ["", "| setting | default | meaning |", "|---|---|---|"]
+    folder: list[str] = []
+    started = False
+    for line in lines:
+        found = re.match(r"( *)([a-z_]+):(?: +([^#]*?))?(?: +# (.*))?$", line)
+        if found is None:
+            continue
+        indent, name, value, meaning = found.groups()
+        depth = len(indent) // 2
+        folder = [*folder[:depth], name]
+        if value:
+            if not started:
+                page += table
+                started = True
+            page.append(f"| `{'.'.join(folder)}` | `{value}` | {meaning or ''} |")
+        else:
+            heading = "#" * (depth + 2)
+            page += ["", f"{heading} `{'.'.join(folder)}`", "", f"{(meaning or '').capitalize()}."]
+            started = False
+    return "\n".join(page) + "\n"
+
+
+def write_commands() -> str:
+    """Print every command's help."""
+    page = ["# Command line", "", "What `galaxies COMMAND --help` says.", ""]
+    command = typer.main.get_command(app)
+    runner = CliRunner(env={"COLUMNS": "100", "TERM": "dumb", "NO_COLOR": "1"})
+    for name in sorted(command.commands):
+        said = runner.invoke(app, [name, "--help"], prog_name="galaxies").output
+        page += [f"## `galaxies {name}`", "", "```text", said.strip(), "```", ""]
+    return "\n".join(page)
+
+
+def modules_of(wing: str) -> list[str]:
+    """Name a wing's modules."""
+    folder = ROOT / wing.replace(".", "/")
+    if wing == "galaxies":
+        return ["galaxies", "galaxies.errors", "galaxies.settings"]
+    names = [path.relative_to(ROOT).with_suffix("") for path in sorted(folder.rglob("*.py"))]
+    return [".".join(name.parts).removesuffix(".__init__") for name in names]
+
+
+def write_wing(wing: str, title: str) -> str:
+    """List a wing's modules with their docstrings."""
+    page = [f"# `{wing}`", "", f"{title}.", ""]
+    for module in modules_of(wing):
+        page += [f"## {module}", "", "```{eval-rst}", f".. automodule:: {module}", "   :members:"]
+        page += ["   :undoc-members:", "```", ""]
+    return "\n".join(page)
+
+
+def write_pages() -> None:
+    """Write the pages that are made from the code; those that are the same stay untouched."""
+    pages = {"settings.md": write_settings(), "command_line.md": write_commands()}
+    pages |= {f"api/{wing}.md": write_wing(wing, title) for wing, title in WINGS.items()}
+    for name, content in pages.items():
+        path = REFERENCE / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists() or path.read_text(encoding="utf-8") != content:
+            path.write_text(content, encoding="utf-8")
+
+
+write_pages()
+
+
+def setup(app: Sphinx) -> None:
+    """Keep numpydoc from looking for the signatures of types' names, which have none."""
+    event = "autodoc-process-signature"
+    for number, listener in enumerate(app.events.listeners[event]):
+
+        def handler(app: Sphinx, what: str, *args: Any, old: Any = listener.handler) -> Any:  # noqa: ANN401
+            return None if what == "data" else old(app, what, *args)
+
+        app.events.listeners[event][number] = listener._replace(handler=handler)
