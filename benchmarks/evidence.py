@@ -1,7 +1,6 @@
 """How faithful the shipped bundle's evidence is on real galaxies that it has not learned from.
 
-The measures, the other methods and the controls are those of the stage `explain`; beside them, how
-far the logit falls with the foremost tenth of the pixels alone.
+The measures, the other methods and the controls are those of the stage `explain`.
 
     python -m benchmarks.evidence --data ../shared/data
 """
@@ -21,7 +20,6 @@ from galaxies.dataset.layout import read_campaign
 from galaxies.inside.evidence import Score, answers_that_count
 from galaxies.inside.faithfulness import (
     RANDOMISED,
-    SHARES,
     compare_with_random,
     measure_all,
     report,
@@ -34,7 +32,6 @@ from galaxies.settings import load_settings
 SURVEYS = ("gz1", "gz2", "kaggle")
 MOST = 300
 SEED = 0
-TENTH = SHARES.index(0.1)
 
 
 def judge(bundle: Path, folder: Path, scratch: Path) -> dict[str, Any]:
@@ -52,9 +49,6 @@ def judge(bundle: Path, folder: Path, scratch: Path) -> dict[str, Any]:
     score = Score(Gradient(bundle / NETWORK), places)
     answers = score.predicted(images)
     measured = measure_all(score, images, answers, np.zeros(images.shape[:3], bool))
-    for each in measured.values():
-        for name in ("deletion", "insertion"):
-            each[f"{name}_tenth"] = each[name][:, TENTH]
     random = {"last_layer": Score(Gradient(bundle / NETWORK, 1, SEED), places)}
     like = compare_with_random(score, random, images[:RANDOMISED], answers[:RANDOMISED])
     return {"galaxies": len(images), "campaign": campaign, **report(measured, like)}

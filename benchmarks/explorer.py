@@ -50,8 +50,12 @@ def milliseconds(work: Callable[[], object]) -> float:
     return statistics.median(times)
 
 
+SHOWN = {"evidence": "#evidence", "layers": "#layers", "compare all models": "#models"}
+"""What each of the page's buttons brings."""
+
+
 def in_browser(toggles: tuple[str, ...], frame: bytes) -> float:
-    """Median time from the key to the picture, with some of the page's buttons pressed."""
+    """Median time from the key to the picture, with some of the buttons pressed."""
     times = []
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -65,7 +69,7 @@ def in_browser(toggles: tuple[str, ...], frame: bytes) -> float:
         page.locator("#galaxy").wait_for()
         for toggle in toggles:
             page.get_by_role("button", name=toggle, exact=True).click()
-            page.locator(f"#{toggle}").wait_for(timeout=60_000)
+            page.locator(SHOWN[toggle]).wait_for(timeout=60_000)
         page.locator(".noUi-handle").first.focus()
         for _ in range(TIMES):
             page.wait_for_timeout(500)  # nothing of the last change is still on its way
@@ -98,6 +102,12 @@ def main() -> None:
         assert values is not None
         png(evidence_layer(values))
 
+    everybody = [galaxies.load(path, agreement=0.9) for path in sorted(PRETRAINED.glob("*/"))]
+
+    def compare() -> None:
+        for each in everybody:
+            look(each, changed(each.prepare(frame), Change(turn=3)), 0.9)
+
     many = np.stack([image] * EXPLAINED)
     start = time.perf_counter()
     classifier.explain(many)
@@ -109,9 +119,12 @@ def main() -> None:
         "server_layers_ms": milliseconds(
             lambda: png(layers_picture([one.values for one in layer_activations(bundle, image)]))
         ),
+        "server_compare_ms": milliseconds(compare),
         "browser_probability_ms": in_browser((), frame),
         "browser_evidence_ms": in_browser(("evidence",), frame),
-        "browser_evidence_and_layers_ms": in_browser(("evidence", "layers"), frame),
+        "browser_layers_ms": in_browser(("layers",), frame),
+        "browser_compare_ms": in_browser(("compare all models",), frame),
+        "browser_all_ms": in_browser(tuple(SHOWN), frame),
         "explained": EXPLAINED,
         "explain_s": seconds,
     }

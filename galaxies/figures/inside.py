@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from math import ceil
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,13 @@ from matplotlib.ticker import PercentFormatter
 from galaxies.figures.galleries import draw_picture
 from galaxies.figures.style import GREY, SMALL, STYLE, WIDTH, canvas, draw_colour_bar
 from galaxies.inside.channels import Channel
+
+_METHODS: Final = {
+    "grad_cam": "Grad-CAM",
+    "smooth_gradients": "SmoothGrad",
+    "from_sky": "from the sky alone",
+    "from_blur": "from the blur alone",
+}
 
 
 @STYLE
@@ -172,7 +180,7 @@ def draw_evidence(
         draw_picture(axes, np.sqrt(image / 255), left, y, side)
         largest = float(np.abs(evidence).max()) or 1.0
         draw_picture(axes, evidence / largest, right, y, side, cmap="RdBu_r", norm=scale)
-    label = f"evidence of {title}: against (−) and for (+)"  # noqa: RUF001
+    label = f"evidence of the {title}, relative to its strongest: against (−), for (+)"  # noqa: RUF001
     draw_colour_bar(figure, scale, label, "RdBu_r", "neither")
     return figure
 
@@ -202,11 +210,11 @@ def draw_faithfulness(
     for name in deletion:
         control = name in controls
         color, dash = (GREY, next(dashes)) if control else (next(colors), "-")
-        label = "Grad-CAM" if name == "grad_cam" else name.replace("_", " ")
+        label = _METHODS.get(name, name)
         above.plot(shares, deletion[name], label=label, color=color, ls=dash)
         below.plot(shares, insertion[name], color=color, ls=dash)
-    above.set(ylabel="fall, pixels made sky")
-    below.set(ylabel="rise, blur made sharp", xlabel="share of the pixels, foremost first")
+    above.set(ylabel="fall of the logit, pixels made sky")
+    below.set(ylabel="its rise, blur made sharp", xlabel="share of the pixels, foremost first")
     below.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     figure.legend(loc="outside lower center", ncols=2, handlelength=2.4)
     return figure

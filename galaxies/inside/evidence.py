@@ -20,6 +20,7 @@ from galaxies.base.questions import ALL_QUESTIONS, FIRST, Campaign
 from galaxies.errors import GalaxiesError
 from galaxies.inside.gradient import Floats32, Gradient
 from galaxies.learning.bundle import Description
+from galaxies.learning.views import view_of
 from galaxies.models.saved_network import NETWORK
 
 STEPS: Final = 12
@@ -449,7 +450,8 @@ def explain(
     Returns
     -------
     ndarray of shape (N, size, size), float32
-        Positive where the image speaks for the answer.
+        Positive where the image speaks for the answer. Where the bundle averages eight views, the
+        mean of their evidence, each turned back.
 
     Raises
     ------
@@ -478,7 +480,16 @@ def explain(
         answers = score.predicted(images)
     else:
         answers = np.full(len(images), names.index(answer))
-    return in_batches(evidence, score, images, answers)
+    total = np.zeros(images.shape[:3], np.float32)
+    for view in range(description.views):
+        total += _turned_back(in_batches(evidence, score, view_of(images, view), answers), view)
+    return total / np.float32(description.views)
+
+
+def _turned_back(maps: Floats32, view: int) -> Floats32:
+    """Undo `view_of`."""
+    maps = np.rot90(maps, -view, axes=(1, 2))
+    return maps[:, :, ::-1] if view >= 4 else maps
 
 
 def _names(question: str | None, campaign: Campaign) -> list[str]:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from galaxies.base.arrays import Pixels
 from galaxies.base.pool import in_order
+from galaxies.base.questions import CLASSES
 from galaxies.inside.evidence import Score, blurred, by_all_methods, sky
 
 Maps = npt.NDArray[np.float32]
@@ -28,6 +29,8 @@ CONTROLS: Final = ("random", "centre", "brightness", "edges")
 
 RANDOMISED: Final = 40
 """Galaxies that networks with random layers look at: enough to compare maps."""
+
+_TENTH: Final = SHARES.index(0.1)
 
 RESAMPLES: Final = 1000
 
@@ -194,7 +197,8 @@ def measure(
     dict of ndarray
         `pointing`, `inside` and `features` float32 (N,), NaN where there is nothing to measure;
         `deletion`, how far the score falls, and `insertion`, how far it rises, float32
-        (N, len(SHARES)).
+        (N, len(SHARES)); `deletion_tenth` and `insertion_tenth`, the same at a tenth of the
+        pixels, float32 (N,).
     """
     pixels = images.astype(np.float32)
     sky, blurred = others
@@ -202,12 +206,15 @@ def measure(
     rising = replacing(score, blurred, pixels, maps)
     told = np.where(features.any(axis=(1, 2)), share_inside(maps, features), np.nan)
     seen = galaxies.any(axis=(1, 2))
+    deletion, insertion = falling[:, :1] - falling, rising - rising[:, :1]
     return {
         "pointing": np.where(seen, points_inside(maps, galaxies), np.nan).astype(np.float32),
         "inside": np.where(seen, share_inside(maps, galaxies), np.nan).astype(np.float32),
         "features": told.astype(np.float32),
-        "deletion": falling[:, :1] - falling,
-        "insertion": rising - rising[:, :1],
+        "deletion": deletion,
+        "insertion": insertion,
+        "deletion_tenth": deletion[:, _TENTH],
+        "insertion_tenth": insertion[:, _TENTH],
     }
 
 
@@ -273,14 +280,15 @@ def measure_all(
     score : Score
     images : ndarray of shape (N, side, side, 3), uint8
     answers : ndarray of shape (N,), int64
-        Whose evidence is judged, as places among those of the score.
+        Whose evidence is judged: places among `CLASSES`.
     features : ndarray of shape (N, side, side), bool
         As `measure` takes them.
 
     Returns
     -------
     dict of dict of ndarray
-        For each method, and each of `CONTROLS`, what `measure` returns.
+        For each method, and each of `CONTROLS`, what `measure` returns, and `deletion_tenth` of
+        the galaxies of each class, such as `deletion_tenth_spiral`.
     """
     galaxies = galaxy_masks(images)
     known = controls(images, _SEED)
@@ -298,7 +306,12 @@ def measure_all(
             for name, one in maps.items()
         }
 
-    return _by_pieces(measure_some, len(images))
+    measured = _by_pieces(measure_some, len(images))
+    for each in measured.values():
+        for place, name in enumerate(CLASSES):
+            one = np.where(answers == place, each["deletion_tenth"], np.nan)
+            each[f"deletion_tenth_{name}"] = one.astype(np.float32)
+    return measured
 
 
 def compare_with_random(

@@ -208,14 +208,17 @@ class _Window:
         change = Change(*(widget.value for widget in self._sliders))
         image = changed(classifier.prepare(frame), change)
         seen = look(classifier, image, self._agreement.value)
-        laid = ""
+        laid = grey = told = ""
         if self._evidence.value and (values := evidence(classifier, image)) is not None:
             source = png(evidence_layer(values))
             laid = f'<img id="evidence" alt="evidence" style="{_LAID}" src="{source}">'
+            grey = "; filter: grayscale(1)"  # so that the colours are the evidence's alone
+            told = "<p>Orange speaks for the network's class, blue against it.</p>"
         self._said.object = ""
         self._picture.object = (
             '<div style="position: relative; aspect-ratio: 1; max-width: 320px">'
-            f'<img id="galaxy" alt="the galaxy" style="{_LAID}" src="{png(image)}">{laid}</div>'
+            f'<img id="galaxy" alt="the galaxy" style="{_LAID}{grey}" src="{png(image)}">{laid}'
+            f"</div>{told}"
         )
         self._verdict.object = (
             f'<p>p_spiral <b id="p_spiral">{seen.p_spiral:.3f}</b><br>'

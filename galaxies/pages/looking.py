@@ -167,10 +167,12 @@ def evidence_layer(values: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
     Returns
     -------
     ndarray of shape (size, size, 4), uint8
-        Orange above zero, blue below, and the more opaque the stronger.
+        Orange above zero, blue below; the more opaque the stronger, the strongest hundredth of the
+        pixels alike.
     """
-    largest = float(np.abs(values).max())
-    strength = np.abs(values) / largest if largest > 0 else np.zeros_like(values)
+    sizes = np.abs(values)
+    strong = float(np.percentile(sizes, 99)) or float(sizes.max()) or 1.0
+    strength = np.minimum(sizes / strong, 1)
     colours = np.where(values[..., None] >= 0, (255, 140, 0), (30, 144, 255))
     opacity = 180 * strength[..., None]
     return np.concatenate([colours, opacity], axis=2).round().astype(np.uint8)

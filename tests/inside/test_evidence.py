@@ -22,6 +22,7 @@ from galaxies.inside.evidence import (
 )
 from galaxies.inside.gradient import Gradient
 from galaxies.learning.bundle import PRETRAINED
+from galaxies.learning.views import view_of
 from galaxies.models.graph import write_graph
 from galaxies.models.saved_network import NETWORK
 from tests.conftest import draw_galaxy
@@ -156,6 +157,17 @@ def test_a_bundle_explains_any_question_that_it_learned(images):
     # What speaks for the one speaks against the other, on the whole.
     assert np.corrcoef(bar.ravel(), none.ravel())[0, 1] < -0.5
     assert classifier.explain(images[:0]).shape == (0, 64, 64)
+
+
+def test_eight_views_are_averaged_and_turn_with_the_image(images):
+    eight = galaxies.load(BUNDLE, views=8)
+    assert (
+        np.abs(eight.explain(images[:1]) - galaxies.load(BUNDLE).explain(images[:1])).max() > 0.01
+    )
+    for view in (3, 6):
+        same = eight.explain(view_of(images[:1], view), answer="features_or_disk")
+        found = eight.explain(images[:1], answer="features_or_disk")
+        np.testing.assert_allclose(same, view_of(found, view), atol=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,7 @@ def test_everything_is_measured_of_every_galaxy(images):
     assert (found["deletion"][:, -1] > 0).all()
     np.testing.assert_allclose(found["deletion"], found["insertion"], rtol=1e-3, atol=1e-3)
     assert np.isnan(found["features"]).all()
+    np.testing.assert_array_equal(found["deletion_tenth"], found["deletion"][:, SHARES.index(0.1)])
     report = with_intervals(found, 3)
     assert "features" not in report
     for name in ("pointing", "inside", "deletion", "insertion"):

@@ -6,6 +6,7 @@ import time
 import numpy as np
 import pytest
 from astropy.io import fits
+from playwright.sync_api import expect
 
 import galaxies
 from galaxies.pages.looking import Change, changed, look
@@ -57,8 +58,9 @@ def test_a_slider_changes_the_probability_as_python_says(alone, browser):
         says(page, "#p_spiral", expected(FRAME, Change(3, mirror=True, noise=50)))
         page.get_by_role("button", name="reset").click()
         says(page, "#p_spiral", expected(FRAME, Change()))
-        assert page.locator("#questions tr").count() > 37
-        assert page.locator("#galaxy").evaluate("image => image.naturalWidth") == 64
+        expect(page.locator("#questions tr").nth(37)).to_be_visible()
+        galaxy = page.locator("#galaxy")
+        assert galaxy.evaluate("image => image.decode().then(() => image.naturalWidth)") == 64
 
 
 def test_the_picture_follows_at_once(alone, browser):
@@ -127,7 +129,7 @@ def test_a_run_offers_its_galaxies_and_models(tmp_path, browser, tree_bundle):
     with served(tmp_path, "explore") as address, opened(browser, address) as page:
         page.get_by_role("button", name="compare all models").click()
         says(page, "#models", "pretrained simulated")
-        assert page.locator("#models tr").count() == 4
+        expect(page.locator("#models tr")).to_have_count(4)
         page.get_by_label("galaxies").select_option("one for each answer")
         page.get_by_label("galaxy", exact=True).select_option("features_or_disk (100%)")
         page.get_by_label("model", exact=True).select_option("pretrained real")
@@ -135,9 +137,13 @@ def test_a_run_offers_its_galaxies_and_models(tmp_path, browser, tree_bundle):
         page.get_by_role("button", name="layers").click()
         page.locator("img#layers").wait_for(timeout=60_000)
         evidence = page.get_by_role("button", name="evidence")
-        assert evidence.is_visible()
+        evidence.click()
+        page.locator("img#evidence").wait_for(timeout=60_000)
+        expect(page.locator("#models tr")).to_have_count(4)
         page.get_by_label("model", exact=True).select_option("tree")
         says(page, "p#layers", "only a CNN has layers to show")
         evidence.wait_for(state="hidden")
+        expect(page.locator("img#evidence")).to_have_count(0)
         page.get_by_label("model", exact=True).select_option("pretrained real")
         evidence.wait_for(state="visible")
+        page.locator("img#evidence").wait_for()
