@@ -51,7 +51,7 @@ def read_outputs(network: npt.NDArray[np.float32]) -> Outputs:
     Examples
     --------
     >>> outputs = read_outputs(np.zeros((1, NUMBERS), np.float32))
-    >>> outputs[0, :5].round(3).tolist()
+    >>> [round(float(share), 3) for share in outputs[0, :5]]
     [0.333, 0.333, 0.333, 0.167, 0.167]
     """
     numbers = network.astype(np.float64)

@@ -49,7 +49,7 @@ class ForwardPass:
     --------
     >>> forward = ForwardPass(Path("galaxies/pretrained/real/network.onnx"))
     >>> forward(np.zeros((5, 64, 64, 3), np.uint8)).shape
-    (5, 1)
+    (5, 52)
     """
 
     def __init__(self, path: Path, device: Device = "cpu") -> None:
