@@ -180,7 +180,7 @@ def draw_evidence(
         draw_picture(axes, np.sqrt(image / 255), left, y, side)
         largest = float(np.abs(evidence).max()) or 1.0
         draw_picture(axes, evidence / largest, right, y, side, cmap="RdBu_r", norm=scale)
-    label = f"evidence of the {title}, relative to its strongest: against (−), for (+)"  # noqa: RUF001
+    label = f"evidence of the {title}: against (−) and for (+)"  # noqa: RUF001
     draw_colour_bar(figure, scale, label, "RdBu_r", "neither")
     return figure
 
@@ -213,8 +213,9 @@ def draw_faithfulness(
         label = _METHODS.get(name, name)
         above.plot(shares, deletion[name], label=label, color=color, ls=dash)
         below.plot(shares, insertion[name], color=color, ls=dash)
-    above.set(ylabel="fall of the logit, pixels made sky")
-    below.set(ylabel="its rise, blur made sharp", xlabel="share of the pixels, foremost first")
+    above.set(title="pixels become sky", ylabel="fall of the logit")
+    below.set(title="blurred pixels become sharp", ylabel="rise of the logit")
+    below.set_xlabel("share of the pixels, foremost first")
     below.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     figure.legend(loc="outside lower center", ncols=2, handlelength=2.4)
     return figure
