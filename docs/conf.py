@@ -1,5 +1,6 @@
 """How Sphinx builds the site: `sphinx-build -W --keep-going docs site`. It needs no internet."""
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -12,6 +13,9 @@ from typer.testing import CliRunner
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 sys.path.insert(0, str(ROOT))
+# The notebooks run `galaxies` and `dvc` of this Python, without progress bars.
+os.environ["TQDM_DISABLE"] = "1"
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 import galaxies  # noqa: E402
 from galaxies.cli import app  # noqa: E402

@@ -18,16 +18,22 @@ def load(
     views: Literal[1, 8] | None = None,
     agreement: float = 0.99,
     device: Literal["cpu", "gpu"] = "cpu",
+    campaign: Literal["gz1", "gz2"] | None = None,
+    questions: Literal["first", "all"] = "first",
+    anyway: bool = False,
 ) -> "Classifier":
     """Load a trained bundle, to classify images.
 
     Parameters
     ----------
     bundle : str or Path, optional
-        Its folder; the pretrained one that comes with the package unless given.
+        Its folder, or the name of a pretrained one: `real`, the default, or `simulated`.
     views : {1, 8}, optional
     agreement : float
     device : {"cpu", "gpu"}
+    campaign : {"gz1", "gz2"}, optional
+    questions : {"first", "all"}
+    anyway : bool
         As in `galaxies.classifying.classifier.Classifier`.
 
     Returns
@@ -43,6 +49,7 @@ def load(
     1    100023  0.020017  0.004410  elliptical      elliptical  None
     """
     from galaxies.classifying.classifier import Classifier
-    from galaxies.learning.bundle import PRETRAINED
+    from galaxies.learning.bundle import bundle_folder
 
-    return Classifier(Path(bundle or PRETRAINED / "real"), views, agreement, device)
+    folder = bundle_folder(Path(bundle or "real"))
+    return Classifier(folder, views, agreement, device, campaign, questions, anyway)

@@ -1,6 +1,7 @@
 """Rules about the project's files: imports, packages, pages, words and versions."""
 
 import ast
+import json
 import re
 import shutil
 import subprocess
@@ -311,7 +312,15 @@ def test_the_hooks_run_what_the_readme_runs():
     )
     (repo,) = yaml.safe_load(text(".pre-commit-config.yaml"))["repos"]
     hooks = {hook["id"] for hook in repo["hooks"]}
-    assert hooks == {"ruff-format", "ruff-check", "mypy", "lint-imports", "codespell"}
+    readme = {"ruff-format", "ruff-check", "mypy", "lint-imports", "codespell"}
+    assert hooks == readme | {"nbstripout"}
+
+
+def test_notebooks_are_saved_without_outputs():
+    notebooks = [json.loads(text(name)) for name in FILES if name.endswith(".ipynb")]
+    cells = [cell for one in notebooks for cell in one["cells"] if cell["cell_type"] == "code"]
+    assert len(cells) > 10
+    assert all(not cell["outputs"] and cell["execution_count"] is None for cell in cells)
 
 
 BENCHMARKS = [
