@@ -114,6 +114,19 @@ def resplit(galaxies: Voted, proving: float, judging: float) -> list[dict[str, f
     ]
 
 
+def missed_shares(resplits: pd.DataFrame) -> list[dict[str, float | str | int]]:
+    """Share of the promises that were missed, all targets together."""
+    by = ["bundle", "survey", "proving", "way"]
+    sums = resplits.groupby(by)[["promises", "missed"]].sum()
+    everywhere = resplits.groupby(["proving", "way"])[["promises", "missed"]].sum().reset_index()
+    both = pd.concat([sums.reset_index(), everywhere.assign(bundle="all", survey="all")])
+    share = both["missed"] / both["promises"].clip(lower=1)
+    rows: list[dict[str, float | str | int]] = both.assign(share=share)[[*by, "share"]].to_dict(
+        "records"
+    )
+    return rows
+
+
 def audit(
     galaxies: Voted, description: Description, target: float, answers: int
 ) -> dict[str, float | int]:
@@ -250,6 +263,7 @@ def main() -> None:
                     for target in TARGETS.agreement
                     for answers in (100, 200, 500)
                 ]
+    found["missed"] = missed_shares(pd.DataFrame(found["resplits"]))
     write_json(options.output, found)
     for title, rows in found.items():
         print(f"\n{title}\n{pd.DataFrame(rows).round(3).to_string(index=False)}")
