@@ -163,7 +163,8 @@ class Classifier:
         Returns
         -------
         ndarray of shape (N, size, size), float32
-            Positive where the image speaks for the answer, negative where against it; of one view.
+            Positive where the image speaks for the answer, negative where against it. Where the
+            bundle averages eight views, the mean over them, each turned back.
 
         Raises
         ------
