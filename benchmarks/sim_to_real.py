@@ -1,4 +1,4 @@
-"""How true the simulated sky is: judged on real galaxies.
+"""How realistic the simulated sky is: judged on real galaxies.
 
 First the mean and the spread of each of Galaxy Zoo's 37 columns, simulated beside real. Then the
 pipeline's network, from random weights, learns all eleven questions from a simulated survey alone

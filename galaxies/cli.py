@@ -373,7 +373,7 @@ def classify(
     verdict = found.verdict
     if verdict.survey:
         typer.echo(
-            f"They look like those of {verdict.survey}, whose calibration is taken", err=True
+            f"These look like galaxies of {verdict.survey}, so its calibration is used", err=True
         )
     if verdict.threshold is None:
         typer.echo(
@@ -384,9 +384,9 @@ def classify(
         )
     elif verdict.familiar is False:
         typer.echo(
-            "These galaxies look different from those that the bundle was calibrated on, "
+            "These galaxies look different from those that the bundle was calibrated on: "
             + ("its promises do not hold" if decide_anyway else "the machine decides nothing")
-            + "; calibrate the bundle on some of your votes: galaxies calibrate --help",
+            + ". Calibrate it on votes of your own: galaxies calibrate --help",
             err=True,
         )
     if unreadable:
