@@ -21,21 +21,21 @@ WIDTH = 3.4  # inches
 GREY = "#7F7F7F"
 
 
-SMALL = 7.5  # points; the least that is still read with ease in print
+SMALL = 6  # points; the least that is still read with ease in print
 
 
-# One of matplotlib's own fonts, so that figures are the same bytes on every machine; narrow
-# enough for three 18-digit GalaxyIDs side by side.
+# One of matplotlib's own fonts, so that figures are the same bytes on every machine, and that of
+# the site.
 STYLE = style.context(
     {
-        "font.family": "STIXGeneral",
-        "mathtext.fontset": "stix",
-        "font.size": 9,
-        "axes.titlesize": 9,
-        "axes.labelsize": 9,
-        "xtick.labelsize": 8,
-        "ytick.labelsize": 8,
-        "legend.fontsize": 8,
+        "font.family": "DejaVu Sans",
+        "mathtext.fontset": "dejavusans",
+        "font.size": 7.5,
+        "axes.titlesize": 7.5,
+        "axes.labelsize": 7.5,
+        "xtick.labelsize": 6.5,
+        "ytick.labelsize": 6.5,
+        "legend.fontsize": 6.5,
         "legend.frameon": False,
         "axes.linewidth": 0.6,
         "lines.linewidth": 1.3,

@@ -179,7 +179,7 @@ def test_the_command_says_that_a_survey_is_unfamiliar(archive, bundle, outputs, 
     command = ["classify", str(archive), "-o", str(tmp_path / "a.csv"), "--model", str(strange)]
     command += ["--agreement", "0.9"]
     said = CliRunner().invoke(app, command).output
-    assert "the machine decides nothing; calibrate the bundle" in said
+    assert "the machine decides nothing. Calibrate it on votes of your own" in said
     said = CliRunner().invoke(app, [*command, "--decide-anyway", "--overwrite"]).output
-    assert "its promises do not hold; calibrate the bundle" in said
+    assert "its promises do not hold. Calibrate it on votes of your own" in said
     assert json.loads((strange / "bundle.json").read_text())["known"]["galaxies"] == 3 * GALAXIES
