@@ -108,7 +108,7 @@ def write_commands() -> str:
     """Print every command's help."""
     page = ["# Command line", "", "What `galaxies COMMAND --help` says.", ""]
     command = typer.main.get_command(app)
-    runner = CliRunner(env={"COLUMNS": "100", "TERM": "dumb", "NO_COLOR": "1"})
+    runner = CliRunner(env={"COLUMNS": "84", "TERM": "dumb", "NO_COLOR": "1"})
     for name in sorted(command.commands):
         said = runner.invoke(app, [name, "--help"], prog_name="galaxies").output
         page += [f"## `galaxies {name}`", "", "```text", said.strip(), "```", ""]
