@@ -151,6 +151,15 @@ def compare(rows: pd.DataFrame) -> list[dict[str, Any]]:
     return found
 
 
+def means(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """Average over the seeds."""
+    columns = ["log_loss", "error", "roc_auc"]
+    found: list[dict[str, Any]] = (
+        rows.groupby(["way", "labelled"])[columns].mean().reset_index().to_dict("records")
+    )
+    return found
+
+
 def draw(rows: pd.DataFrame) -> Figure:
     """Draw the log loss against the number of labels."""
     figure = Figure(figsize=(4.5, 3.2), layout="constrained")
@@ -184,7 +193,9 @@ def main() -> None:
             row for seed in range(SEEDS) for way in WAYS
             for row in measure(survey, labels, way, seed)
         ]  # fmt: skip
-        write_json(options.output, {"compared": compare(pd.DataFrame(rows)), "rows": rows})
+        table = pd.DataFrame(rows)
+        content = {"compared": compare(table), "means": means(table), "rows": rows}
+        write_json(options.output, content)
     content = json.loads(options.output.read_text(encoding="utf-8"))
     print(pd.DataFrame(content["compared"]).round(3).to_string(index=False))
     save_figure(options.figure, draw(pd.DataFrame(content["rows"])))
