@@ -9,8 +9,9 @@ had it decided anyway. `familiar` must be false wherever a promise would not hav
     python -m benchmarks.leave_one_out --data ../shared/data
 
 With `--bundles FOLDER` the trained bundles are kept, one for each survey left out: `promises` and
-`finetuning` take them. With `--halves`, the network is trained once, on the training halves of `gz1`, `gz2` and `kaggle`
-(the pipeline's protocol) and all of the other surveys, and judged on the three test halves.
+`finetuning` take them. With `--halves`, the network is trained once, on the training halves of
+`gz1`, `gz2` and `kaggle` (the pipeline's protocol) and all of the other surveys, and judged on the
+three test halves.
 
 The folder of surveys is taken from $GALAXY_DATA where `--data` is not given.
 """
