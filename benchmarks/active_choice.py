@@ -15,6 +15,7 @@ What is committed was measured on 5,000 galaxies (`simulate.galaxies`) of `simul
 """
 
 import argparse
+import itertools
 import json
 import tempfile
 from pathlib import Path
@@ -136,7 +137,7 @@ def compare(rows: pd.DataFrame) -> list[dict[str, Any]]:
             for some in [np.arange(SEEDS), *again]
         ]
         fewer = 1 - np.array(needed) / LABELS[-1]
-        # Where even all labels do not do, none are saved.
+        # If even all labels are not enough, none are saved.
         low, high = np.percentile(np.nan_to_num(fewer[1:], nan=0.0), (2.5, 97.5))
         found.append(
             {
@@ -149,6 +150,18 @@ def compare(rows: pd.DataFrame) -> list[dict[str, Any]]:
             }
         )
     return found
+
+
+def placebo(rows: pd.DataFrame) -> dict[str, float]:
+    """Compare random choice with itself: what two of the seeds save beside the other three."""
+    losses = rows[rows["way"] == "random"].pivot_table("log_loss", "seed", "labelled").to_numpy()
+    saved = []
+    for some in itertools.combinations(range(SEEDS), 2):
+        others = np.setdiff1d(np.arange(SEEDS), some)
+        for one, two in ((list(some), others), (others, list(some))):
+            needed = labels_needed(losses[one].mean(axis=0), float(losses[two].mean(axis=0)[-1]))
+            saved.append(0.0 if np.isnan(needed) else 1 - needed / LABELS[-1])
+    return {"fewer": float(np.mean(saved)), "fewer_most": float(np.max(saved))}
 
 
 def means(rows: pd.DataFrame) -> list[dict[str, Any]]:
@@ -194,7 +207,12 @@ def main() -> None:
             for row in measure(survey, labels, way, seed)
         ]  # fmt: skip
         table = pd.DataFrame(rows)
-        content = {"compared": compare(table), "means": means(table), "rows": rows}
+        content = {
+            "compared": compare(table),
+            "placebo": placebo(table),
+            "means": means(table),
+            "rows": rows,
+        }
         write_json(options.output, content)
     content = json.loads(options.output.read_text(encoding="utf-8"))
     print(pd.DataFrame(content["compared"]).round(3).to_string(index=False))

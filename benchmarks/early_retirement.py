@@ -236,6 +236,7 @@ def count(
         chosen = level
     if chosen is None:
         raise SystemExit(f"{len(known.truth):,} validation galaxies cannot prove {target:g}")
+    proving = len(known.truth)
     done = retire(galaxies, there, told, RULES[rule](told, chosen), early=early)
     random = np.random.default_rng(SEED)
     again = random.integers(0, len(done.votes), (RESAMPLES, len(done.votes)))
@@ -253,6 +254,9 @@ def count(
         "without_a_vote": float((done.votes == 0).mean()),
         "with_all_votes": float((done.votes == VOTES).mean()),
         "factor": float(VOTES / done.votes.mean()),
+        "factor_with_validation": float(
+            VOTES * (len(done.votes) + proving) / (done.votes.sum() + VOTES * proving)
+        ),
         "factor_low": float(factor[0]),
         "factor_high": float(factor[1]),
         "agreement": float(done.right.mean()),

@@ -147,6 +147,21 @@ def summary(rows: pd.DataFrame) -> list[dict[str, Any]]:
     return found
 
 
+def fewer_errors(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """Compare fine-tuning with random weights; 95% intervals, the seeds drawn again."""
+    found = []
+    random = np.random.default_rng(123)
+    for (survey, labelled), some in rows.groupby(["survey", "labelled"], sort=False):
+        errors = some.pivot_table("error", "seed", "way")
+        again = random.integers(0, len(errors), (2000, len(errors)))
+        tuned, alone = (errors[way].to_numpy() for way in ("fine-tuned", "random weights"))
+        low, high = np.percentile(1 - tuned[again].mean(1) / alone[again].mean(1), (2.5, 97.5))
+        fewer = 1 - tuned.mean() / alone.mean()
+        row = {"fewer": float(fewer), "fewer_low": float(low), "fewer_high": float(high)}
+        found.append({"survey": survey, "labelled": int(labelled)} | row)
+    return found
+
+
 def draw(found: pd.DataFrame) -> Figure:
     """Draw the error against the number of labelled galaxies."""
     figure = Figure(figsize=(7, 3.2), layout="constrained")
@@ -182,7 +197,9 @@ def main() -> None:
             for name in SURVEYS:
                 survey = read_survey(options.data / name, Path(scratch), settings)
                 rows += measure(name, survey, options.others / name, settings.cnn)
-        write_json(options.output, {"means": summary(pd.DataFrame(rows)), "rows": rows})
+        table = pd.DataFrame(rows)
+        content = {"means": summary(table), "fewer_errors": fewer_errors(table), "rows": rows}
+        write_json(options.output, content)
     found = pd.DataFrame(json.loads(options.output.read_text(encoding="utf-8"))["means"])
     print(found.round(3).to_string(index=False))
     save_figure(options.figure, draw(found))
