@@ -1,17 +1,19 @@
 """How many labels it takes to learn a survey, by how its galaxies are chosen.
 
-The survey is simulated; the shipped bundle `real`, which has seen no such galaxy, is fine-tuned on
-batches of labels. Of each batch a fifth is drawn at random: it chooses the epoch and calibrates.
-The others train; they are drawn at random too, or are those that `galaxies ask` chooses by what the
-network of the last batch says: `uncertain`, or `diverse`. Each galaxy has its 40 to 50 votes.
+A bundle that has not seen the survey is fine-tuned on batches of labels. Of each batch a fifth is
+drawn at random: it chooses the epoch and calibrates. The others train; they are drawn at random
+too, or are those that `galaxies ask` chooses by what the network of the last batch says:
+`uncertain`, or `diverse`. A label is all that the survey's volunteers said of a galaxy.
 
 What is compared is the number of labels at which a way has the log loss on the test galaxies that
 random choice has with 800, read off between batches on a logarithmic scale. Walmsley et al. (2020,
 MNRAS 491, 1554) needed 35 to 60% fewer labels with a Bayesian network.
 
     python -m benchmarks.active_choice data/simulated
+    python -m benchmarks.active_choice ../shared/data/gz1 --start /tmp/others/gz1
 
-What is committed was measured on 5,000 galaxies (`simulate.galaxies`) of `simulate.seed` 778.
+What is committed was measured on 5,000 simulated galaxies (`simulate.galaxies`) of `simulate.seed`
+778, from the shipped bundle `real`; and on Galaxy Zoo 1, from a bundle of all other surveys.
 """
 
 import argparse
@@ -19,7 +21,7 @@ import itertools
 import json
 import tempfile
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 import keras
 import numpy as np
@@ -30,6 +32,8 @@ from matplotlib.figure import Figure
 from benchmarks.finetuning import MARKS, scores
 from benchmarks.leave_one_out import Survey, read_survey, take
 from galaxies.base.outputs import write_json
+from galaxies.base.questions import Campaign
+from galaxies.dataset.layout import read_campaign
 from galaxies.figures.style import save_figure
 from galaxies.learning.bundle import PRETRAINED
 from galaxies.learning.calibration import fit_calibration, smoothed
@@ -50,14 +54,23 @@ WAYS: tuple[Choice, ...] = get_args(Choice)
 Rows = npt.NDArray[np.int64]
 
 
-def choose(model: Cnn, survey: Survey, pool: Rows, number: int, way: Choice, seed: int) -> Rows:
+class Loop(NamedTuple):
+    """What is learned, and what from."""
+
+    survey: Survey
+    labels: Labels
+    campaign: Campaign
+    start: Path
+
+
+def choose(model: Cnn, loop: Loop, pool: Rows, number: int, way: Choice, seed: int) -> Rows:
     """Choose galaxies of the pool, as `galaxies ask` does, were all left to people."""
-    outputs = model.predict(survey.images[pool])
+    outputs = model.predict(loop.survey.images[pool])
     table = pd.DataFrame(
         {
             "galaxy_id": pool.astype(str),
-            "p_spiral": p_spiral(outputs, "gz2"),
-            "spread": vote_spread(outputs, "gz2"),
+            "p_spiral": p_spiral(outputs, loop.campaign),
+            "spread": vote_spread(outputs, loop.campaign),
             "decision": UNDECIDED,
         }
     )
@@ -66,42 +79,43 @@ def choose(model: Cnn, survey: Survey, pool: Rows, number: int, way: Choice, see
 
 
 def learn(
-    survey: Survey, labels: Labels, train: Rows, validate: Rows, test: Rows, settings: CnnSettings
+    loop: Loop, train: Rows, validate: Rows, test: Rows, settings: CnnSettings
 ) -> tuple[Cnn, dict[str, float]]:
     """Fine-tune on the labels so far, and judge on the test galaxies."""
+    survey, labels, campaign, start = loop
     parts = [
         Part(pd.DataFrame(index=rows), rows, labels[rows], take(survey, rows).votes)
         for rows in (np.sort(train), np.sort(validate))
     ]
     steps = -(-len(train) // BATCH)
     residual = settings.residual.model_copy(
-        update={"start": "real", "batch": BATCH, "epochs": -(-STEPS // steps)}
+        update={"start": str(start), "batch": BATCH, "epochs": -(-STEPS // steps)}
     )
     keras.utils.clear_session()
     model = fit(survey.images, *parts, settings.model_copy(update={"residual": residual})).model
-    known = p_spiral(model.predict(survey.images[parts[1].rows]), "gz2")
+    known = p_spiral(model.predict(survey.images[parts[1].rows]), campaign)
     calibration = fit_calibration(known, smoothed(parts[1].labels))
-    p = calibration(p_spiral(model.predict(survey.images[test]), "gz2")).astype(np.float64)
+    p = calibration(p_spiral(model.predict(survey.images[test]), campaign)).astype(np.float64)
     return model, scores(p, labels[test])
 
 
-def measure(survey: Survey, labels: Labels, way: Choice, seed: int) -> list[dict[str, Any]]:
+def measure(loop: Loop, way: Choice, seed: int) -> list[dict[str, Any]]:
     """Label batch by batch."""
     settings = load_settings().cnn.model_copy(update={"seed": seed})
     random = np.random.default_rng(seed)
-    order = random.permutation(len(labels))
+    order = random.permutation(len(loop.labels))
     test, pool = order[:TEST], order[TEST:]
     train, validate = np.zeros(0, np.int64), np.zeros(0, np.int64)
-    model = Cnn.load(PRETRAINED / "real")
+    model = Cnn.load(loop.start)
     rows: list[dict[str, Any]] = []
     for labelled in LABELS:
         batch = labelled - len(train) - len(validate)
         drawn = random.choice(pool, round(VALIDATE * batch), replace=False)
         pool = np.setdiff1d(pool, drawn)
-        chosen = choose(model, survey, pool, batch - len(drawn), way, seed)
+        chosen = choose(model, loop, pool, batch - len(drawn), way, seed)
         pool = np.setdiff1d(pool, chosen)
         train, validate = np.concatenate([train, chosen]), np.concatenate([validate, drawn])
-        model, judged = learn(survey, labels, train, validate, test, settings)
+        model, judged = learn(loop, train, validate, test, settings)
         rows.append({"way": way, "seed": seed, "labelled": labelled} | judged)
         print(rows[-1], flush=True)
     return rows
@@ -121,12 +135,13 @@ def labels_needed(losses: npt.NDArray[np.float64], target: float) -> float:
 def compare(rows: pd.DataFrame) -> list[dict[str, Any]]:
     """Find the labels that each way needs, with 95% intervals: the seeds drawn again."""
     losses = {
-        way: rows[rows["way"] == way].pivot_table("log_loss", "seed", "labelled") for way in WAYS
+        way: rows[rows["way"] == way].pivot_table("log_loss", "seed", "labelled")
+        for way in rows["way"].unique()
     }
     random = np.random.default_rng(123)
     again = random.integers(0, SEEDS, (2000, SEEDS))
     found = []
-    for way in WAYS:
+    for way in losses:
         if way == "random":
             continue
         needed = [
@@ -192,31 +207,32 @@ def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("survey", type=Path)
+    parser.add_argument("--start", type=Path, default=PRETRAINED / "real", help="a bundle")
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS)
     parser.add_argument("-o", "--output", type=Path, default=Path("benchmarks/active_choice.json"))
-    parser.add_argument("--figure", type=Path, default=Path("docs/results/active_choice.png"))
-    parser.add_argument("--draw", action="store_true", help="only draw what was measured")
+    parser.add_argument("--figure", type=Path, help="where to draw the log losses")
     options = parser.parse_args()
-    if not options.draw:
-        with tempfile.TemporaryDirectory() as scratch:
-            survey = read_survey(options.survey, Path(scratch), load_settings())
-        known = survey.votes.labels("gz2") >= 0
-        survey = take(survey, known)
-        labels = survey.votes.labels("gz2")
-        rows = [
-            row for seed in range(SEEDS) for way in WAYS
-            for row in measure(survey, labels, way, seed)
-        ]  # fmt: skip
-        table = pd.DataFrame(rows)
-        content = {
-            "compared": compare(table),
-            "placebo": placebo(table),
-            "means": means(table),
-            "rows": rows,
-        }
-        write_json(options.output, content)
-    content = json.loads(options.output.read_text(encoding="utf-8"))
-    print(pd.DataFrame(content["compared"]).round(3).to_string(index=False))
-    save_figure(options.figure, draw(pd.DataFrame(content["rows"])))
+    with tempfile.TemporaryDirectory() as scratch:
+        survey = read_survey(options.survey, Path(scratch), load_settings())
+    campaign = read_campaign(options.survey)
+    survey = take(survey, survey.votes.labels(campaign) >= 0)
+    loop = Loop(survey, survey.votes.labels(campaign), campaign, options.start)
+    rows = pd.DataFrame(
+        [row for seed in range(SEEDS) for way in options.ways for row in measure(loop, way, seed)]
+    )
+    found = {
+        "compared": compare(rows),
+        "placebo": placebo(rows),
+        "means": means(rows),
+        "rows": rows.to_dict("records"),
+    }
+    print(pd.DataFrame(found["compared"]).round(3).to_string(index=False))
+    everything: dict[str, Any] = {}
+    if options.output.is_file():
+        everything = json.loads(options.output.read_text(encoding="utf-8"))
+    write_json(options.output, everything | {options.survey.name: found})
+    if options.figure:
+        save_figure(options.figure, draw(rows))
 
 
 if __name__ == "__main__":
