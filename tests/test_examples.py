@@ -1,0 +1,46 @@
+"""Every function and class that a reader may use has an example, and every example runs.
+
+`conftest.py` runs them: each in a folder with a small survey, knowing no name but its module's own.
+"""
+
+import ast
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from tests.test_project import CODE, text
+
+NOT_RUN = {
+    "galaxies/cli.py": "its commands' help has examples, which docs/ show",
+    "galaxies/surveys/download": "needs the internet",
+    "galaxies/pages/serving.py": "serves until it is stopped",
+    "galaxies/pages/explore_page.py": "serves until it is stopped",
+    "galaxies/pages/label_page.py": "serves until it is stopped",
+    "galaxies/classifying/ray_engine.py": "starts a cluster",
+    "galaxies/classifying/export.py": "takes minutes: TensorFlow writes the file",
+}
+"""Modules whose functions may be without an example, and why."""
+
+
+def documented(name: str) -> Iterator[tuple[str, str]]:
+    """Yield a module's public functions and classes that say what they take, and their docs."""
+    for node in ast.parse(text(name)).body:
+        if not isinstance(node, ast.FunctionDef | ast.ClassDef) or node.name.startswith("_"):
+            continue
+        said = ast.get_docstring(node) or ""
+        if re.search(r"^(Parameters|Returns|Yields)\n-", said, re.M):
+            if isinstance(node, ast.ClassDef):
+                methods = [one for one in node.body if isinstance(one, ast.FunctionDef)]
+                said += "".join(ast.get_docstring(one) or "" for one in methods)
+            yield node.name, said
+
+
+@pytest.mark.parametrize("name", [name for name in CODE if not name.startswith(tuple(NOT_RUN))])
+def test_what_says_what_it_takes_shows_it_by_an_example(name):
+    assert [thing for thing, said in documented(name) if ">>>" not in said] == []
+
+
+def test_no_example_is_left_out():
+    skipped = [name for name in CODE if "doctest: +SKIP" in text(name)]
+    assert [name for name in skipped if not name.startswith(tuple(NOT_RUN))] == []
