@@ -423,7 +423,9 @@ def ratios(m: Measured) -> Measured:
         found |= {f"end to end, {views} views / {peer}": whole / m[peer] for peer in peers}
         used = m[f"classified, {views} views: microseconds"]
         found[f"core-hours for a billion, {views} views"] = 1e9 * 1e-6 * used / 3600
+    decoding = m["decode scaled: microseconds"]
     found |= {
+        "core-hours for a billion, decoding": 1e9 * 1e-6 * decoding / 3600,
         "memory, large / small": m["memory in MB, large"] / m["memory in MB, small"],
         "Ray / local, the whole command": m["command, ray"] / m["command, local"],
     }

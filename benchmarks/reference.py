@@ -51,6 +51,12 @@ def measure(folder: Path, survey: Path, params: dict[str, object]) -> dict[str, 
     }
 
 
+def error_ratios(rows: dict[str, dict[str, Any]]) -> dict[str, float]:
+    """Divide each run's share of wrong answers by that of the reference recipe."""
+    reference = 1 - rows["reference"]["accuracy"]
+    return {name: (1 - row["accuracy"]) / reference for name, row in rows.items()}
+
+
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -62,7 +68,10 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as scratch:
             rows[name] = measure(Path(scratch, "run"), options.survey, params)
         print(pd.DataFrame(rows).round(3).to_string(), flush=True)
-    write_json(options.output, {"survey": options.survey.name, "rows": rows})
+    write_json(
+        options.output,
+        {"survey": options.survey.name, "rows": rows, "errors_of_the_reference": error_ratios(rows)},
+    )
 
 
 if __name__ == "__main__":

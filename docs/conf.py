@@ -18,6 +18,7 @@ os.environ["TQDM_DISABLE"] = "1"
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 import galaxies  # noqa: E402
+from galaxies.base.questions import ALL_QUESTIONS, ANSWERS, TYPE  # noqa: E402
 from galaxies.cli import app  # noqa: E402
 
 project = "galaxies"
@@ -115,6 +116,27 @@ def write_commands() -> str:
     return "\n".join(page)
 
 
+def write_questions() -> str:
+    """List all questions and answers with the names of their columns."""
+    page = [
+        "# Questions and answers",
+        "",
+        "*Votes* is the column in a survey's table, as in Kaggle's; *classified* the column that "
+        "`galaxies classify --questions all` adds. Both are fractions of all volunteers: the answers to a "
+        "question sum to the answer that leads to it.",
+    ]
+    for one in ALL_QUESTIONS:
+        number = f"{one.number}. " if one is not TYPE else ""
+        campaign = "" if one is not TYPE else " (Galaxy Zoo 1)"
+        asked = "asked of all"
+        if one.asked_after:
+            asked = f"asked after *{ANSWERS[one.asked_after].words}*"
+        page += ["", f"## {number}{one.words}{campaign}", "", f"`{one.name}`, {asked}.", ""]
+        page += ["| answer | votes | classified |", "|---|---|---|"]
+        page += [f"| {a.words} | `{a.column}` | `{a.name}` |" for a in one.answers]
+    return "\n".join(page) + "\n"
+
+
 def modules_of(wing: str) -> list[str]:
     """Name a wing's modules."""
     folder = ROOT / wing.replace(".", "/")
@@ -135,7 +157,11 @@ def write_wing(wing: str, title: str) -> str:
 
 def write_pages() -> None:
     """Write the pages that are made from the code; those that are the same stay untouched."""
-    pages = {"settings.md": write_settings(), "command_line.md": write_commands()}
+    pages = {
+        "settings.md": write_settings(),
+        "command_line.md": write_commands(),
+        "questions.md": write_questions(),
+    }
     pages |= {f"api/{wing}.md": write_wing(wing, title) for wing, title in WINGS.items()}
     for name, content in pages.items():
         path = REFERENCE / name
