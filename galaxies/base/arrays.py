@@ -17,14 +17,13 @@ Pixels = npt.NDArray[np.uint8]
 """An image (height, width, 3), red, green and blue; or several (N, height, width, 3)."""
 
 Decoding = Literal["scaled", "whole"]
-"""How the pixels of a JPEG are made: at the smallest of the file's own scales that still has all
-that is wanted, or at full scale."""
+"""How a JPEG is decoded: at the smallest scale that still has enough pixels, or at full scale."""
 
 Probabilities = npt.NDArray[np.float32]
 """(N,) probability of "spiral"."""
 
 Device = Literal["cpu", "gpu"]
-"""What computes."""
+"""The device that computes."""
 
 _HEADER: Final = 128
 
@@ -33,26 +32,29 @@ _HEADER: Final = 128
 def growing_array(
     path: Path, shape: tuple[int, ...], dtype: np.dtype[np.generic]
 ) -> Iterator[BinaryIO]:
-    """Write a `.npy` file item by item, its length unknown until the end.
+    """Write a `.npy` file item by item, without knowing its length in advance.
 
-    Unlike a writable memory map, this keeps no written page in the process.
+    Unlike a writable memory map, this does not keep the written pages in memory.
 
     Parameters
     ----------
     path : Path
-        The file to make, written beside and renamed into place.
-    shape, dtype
-        Of one item, without the first axis.
+        The file to make; it appears when it is complete.
+    shape : tuple of int
+        Shape of one item.
+    dtype : dtype
+        Type of the items.
 
     Yields
     ------
     file
-        Takes the items' bytes in C order.
+        Write the bytes of the items to it, in C order.
 
     Examples
     --------
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp(), "squares.npy")
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> path = Path("squares.npy")
     >>> with growing_array(path, (2,), np.dtype(np.int64)) as file:
     ...     for number in range(3):
     ...         _ = file.write(np.array([number, number**2]).tobytes())
@@ -72,7 +74,7 @@ def growing_array(
 
 
 def open_array(path: Path) -> npt.NDArray[Any]:
-    """Map an array on disk into memory, read-only; pages are loaded as they are touched."""
+    """Map an array on disk into memory, read-only; pages are loaded when they are used."""
     array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     return array
 
@@ -84,7 +86,7 @@ def shrink(images: Pixels, size: int) -> Pixels:
     ----------
     images : ndarray of shape (N, side, side, 3), uint8
     size : int
-        The side wanted; divides `side`.
+        The new side; it must divide `side`.
 
     Returns
     -------
@@ -97,6 +99,7 @@ def shrink(images: Pixels, size: int) -> Pixels:
 
     Examples
     --------
+    >>> import numpy as np
     >>> images = np.zeros((1, 4, 4, 3), np.uint8)
     >>> images[:, :2, :2] = 200
     >>> shrink(images, 2)[0, :, :, 0].tolist()
@@ -115,10 +118,10 @@ def shrink(images: Pixels, size: int) -> Pixels:
 def in_full_batches(
     function: Callable[[Pixels], npt.NDArray[Any]], images: Pixels, batch: int
 ) -> npt.NDArray[Any]:
-    """Apply a function to any number of images, always to `batch` of them at a time.
+    """Apply a function to any number of images, in batches of equal size.
 
-    The last batch is filled up with black images, whose results are dropped: a network is then
-    compiled once, whatever the number of images.
+    The last batch is filled up with black images, and their results are dropped. A network is then
+    compiled only once, whatever the number of images.
 
     Parameters
     ----------
@@ -127,11 +130,18 @@ def in_full_batches(
     images : ndarray of shape (N, side, side, 3), uint8
         At least one.
     batch : int
-        How many at a time.
+        Images per batch.
 
     Returns
     -------
     ndarray (N, ...)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> images = np.full((5, 2, 2, 3), 9, np.uint8)
+    >>> in_full_batches(lambda batch: batch.mean(axis=(1, 2, 3)), images, batch=4).tolist()
+    [9.0, 9.0, 9.0, 9.0, 9.0]
     """
     results = []
     for start in range(0, len(images), batch):

@@ -1,4 +1,4 @@
-"""Outputs that are whole or absent, and that have the same bytes in every run."""
+"""Outputs that are complete or absent, and identical in every run."""
 
 import contextlib
 import errno
@@ -25,23 +25,32 @@ _NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 @contextmanager
 def written_beside(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`, renamed into place when the block succeeds.
+    """Write to a temporary path beside `path`, and rename it if the block succeeds.
 
     Parameters
     ----------
     path : Path
-        The file or folder to make; one that is there is replaced as a whole.
+        The file or folder to make. An existing one is replaced.
 
     Yields
     ------
     Path
-        Where to write, under the same name. It does not exist yet, and is removed if the block
-        fails.
+        The temporary path. It does not exist yet, and is removed if the block fails.
 
     Raises
     ------
     GalaxiesError
         If the folder cannot be written to, or the disk is full.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> with written_beside(Path("notes.txt")) as beside:
+    ...     _ = beside.write_text("complete")
+    ...     Path("notes.txt").exists()
+    False
+    >>> Path("notes.txt").read_text()
+    'complete'
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -68,7 +77,7 @@ def written_beside(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def _owned(folder: Path) -> Iterator[None]:
-    """Mark a folder as in use until the block or the process ends; `BlockingIOError` if it is."""
+    """Lock a folder until the block or the process ends; `BlockingIOError` if it is in use."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -78,16 +87,16 @@ def _owned(folder: Path) -> Iterator[None]:
 
 
 def _clear_abandoned(path: Path) -> None:
-    """Remove what killed runs left beside `path`."""
+    """Remove temporary folders that killed runs have left beside `path`."""
     for folder in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
         with contextlib.suppress(BlockingIOError, FileNotFoundError), _owned(folder):
             shutil.rmtree(folder)
 
 
 def zip_member(name: str) -> zipfile.ZipInfo:
-    """Describe a member of an archive, so that the archive has the same bytes in every run.
+    """Describe a member of a zip archive so that the archive is identical in every run.
 
-    The date is that on which the Galaxy Zoo challenge began.
+    All members have the date on which the Galaxy Zoo challenge began.
     """
     member = zipfile.ZipInfo(name, (2013, 12, 20, 0, 0, 0))
     member.external_attr = 0o644 << 16
@@ -95,7 +104,7 @@ def zip_member(name: str) -> zipfile.ZipInfo:
 
 
 def write_json(path: Path, content: Any) -> None:  # noqa: ANN401 - whatever JSON can hold
-    """Write JSON, floats rounded to six decimals; NaN and infinity are refused."""
+    """Write JSON, with floats rounded to six decimals; NaN and infinity are errors."""
     text = json.dumps(_rounded(content), indent=2, allow_nan=False, ensure_ascii=False)
     with written_beside(path) as beside:
         beside.write_text(text + "\n", encoding="utf-8")
@@ -119,7 +128,16 @@ def write_table(path: Path, table: pd.DataFrame, title: str | None = None) -> No
     table : DataFrame
         The rows.
     title : str, optional
-        Kept in the file's metadata, for readers that show what the table is about.
+        Stored in the metadata of the file; `table_title` reads it.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import pandas as pd
+    >>> path = Path("redshifts.parquet")
+    >>> write_table(path, pd.DataFrame({"galaxy_id": [100008], "z": [0.05]}), title="Redshifts")
+    >>> table_title(path), pd.read_parquet(path).to_dict("list")
+    ('Redshifts', {'galaxy_id': [100008], 'z': [0.05]})
     """
     arrow = pa.Table.from_pandas(table, preserve_index=False)
     if title is not None:
@@ -129,12 +147,12 @@ def write_table(path: Path, table: pd.DataFrame, title: str | None = None) -> No
 
 
 def table_title(path: Path) -> str:
-    """Read back the title that `write_table` kept."""
+    """Read the title that `write_table` has stored."""
     return str((pq.read_schema(path).metadata or {})[b"title"].decode())
 
 
 def write_records(path: Path, table: pd.DataFrame) -> None:
-    """Write a table as a JSON list of rows, as `dvc plots` reads curves."""
+    """Write a table as a JSON list of rows, the format that `dvc plots` reads."""
     write_json(path, table.to_dict("records"))
 
 

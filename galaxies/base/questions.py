@@ -1,15 +1,15 @@
-"""Galaxy Zoo's questions, and what the volunteers' answers make of a galaxy.
+"""The questions of Galaxy Zoo, and the class of a galaxy according to the answers.
 
-Everything that reads, checks, predicts or draws answers takes the questions from here. They form a
-tree: which question a volunteer is asked next depends on the last answer. In Kaggle's columns an
-answer's number is its share among those who came to the question, times the share of all
-volunteers that came there, so that the answers to a question add up to the answer that leads to
-it. Only "anything odd?" is, like the first question, taken as asked of everybody (Willett et al.
+All code that reads, checks, predicts or draws answers uses the questions defined here. They form a
+tree: the next question depends on the last answer. In Kaggle's columns the vote fraction of an
+answer is its fraction among those who reached the question, times the fraction of all volunteers
+who reached it. The answers to a question therefore sum to the answer that leads to it. Only
+"anything odd?" is, like the first question, treated as asked of everybody (Willett et al.
 2013, MNRAS 435, 2835, table 2; Dieleman, Willett & Dambre 2015, MNRAS 450, 1441, section 3).
 
-Those are the questions of Galaxy Zoo 2. Galaxy Zoo 1 asked one other question, for a galaxy's type
-(Lintott et al. 2008, MNRAS 389, 1179): an elliptical with a disk can be "features or disk" to the
-one and "elliptical" to the other. So the two campaigns have questions of their own.
+These are the questions of Galaxy Zoo 2. Galaxy Zoo 1 asked a different one, for the type of a
+galaxy (Lintott et al. 2008, MNRAS 389, 1179): an elliptical with a disk can be "features or disk"
+in one and "elliptical" in the other. The two campaigns therefore have separate questions.
 """
 
 from functools import cache
@@ -20,14 +20,14 @@ import numpy as np
 import numpy.typing as npt
 
 CLASSES: Final = ("elliptical", "spiral")
-"""The order of the classes everywhere: a galaxy's label is its place here, 0 or 1."""
+"""The classes in order: a label of 0 is the first, 1 the second."""
 
 VOTED: Final = (*CLASSES, "artifact")
-"""What each of the three vote fractions speaks for: smooth, features or disk, star or artifact."""
+"""The class for each of the three answers: smooth, features or disk, star or artifact."""
 
 
 Campaign = Literal["gz1", "gz2"]
-"""A round of asking volunteers: Galaxy Zoo 1, or Galaxy Zoo 2, whose questions Kaggle's are."""
+"""Galaxy Zoo 1, or Galaxy Zoo 2, whose questions Kaggle's challenge has."""
 
 
 class Answer(NamedTuple):
@@ -36,13 +36,13 @@ class Answer(NamedTuple):
     column: str
     """Kaggle's name, such as `Class3.1`."""
     words: str
-    """What people clicked on."""
+    """The words of the answer."""
     leads_to: int | None
-    """Number of the next question; `None` where the questions end."""
+    """Number of the next question; `None` if there is none."""
 
     @property
     def name(self) -> str:
-        """What our tables call its column: `bar_yes`, `arms_2`."""
+        """Column in our tables, such as `bar_yes` or `arms_2`."""
         return _NAMES[self.column]
 
 
@@ -51,10 +51,10 @@ class Question(NamedTuple):
 
     number: int
     name: str
-    """A short one, for tables and files."""
+    """A short name for tables and files."""
     words: str
     asked_after: str | None
-    """The answer that all who are asked have given; `None` for a question asked of all."""
+    """The answer that leads to the question; `None` if everybody is asked."""
     answers: tuple[Answer, ...]
 
     @property
@@ -64,7 +64,7 @@ class Question(NamedTuple):
 
     @property
     def places(self) -> slice:
-        """Where the answers stand in `COLUMNS`, and in `ALL_COLUMNS`."""
+        """Places of the answers in `ALL_COLUMNS`."""
         start = ALL_COLUMNS.index(self.answers[0].column)
         return slice(start, start + len(self.answers))
 
@@ -194,15 +194,15 @@ TYPE: Final = _question(
     ("star or don't know", None),
     columns="Type",
 )
-"""The only question of Galaxy Zoo 1. In a survey of its own the answers stand in the columns of the
-first question, `Class1.1` to `Class1.3`; beside those of Galaxy Zoo 2, in its own."""
+"""The only question of Galaxy Zoo 1. A survey of Galaxy Zoo 1 alone has the answers in the columns of
+the first question, `Class1.1` to `Class1.3`; a merged survey has them in separate columns."""
 
 FIRST: Final[dict[Campaign, Question]] = {"gz2": QUESTIONS[0], "gz1": TYPE}
-"""The question of each campaign that makes the two classes: its first answer says elliptical, its
-second spiral, its third artifact."""
+"""The question of each campaign that defines the classes: the first answer means elliptical, the
+second spiral, the third artifact."""
 
 ALL_QUESTIONS: Final = (*QUESTIONS, TYPE)
-"""Those of both campaigns."""
+"""The questions of both campaigns."""
 
 COLUMNS: Final = tuple(column for question in QUESTIONS for column in question.columns)
 """Kaggle's 37 columns in Kaggle's order."""
@@ -240,11 +240,11 @@ ANSWERS: Final = {
 _FEWEST_CHOSEN: Final = 20
 
 Shares = npt.NDArray[np.float64]
-"""(..., 37) a number for each answer, in the order of `COLUMNS`."""
+"""Array (..., 37): a fraction for each answer, in the order of `COLUMNS`."""
 
 
 def in_order_of_asking() -> tuple[Question, ...]:
-    """Sort the questions so that each stands behind all answers that lead to it.
+    """Sort the questions so that each comes after all answers that lead to it.
 
     Examples
     --------
@@ -261,13 +261,21 @@ def in_order_of_asking() -> tuple[Question, ...]:
 
 @cache
 def answers_behind() -> npt.NDArray[np.bool_]:
-    """Tell which answers lie behind each other: everybody who gave one gave these before.
+    """Find the earlier answers of everybody who gave an answer.
 
     Returns
     -------
     ndarray of shape (37, 37), bool
-        Row: an answer; column: one that lies behind it, itself included. A logarithm of shares
-        within the questions, times the transpose, is the logarithm of Kaggle's columns.
+        True where everybody who gave the answer of the row has given that of the column; the
+        diagonal is true. The logarithms of the fractions within the questions, times the transpose,
+        are the logarithms of Kaggle's columns.
+
+    Examples
+    --------
+    >>> from galaxies.base.questions import COLUMNS
+    >>> bar = answers_behind()[COLUMNS.index("Class3.1")]
+    >>> [column for column, given in zip(COLUMNS, bar) if given]
+    ['Class1.2', 'Class2.2', 'Class3.1']
     """
     behind = np.eye(len(COLUMNS), dtype=bool)
     for question in in_order_of_asking():
@@ -278,17 +286,25 @@ def answers_behind() -> npt.NDArray[np.bool_]:
 
 
 def shares_asked(columns: Shares) -> npt.NDArray[np.float64]:
-    """Share of all volunteers that came to each question.
+    """Compute the fraction of all volunteers who reached each question.
 
     Parameters
     ----------
-    columns : Shares
-        Kaggle's columns (..., 37).
+    columns : ndarray of shape (..., 37), float
+        Kaggle's columns.
 
     Returns
     -------
     ndarray of shape (..., 11), float64
-        1 for the questions asked of all.
+        1 for the questions that everybody is asked.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> columns = np.zeros(37)
+    >>> columns[:3] = [0.7, 0.2, 0.1]
+    >>> shares_asked(columns)[[0, 1, 6]].tolist()
+    [1.0, 0.2, 0.7]
     """
     asked = [
         np.ones(columns.shape[:-1])
@@ -300,19 +316,27 @@ def shares_asked(columns: Shares) -> npt.NDArray[np.float64]:
 
 
 def down_the_tree(within: Shares) -> Shares:
-    """Turn shares within the questions into Kaggle's columns.
+    """Turn fractions within the questions into Kaggle's columns.
 
     Parameters
     ----------
-    within : Shares
-        (..., 37) shares among those who came to the question; each question's add up to 1. NaN
-        where nobody came.
+    within : ndarray of shape (..., 37), float
+        Fractions among those who reached the question; those of one question sum to 1. NaN where
+        nobody reached it.
 
     Returns
     -------
     ndarray of shape (..., 37), float64
-        0 where nobody came; NaN stays where a question asked of all was put to nobody, and in
-        what follows from it.
+        0 where nobody reached the question. NaN for a question that everybody should be asked and
+        nobody was, and for the questions that follow from it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> within = np.full(37, np.nan)
+    >>> within[:5] = [0.5, 0.5, 0.0, 0.2, 0.8]
+    >>> down_the_tree(within)[:5].tolist()
+    [0.5, 0.5, 0.0, 0.1, 0.4]
     """
     columns = np.array(within, dtype=np.float64)
     for question in in_order_of_asking():
@@ -325,17 +349,25 @@ def down_the_tree(within: Shares) -> Shares:
 
 
 def within_questions(columns: Shares) -> Shares:
-    """Turn Kaggle's columns into shares among those who came to the question.
+    """Turn Kaggle's columns into fractions among those who reached the question.
 
     Parameters
     ----------
-    columns : Shares
-        (..., 37).
+    columns : ndarray of shape (..., 37), float
+        Kaggle's columns.
 
     Returns
     -------
     ndarray of shape (..., 37), float64
-        NaN where nobody came.
+        NaN where nobody reached the question.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> columns = np.zeros(37)
+    >>> columns[:5] = [0.5, 0.5, 0.0, 0.125, 0.375]
+    >>> within_questions(columns)[3:5].tolist()
+    [0.25, 0.75]
     """
     within = np.full(columns.shape, np.nan)
     for question in QUESTIONS:
@@ -346,17 +378,25 @@ def within_questions(columns: Shares) -> Shares:
 
 
 def tree_errors(columns: Shares) -> npt.NDArray[np.float64]:
-    """How far each question's answers are from adding up to the share that was asked.
+    """Compute how far the answers to each question are from the sum they should have.
 
     Parameters
     ----------
-    columns : Shares
-        (..., 37); NaN where a survey does not answer.
+    columns : ndarray of shape (..., 37), float
+        Kaggle's columns; NaN where a survey has no answer.
 
     Returns
     -------
     ndarray of shape (..., 11), float64
-        Never negative; NaN where a column is missing.
+        Absolute differences; NaN where a column is missing.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> columns = np.zeros(37)
+    >>> columns[:5] = [0.5, 0.5, 0.0, 0.25, 0.125]
+    >>> tree_errors(columns)[:2].tolist()
+    [0.0, 0.125]
     """
     sums = [columns[..., question.places].sum(axis=-1) for question in QUESTIONS]
     return np.abs(np.stack(sums, axis=-1) - shares_asked(columns))
@@ -365,16 +405,18 @@ def tree_errors(columns: Shares) -> npt.NDArray[np.float64]:
 def chosen_by_answer(
     shares: npt.NDArray[np.floating[Any]], hard: npt.NDArray[np.bool_]
 ) -> npt.NDArray[np.bool_]:
-    """Tell which galaxies were chosen by their answer to a question, as a collection of mergers is.
+    """Find galaxies that were chosen by an answer, such as a collection of mergers.
 
-    Those are hard votes that 20 galaxies or more, all that answer the same questions, agree on
-    without exception. They show what the answer looks like, and not how common it is.
+    If all galaxies with hard votes on the same questions, at least 20 of them, have the same answer
+    to a question, they were chosen by it. They show what the answer looks like, but not how common
+    it is.
 
     Parameters
     ----------
     shares : ndarray of shape (N, 40), float
-        In the order of `ALL_COLUMNS`; NaN where a survey does not answer.
+        Vote fractions in the order of `ALL_COLUMNS`; NaN where a survey has no answer.
     hard : ndarray of shape (N,), bool
+        Whether the votes of a galaxy are hard.
 
     Returns
     -------
@@ -383,6 +425,8 @@ def chosen_by_answer(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from galaxies.base.questions import QUESTIONS
     >>> shares = np.full((30, 40), np.nan)
     >>> shares[:, QUESTIONS[5].places] = [1, 0]
     >>> chosen_by_answer(shares, np.ones(30, bool))[0].nonzero()[0].tolist()
@@ -401,21 +445,23 @@ def chosen_by_answer(
 
 
 def most_said(columns: Shares) -> tuple[str, ...]:
-    """Follow the answer that most gave from question to question.
+    """Follow the majority answer from question to question.
 
     Parameters
     ----------
-    columns : Shares
-        Kaggle's columns (37,) of one galaxy; NaN where a survey does not answer.
+    columns : ndarray of shape (37,), float
+        Kaggle's columns for one galaxy; NaN where a survey has no answer.
 
     Returns
     -------
     tuple of str
-        Columns in the order of asking: a question is among them if it is asked of all or after
-        an answer that is. One that a survey does not answer is not.
+        Columns in the order of asking. Questions are left out if the majority did not reach them,
+        or if the survey has no answer.
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from galaxies.base.questions import ANSWERS, COLUMNS
     >>> shares = np.zeros(37)
     >>> given = ("Class1.1", "Class7.3", "Class6.2")
     >>> shares[[COLUMNS.index(column) for column in given]] = 0.9
@@ -432,18 +478,24 @@ def most_said(columns: Shares) -> tuple[str, ...]:
 
 
 def most_voted(votes: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
-    """Find what most volunteers saw.
+    """Find the answer with the largest vote fraction.
 
     Parameters
     ----------
-    votes : ndarray of float32
-        Vote fractions (N, 3): smooth, features or disk, star or artifact.
+    votes : ndarray of shape (N, 3), float32
+        Vote fractions: smooth, features or disk, star or artifact.
 
     Returns
     -------
     ndarray of shape (N,), int64
-        Places in `VOTED`. A tie goes to the earlier column: smooth before features or disk
-        before star or artifact.
+        Places in `VOTED`. In a tie, the earlier column: smooth before features or disk before star
+        or artifact.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> most_voted(np.array([[0.2, 0.7, 0.1], [0.5, 0.5, 0.0]], np.float32)).tolist()
+    [1, 0]
     """
     return np.asarray(np.argmax(votes, axis=1), dtype=np.int64)
 
@@ -451,17 +503,25 @@ def most_voted(votes: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
 def spiral_fraction(
     p_smooth: npt.NDArray[np.float32], p_features: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.float64]:
-    """Share of "features or disk" among the votes that took the object for a galaxy.
+    """Compute the fraction of "features or disk" among the votes for a galaxy.
+
+    Votes for "star or artifact" are left out.
 
     Parameters
     ----------
-    p_smooth, p_features : ndarray of float32
-        Vote fractions (N,), not both zero.
+    p_smooth, p_features : ndarray of shape (N,), float32
+        Vote fractions, not both zero.
 
     Returns
     -------
     ndarray of shape (N,), float64
-        What the probability of "spiral" is compared with.
+        The fraction that predicted vote fractions are compared with.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> spiral_fraction(np.array([0.25], np.float32), np.array([0.5], np.float32)).round(3).tolist()
+    [0.667]
     """
     features = p_features.astype(np.float64)
     return features / (features + p_smooth)
