@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 __version__: Final = "0.1.0"
 
-# TensorFlow's start-up chatter, which names no problem, would bury our own messages.
+# TensorFlow's start-up messages would hide our own.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
@@ -29,24 +29,37 @@ def load(
     bundle : str or Path, optional
         Its folder, or the name of a pretrained one: `real`, the default, or `simulated`.
     views : {1, 8}, optional
+        Number of views to average; by default that of the bundle.
     agreement : float
+        Target agreement with the volunteers, between 0.5 and 1.
     device : {"cpu", "gpu"}
+        The device that computes.
     campaign : {"gz1", "gz2"}, optional
+        Campaign whose first question defines the classes; by default that of the bundle.
     questions : {"first", "all"}
+        Whether to predict the vote fractions of all answers too.
     anyway : bool
-        As in `galaxies.classifying.classifier.Classifier`.
+        Whether to decide even if the galaxies look unfamiliar.
 
     Returns
     -------
     Classifier
 
+    Raises
+    ------
+    GalaxiesError
+        If the folder is not a valid bundle, or does not support one of the options.
+
     Examples
     --------
+    >>> from pathlib import Path
     >>> import galaxies
-    >>> galaxies.load("models/cnn").classify(["100008.jpg", "100023.jpg"])  # doctest: +SKIP
-      galaxy_id  p_spiral    spread       label        decision error
-    0    100008  0.912406  0.021134      spiral  ask volunteers  None
-    1    100023  0.020017  0.004410  elliptical      elliptical  None
+    >>> images = sorted(Path("cutouts").glob("*.jpg"))
+    >>> table = galaxies.load("simulated").classify(images)
+    >>> list(table)
+    ['galaxy_id', 'p_spiral', 'spread', 'label', 'decision', 'familiar', 'error']
+    >>> len(table), set(table["label"]) <= {"elliptical", "spiral"}
+    (6, True)
     """
     from galaxies.classifying.classifier import Classifier
     from galaxies.learning.bundle import bundle_folder

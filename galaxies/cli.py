@@ -502,7 +502,7 @@ def calibrate(
         _say_what_shares_are(survey, output, adjusted)
         return
     if anyway:
-        raise GalaxiesError("--anyway goes with --shares-only")
+        raise GalaxiesError("--anyway needs --shares-only")
     if survey.exists() and not (survey / VOTES).is_file():
         raise GalaxiesError(
             f"{survey}: no votes ({VOTES}); with --shares-only the shares of the classes are "
@@ -613,10 +613,10 @@ def audit(
     """
     if sum(given is not None for given in (output, answers, survey)) != 1:
         raise GalaxiesError(
-            "say one of -o, to draw a sample, and --answers or --survey, to judge the answers"
+            "give -o to draw a sample, or --answers or --survey to evaluate the answers"
         )
     if (survey is None) != (not subjects):
-        raise GalaxiesError("--survey and --subjects go together: the votes, and what was asked")
+        raise GalaxiesError("--survey and --subjects must be given together: the votes, and the galaxies that were asked about")
     if not 0.5 < agreement < 1:
         raise GalaxiesError(f"--agreement {agreement:g}: must be between 0.5 and 1, such as 0.95")
     from galaxies.volunteers import audit as auditing

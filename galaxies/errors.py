@@ -1,4 +1,4 @@
-"""The one kind of error a user causes, and how a stage reports it."""
+"""Errors that users can fix, and how a stage reports them."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -6,22 +6,29 @@ from contextlib import contextmanager
 
 
 class GalaxiesError(Exception):
-    """Something that the user can mend, said in one line that names the file, row or key."""
+    """An error that the user can fix: one line that names the file, row or key."""
 
 
 @contextmanager
 def needs(extra: str) -> Iterator[None]:
-    """Import what not every installation has: `with needs("ray"): import ray`.
+    """Import a package that is not in every installation.
 
     Parameters
     ----------
     extra : str
-        The extra of `pyproject.toml` that brings it.
+        The extra in `pyproject.toml` that installs it.
 
     Raises
     ------
     GalaxiesError
-        If it is missing.
+        If the package is missing.
+
+    Examples
+    --------
+    >>> with needs("ray"):
+    ...     import a_package_that_is_missing
+    Traceback (most recent call last):
+    galaxies.errors.GalaxiesError: a_package_that_is_missing is missing; pip install 'galaxies[ray]'
     """
     try:
         yield
@@ -31,17 +38,25 @@ def needs(extra: str) -> Iterator[None]:
 
 
 def run_stage(main: Callable[[], None]) -> None:
-    """Run a stage; a user's mistake or a failing disk ends in one line and exit status 1.
+    """Run a stage; errors that users can fix end in one line and exit status 1.
 
     Parameters
     ----------
     main : callable
-        The stage's work. Any other exception is a defect of ours and keeps its traceback.
+        The work of the stage. Any other exception is a bug, and keeps its traceback.
+
+    Examples
+    --------
+    >>> def main():
+    ...     raise GalaxiesError("params.yaml: survey: missing; add it")
+    >>> run_stage(main)
+    Traceback (most recent call last):
+    SystemExit: error: params.yaml: survey: missing; add it
     """
     try:
         main()
     except KeyboardInterrupt:
-        sys.exit(130)  # as shells say it of a program that Ctrl-C ended
+        sys.exit(130)  # what shells report after Ctrl-C
     except GalaxiesError as error:
         sys.exit(f"error: {error}")
     except OSError as error:

@@ -1,4 +1,4 @@
-"""The settings in `params.yaml`, typed, checked and frozen."""
+"""The settings in `params.yaml`, typed and validated."""
 
 import reprlib
 from collections.abc import Hashable
@@ -18,7 +18,7 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
 class Section(BaseModel):
-    """A part of the settings: no unknown keys, no silent conversions, no changes later."""
+    """A section of the settings: no unknown keys, no conversions, immutable."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -44,7 +44,7 @@ class SimulateSettings(Section):
 
 
 class PackSettings(Section):
-    """How images become one array."""
+    """How images are packed into one array."""
 
     size: Annotated[int, Field(ge=8, le=424)]
     crop: Annotated[float, Field(gt=0, le=1)]
@@ -53,7 +53,7 @@ class PackSettings(Section):
 
 
 class SplitSettings(Section):
-    """Which galaxies train, validate and test."""
+    """Which galaxies are for training, validation and test."""
 
     seed: Seed
     test_share: ProperShare
@@ -64,7 +64,7 @@ class SplitSettings(Section):
 
 
 class TreeSettings(Section):
-    """The decision tree; depth and pruning are chosen among these on the validation part."""
+    """The decision tree; depth and pruning are chosen on the validation galaxies."""
 
     size: Count
     max_depth: Annotated[list[Count], Field(min_length=1)]
@@ -73,7 +73,7 @@ class TreeSettings(Section):
 
 
 class TrainingSettings(Section):
-    """What every training of a network needs."""
+    """Settings of every training of a network."""
 
     dropout: Annotated[float, Field(ge=0, lt=1)]
     learning_rate: Annotated[float, Field(gt=0)]
@@ -91,7 +91,7 @@ class MlpSettings(TrainingSettings):
 
 
 class AugmentedSettings(TrainingSettings):
-    """A convolutional network that sees its images turned, resized and moved."""
+    """A convolutional network with random rotations, sizes and shifts."""
 
     filters: Annotated[list[Count], Field(min_length=1)]
     rotation: Annotated[float, Field(ge=0, le=180)]
@@ -100,7 +100,7 @@ class AugmentedSettings(TrainingSettings):
 
 
 class ReferenceSettings(AugmentedSettings):
-    """The recipe that set the figures to beat."""
+    """The recipe of the reference results."""
 
     dense: Count
     momentum: Annotated[float, Field(ge=0, lt=1)]
@@ -122,7 +122,7 @@ class ResidualSettings(AugmentedSettings):
 
 
 class CnnSettings(Section):
-    """The convolutional network, by one of two recipes."""
+    """The convolutional network, with one of two recipes."""
 
     recipe: Literal["reference", "residual"]
     views: Literal[1, 8]
@@ -132,7 +132,7 @@ class CnnSettings(Section):
 
 
 class InceptionSettings(Section):
-    """InceptionV3 as a fixed backbone, and the classifier on top of it."""
+    """InceptionV3 as a fixed backbone, and the classifier on its features."""
 
     weights: Annotated[str, Field(min_length=1)]
     seed: Seed
@@ -142,14 +142,14 @@ class InceptionSettings(Section):
 
 
 class TriageSettings(Section):
-    """What the machine must reach to decide alone."""
+    """When the machine may decide."""
 
     agreement: Annotated[list[Annotated[float, Field(gt=0.5, lt=1)]], Field(min_length=1)]
     confidence: ProperShare
 
 
 class EvaluateSettings(Section):
-    """How the test part is scored."""
+    """How scores on the test galaxies are computed."""
 
     bootstrap: Annotated[int, Field(ge=100)]
     reliability_bins: Annotated[int, Field(ge=2)]
@@ -157,14 +157,14 @@ class EvaluateSettings(Section):
 
 
 class ExplainSettings(Section):
-    """The galaxies that the network is shown at work on; `null` picks the surest right one."""
+    """The galaxies in the figures of the network; `null` takes the most certain correct one."""
 
     elliptical: int | None
     spiral: int | None
 
 
 class PlotSettings(Section):
-    """Pictures."""
+    """Figures."""
 
     samples: Annotated[int, Field(ge=1, le=12)]
     mistakes: Annotated[int, Field(ge=1, le=12)]
@@ -197,21 +197,21 @@ class Settings(Section):
         halvings = len(self.cnn.reference.filters)
         if self.pack.size >> halvings == 0:
             raise ValueError(
-                f"cnn.reference.filters: {halvings} layers halve {self.pack.size} pixels to "
-                "nothing; name fewer layers or raise pack.size"
+                f"cnn.reference.filters: {halvings} layers reduce {self.pack.size} pixels to "
+                "nothing; use fewer layers or raise pack.size"
             )
         return self
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
-    """YAML that refuses a key written twice, of which PyYAML would keep the last in silence."""
+    """A YAML loader that rejects duplicate keys; PyYAML would silently keep the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         for key in keys:
             if keys.count(key) > 1:
                 line = node.start_mark.line + 1
-                raise GalaxiesError(f"{key}: written twice in the block that starts at line {line}")
+                raise GalaxiesError(f"{key}: occurs twice in the block that starts at line {line}")
         return super().construct_mapping(node, deep)
 
 
@@ -226,27 +226,35 @@ def load_settings(path: Path = Path("params.yaml")) -> Settings:
     Returns
     -------
     Settings
-        Frozen and valid as a whole.
+        Immutable and validated.
 
     Raises
     ------
     GalaxiesError
-        If the file cannot be read, or a key is unknown, missing, of the wrong type or out of
-        range; each is named in full, as in `cnn.learning_rate`.
+        If the file cannot be read, or if a key is unknown, missing, of the wrong type or out of
+        range. The error gives the full names, such as `mlp.learning_rate`.
+
+    Examples
+    --------
+    >>> settings = load_settings()
+    >>> settings.survey, settings.pack.size, settings.cnn.residual.filters
+    ('simulated', 64, [24, 48, 80, 112])
     """
     try:
         content = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_UniqueKeyLoader)
-    except (OSError, UnicodeDecodeError) as error:
-        raise GalaxiesError(f"{path}: cannot be read: {error}") from error
+    except OSError as error:
+        raise GalaxiesError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise GalaxiesError(f"{path}: not UTF-8 text at byte {error.start}") from error
     except GalaxiesError as error:
         raise GalaxiesError(f"{path}: {error}") from error
-    # PyYAML lets the others through where a value does not fit its tag, as in 2020-13-45.
+    # PyYAML raises the others if a value does not fit its tag, such as 2020-13-45.
     except (
         yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError, RecursionError
     ) as error:  # fmt: skip
         raise GalaxiesError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
-        raise GalaxiesError(f"{path}: must hold keys and values, such as `survey: gz1`")
+        raise GalaxiesError(f"{path}: must contain keys and values, such as `survey: gz1`")
     try:
         return Settings.model_validate(content)
     except ValidationError as error:
@@ -255,11 +263,11 @@ def load_settings(path: Path = Path("params.yaml")) -> Settings:
 
 
 def _said(problem: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails, plain dict at run time
-    """One problem as `full.key: what is wrong, got value`."""
+    """Format a problem as `full.key: what is wrong, got value`."""
     key = ".".join(str(part) for part in problem["loc"])
     match problem["type"]:
         case "extra_forbidden":
-            return f"{key}: unknown key; remove it or mend its spelling"
+            return f"{key}: unknown key; remove it or correct its spelling"
         case "missing":
             return f"{key}: missing; add it"
         case "value_error":
@@ -267,5 +275,5 @@ def _said(problem: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails, plain
     said: str = problem["msg"].removeprefix("Input ").replace("should ", "must ")
     hint = ""
     if isinstance(problem["input"], str) and "number" in said:
-        hint = " (a text to YAML; write 0.001, not 1e-3)"
+        hint = " (YAML reads this as text; write 0.001, not 1e-3)"
     return f"{key}: {said}, got {reprlib.repr(problem['input'])[:80]}{hint}"

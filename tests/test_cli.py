@@ -58,7 +58,7 @@ def test_check_refuses_what_the_pipeline_could_not_use(tmp_path):
     with pytest.raises(GalaxiesError, match="no GalaxyID in common"):
         check_survey(survey)
     survey = write_survey(tmp_path / "bad", {"1.jpg": b"text"}, ["1,1,0,0"])
-    with pytest.raises(GalaxiesError, match=r"member .1\.jpg. is no JPEG or PNG"):
+    with pytest.raises(GalaxiesError, match=r"member .1\.jpg. is not a JPEG or PNG"):
         check_survey(survey)
 
 

@@ -229,7 +229,7 @@ def adjust_to_shares(
     )
     if len(raw) < FEWEST:
         raise GalaxiesError(
-            f"{images}: {len(raw)} images can be read; estimating shares takes {FEWEST}"
+            f"{images}: {len(raw)} readable images; estimating shares needs {FEWEST}"
         )
     learned = read_learned(bundle)
     if learned is not None and not other_ids:
@@ -285,7 +285,7 @@ def _refuse_learned(
     known = galaxy_ids[np.isin(galaxy_ids, learned)]
     if len(known):
         raise GalaxiesError(
-            f"{survey}: the bundle {bundle} learned from {len(known):,} of these "
+            f"{survey}: the bundle {bundle} was trained on {len(known):,} of these "
             f"{len(galaxy_ids):,} galaxies, such as {known[0]}; leave them out, or, if other "
             "galaxies have these IDs, say --other-ids"
         )

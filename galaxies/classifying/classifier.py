@@ -379,7 +379,7 @@ def table_schema(description: Description, folder: Path, questions: Questions) -
     learned = [one for one in ALL_QUESTIONS if one.name in description.questions]
     if not learned:
         raise GalaxiesError(
-            f"{folder}: answers the first question alone; take a bundle that learned more"
+            f"{folder}: answers only the first question; use a bundle that answers all"
         )
     answers = [
         pa.field(

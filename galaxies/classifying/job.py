@@ -81,7 +81,7 @@ def run_job(
     Counter({'elliptical': 31, 'spiral': 22, 'ask volunteers': 7})
     """
     if not output.name.lower().endswith(TABLE_SUFFIXES):
-        raise GalaxiesError(f"{output}: unknown suffix; written are {', '.join(TABLE_SUFFIXES)}")
+        raise GalaxiesError(f"{output}: unknown suffix; possible are {', '.join(TABLE_SUFFIXES)}")
     description = read_description(use.folder)
     if use.campaign is not None:
         description = description.by(use.campaign)
@@ -117,7 +117,7 @@ def _schema(answers: pa.Schema, inputs: Sequence[Input]) -> pa.Schema:
     taken = set(carried.names) & {*answers.names, PLACES}
     if taken:
         raise GalaxiesError(
-            f"{inputs[0].name}: column {min(taken)!r} would be written twice; rename it"
+            f"{inputs[0].name}: column {min(taken)!r} has the name of a result; rename it"
         )
     return pa.schema([*answers, *carried])
 

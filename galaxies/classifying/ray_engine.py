@@ -159,11 +159,11 @@ def _share_out(device: Device) -> _Actors:
     machines = [node["Resources"] for node in nodes if node["Alive"]]
     machines = [one for one in machines if one.get("CPU", 0) >= 1]
     if not machines:
-        raise GalaxiesError("no machine of the Ray cluster has a core to give")
+        raise GalaxiesError("no machine of the Ray cluster has a free core")
     if device == "gpu":
         machines = [one for one in machines if one.get("GPU", 0) >= 1]
         if not machines:
-            raise GalaxiesError("no machine of the Ray cluster has a GPU; leave out --device gpu")
+            raise GalaxiesError("no machine of the Ray cluster has a GPU; omit --device gpu")
         gpus = sum(int(one["GPU"]) for one in machines)
         cores = min(int(one["CPU"] // one["GPU"]) for one in machines)
         return _Actors(gpus, max(1, min(_CORES, cores)), 1)

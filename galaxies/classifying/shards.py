@@ -51,7 +51,7 @@ class Shards:
         except OSError as error:
             reason = error.strerror or str(error)
             raise GalaxiesError(
-                f"{self.folder}/{name}: {reason}; what is done is kept, the same command continues"
+                f"{self.folder}/{name}: {reason}; finished work is kept; the same command continues"
             ) from error
 
     def numbers(self) -> set[int]:
@@ -78,7 +78,7 @@ class Shards:
                 return look(file)
         except (pa.ArrowInvalid, OSError) as error:
             raise GalaxiesError(
-                f"{path}: damaged shard ({error}); remove it, and the same command makes it again"
+                f"{path}: damaged shard ({error}); remove it and run the same command again"
             ) from error
 
     def begin(self, job: dict[str, Any], *, overwrite: bool) -> None:
@@ -91,7 +91,7 @@ class Shards:
         """
         fs, inside = url_to_fs(self.folder)
         if fs.isfile(inside):
-            raise GalaxiesError(f"{self.folder}: is a file; name a new or empty folder")
+            raise GalaxiesError(f"{self.folder}: is a file; give a new or empty folder")
         if begun := self.begun():
             changed = [key for key in job if key != "output" and begun.get(key) != job[key]]
             if not changed:
@@ -107,7 +107,7 @@ class Shards:
             if strange:
                 raise GalaxiesError(
                     f"{self.folder}: holds other files, such as {min(strange)!r}; "
-                    "name a new or empty folder"
+                    "give a new or empty folder"
                 )
         fs.makedirs(inside, exist_ok=True)
         self._write(_JOB, json.dumps(job, indent=2).encode())
@@ -121,7 +121,7 @@ class Shards:
             return dict(json.loads(fs.cat_file(f"{inside}/{_JOB}")))
         except (ValueError, TypeError) as error:
             raise GalaxiesError(
-                f"{self.folder}/{_JOB}: damaged; remove the folder to begin again"
+                f"{self.folder}/{_JOB}: damaged; remove the folder to start again"
             ) from error
 
     def remove(self) -> None:

@@ -69,8 +69,8 @@ def write_submission(
     lacking = [one.name for one in QUESTIONS if one.name not in classifier.description.questions]
     if lacking:
         raise GalaxiesError(
-            f"{bundle}: did not learn {len(lacking)} of the {len(QUESTIONS)} questions, such as "
-            f"{lacking[0]!r}; take a bundle that did, such as real"
+            f"{bundle}: does not answer {len(lacking)} of the {len(QUESTIONS)} questions, such as "
+            f"{lacking[0]!r}; use a bundle that does, such as real"
         )
     members = list_images(images)  # by number, as in the challenge's sample
     with written_beside(output) as beside, beside.open("w", encoding="utf-8") as file:
@@ -99,7 +99,7 @@ def _answers(
                     )
                 except UnreadableImageError as error:
                     raise GalaxiesError(
-                        f"{images}: member {member.name!r} {error}; the challenge wants all images"
+                        f"{images}: member {member.name!r} {error}; the challenge needs all images"
                     ) from error
             answers = classifier.predictor.predict(np.stack(prepared)).answers
             assert answers is not None

@@ -80,7 +80,7 @@ def read_stream(path: Path, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
     """
     read = _READERS.get(path.suffix.lower())
     if read is None:
-        raise GalaxiesError(f"{path}: unknown suffix; read are {', '.join(TABLE_SUFFIXES)}")
+        raise GalaxiesError(f"{path}: unknown suffix; readable are {', '.join(TABLE_SUFFIXES)}")
     if not path.is_file():
         raise GalaxiesError(f"{path}: no such table")
     try:

@@ -1,4 +1,4 @@
-"""The zip archive that holds a survey's images: read in place, never unpacked."""
+"""The zip archive with the images of a survey: read in place, never unpacked."""
 
 import lzma
 import struct
@@ -26,7 +26,7 @@ from galaxies.images.decode import (
 IMAGE_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png"})
 
 _BATCH: Final = 32
-"""Images that a thread reads at a time."""
+"""Images per batch of a thread."""
 
 
 class Member(NamedTuple):
@@ -42,7 +42,7 @@ def list_images(path: Path) -> list[Member]:
     Parameters
     ----------
     path : Path
-        The archive. Folders in it do not matter; a member's stem is its GalaxyID.
+        The archive. The name of each image, without folder and suffix, is its GalaxyID.
 
     Returns
     -------
@@ -52,13 +52,15 @@ def list_images(path: Path) -> list[Member]:
     Raises
     ------
     GalaxiesError
-        If the archive is empty, cut off or not a zip, or if a member climbs out of its folder,
-        is no image by its suffix, has no GalaxyID, is encrypted or repeats a GalaxyID.
+        If the archive is empty, cut off or not a zip archive, or if a member points outside it,
+        does not have the suffix of an image, is encrypted, or has no GalaxyID or one that occurs twice.
 
     Examples
     --------
-    >>> list_images(Path("data/simulated/images_training_rev1.zip"))[0]  # doctest: +SKIP
-    Member(galaxy_id=100161, name='images_training_rev1/100161.jpg')
+    >>> from pathlib import Path
+    >>> members = list_images(Path("data/simulated/images_training_rev1.zip"))
+    >>> len(members), members[0]
+    (40, Member(galaxy_id=..., name='images_training_rev1/....jpg'))
     """
     members: dict[int, Member] = {}
     with open_archive(path) as archive:
@@ -69,12 +71,12 @@ def list_images(path: Path) -> list[Member]:
                     f"{path}: GalaxyID {member.galaxy_id} twice: {first.name!r} and {member.name!r}"
                 )
     if not members:
-        raise GalaxiesError(f"{path}: holds no image")
+        raise GalaxiesError(f"{path}: contains no image")
     return [members[galaxy_id] for galaxy_id in sorted(members)]
 
 
 def _as_member(path: Path, info: zipfile.ZipInfo) -> Member | None:
-    """Check what the archive's directory says of a member; `None` for what macOS leaves there."""
+    """Check an entry of the archive's directory; `None` for files that macOS adds."""
     name = PurePosixPath(info.filename.replace("\\", "/"))
     if name.is_absolute() or ".." in name.parts or ":" in str(name).split("/")[0]:
         raise GalaxiesError(f"{path}: member {info.filename!r} points outside the archive")
@@ -89,22 +91,22 @@ def _as_member(path: Path, info: zipfile.ZipInfo) -> Member | None:
         raise GalaxiesError(f"{path}: member {info.filename!r} is encrypted")
     if not WHOLE_ID.fullmatch(name.stem) or int(name.stem) > LARGEST_ID:
         raise GalaxiesError(
-            f"{path}: member {info.filename!r} is not named by a GalaxyID, as 100008.jpg is"
+            f"{path}: member {info.filename!r} is not named by a GalaxyID, such as 100008.jpg"
         )
     return Member(int(name.stem), info.filename)
 
 
 def open_archive(path: Path) -> zipfile.ZipFile:
-    """Open a zip archive for reading; one that is cut off or none at all is a `GalaxiesError`."""
+    """Open a zip archive for reading; if it is damaged, this is a `GalaxiesError`."""
     try:
         return zipfile.ZipFile(path)
     except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError) as error:
-        what = "is empty" if path.stat().st_size == 0 else "is cut off or no zip archive"
+        what = "is empty" if path.stat().st_size == 0 else "is cut off or not a zip archive"
         raise GalaxiesError(f"{path}: {what}; copy or download it again") from error
 
 
 def read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
-    """Read an image file out of an archive.
+    """Read an image file from an archive.
 
     Raises
     ------
@@ -126,12 +128,12 @@ def read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
 
 
 def read_image(archive: zipfile.ZipFile, name: str) -> Image.Image:
-    """Decode an image of an archive, the whole frame.
+    """Decode the whole frame of an image in an archive.
 
     Raises
     ------
     UnreadableImageError
-        As `read_member` and `decode_image` do.
+        If the image cannot be read or decoded.
     """
     return decode_image(read_member(archive, archive.getinfo(name)))
 
@@ -146,29 +148,40 @@ def read_images(
     workers: int,
     doing: str,
 ) -> Iterator[tuple[Member, Pixels | UnreadableImageError]]:
-    """Stream an archive's images, decoded in threads (Pillow decodes outside Python's lock).
+    """Stream the images of an archive, decoded in threads.
 
     Parameters
     ----------
     path : Path
         The zip archive.
     members : sequence of Member
-        Which images, in the order wanted.
+        The images to read, in this order.
     size : int
     crop : float
     decoding : {"scaled", "whole"}
         As in `decode_reduced`.
     workers : int
-        Threads.
+        Number of threads.
     doing : str
-        What the progress bar says.
+        Text of the progress bar.
 
     Yields
     ------
     member : Member
     pixels : ndarray of shape (size, size, 3), uint8, or UnreadableImageError
-        The error says why the image could not be read. At most a few hundred images are held at
-        a time.
+        The error says why the image could not be read. At most a few hundred images are in memory
+        at a time.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> path = Path("data/simulated/images_training_rev1.zip")
+    >>> members = list_images(path)[:3]
+    >>> for member, pixels in read_images(path, members, 64, 0.5, "scaled", workers=2, doing="read"):
+    ...     print(pixels.shape, pixels.dtype)
+    (64, 64, 3) uint8
+    (64, 64, 3) uint8
+    (64, 64, 3) uint8
     """
 
     def read(archive: zipfile.ZipFile, member: Member) -> Pixels | UnreadableImageError:
@@ -196,7 +209,7 @@ def read_images(
 
 
 class UnreadableImages:
-    """Counts the images of an archive that could not be read, and stops when they are too many."""
+    """Count the unreadable images of an archive, and stop if there are too many."""
 
     def __init__(self, path: Path, images: int, max_share: float) -> None:
         self._path = path
@@ -205,18 +218,18 @@ class UnreadableImages:
         self.names: list[str] = []
 
     def add(self, member: Member, error: UnreadableImageError) -> None:
-        """Take note of one.
+        """Count one.
 
         Raises
         ------
         GalaxiesError
-            If more than the tolerated share of the images are unreadable.
+            If a larger share of the images than allowed is unreadable.
         """
         self.names.append(member.name)
         if len(self.names) > self._max_share * self._images:
             others = f" (after {', '.join(self.names[:-1])})" if len(self.names) > 1 else ""
             raise GalaxiesError(
                 f"{self._path}: member {member.name!r} {error}{others}; "
-                f"pack.max_unreadable tolerates {self._max_share:g} of {self._images} images"
+                f"pack.max_unreadable allows {self._max_share:g} of {self._images} images"
             )
         tqdm.write(f"{self._path}: member {member.name!r} {error}; left out")

@@ -1,4 +1,4 @@
-"""A survey: a folder with images and votes in the layout of Kaggle's Galaxy Zoo challenge."""
+"""The files of a survey, in the layout of Kaggle's Galaxy Zoo challenge."""
 
 import re
 from pathlib import Path, PurePosixPath
@@ -16,16 +16,16 @@ VOTES: Final = "training_solutions_rev1.csv"
 
 
 COUNTS: Final = "answers.parquet"
-"""Optional: how many volunteers gave each answer. `galaxy_id` int64, then columns as in `VOTES`,
+"""Optional: the number of votes for each answer. `galaxy_id` int64, then columns as in `VOTES`,
 int32."""
 
 ABOUT: Final = "survey.yaml"
-"""Optional: which campaign's question the first three columns answer, as `campaign: gz1`. Without
-it they answer that of Galaxy Zoo 2."""
+"""Optional: the campaign of the first three columns, such as `campaign: gz1`. Without this file it
+is Galaxy Zoo 2."""
 
 
 SURVEY: Final = "Survey"
-"""Optional column of `VOTES`: which of several surveys a galaxy came from."""
+"""Optional column of `VOTES`: the survey of origin, in a merged survey."""
 
 
 VOTE_COLUMNS: Final = {"Class1.1": "p_smooth", "Class1.2": "p_features", "Class1.3": "p_artifact"}
@@ -34,17 +34,17 @@ VOTE_COLUMNS: Final = {"Class1.1": "p_smooth", "Class1.2": "p_features", "Class1
 WHOLE_ID: Final = re.compile("[0-9]{1,19}")
 
 
-# 19 digits fit Python's int but not always an int64.
+# A number of 19 digits may be too large for int64.
 LARGEST_ID: Final = 2**63 - 1
 
 
 def image_name(galaxy_id: int, suffix: str = ".jpg") -> str:
-    """Name an image in a survey's archive, as Kaggle does: `images_training_rev1/100008.jpg`."""
+    """Name an image in the archive like Kaggle: `images_training_rev1/100008.jpg`."""
     return f"{PurePosixPath(IMAGES).stem}/{galaxy_id}{suffix}"
 
 
 def survey_file(folder: Path, name: str) -> Path:
-    """Find a file of the survey.
+    """Find a file of a survey.
 
     Parameters
     ----------
@@ -56,7 +56,14 @@ def survey_file(folder: Path, name: str) -> Path:
     Raises
     ------
     GalaxiesError
-        If the folder or the file is absent.
+        If the folder or the file does not exist.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from galaxies.dataset.layout import VOTES
+    >>> survey_file(Path("data/simulated"), VOTES).as_posix()
+    'data/simulated/training_solutions_rev1.csv'
     """
     if not folder.is_dir():
         raise GalaxiesError(
@@ -65,12 +72,12 @@ def survey_file(folder: Path, name: str) -> Path:
         )
     path = folder / name
     if not path.is_file():
-        raise GalaxiesError(f"{path}: no such file; a survey holds {IMAGES} and {VOTES}")
+        raise GalaxiesError(f"{path}: no such file; a survey consists of {IMAGES} and {VOTES}")
     return path
 
 
 def read_campaign(folder: Path) -> Campaign:
-    """Read whose questions a survey answers.
+    """Read which campaign the votes of a survey come from.
 
     Parameters
     ----------
@@ -80,17 +87,17 @@ def read_campaign(folder: Path) -> Campaign:
     Returns
     -------
     {"gz1", "gz2"}
-        `gz2` where there is no `survey.yaml`.
+        `gz2` if there is no `survey.yaml`.
 
     Raises
     ------
     GalaxiesError
-        If the file says anything else.
+        If the file contains anything else.
 
     Examples
     --------
-    >>> import tempfile
-    >>> folder = Path(tempfile.mkdtemp())
+    >>> from pathlib import Path
+    >>> folder = Path("data/gz2")
     >>> read_campaign(folder)
     'gz2'
     >>> _ = (folder / "survey.yaml").write_text("campaign: gz1")
@@ -105,7 +112,7 @@ def read_campaign(folder: Path) -> Campaign:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise GalaxiesError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(about, dict) or set(about) != {"campaign"}:
-        raise GalaxiesError(f"{path}: holds one key, campaign: gz1 or campaign: gz2")
+        raise GalaxiesError(f"{path}: must contain only campaign: gz1 or campaign: gz2")
     for known in get_args(Campaign):
         if about["campaign"] == known:
             return known  # type: ignore[no-any-return]

@@ -15,12 +15,12 @@ from galaxies.images.decode import UnreadableImageError
 
 
 class Packed(NamedTuple):
-    """What `pack_images` found."""
+    """Result of `pack_images`."""
 
     table: pd.DataFrame
     """`galaxy_id` int64, `row` int32, `sha1` of the packed pixels, in order of `galaxy_id`."""
     unreadable: list[str]
-    """Members that were left out."""
+    """Names of the images that were left out."""
 
 
 def pack_images(
@@ -39,7 +39,7 @@ def pack_images(
     Parameters
     ----------
     archive : Path
-        The survey's zip.
+        The zip archive of the survey.
     images : Path
         The `.npy` file to make, shape (N, size, size, 3), uint8.
     size : int
@@ -49,30 +49,38 @@ def pack_images(
     max_unreadable : float
         Share of the images that may be unreadable.
     workers : int
-        Decoding threads; the file does not depend on it.
+        Number of threads; the file does not depend on it.
     only : container of int, optional
-        IDs of the galaxies that are packed; all unless given.
+        IDs of the galaxies to pack; by default all.
+
+    Returns
+    -------
+    Packed
 
     Raises
     ------
     GalaxiesError
-        If the archive is unusable, or more images are unreadable than tolerated.
+        If the archive cannot be used, or if too many images are unreadable.
 
     Examples
     --------
+    >>> from pathlib import Path
+    >>> import numpy as np
     >>> packed = pack_images(
-    ...     Path("data/kaggle/images_training_rev1.zip"),
+    ...     Path("data/simulated/images_training_rev1.zip"),
     ...     Path("images.npy"),
     ...     size=64,
     ...     crop=0.5,
     ...     decoding="scaled",
     ...     max_unreadable=0.001,
     ...     workers=4,
-    ... )  # doctest: +SKIP
+    ... )
+    >>> np.load("images.npy").shape, list(packed.table), packed.unreadable
+    ((40, 64, 64, 3), ['galaxy_id', 'row', 'sha1'], [])
     """
     members = [one for one in list_images(archive) if only is None or one.galaxy_id in only]
     if not members:
-        raise GalaxiesError(f"{archive}: holds no image of the galaxies that are asked for")
+        raise GalaxiesError(f"{archive}: contains no image of the requested galaxies")
     unreadable = UnreadableImages(archive, len(members), max_unreadable)
     ids: list[int] = []
     hashes: list[str] = []

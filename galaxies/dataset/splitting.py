@@ -1,4 +1,4 @@
-"""The protocol that says which galaxies train, validate and test."""
+"""The protocol: which galaxies are for training, validation and test."""
 
 from typing import Final, NamedTuple
 
@@ -13,44 +13,58 @@ from galaxies.settings import SplitSettings
 PARTS: Final = ("train", "validation", "test")
 
 _UNLABELLED: Final = len(VOTED)
-"""In place of a class: the survey does not answer the first question for this galaxy."""
+"""In place of a class, for galaxies without votes on the first question."""
 
 
 class Split(NamedTuple):
-    """What `split_galaxies` decided."""
+    """Result of `split_galaxies`."""
 
     table: pd.DataFrame
     """`galaxy_id` int64, `split` and `label` categories, three vote fractions float32. Label and
-    fractions are missing where the survey does not answer the first question."""
+    fractions are missing for galaxies without votes on the first question."""
     counts: dict[str, int]
-    """How many galaxies of each class went where, and how many were left out, and why."""
+    """The number of galaxies of each class in each part, and of galaxies left out, by reason."""
 
 
 def split_galaxies(votes: pd.DataFrame, images: pd.DataFrame, settings: SplitSettings) -> Split:
-    """Divide the galaxies into parts.
+    """Split the galaxies into training, validation and test.
 
-    The class is the largest of the three vote fractions; a galaxy for which that is less than
-    `min_agreement` is left out. Half of each class, artifacts included,
-    goes to the test (`test_share`); then artifacts are dropped, each side is cut to its cap, and
-    a share of the training side validates. All draws are stratified by class. Galaxies with
-    identical pixels count as one until the parts are made, so they always share a side. Galaxies
-    without an answer to the first question are divided as if they were one more class: a model
-    that answers other questions learns from them.
+    The class is the largest of the three vote fractions; if it is less than `min_agreement`, the
+    galaxy is left out. A share of each class, artifacts included, is for the test (`test_share`).
+    Then artifacts are dropped, both sides are limited to their maximum, and a share of the training
+    side is for validation. All draws are stratified by class. Identical images are drawn together,
+    so they are always on the same side. Galaxies without votes on the first question are drawn as a
+    class of their own; the CNN is trained on their other answers.
 
     Parameters
     ----------
     votes : DataFrame
-        As `galaxies.dataset.votes.read_votes` returns it; fractions are NaN for galaxies without
-        an answer to the first question.
+        Output of `galaxies.dataset.votes.first_votes`: `galaxy_id` and three vote fractions, NaN
+        for galaxies without votes on the first question.
     images : DataFrame
         `galaxy_id` and `sha1` of every packed image.
     settings : SplitSettings
-        Shares, caps and the seed.
+        Shares, maximum numbers and the seed.
+
+    Returns
+    -------
+    Split
 
     Raises
     ------
     GalaxiesError
-        If votes and images have no galaxy in common, or a part would lack a class.
+        If votes and images have no galaxy in common, or if a part lacks a class.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import pandas as pd
+    >>> from galaxies.dataset.votes import read_votes
+    >>> from galaxies.settings import load_settings
+    >>> votes = read_votes(Path("data/simulated/training_solutions_rev1.csv"))
+    >>> split = split_galaxies(votes, pd.read_parquet("data/images.parquet"), load_settings().split)
+    >>> split.table["split"].value_counts().to_dict()
+    {'test': 20, 'train': 16, 'validation': 4}
     """
     counts: dict[str, int] = {}
     table = _classified(votes, images, settings, counts)
@@ -70,7 +84,7 @@ def split_galaxies(votes: pd.DataFrame, images: pd.DataFrame, settings: SplitSet
 def _classified(
     votes: pd.DataFrame, images: pd.DataFrame, settings: SplitSettings, counts: dict[str, int]
 ) -> pd.DataFrame:
-    """Put votes and images together, and find the `class` of the galaxies that are agreed on."""
+    """Join votes and images, and find the `class` of all galaxies with enough agreement."""
     table: pd.DataFrame = votes.merge(
         images[["galaxy_id", "sha1"]], on="galaxy_id", validate="one_to_one"
     )
@@ -92,8 +106,8 @@ def _classified(
     for place, name in enumerate(CLASSES):
         if seen[place] < len(PARTS):
             raise GalaxiesError(
-                f"the votes make {seen[place]} galaxies {name}; at least {len(PARTS)} are needed, "
-                "one to train, one to validate and one to test"
+                f"the votes give {seen[place]} {name} galaxies; at least {len(PARTS)} are needed, "
+                "one each for training, validation and test"
                 + (", or a lower split.min_agreement" if disputed.any() else "")
                 + _say_unlabelled(int(seen[_UNLABELLED]))
             )
@@ -102,8 +116,8 @@ def _classified(
 
 def _say_unlabelled(count: int) -> str:
     return (
-        f"; {count} galaxies have no class: they lack an answer to the first question, or all "
-        "galaxies with such votes have the same one, as if they were chosen by it"
+        f"; {count} galaxies have no class: they have no votes on the first question, or all "
+        "galaxies with such votes have the same answer, as if they were chosen by it"
         if count
         else ""
     )
@@ -112,8 +126,8 @@ def _say_unlabelled(count: int) -> str:
 def _side(
     side: str, table: pd.DataFrame, cap: int, seed: int, counts: dict[str, int]
 ) -> pd.DataFrame:
-    """Drop a side's artifacts, and cut it to its cap; in order of `galaxy_id`."""
-    # Those who only read a split need not wait for the import.
+    """Drop the artifacts of a side, and limit its number; in order of `galaxy_id`."""
+    # Imported here because reading a split does not need it.
     with needs("pipeline"):
         from sklearn.utils import resample
 
@@ -133,7 +147,7 @@ def _side(
 
 
 def _count_parts(table: pd.DataFrame, counts: dict[str, int]) -> None:
-    """Count the galaxies of each class in each part; none may be without."""
+    """Count the galaxies of each class in each part; none may be empty."""
     for part in PARTS:
         for name in CLASSES:
             found = int(((table["split"] == part) & (table["label"] == name)).sum())
@@ -158,5 +172,5 @@ def _draw(table: pd.DataFrame, share: float, seed: int) -> npt.NDArray[np.bool_]
     try:
         _, drawn = train_test_split(groups, test_size=share, random_state=seed, stratify=strata)
     except ValueError as error:
-        raise GalaxiesError(f"{len(groups)} galaxies are too few to divide: {error}") from error
+        raise GalaxiesError(f"{len(groups)} galaxies are too few to split: {error}") from error
     return table["sha1"].isin(drawn["sha1"]).to_numpy()

@@ -1,1 +1,1 @@
-"""From the bytes of an image file to pixels."""
+"""Decode image files to pixels."""

@@ -1,4 +1,4 @@
-"""Colours on the screen: the asinh mapping of the Sloan survey's own colour images."""
+"""Colour images: the asinh stretch of SDSS colour images."""
 
 import numpy as np
 
@@ -6,14 +6,13 @@ from galaxies.base.arrays import Floats, Pixels
 
 BANDS = ("g", "r", "i")
 
-# Weights of the bands in the blue, green and red channel, and the asinh stretch; chosen so that the
-# sky noise and the surface brightness of galaxies land on the pixel values of Sloan's own colour
-# images.
+# Weights of the bands in the blue, green and red channel, and the asinh stretch; chosen so that
+# sky noise and surface brightness of galaxies have the same pixel values as in SDSS colour images.
 CHANNEL_WEIGHT = {"g": 1.33, "r": 0.93, "i": 0.80}
 
 SLOPE = 510.0  # grey levels per nanomaggy per pixel where light is faint
-ASINH_SCALE = 40.5  # grey levels per factor e where it is bright
-BLACK = 2.6  # grey levels below which the screen is black
+ASINH_SCALE = 40.5  # grey levels per factor e where light is bright
+BLACK = 2.6  # grey levels that become black
 
 
 def colour_image(bands: Floats) -> Pixels:
@@ -22,7 +21,7 @@ def colour_image(bands: Floats) -> Pixels:
     Parameters
     ----------
     bands : ndarray of shape (3, n, n), float64
-        Light per survey pixel in nanomaggies, bands g, r, i.
+        Flux per SDSS pixel in nanomaggies, bands g, r, i.
 
     Returns
     -------
@@ -30,18 +29,19 @@ def colour_image(bands: Floats) -> Pixels:
 
     Examples
     --------
+    >>> import numpy as np
     >>> colour_image(np.full((3, 2, 2), 0.05))[0, 0].tolist()
     [17, 20, 29]
     """
     weights = np.array([CHANNEL_WEIGHT[name] for name in reversed(BANDS)])
     channels = np.moveaxis(bands[::-1], 0, -1) * weights
     intensity = np.maximum(channels.mean(axis=-1, keepdims=True), 1e-9)
-    # One factor for all channels keeps the colour; each channel saturates by itself, so bright
+    # One factor for all channels keeps the colour. Each channel saturates separately, so bright
     # stars are white.
     image = channels * (grey_level(intensity) / intensity) - BLACK
     return np.asarray(np.clip(image, 0, 255).round(), dtype=np.uint8)
 
 
 def grey_level(light: Floats) -> Floats:
-    """Brightness on the screen, up to about 255, of colourless light in nanomaggies per pixel."""
+    """Convert flux in nanomaggies per pixel to grey levels, up to about 255."""
     return np.asarray(ASINH_SCALE * np.arcsinh(SLOPE / ASINH_SCALE * light), dtype=np.float64)

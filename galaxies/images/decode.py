@@ -1,4 +1,4 @@
-"""Galaxy images from compressed bytes to small arrays of pixels."""
+"""Decode images of galaxies into small arrays of pixels."""
 
 import contextlib
 import io
@@ -17,16 +17,16 @@ from PIL.PngImagePlugin import PngImageFile
 from galaxies.base.arrays import Decoding, Pixels
 
 LARGEST_IMAGE: Final = 64_000_000
-"""Pixels; a larger image is taken for a decompression bomb and not decoded."""
+"""Pixels; a larger image could be a decompression bomb and is not decoded."""
 
 
 _JPEG: Final = b"\xff\xd8\xff"
 _TURNED: Final = (b"Exif", b"tiff:Orientation")
-"""One of these stands in every file whose frame may have to be turned."""
+"""One of these is in every file whose frame may have to be rotated."""
 
 
 class UnreadableImageError(Exception):
-    """The bytes are no image that we can decode; says why."""
+    """The image cannot be read; the message says why."""
 
 
 def decode_image(data: bytes) -> Image.Image:
@@ -35,8 +35,8 @@ def decode_image(data: bytes) -> Image.Image:
     Parameters
     ----------
     data : bytes
-        The file's bytes. Grey, palette, CMYK, transparent and 16-bit images become RGB; of an
-        animation the first frame is taken; an EXIF orientation is applied.
+        Contents of the file. Grey, palette, CMYK, transparent and 16-bit images become RGB; of an
+        animation the first frame is used; an EXIF orientation is applied.
 
     Returns
     -------
@@ -46,10 +46,12 @@ def decode_image(data: bytes) -> Image.Image:
     Raises
     ------
     UnreadableImageError
-        If the bytes are cut off, no image, or an image beyond `LARGEST_IMAGE`.
+        If the file is cut off, not an image, or larger than `LARGEST_IMAGE`.
 
     Examples
     --------
+    >>> import io
+    >>> from PIL import Image
     >>> file = io.BytesIO()
     >>> Image.new("L", (60, 40)).save(file, "PNG")
     >>> frame = decode_image(file.getvalue())
@@ -61,28 +63,29 @@ def decode_image(data: bytes) -> Image.Image:
 
 
 def decode_reduced(data: bytes, size: int, crop: float, decoding: Decoding) -> Pixels:
-    """Decode the centre of a JPEG or PNG, averaged down.
+    """Decode the centre of a JPEG or PNG, and reduce it.
 
-    A JPEG keeps its pixels as waves in blocks of eight. Where the centre is wanted with half as
-    many pixels along each side, or a quarter or an eighth, blocks of four, two or one can be made
-    of the longest waves alone, in half the time. The result differs a little from the mean of
-    full-scale pixels, so a model must learn from what it will be given.
+    A JPEG stores blocks of 8 x 8 pixels as cosine waves. If the result needs only half, a quarter
+    or an eighth as many pixels along each side, blocks of 4, 2 or 1 pixels can be computed from the
+    longest waves, in half the time. The result differs a little from the mean of the full-scale
+    pixels, so a model must be trained on images that were decoded in the same way.
 
     Parameters
     ----------
     data : bytes
         As in `decode_image`.
     size : int
+        As in `reduce_image`.
     crop : float
         As in `reduce_image`.
     decoding : {"scaled", "whole"}
-        A PNG, and a JPEG whose centre has too few pixels at half the scale, give the same pixels
-        either way.
+        Whether a JPEG is decoded at reduced scale. For a PNG, or a JPEG with too few pixels at half
+        its scale, both give the same result.
 
     Returns
     -------
     ndarray of shape (size, size, 3), uint8
-        The same in every run.
+        Identical in every run.
 
     Raises
     ------
@@ -91,6 +94,8 @@ def decode_reduced(data: bytes, size: int, crop: float, decoding: Decoding) -> P
 
     Examples
     --------
+    >>> import io
+    >>> from PIL import Image
     >>> file = io.BytesIO()
     >>> Image.new("RGB", (424, 424), "navy").save(file, "JPEG")
     >>> decode_reduced(file.getvalue(), 64, 0.5, "scaled").shape
@@ -104,25 +109,25 @@ def decode_reduced(data: bytes, size: int, crop: float, decoding: Decoding) -> P
         scale = 1
         if decoding == "scaled" and isinstance(image, JpegImageFile):
             scale = _scale(image.size, wanted)
-        # Without what rounding up adds to the scaled frame at the right and below.
+        # The scaled frame is rounded up on the right and below; these pixels do not count.
         width, height = image.width / scale, image.height / scale
         image.draft(None, (image.width // scale, image.height // scale))
-        # The centre of a frame stays the centre, however the frame is turned.
+        # The centre of a frame stays the centre when the frame is rotated.
         middle, half = (width / 2, height / 2), crop * min(width, height) / 2
         return np.asarray(_upright(_centre(_as_rgb(image), middle, half, size, scale)))
 
 
 def _scale(frame: tuple[int, int], wanted: int) -> int:
-    """By how much a JPEG's frame can shrink and still have `wanted` pixels along each side."""
+    """Find the largest reduction that leaves `wanted` pixels along each side of a JPEG."""
     possible = min(frame) // wanted
     return next((scale for scale in (8, 4, 2) if scale <= possible), 1)
 
 
 def _plain_jpeg(data: bytes, size: int, crop: float, wanted: int) -> Pixels | None:
-    """Do the same in fewer steps for a JPEG in colour that nothing is to be said of.
+    """Do the same in fewer steps for an ordinary colour JPEG.
 
-    The library is Pillow's, and so are the pixels. `None` for all other images, and where the
-    library finds any fault: Pillow may forgive it.
+    The library is the same as Pillow's, and so are the pixels. Returns `None` for all other images,
+    and if the library reports a problem: Pillow may still read the image.
     """
     if not data.startswith(_JPEG) or any(mark in data for mark in _TURNED):
         return None
@@ -135,7 +140,7 @@ def _plain_jpeg(data: bytes, size: int, crop: float, wanted: int) -> Pixels | No
         pixels = simplejpeg.decode_jpeg(data, "RGB", min_factor=1, **least)
     except ValueError:
         return None
-    # Pillow is given no more than its filter reaches: it copies what it is given.
+    # Pillow copies its input, so it gets only the pixels that its filter uses.
     half = crop * min(width, height) / scale / 2
     reach = half * (1 + 2 / size) + 1
     x, y = width / scale / 2, height / scale / 2
@@ -145,7 +150,7 @@ def _plain_jpeg(data: bytes, size: int, crop: float, wanted: int) -> Pixels | No
 
 
 def reduce_image(image: Image.Image, size: int, crop: float) -> Pixels:
-    """Cut out the centre of a frame and average it down.
+    """Cut out the centre of a frame and reduce it.
 
     Parameters
     ----------
@@ -154,15 +159,16 @@ def reduce_image(image: Image.Image, size: int, crop: float) -> Pixels:
     size : int
         Side of the result in pixels.
     crop : float
-        Side of the central square that is kept, as a share of the frame's shorter side.
+        Side of the central square that is kept, as a fraction of the shorter side of the frame.
 
     Returns
     -------
     ndarray of shape (size, size, 3), uint8
-        Each pixel is the mean of the frame's pixels whose centres fall into it.
+        Each pixel is the mean of the pixels of the frame whose centres are in it.
 
     Examples
     --------
+    >>> from PIL import Image
     >>> reduce_image(Image.new("RGB", (424, 424), "navy"), 64, 0.5).shape
     (64, 64, 3)
     """
@@ -173,24 +179,24 @@ def reduce_image(image: Image.Image, size: int, crop: float) -> Pixels:
 def _centre(
     image: Image.Image, middle: tuple[float, float], half: float, size: int, scale: int
 ) -> Image.Image:
-    """Reduce the square that reaches `half` pixels from the middle of a frame, scaled or not."""
+    """Reduce the square within `half` pixels of the middle of a frame."""
     x, y = middle
-    # Where a JPEG was scaled, one or two pixels make one, and a mean would move them about.
+    # In a scaled JPEG one or two pixels make one, and a box filter would shift them.
     means = Image.Resampling.BOX if scale == 1 else Image.Resampling.HAMMING
     return image.resize((size, size), means, (x - half, y - half, x + half, y + half))
 
 
 def _open(data: bytes) -> ImageFile.ImageFile:
-    """Read a file's header, not yet its pixels."""
+    """Read the header of a file, but not the pixels."""
     if not data:
         raise UnreadableImageError("is empty")
-    # Not by Image.open, which warns of large images before we refuse them.
+    # Not with Image.open, which warns of large images before we can reject them.
     if data.startswith(_JPEG):
         image: ImageFile.ImageFile = JpegImageFile(io.BytesIO(data))
     elif data.startswith(b"\x89PNG\r\n\x1a\n"):
         image = PngImageFile(io.BytesIO(data))
     else:
-        raise UnreadableImageError("is no JPEG or PNG")
+        raise UnreadableImageError("is not a JPEG or PNG")
     if image.width * image.height > LARGEST_IMAGE:
         raise UnreadableImageError(f"is too large: {image.width}x{image.height} pixels")
     return image
@@ -198,7 +204,7 @@ def _open(data: bytes) -> ImageFile.ImageFile:
 
 def _as_rgb(image: Image.Image) -> Image.Image:
     image.load()
-    if image.mode.startswith("I"):  # 16 bits a pixel, which convert("RGB") would clip
+    if image.mode.startswith("I"):  # 16 bits per pixel; convert("RGB") would clip them
         info = image.info
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
         image.info = info
@@ -206,7 +212,7 @@ def _as_rgb(image: Image.Image) -> Image.Image:
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    """Turn an image as its EXIF orientation says."""
+    """Apply the EXIF orientation of an image."""
     ImageOps.exif_transpose(image, in_place=True)
     return image
 

@@ -1,4 +1,4 @@
-"""FITS cut-outs as the colour frames that the models know."""
+"""FITS cut-outs as colour frames."""
 
 import gzip
 import io
@@ -22,26 +22,26 @@ _DAMAGED: Final = (
     AstropyWarning,
 )  # fmt: skip
 _BLUE_TO_RED: Final = "ugrizy"
-_BRIGHT: Final = 99.5  # percentile of a frame whose unit is unknown
-_NUMBER: Final = 1e30  # beyond it no flux in any unit
-_BRIGHT_LIGHT: Final = 2.0  # nanomaggies per pixel it is taken for: a bright galaxy's middle
+_BRIGHT: Final = 99.5  # percentile of a frame without a known unit
+_NUMBER: Final = 1e30  # larger values are not fluxes in any unit
+_BRIGHT_LIGHT: Final = 2.0  # nanomaggies per pixel of this percentile: the centre of a bright galaxy
 
 
 def decode_fits(data: bytes) -> Image.Image:
-    """Compose a colour frame of a FITS cut-out.
+    """Make a colour frame from a FITS cut-out.
 
-    The asinh stretch of Lupton et al. (2004, PASP 116, 133) with the weights of the Sloan images
-    (`galaxies.images.colour.colour_image`). One band gives a grey frame, two or more a colour one
-    of the bluest, a middle and the reddest. Where `BUNIT` says nanomaggies, light is taken as it
-    is; otherwise the median is taken for the sky, and the brightness where the brightest 0.5%
-    begin for 2 nanomaggies per pixel.
+    The asinh stretch of Lupton et al. (2004, PASP 116, 133) with the weights of SDSS images
+    (`galaxies.images.colour.colour_image`). One band gives a grey frame; two or more give a colour
+    frame of the bluest, a middle and the reddest. If `BUNIT` is nanomaggies, fluxes are used
+    unchanged; otherwise the median is the sky, and the 99.5th percentile is set to 2 nanomaggies
+    per pixel.
 
     Parameters
     ----------
     data : bytes
-        The file's bytes: a plane (height, width), a cube (bands, height, width), or an extension
-        for each band; bands in order of `FILTER`, `BAND` or `EXTNAME` where those are among
-        u, g, r, i, z, y, else from blue to red as they stand. Pixels that are no number become sky.
+        Contents of the file: a plane (height, width), a cube (bands, height, width), or an
+        extension for each band. Bands are sorted by `FILTER`, `BAND` or `EXTNAME` if these are
+        among u, g, r, i, z, y; otherwise they must go from blue to red. Invalid pixels become sky.
 
     Returns
     -------
@@ -51,10 +51,13 @@ def decode_fits(data: bytes) -> Image.Image:
     Raises
     ------
     UnreadableImageError
-        If the file is damaged, or no image is in it.
+        If the file is damaged, or contains no image.
 
     Examples
     --------
+    >>> import io
+    >>> import numpy as np
+    >>> from astropy.io import fits
     >>> file = io.BytesIO()
     >>> fits.PrimaryHDU(np.ones((3, 40, 60))).writeto(file)
     >>> decode_fits(file.getvalue()).size
@@ -74,7 +77,7 @@ def decode_fits(data: bytes) -> Image.Image:
         frame = np.repeat(grey[:, :, None], 3, axis=2)
     else:
         frame = colour_image(light[[0, len(light) // 2, -1]])
-    # The first row of a FITS image is its lowest.
+    # The first row of a FITS image is at the bottom.
     return Image.fromarray(np.ascontiguousarray(frame[::-1]))
 
 
@@ -87,7 +90,7 @@ def _unpacked(data: bytes) -> bytes:
 
 
 def _planes(file: fits.HDUList) -> tuple[Planes, bool]:
-    """All bands from blue to red (bands, height, width), and whether they are in nanomaggies."""
+    """Read all bands from blue to red, and whether they are in nanomaggies."""
     found: list[tuple[str, npt.NDArray[np.generic]]] = []
     calibrated = False
     for hdu in file:
@@ -105,7 +108,7 @@ def _planes(file: fits.HDUList) -> tuple[Planes, bool]:
         for plane in hdu.data if len(shape) == 3 else [hdu.data]:
             found.append((name.strip().lower()[:1] if len(shape) == 2 else "", plane))
     if not found:
-        raise UnreadableImageError("has no image in it")
+        raise UnreadableImageError("contains no image")
     if len({plane.shape for _, plane in found}) > 1:
         raise UnreadableImageError("has bands of different shapes")
     if all(name and name in _BLUE_TO_RED for name, _ in found):
@@ -114,12 +117,12 @@ def _planes(file: fits.HDUList) -> tuple[Planes, bool]:
 
 
 def _light(planes: Planes, calibrated: bool) -> Planes:
-    """Light in nanomaggies per pixel."""
-    good = np.abs(planes) < _NUMBER  # False for NaN, too
+    """Convert to nanomaggies per pixel."""
+    good = np.abs(planes) < _NUMBER  # also False for NaN
     if not good.any():
-        raise UnreadableImageError("has no pixel that is a number")
+        raise UnreadableImageError("has no valid pixel")
     planes = np.where(good, planes, np.nan)
-    # A band without one good pixel has no sky of its own.
+    # A band without valid pixels has no sky.
     sky = np.array([np.median(p[g]) if g.any() else 0.0 for p, g in zip(planes, good, strict=True)])
     if calibrated:
         return np.where(good, planes, sky[:, None, None])

@@ -422,7 +422,7 @@ def answers_that_count(question: str | None, campaign: Campaign, learned: Sequen
         return slice(start, start + 2)
     if question not in learned:
         known = ", ".join(learned) or first.name
-        raise GalaxiesError(f"no question {question!r} was learned; take one of: {known}")
+        raise GalaxiesError(f"the bundle does not answer {question!r}; choose one of: {known}")
     return next(one.places for one in ALL_QUESTIONS if one.name == question)
 
 
@@ -461,7 +461,7 @@ def explain(
     """
     if description.model != "cnn":
         raise GalaxiesError(
-            f"{folder}: a {description.title} cannot be explained; take a bundle of the CNN"
+            f"{folder}: a {description.title} cannot be explained; use a CNN bundle"
         )
     size = description.size
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != (size, size, 3):

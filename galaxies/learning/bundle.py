@@ -51,7 +51,7 @@ def require_free(folder: Path, overwrite: bool) -> None:
     if not overwrite:
         raise GalaxiesError(f"{folder}: exists; --overwrite replaces it")
     if not (folder / _DESCRIPTION).is_file():
-        raise GalaxiesError(f"{folder}: is there and no bundle; give another folder")
+        raise GalaxiesError(f"{folder}: exists and is not a bundle; give another folder")
 
 
 # Not our own: a new version must not change the bytes of a bundle.
@@ -203,9 +203,9 @@ def read_learned(folder: Path) -> npt.NDArray[np.int64] | None:
     try:
         ids = open_array(path)
     except (OSError, ValueError, EOFError) as error:
-        raise GalaxiesError(f"{path}: damaged ({error}); make the bundle again") from error
+        raise GalaxiesError(f"{path}: damaged ({error}); train the model again") from error
     if ids.ndim != 1 or ids.dtype != np.int64:
-        raise GalaxiesError(f"{path}: damaged; make the bundle again")
+        raise GalaxiesError(f"{path}: damaged; train the model again")
     return ids
 
 
@@ -256,7 +256,7 @@ def read_description(folder: Path) -> Description:
                 f"{path}: format {first['input']}, and this version reads {FORMAT}; "
                 "train the model again, or install the version of galaxies that made it"
             ) from error
-        raise GalaxiesError(f"{path}: {key}: {first['msg']}; make the bundle again") from error
+        raise GalaxiesError(f"{path}: {key}: {first['msg']}; train the model again") from error
     if description.classes != CLASSES:
         raise GalaxiesError(f"{path}: classes {description.classes}, expected {CLASSES}")
     return description

@@ -74,7 +74,7 @@ def read_weights(network: keras.Model, path: Path) -> None:
     try:
         onnx.checker.check_model(content)
     except (onnx.checker.ValidationError, ValueError) as error:
-        raise ValueError(f"{path.name} is no ONNX file") from error
+        raise ValueError(f"{path.name} is not an ONNX file") from error
     graph = onnx.load_model_from_string(content).graph
     found = {one.name: numpy_helper.to_array(one) for one in graph.initializer}
     wanted: set[str] = set()
@@ -87,7 +87,7 @@ def read_weights(network: keras.Model, path: Path) -> None:
             if isinstance(layer, layers.Conv2D) and name.endswith("/kernel"):
                 values = values.transpose(2, 3, 1, 0)
             if values.shape != variable.shape:
-                raise ValueError(f"{name} has the shape {values.shape}, not {variable.shape}")
+                raise ValueError(f"{name} has the shape {values.shape}, expected {variable.shape}")
             variable.assign(values)
         wanted |= set(arrays)
     unknown = {name for name in found if name.endswith(_LEARNED)} - wanted
@@ -132,7 +132,7 @@ class _Graph:
         add = _LAYERS.get(type(layer))
         if add is None:
             raise GalaxiesError(
-                f"layer {layer.name!r}: no ONNX operation is known for a {type(layer).__name__}"
+                f"layer {layer.name!r}: there is no ONNX operation for a {type(layer).__name__}"
             )
         given = layer.input if isinstance(layer.input, list) else [layer.input]
         name = add(self, layer, [self._names[id(tensor)] for tensor in given])
@@ -143,7 +143,7 @@ class _Graph:
         if function in (None, keras.activations.linear):
             return name
         if function not in _ACTIVATIONS:
-            raise GalaxiesError(f"layer {layer.name!r}: no ONNX operation is known for {function}")
+            raise GalaxiesError(f"layer {layer.name!r}: there is no ONNX operation for {function}")
         operation = _ACTIVATIONS[function]
         return self._add(operation, [name], f"{layer.name}/{operation.lower()}")
 

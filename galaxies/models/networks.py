@@ -281,7 +281,7 @@ class Network:
         ) as error:  # fmt: skip
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise GalaxiesError(
-                f"{folder}: damaged network ({reason}); make the bundle again"
+                f"{folder}: damaged network ({reason}); train the model again"
             ) from error
         return cls(network)
 

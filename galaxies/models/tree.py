@@ -81,7 +81,7 @@ class DecisionTree(NamedTuple):
         path = folder / _FILE
         tree = cls._make(read_arrays(path, cls._fields).values())
         if not tree._is_one():
-            raise GalaxiesError(f"{path}: its nodes make no tree; make the bundle again")
+            raise GalaxiesError(f"{path}: damaged tree; train the model again")
         return tree
 
     def graph(self, size: int) -> Callable[[Any], Any]:

@@ -65,7 +65,7 @@ class Labelling:
     ) -> None:
         self.person = person.strip()
         if not self.person or not self.person.isprintable():
-            raise GalaxiesError("--person: give a name to keep the votes apart, such as your own")
+            raise GalaxiesError("--person: give a name, such as your own")
         self._questions = questions
         self._inputs = open_inputs(inputs)
         _refuse_another_survey(output)
@@ -102,7 +102,7 @@ class Labelling:
                 self.galaxy_id, self.jpeg, self.question = None, b"", None
                 return
             elif item.galaxy_id in self._seen:
-                self.left_out[item.galaxy_id] = "stands for two images; only the first was shown"
+                self.left_out[item.galaxy_id] = "names two images; only the first was shown"
             elif self._asked(item.galaxy_id) is not None:
                 self._show(item)
         self.question = question
@@ -188,7 +188,7 @@ def finish(inputs: Sequence[str], output: Path) -> Counted:
     if gone:
         raise GalaxiesError(
             f"{path}: no image of {len(gone):,} of the {len(votes.galaxies):,} galaxies, such as "
-            f"{gone[0]!r}; give all that was labelled"
+            f"{gone[0]!r}; give all images that were labelled"
         )
 
     def jpeg(galaxy_id: str) -> bytes:
@@ -201,5 +201,5 @@ def finish(inputs: Sequence[str], output: Path) -> Counted:
     asked = [one.number for one in QUESTIONS if np.any(given[one.places])]
     made = write_survey(output.resolve(), votes, asked, jpeg)
     if made is None:
-        raise GalaxiesError(f"{path}: all votes were taken back; label some galaxies first")
+        raise GalaxiesError(f"{path}: all votes were undone; label some galaxies first")
     return made

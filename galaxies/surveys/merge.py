@@ -85,7 +85,7 @@ def merge_surveys(
     ... )  # doctest: +SKIP
     """
     if len(folders) < 2:
-        raise GalaxiesError("merge needs two surveys or more, such as data/gz1 data/gz2")
+        raise GalaxiesError("merge needs at least two surveys, such as data/gz1 data/gz2")
     output = free_folder(output, overwrite, SURVEY_FILES)
     for folder in folders:
         if output == folder.resolve():
@@ -121,7 +121,7 @@ def _look_through(folder: Path) -> _Survey:
     with path.open(encoding="utf-8-sig", newline="") as file:
         columns = next(csv.reader(file))
     if len(set(columns)) < len(columns):
-        raise GalaxiesError(f"{path}: a column stands twice in {','.join(columns)}; rename one")
+        raise GalaxiesError(f"{path}: a column occurs twice in {','.join(columns)}; rename one")
     return _Survey(folder, members, ids, columns, campaign)
 
 
@@ -148,7 +148,7 @@ def _refuse_clashes(surveys: Sequence[_Survey]) -> None:
                 more = f" (and {len(common) - 1} more)" if len(common) > 1 else ""
                 raise GalaxiesError(
                     f"GalaxyID {common[0]}{more} stands in {earlier.folder} and in "
-                    f"{survey.folder}; rename it in one, or leave one survey out"
+                    f"{survey.folder}; rename it in one of them, or leave one out"
                 )
 
 

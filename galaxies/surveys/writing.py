@@ -48,16 +48,16 @@ def free_folder(folder: Path, overwrite: bool, own: Collection[str]) -> Path:
     if not folder.exists():
         return folder
     if not folder.is_dir():
-        raise GalaxiesError(f"{folder}: a file is there; give another folder")
+        raise GalaxiesError(f"{folder}: is a file; give another folder")
     found = sorted(path.name for path in folder.iterdir())
     others = [name for name in found if name not in own]
     if found and not overwrite:
         raise GalaxiesError(
-            f"{folder}: already there; replace it with --overwrite, or give another folder"
+            f"{folder}: exists; --overwrite replaces it"
         )
     if others:
         raise GalaxiesError(
-            f"{folder}: holds {others[0]!r}, which would be lost; give another folder"
+            f"{folder}: contains {others[0]!r}, which would be lost; give another folder"
         )
     return folder
 

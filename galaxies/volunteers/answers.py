@@ -90,14 +90,14 @@ def asked_questions(maps: Sequence[AnswerMap]) -> tuple[int, ...]:
 
 
 class _Texts(yaml.BaseLoader):
-    """YAML of texts alone: `Yes` is no truth value and 28.30 no number. No key stands twice."""
+    """YAML of texts alone: `Yes` is no truth value and 28.30 no number. No key occurs twice."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [key.value for key, _ in node.value]
         for key in keys:
             if keys.count(key) > 1:
                 line = node.start_mark.line + 1
-                raise GalaxiesError(f"{key}: written twice in the block that starts at line {line}")
+                raise GalaxiesError(f"{key}: occurs twice in the block that starts at line {line}")
         return super().construct_mapping(node, deep)
 
 
@@ -136,7 +136,7 @@ def read_answer_maps(path: Path) -> list[AnswerMap]:
     asked = asked_questions(maps)
     if not asked:
         raise GalaxiesError(
-            f"{path}: no answer counts for a column; galaxies votes --example shows how"
+            f"{path}: no answer is mapped to a column; see galaxies votes --example"
         )
     for number in asked:
         leads = _ASKED_AFTER[number]
@@ -150,7 +150,7 @@ def read_answer_maps(path: Path) -> list[AnswerMap]:
 
 def _answer_map(document: object) -> AnswerMap:
     if not isinstance(document, dict):
-        raise GalaxiesError("must hold tasks and their answers; see galaxies votes --example")
+        raise GalaxiesError("must contain tasks and their answers; see galaxies votes --example")
     rest = dict(document)
     workflow = rest.pop("workflow", None)
     if workflow is not None and not str(workflow).isdecimal():
@@ -159,7 +159,7 @@ def _answer_map(document: object) -> AnswerMap:
     versions = versions if isinstance(versions, list) else [versions]
     for version in versions:
         if not isinstance(version, str) or not _VERSION.fullmatch(version):
-            raise GalaxiesError(f"versions: must be such as 28 or 28.30, got {version!r}")
+            raise GalaxiesError(f"versions: must be like 28 or 28.30, got {version!r}")
     return AnswerMap(
         {name: _task(name, answers) for name, answers in rest.items()}, workflow, tuple(versions)
     )
@@ -167,14 +167,14 @@ def _answer_map(document: object) -> AnswerMap:
 
 def _task(name: str, answers: object) -> dict[str, str | None]:
     if not _TASK.fullmatch(name):
-        raise GalaxiesError(f"{name}: unknown key; tasks are named as in T0")
+        raise GalaxiesError(f"{name}: unknown key; tasks have names such as T0")
     if not isinstance(answers, dict):
-        raise GalaxiesError(f"{name}: must hold answers, such as `Smooth: Class1.1`")
+        raise GalaxiesError(f"{name}: must contain answers, such as `Smooth: Class1.1`")
     known: dict[str, str | None] = {}
     for label, column in answers.items():
         if column not in COLUMNS and column not in _LEFT_OUT:
             raise GalaxiesError(
-                f"{name}.{label}: {column!r} is no column of Kaggle's, which go from "
+                f"{name}.{label}: {column!r} is not one of Kaggle's columns, from "
                 f"{COLUMNS[0]} to {COLUMNS[-1]}; null leaves an answer out"
             )
         meant = None if column in _LEFT_OUT else str(column)

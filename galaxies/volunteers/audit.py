@@ -88,7 +88,7 @@ def write_sample(
     """
     decided = sum(len(piece) for piece in _decided(classes))
     if not decided:
-        raise GalaxiesError(f"{classes}: the machine decided none of these galaxies")
+        raise GalaxiesError(f"{classes}: the machine decided none of the galaxies")
     random = np.random.default_rng(seed)
     places = random.choice(decided, min(number, decided), replace=False)
     wanted = np.sort(places)
@@ -118,7 +118,7 @@ def read_audit(classes: Path, answers: Path) -> Audited:
     Raises
     ------
     GalaxiesError
-        If an answer is unknown, a galaxy stands twice, there is no answer at all, or a galaxy is
+        If an answer is unknown, a galaxy occurs twice, there is no answer at all, or a galaxy is
         not among those that the machine decided.
     """
     given, left_out = _read_answers(answers)
@@ -163,7 +163,7 @@ def read_survey_audit(classes: Path, survey: Path, subjects: Sequence[Path]) -> 
     folders = ", ".join(map(str, subjects))
     if not given:
         raise GalaxiesError(
-            f"{survey}: has votes on none of the {len(sample):,} galaxies that {folders} drew for "
+            f"{survey}: has no votes on the {len(sample):,} galaxies that {folders} drew for "
             "an audit; give the survey that galaxies votes made of them, or wait for votes"
         )
     return _beside_decisions(classes, given, len(sample) - len(given), folders)
@@ -179,7 +179,7 @@ def _drawn(classes: Path, subjects: Sequence[Path]) -> list[str]:
                 raise GalaxiesError(
                     f"{folder / MANIFEST}: line {subject.line}: another bundle than that of "
                     f"{classes} classified galaxy {subject.galaxy_id} ({subject.bundle[:12]}… and "
-                    f"{bundle[:12]}…); name the table that was asked about"
+                    f"{bundle[:12]}…); give the table that was asked about"
                 )
             if subject.chosen == AUDIT:
                 sample[subject.galaxy_id] = None
@@ -200,12 +200,12 @@ def _beside_decisions(
         known = piece[piece["galaxy_id"].isin(given.keys())]
         for galaxy_id, p in zip(known["galaxy_id"], known["p_spiral"], strict=True):
             if galaxy_id in found:
-                raise GalaxiesError(f"{classes}: galaxy {galaxy_id} stands twice")
+                raise GalaxiesError(f"{classes}: galaxy {galaxy_id} occurs twice")
             found[galaxy_id] = p
     for galaxy_id in given:
         if galaxy_id not in found:
             raise GalaxiesError(
-                f"{source}: galaxy {galaxy_id} is none that the machine decided in {classes}; "
+                f"{source}: galaxy {galaxy_id} is not one that the machine decided in {classes}; "
                 "name the table that the sample was drawn from"
             )
     return Audited(
@@ -300,9 +300,9 @@ def _read_answers(path: Path) -> tuple[dict[str, str], int]:
                 f"{', '.join(ANSWERS)}"
             )
         if galaxy_id in given:
-            raise GalaxiesError(f"{path}: line {line}: galaxy {galaxy_id} stands twice")
+            raise GalaxiesError(f"{path}: line {line}: galaxy {galaxy_id} occurs twice")
         given[galaxy_id] = answer
         left_out, missing = left_out + missing, 0
     if not given:
-        raise GalaxiesError(f"{path}: no answer yet; fill in the column `answer`")
+        raise GalaxiesError(f"{path}: no answers yet; fill in the column `answer`")
     return given, left_out

@@ -42,7 +42,7 @@ def made_by(path: Path) -> str | None:
         try:
             found = fits.getheader(path, 1).get(BUNDLE.upper())
         except (OSError, IndexError) as error:
-            raise GalaxiesError(f"{path}: damaged or no FITS table ({error})") from error
+            raise GalaxiesError(f"{path}: damaged or not a FITS table ({error})") from error
         return str(found) if found else None
     return None
 
@@ -64,7 +64,7 @@ def read_classes(path: Path) -> Iterator[pd.DataFrame]:
     Raises
     ------
     GalaxiesError
-        If the file is no such table, or a probability is not from 0 to 1.
+        If the file is no such table, or a probability is not between 0 and 1.
 
     Examples
     --------
@@ -73,7 +73,7 @@ def read_classes(path: Path) -> Iterator[pd.DataFrame]:
     61578
     """
     if not path.is_file():
-        raise GalaxiesError(f"{path}: no such file; make it with galaxies classify")
+        raise GalaxiesError(f"{path}: no such file; create it with galaxies classify")
     row = 0
     with tqdm(desc="read classes", unit=" galaxies", unit_scale=True) as bar:
         for piece in read_stream(path, COLUMNS):
@@ -95,5 +95,5 @@ def _refuse(path: Path, found: "pd.Series[Any]", numbers: "pd.Series[float]", ro
         place = int(np.argmax(bad.to_numpy()))
         raise GalaxiesError(
             f"{path}: row {row + place + 1}: {found.name} is {str(found.iloc[place])[:40]!r}, "
-            "not from 0 to 1"
+            "not between 0 and 1"
         )

@@ -181,7 +181,7 @@ def _lines(path: Path, rows: _Rows) -> Iterator[tuple[int, dict[str, str]]]:
             except (UnicodeDecodeError, csv.Error) as error:
                 if not header:
                     raise GalaxiesError(
-                        f"{path}: line {line}: no CSV table in UTF-8 ({error}); give the "
+                        f"{path}: line {line}: not a CSV table in UTF-8 ({error}); give the "
                         "classification export as Zooniverse made it"
                     ) from error
                 what = "not UTF-8" if isinstance(error, UnicodeDecodeError) else "a broken line"
@@ -247,7 +247,7 @@ def _json(text: str, column: str) -> Any:  # noqa: ANN401 - whatever JSON can ho
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise _BrokenError(f"whose {column} are no JSON") from error
+        raise _BrokenError(f"whose {column} are not JSON") from error
 
 
 def _galaxy(rows: _Rows, cells: dict[str, str]) -> str:
@@ -302,15 +302,15 @@ def _answers(rows: _Rows, annotations: object, line: int, meant: AnswerMap) -> i
 def _said(annotations: object, *, combined: bool = False) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Iterate over tasks and the answers given to them."""
     if not isinstance(annotations, list):
-        raise _BrokenError("whose annotations are no list of tasks")
+        raise _BrokenError("whose annotations are not a list of tasks")
     for one in annotations:
         if not isinstance(one, dict) or not isinstance(one.get("task"), str):
-            raise _BrokenError("whose annotations are no list of tasks")
+            raise _BrokenError("whose annotations are not a list of tasks")
         value = one.get("value")
         several = value if isinstance(value, list) else [value]
         if any(isinstance(part, dict) and "task" in part for part in several):
             if combined:
-                raise _BrokenError("whose annotations are no list of tasks")
+                raise _BrokenError("whose annotations are not a list of tasks")
             yield from _said(several, combined=True)
             continue
         labels = []
@@ -318,7 +318,7 @@ def _said(annotations: object, *, combined: bool = False) -> Iterator[tuple[str,
             if isinstance(part, dict):  # from a menu; a drawing has no label and stays unknown
                 part = part.get("label") or part.get("tool_label") or "a drawing"
             if isinstance(part, list):
-                raise _BrokenError("whose annotations are no list of tasks")
+                raise _BrokenError("whose annotations are not a list of tasks")
             if part is not None:
                 labels.append(plain_words(str(part)))
         yield one["task"], tuple(labels)
@@ -330,7 +330,7 @@ def _refuse(path: Path, rows: _Rows, maps: Sequence[AnswerMap], answers: str) ->
     named = {one.workflow for one in maps}
     if None in named and len(rows.workflows) > 1:
         raise GalaxiesError(
-            f"{path}: holds several workflows: {seen}; name one in {answers}, as in "
+            f"{path}: contains several workflows: {seen}; name one in {answers}, such as "
             f"`workflow: {rows.workflows.most_common(1)[0][0]}`"
         )
     if rows.unknown:
@@ -347,9 +347,9 @@ def _refuse(path: Path, rows: _Rows, maps: Sequence[AnswerMap], answers: str) ->
             for why, tally in (rows.left_out | rows.broken).items()
         ]
         raise GalaxiesError(
-            f"{path}: no classification to count"
-            + (f" of workflow {ours}; it holds {seen}" if ours and seen else "")
-            + (f"; left out are {'; '.join(reasons[:5])}" if reasons else "")
+            f"{path}: no classification can be counted"
+            + (f" of workflow {ours}; it contains {seen}" if ours and seen else "")
+            + (f"; left out: {'; '.join(reasons[:5])}" if reasons else "")
             + f"; give the export, {answers} and the subjects of one project"
         )
 

@@ -144,7 +144,7 @@ def ask(
     twice = chosen["galaxy_id"].duplicated()
     if twice.any():
         raise GalaxiesError(
-            f"{classes}: galaxy_id {chosen['galaxy_id'][twice].iloc[0]!r} stands twice; "
+            f"{classes}: galaxy_id {chosen['galaxy_id'][twice].iloc[0]!r} occurs twice; "
             "give each galaxy its own, with a catalogue of id and path"
         )
     _refuse_forgotten(output, earlier, chosen["galaxy_id"])
@@ -161,7 +161,7 @@ def _refuse_full(output: Path) -> None:
         return
     if output.exists():
         raise GalaxiesError(
-            f"{output}: is not empty; a batch stays as it was sent, so give a new folder"
+            f"{output}: is not empty; batches are never changed, so give a new folder"
             + (f", and --earlier {output}" if (output / MANIFEST).is_file() else "")
         )
 
@@ -176,7 +176,7 @@ def _bundle(classes: Path, folder: Path | None) -> str:
     if known and known != wanted:
         raise GalaxiesError(
             f"{classes}: made by another bundle ({known[:12]}…) than {folder} ({wanted[:12]}…); "
-            "classify again with that bundle, or name the one that made the table"
+            "classify again with that bundle, or give the one that made the table"
         )
     return wanted
 
@@ -213,7 +213,7 @@ def read_manifest(folder: Path) -> list[Subject]:
     """
     path = folder / MANIFEST
     if not path.is_file():
-        raise GalaxiesError(f"{path}: no such file; give a folder that galaxies ask made")
+        raise GalaxiesError(f"{path}: no such file; give a folder made by galaxies ask")
     subjects: dict[str, Subject] = {}
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -221,7 +221,7 @@ def read_manifest(folder: Path) -> list[Subject]:
             missing = [name for name in COLUMNS if name not in (rows.fieldnames or ())]
             if missing:
                 raise GalaxiesError(
-                    f"{path}: no column {missing[0]!r}; give a folder that galaxies ask made"
+                    f"{path}: no column {missing[0]!r}; give a folder made by galaxies ask"
                 )
             for row in rows:
                 line, galaxy_id = rows.line_num, (row[GALAXY] or "").strip()
@@ -230,7 +230,7 @@ def read_manifest(folder: Path) -> list[Subject]:
                 if not known or not whole or not (row["#batch"] or "").isdecimal():
                     raise GalaxiesError(f"{path}: line {line}: cut off or damaged; copy it again")
                 if galaxy_id in subjects:
-                    raise GalaxiesError(f"{path}: line {line}: {GALAXY} {galaxy_id!r} stands twice")
+                    raise GalaxiesError(f"{path}: line {line}: {GALAXY} {galaxy_id!r} occurs twice")
                 subjects[galaxy_id] = Subject(
                     galaxy_id,
                     folder / row[IMAGE],
@@ -275,7 +275,7 @@ def _write(
         for galaxy_id, data in in_order(pool, jpeg, items_of(inputs, names), 2 * workers):
             if galaxy_id in found:
                 raise GalaxiesError(
-                    f"galaxy_id {galaxy_id!r} stands for two images; leave one of them out"
+                    f"galaxy_id {galaxy_id!r} names two images; leave one of them out"
                 )
             found.add(galaxy_id)
             (folder / names[galaxy_id]).write_bytes(data)
@@ -284,7 +284,7 @@ def _write(
     if gone:
         raise GalaxiesError(
             f"no image of {len(gone):,} of the {len(names):,} galaxies, such as {gone[0]!r}, in "
-            f"{', '.join(one.name for one in inputs)}; give all that was classified"
+            f"{', '.join(one.name for one in inputs)}; give all images that were classified"
         )
     with (folder / MANIFEST).open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")

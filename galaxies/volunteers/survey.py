@@ -211,7 +211,7 @@ def _table(votes: Votes, asked: Sequence[int], least_votes: int) -> tuple[pd.Dat
     if twice.any():
         first, second = table["name"][twice].iloc[:2]
         raise GalaxiesError(
-            f"galaxies {first!r} and {second!r} have one number in a survey; rename one"
+            f"galaxies {first!r} and {second!r} get the same number in a survey; rename one"
         )
     return table, int((~enough).sum())
 

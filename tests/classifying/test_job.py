@@ -111,7 +111,7 @@ def test_unreadable_images_are_rows_with_an_error(images, tree_bundle, tmp_path)
     found = run(folder, tmp_path / "out.csv", tree_bundle)
     assert found.unreadable == 2
     table = pd.read_csv(tmp_path / "out.csv").set_index("galaxy_id")
-    assert table["error"].dropna().to_dict() == {"empty": "is empty", "g001": "is no JPEG or PNG"}
+    assert table["error"].dropna().to_dict() == {"empty": "is empty", "g001": "is not a JPEG or PNG"}
     bad = table[table["error"].notna()]
     assert bad[["p_spiral", "spread", "label", "decision"]].isna().all(axis=None)
     assert table["p_spiral"].notna().sum() == 3
@@ -399,7 +399,7 @@ def test_a_catalogues_columns_are_carried_through(images, tree_bundle, tmp_path,
 def test_a_carried_column_must_not_hide_a_result(images, tree_bundle, tmp_path):
     (tmp_path / "a.jpg").write_bytes(images["g000"])
     (tmp_path / "catalogue.csv").write_text("id,path,label\n1,a.jpg,x\n")
-    with pytest.raises(GalaxiesError, match="column 'label' would be written twice; rename it"):
+    with pytest.raises(GalaxiesError, match="column 'label' has the name of a result; rename it"):
         run(tmp_path / "catalogue.csv", tmp_path / "out.parquet", tree_bundle)
 
 
@@ -432,7 +432,7 @@ def test_the_python_interface_takes_images_of_any_kind(images, tree_bundle, tmp_
     assert list(table.columns) == COLUMNS.names
     assert table["galaxy_id"].tolist() == [path.stem, path.stem, "2", "3", "4", "5"]
     assert len(set(table["p_spiral"][:5])) == 1
-    assert table["error"][5] == "is no JPEG or PNG"
+    assert table["error"][5] == "is not a JPEG or PNG"
     assert table["p_spiral"].isna().tolist() == [False] * 5 + [True]
     assert len(model.classify([])) == 0
     with pytest.raises(GalaxiesError, match=r"image 1: an array float64 \(4, 4\)"):

@@ -16,7 +16,7 @@ def test_an_absent_survey_says_what_belongs_there(tmp_path):
     [
         (b"campaign: gz3", "campaign: must be gz1 or gz2, got 'gz3'"),
         (b"campaign: [gz1]", r"must be gz1 or gz2, got \['gz1'\]"),
-        (b"campaign: gz1\nvolunteers: 40", "holds one key, campaign: gz1 or campaign: gz2"),
+        (b"campaign: gz1\nvolunteers: 40", "must contain only campaign: gz1 or campaign: gz2"),
         (b"gz1", "holds one key"),
         (b"", "holds one key"),
         (b"campaign: gz1: x\n  y", "not YAML: "),

@@ -46,11 +46,11 @@ def test_columns_that_a_survey_lacks_and_blank_cells_are_unknown(tmp_path: Path)
         ("GalaxyID,Class6.1\n", "no rows"),
         ("GalaxyID,Class12.1\n1,1\n", "no column of answers"),
         ("GalaxyID,Class6.1,Class6.1\n1,1,0\n", "column 'Class6.1' twice"),
-        ("GalaxyID,Class6.1\n1,0.5\n1,0.5\n", "line 3: GalaxyID 1 stands twice"),
+        ("GalaxyID,Class6.1\n1,0.5\n1,0.5\n", "line 3: GalaxyID 1 occurs twice"),
         ("GalaxyID,Class6.1\nx,0.5\n", "line 2: GalaxyID 'x' is not a whole number"),
         (
             "GalaxyID,Class6.1\n1,0.5\n2,1.5\n3,nan\n",
-            "line 3: Class6.1 of GalaxyID 2 is '1.5', not from 0 to 1 .and 1 more",
+            "line 3: Class6.1 of GalaxyID 2 is '1.5', not between 0 and 1 .and 1 more",
         ),
         ("GalaxyID,Class11.6\n1,much\n", "line 2: Class11.6 of GalaxyID 1 is 'much'"),
     ],

@@ -177,7 +177,7 @@ def test_a_damaged_jpeg_says_why_at_every_scale(decoding):
     data = encode(LARGE)
     for bad, expected in (
         (b"", "is empty"),
-        (b"text", "is no JPEG or PNG"),
+        (b"text", "is not a JPEG or PNG"),
         (data[:300], "cannot be decoded"),
         (data[: len(data) // 2], "truncated"),
         (_bomb(data), "is too large: 60000x60000"),

@@ -87,9 +87,9 @@ def test_bad_pixels_become_sky():
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
-        (write(fits.PrimaryHDU()), "has no image in it"),
-        (write(fits.PrimaryHDU(np.zeros(9))), "has no image in it"),
-        (write(fits.PrimaryHDU(np.full((9, 9), np.nan))), "has no pixel that is a number"),
+        (write(fits.PrimaryHDU()), "contains no image"),
+        (write(fits.PrimaryHDU(np.zeros(9))), "contains no image"),
+        (write(fits.PrimaryHDU(np.full((9, 9), np.nan))), "has no valid pixel"),
         (
             write(fits.PrimaryHDU(np.zeros((9, 9))), fits.ImageHDU(np.zeros((8, 9)))),
             "has bands of different shapes",

@@ -191,5 +191,5 @@ def test_images_of_another_size_or_kind_are_refused(images):
 
 
 def test_a_bundle_of_another_kind_is_refused(tree_bundle):
-    with pytest.raises(GalaxiesError, match="a tree cannot be explained; take a bundle of the CNN"):
+    with pytest.raises(GalaxiesError, match="a tree cannot be explained; use a CNN bundle"):
         galaxies.load(tree_bundle, agreement=0.9).explain(np.zeros((1, 32, 32, 3), np.uint8))

@@ -181,7 +181,7 @@ def test_only_bundles_are_replaced(tree_bundle, tmp_path):
     with pytest.raises(GalaxiesError, match="exists; --overwrite replaces it"):
         require_free(tree_bundle, overwrite=False)
     require_free(tree_bundle, overwrite=True)
-    with pytest.raises(GalaxiesError, match="is there and no bundle; give another folder"):
+    with pytest.raises(GalaxiesError, match="exists and is not a bundle; give another folder"):
         require_free(tmp_path, overwrite=True)
 
 

@@ -230,7 +230,7 @@ def test_weights_of_other_layers_are_refused(tmp_path):
     content = path.read_bytes()
     for damaged in (b"", b"text", content[:100], content[: len(content) // 2]):
         path.write_bytes(damaged)
-        with pytest.raises(ValueError, match=r"network\.onnx is no ONNX file"):
+        with pytest.raises(ValueError, match=r"network\.onnx is not an ONNX file"):
             read_weights(build_residual(32, recipe), path)
     with pytest.raises(OSError, match="none"):
         read_weights(shorter, tmp_path / "none")

@@ -82,8 +82,8 @@ def test_the_picture_follows_at_once(alone, browser):
 @pytest.mark.parametrize(
     ("name", "data", "said"),
     [
-        ("<b>.jpg", b"text", "<b>.jpg is no JPEG or PNG"),
-        ("notes.txt", b"text", "notes.txt is no JPEG or PNG"),
+        ("<b>.jpg", b"text", "<b>.jpg is not a JPEG or PNG"),
+        ("notes.txt", b"text", "notes.txt is not a JPEG or PNG"),
         ("cut.jpg", FRAME[:700], "cut.jpg cannot be decoded"),
         ("cut.fits", b"SIMPLE  = T", "cut.fits cannot be decoded"),
     ],

@@ -64,7 +64,7 @@ def test_keys_answer_and_what_was_answered_stays(place, browser):
     with label(place) as address, opened(browser, address) as page:
         asked(page, "3")
         insist(lambda: page.keyboard.press("2"), page.locator("#done"))
-        page.get_by_text("left out: <b> is no JPEG or PNG").wait_for()
+        page.get_by_text("left out: <b> is not a JPEG or PNG").wait_for()
     shares = pd.read_csv(place / "mine/training_solutions_rev1.csv").set_index("GalaxyID")
     assert shares.to_numpy().tolist() == [[1, 0, 0], [0, 0, 1], [0, 1, 0]]
     with label(place, "bert") as address, opened(browser, address) as page:

@@ -141,8 +141,8 @@ def test_what_cannot_be_shown_is_passed_over_and_named(cutouts):
     while work.galaxy_id:
         work.answer(0)
     assert work.left_out == {
-        "0": "is no JPEG or PNG",
-        "1": "stands for two images; only the first was shown",
+        "0": "is not a JPEG or PNG",
+        "1": "names two images; only the first was shown",
     }
 
 

@@ -151,10 +151,10 @@ def test_a_damaged_member_leaves_nothing_behind(two, tmp_path):
 
 
 def test_what_cannot_be_merged_is_refused(two, tmp_path):
-    with pytest.raises(GalaxiesError, match="merge needs two surveys or more"):
+    with pytest.raises(GalaxiesError, match="merge needs at least two surveys"):
         merge_surveys(two[:1], tmp_path / "both")
     (two[1] / VOTES).write_text(f"GalaxyID,Class1.1,Class1.2,Class1.3,a,a\n{LARGE},1,0,0,1,2\n")
-    with pytest.raises(GalaxiesError, match="a column stands twice"):
+    with pytest.raises(GalaxiesError, match="a column occurs twice"):
         merge_surveys(two, tmp_path / "both")
     with pytest.raises(GalaxiesError, match="none: no such folder"):
         merge_surveys([two[0], tmp_path / "none"], tmp_path / "both")

@@ -297,7 +297,7 @@ def test_images_that_are_gone_leave_no_folder(survey, tmp_path):
     with pytest.raises(GalaxiesError, match=r"image of galaxy '105' cannot be read \(No such"):
         make(survey, tmp_path / "a", [str(tmp_path / "catalogue.csv")], number=40, audit_share=0.5)
     twice = [str(survey / "images"), str(some[7])]
-    with pytest.raises(GalaxiesError, match="'107' stands for two images"):
+    with pytest.raises(GalaxiesError, match="'107' names two images"):
         make(survey, tmp_path / "a", twice, number=40, audit_share=0.5)
     assert [path.name for path in tmp_path.iterdir()] == ["catalogue.csv"]
 
@@ -305,8 +305,8 @@ def test_images_that_are_gone_leave_no_folder(survey, tmp_path):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"p_spiral": 1.5}, r"row 1: p_spiral is '1.5', not from 0 to 1"),
-        ({"galaxy_id": "7"}, "galaxy_id '7' stands twice"),
+        ({"p_spiral": 1.5}, r"row 1: p_spiral is '1.5', not between 0 and 1"),
+        ({"galaxy_id": "7"}, "galaxy_id '7' occurs twice"),
         ({"decision": "spiral"}, "no galaxy to ask about: the machine decides all"),
         ({"p_spiral": np.float32("nan")}, "no galaxy to ask about"),
     ],
@@ -327,7 +327,7 @@ def test_tables_that_cannot_be_used_are_refused(survey, tmp_path, change, said):
         ("classes.csv", b"\xff\xfe\x00", "not a table with the columns"),
         ("classes.parquet", b"PAR1", "no Parquet table"),
         ("classes.fits", b"SIMPLE", "no FITS table"),
-        ("gone.parquet", None, "no such file; make it with galaxies classify"),
+        ("gone.parquet", None, "no such file; create it with galaxies classify"),
     ],
 )
 def test_files_that_are_no_table_of_classes_are_refused(survey, tmp_path, name, content, said):
@@ -340,10 +340,10 @@ def test_files_that_are_no_table_of_classes_are_refused(survey, tmp_path, name, 
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (None, "no such file; give a folder that galaxies ask made"),
+        (None, "no such file; give a folder made by galaxies ask"),
         ("subject,image\n1,a.jpg\n", "no column '#image'"),
         (f"{HEADER}a.jpg,7\n", "line 2: cut off or damaged"),
-        (HEADER + 2 * "a.jpg,7,0.5,1,x,audit\n", "line 3: #galaxy_id '7' stands twice"),
+        (HEADER + 2 * "a.jpg,7,0.5,1,x,audit\n", "line 3: #galaxy_id '7' occurs twice"),
     ],
 )
 def test_folders_that_are_no_batch_are_refused(survey, tmp_path, content, said):

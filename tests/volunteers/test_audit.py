@@ -169,8 +169,8 @@ def test_what_cannot_be_read_is_said_in_one_line(tmp_path):
     refused("galaxy_id,answer\n", "no answer yet")
     refused(f"galaxy_id,answer\n{known},\n", "no answer yet")
     refused(f"galaxy_id,answer\n{known},spiralish\n", "line 2: answer 'spiralish' of galaxy")
-    refused(f"galaxy_id,answer\n{known},spiral\n{known},spiral\n", "line 3: .* stands twice")
-    refused("galaxy_id,answer\n17,spiral\n", "galaxy 17 is none that the machine decided")
+    refused(f"galaxy_id,answer\n{known},spiral\n{known},spiral\n", "line 3: .* occurs twice")
+    refused("galaxy_id,answer\n17,spiral\n", "galaxy 17 is not one that the machine decided")
     refused(f"galaxy_id\n{known}\n", "needs the columns galaxy_id and answer")
     (tmp_path / "other.csv").write_text("a,b\n1,2\n", encoding="utf-8")
     (tmp_path / "bad.parquet").write_bytes(b"text")
@@ -313,7 +313,7 @@ def test_votes_that_cannot_judge_are_refused_in_one_line(tmp_path):
 
     refused("no galaxy was drawn for an audit", (known, "uncertain"), ("17", "random"))
     refused("has votes on none of the 1 galaxies", ("19", "audit"))
-    refused("galaxy 17 is none that the machine decided", ("17", "audit"))
+    refused("galaxy 17 is not one that the machine decided", ("17", "audit"))
     refused("line 2: cut off or damaged", (known, ""))
     refused("gone: no such folder", (known, "audit"), votes=tmp_path / "gone")
     hard = tmp_path / "mine/training_solutions_rev1.csv"

@@ -146,7 +146,7 @@ def test_counts_are_those_of_counting_by_hand(tmp_path_factory, drawn):
     path = write_export(folder / "export.csv", rows)
     maps = read_answer_maps(folder / "answers.yaml")
     if all(galaxy == "x" for _, _, galaxy, _, _ in drawn):
-        with pytest.raises(GalaxiesError, match="no classification to count"):
+        with pytest.raises(GalaxiesError, match="no classification can be counted"):
             read_export(path, maps, set("789"), "answers.yaml")
         return
     votes = read_export(path, maps, set("789"), "answers.yaml")
@@ -329,7 +329,7 @@ def test_several_answers_menus_and_combined_tasks_are_read(place):
         ("T0: Smooth", "T0: must hold answers"),
         ("T0: {Smooth: Class1.4}", r"T0.Smooth: 'Class1.4' is no column .* Class1.1 to Class11.6"),
         ("T0: {Smooth: [Class1.1]}", "T0.Smooth: .* is no column"),
-        ("Smooth: {T0: Class1.1}", "Smooth: unknown key; tasks are named as in T0"),
+        ("Smooth: {T0: Class1.1}", "Smooth: unknown key; tasks have names such as T0"),
         ("T0: {Smooth: Class1.1, Smooth: Class1.2}", "Smooth: written twice .* line 1"),
         ("T0: {Smooth: Class1.1, ' Smooth': Class1.2}", "the same answer has two columns"),
         ("T0: {Smooth: Class1.1}\nT0: {Smooth: Class1.1}", "T0: written twice"),
@@ -375,13 +375,13 @@ def test_broken_rows_are_counted_and_named(place):
     made = count(place, ROWS + [ROWS[1] | change for change in bad + other])
     assert shares(place)["Class1.1"].tolist() == pytest.approx([2 / 3, 0])
     tallies = made.votes.broken
-    assert tallies["whose annotations are no JSON"] == (2, 6)
-    assert tallies["whose annotations are no list of tasks"] == (4, 7)
+    assert tallies["whose annotations are not JSON"] == (2, 6)
+    assert tallies["whose annotations are not a list of tasks"] == (4, 7)
     assert tallies["without a classification's number"] == (2, 16)
     assert sum(tally.rows for tally in tallies.values()) == len(bad)
     assert {tally.line for tally in tallies.values()} < set(range(6, 20))
     assert sorted(tally.line for tally in made.votes.left_out.values()) == [20, 21, 22]
-    assert "         2 rows whose annotations are no JSON (first in line 6)" in "\n".join(
+    assert "         2 rows whose annotations are not JSON (first in line 6)" in "\n".join(
         made.say_left_out()
     )
 
@@ -415,9 +415,9 @@ def test_a_byte_order_mark_and_windows_lines_do_not_matter(place):
         (b"subject_id,annotations\n1,[]\n", "no column 'classification_id'; give the class"),
         (",".join([*HEADER, "user_id"]).encode() + b"\n", "column 'user_id' twice"),
         (";".join(HEADER).encode() + b"\n", "no column 'classification_id'"),
-        ("\ufeff".encode("utf-16") + ",".join(HEADER).encode("utf-16"), "no CSV table in UTF-8"),
-        (",".join(HEADER).encode() + b"\n", "no classification to count; give the export"),
-        (b"PK\x03\x04\xff\xfe", "no CSV table in UTF-8"),
+        ("\ufeff".encode("utf-16") + ",".join(HEADER).encode("utf-16"), "not a CSV table in UTF-8"),
+        (",".join(HEADER).encode() + b"\n", "no classification can be counted; give the export"),
+        (b"PK\x03\x04\xff\xfe", "not a CSV table in UTF-8"),
     ],
 )
 def test_files_that_are_no_export_are_refused(place, content, said):
@@ -459,7 +459,7 @@ def test_subjects_that_are_gone_are_named(place):
         count(place, overwrite=True)
     assert shares(place).index.tolist() == [7, 8]  # the survey that was there is kept
     (place / "subjects/1.jpg").write_bytes(b"text")
-    with pytest.raises(GalaxiesError, match=r"1.jpg is no JPEG or PNG; copy it again"):
+    with pytest.raises(GalaxiesError, match=r"1.jpg is not a JPEG or PNG; copy it again"):
         count(place, overwrite=True)
     with pytest.raises(GalaxiesError, match=r"gone.csv: no such file; download"):
         count_votes(place / "gone.csv", place / "answers.yaml", [], place / "new")
@@ -474,7 +474,7 @@ def test_a_mistake_ends_in_one_line(place, monkeypatch, capsys):
     with pytest.raises(SystemExit) as caught:
         main()
     assert caught.value.code == (
-        "error: subjects/manifest.csv: line 2: 0.jpg is gone; copy it back into the folder"
+        "error: subjects/manifest.csv: line 2: 0.jpg is missing; copy it back into the folder"
     )
     assert capsys.readouterr().out == ""
 

@@ -73,7 +73,7 @@ def _open_whole_zip(path: str) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(fs.open(inside))
     except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError) as error:
-        raise GalaxiesError(f"{path}: is cut off or no zip archive") from error
+        raise GalaxiesError(f"{path}: is cut off or not a zip archive") from error
 
 
 class ZipInput:
@@ -151,7 +151,7 @@ def _tar_members(path: str) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]
                 archive.members = []  # type: ignore[attr-defined]  # it would keep them all
     except (tarfile.TarError, EOFError, zlib.error) as error:
         raise GalaxiesError(
-            f"{path}: is cut off or no tar archive ({error}); copy or download it again"
+            f"{path}: is cut off or not a tar archive ({error}); copy or download it again"
         ) from error
 
 
@@ -208,7 +208,7 @@ class CompressedTarInput:
     def __init__(self, path: str) -> None:
         self.name = path
         if next(_tar_members(path), None) is None:
-            raise GalaxiesError(f"{path}: no image in it")
+            raise GalaxiesError(f"{path}: contains no image")
 
     def chunks(self, size: int) -> Iterator[Chunk]:
         """Chunks of `size` images, the last one smaller."""

@@ -44,7 +44,7 @@ def open_inputs(addresses: Sequence[str]) -> list[Input]:
     Raises
     ------
     GalaxiesError
-        If one does not exist, has an unknown suffix or no image in it, or is damaged.
+        If one does not exist, has an unknown suffix or contains no image, or is damaged.
 
     Examples
     --------
@@ -69,12 +69,12 @@ def open_inputs(addresses: Sequence[str]) -> list[Input]:
     gather()
     for one in inputs:
         if one.count == 0:
-            raise GalaxiesError(f"{one.name}: no image in it")
+            raise GalaxiesError(f"{one.name}: contains no image")
     if not inputs:
-        raise GalaxiesError("nothing to classify; name images, folders, archives or tables")
+        raise GalaxiesError("nothing to classify; give images, folders, archives or tables")
     carried = [one.carried for one in inputs if one.carried]
     if any(schema != carried[0] for schema in carried):
-        raise GalaxiesError("the catalogues have different columns; classify them one by one")
+        raise GalaxiesError("the catalogues have different columns; classify them separately")
     return inputs
 
 
@@ -86,7 +86,7 @@ def _expanded(address: str) -> list[str]:
     elif set("*?[") & set(path):
         found = sorted(fs.glob(path))
         if not found:
-            raise GalaxiesError(f"{address}: no file of that pattern")
+            raise GalaxiesError(f"{address}: no file matches")
     else:
         raise GalaxiesError(f"{address}: no such file or folder")
     return found if is_local(fs) else [fs.unstrip_protocol(path) for path in found]
@@ -108,4 +108,4 @@ def _open(path: str) -> Input:
             schema = open_table(path).schema_arrow
         image = image_column(schema)
         return TableInput(path, image) if image else ParquetCatalogue(path)
-    raise GalaxiesError(f"{path}: unknown suffix; read are {', '.join(KNOWN_SUFFIXES)}")
+    raise GalaxiesError(f"{path}: unknown suffix; readable are {', '.join(KNOWN_SUFFIXES)}")

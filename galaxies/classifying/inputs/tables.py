@@ -88,7 +88,7 @@ def reading_table(path: str) -> Iterator[None]:
         yield
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         reason = str(error).splitlines()[0]
-        raise GalaxiesError(f"{path}: damaged or no Parquet table ({reason})") from error
+        raise GalaxiesError(f"{path}: damaged or not a Parquet table ({reason})") from error
 
 
 def open_table(path: str) -> pq.ParquetFile:

@@ -79,7 +79,7 @@ def make_backbone(folder: Path, weights: str, seed: int) -> Weights:
         if not path.is_file():
             raise GalaxiesError(
                 f"inception.weights: no file {weights!r}; "
-                "give imagenet, random, auto or the path of a Keras weights file"
+                "use imagenet, random, auto or the path of a Keras weights file"
             )
         found = _load(inception, path, "file")
     with written_beside(folder) as beside:
@@ -143,7 +143,7 @@ def _load(inception: keras.Model, path: Path, source: Literal["imagenet", "file"
     except (OSError, ValueError, KeyError) as error:
         reason = str(error).splitlines()[0]
         raise GalaxiesError(
-            f"{path}: no weights of InceptionV3 without its top ({reason})"
+            f"{path}: not weights of InceptionV3 without its top ({reason})"
         ) from error
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()

@@ -52,7 +52,7 @@ class Regression(NamedTuple):
         if not whole or any(
             a.dtype != np.float64 or not np.isfinite(a).all() for a in arrays.values()
         ):
-            raise GalaxiesError(f"{path}: its numbers make no classifier; make the bundle again")
+            raise GalaxiesError(f"{path}: damaged classifier; train the model again")
         return cls._make(arrays.values())
 
 

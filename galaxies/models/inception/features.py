@@ -38,5 +38,5 @@ def extract_features(backbone: ForwardPass, images: Pixels) -> Features:
     """
     features = backbone(images)
     if not (np.abs(features) < np.finfo(np.float16).max).all():  # False for NaN, too
-        raise GalaxiesError("inception.weights: these weights make features that are no numbers")
+        raise GalaxiesError("inception.weights: these weights give features that are not finite")
     return features.astype(np.float16)

@@ -68,7 +68,7 @@ class ForwardPass:
         except _DAMAGED as error:
             reason = str(error).splitlines()[0].rpartition(" : ")[2]
             raise GalaxiesError(
-                f"{path}: damaged network ({reason}); make the bundle again"
+                f"{path}: damaged network ({reason}); train the model again"
             ) from error
 
     def __call__(self, images: Pixels) -> npt.NDArray[np.float32]:

@@ -33,4 +33,4 @@ def read_arrays(path: Path, names: Sequence[str]) -> dict[str, npt.NDArray[Any]]
     except (
         OSError, ValueError, KeyError, EOFError, TypeError, MemoryError, zipfile.BadZipFile
     ) as error:  # fmt: skip
-        raise GalaxiesError(f"{path}: damaged ({error}); make the bundle again") from error
+        raise GalaxiesError(f"{path}: damaged ({error}); train the model again") from error

@@ -22,7 +22,7 @@ def registered(name: str, folder: Path) -> Registered:
     """Look up a bundle's model; one that this version does not know is a `GalaxiesError`."""
     if name not in MODELS:
         raise GalaxiesError(
-            f"{folder}: holds a model {name!r}, and this version knows {', '.join(MODELS)}; "
+            f"{folder}: contains a model {name!r}, but this version knows {', '.join(MODELS)}; "
             "install the version of galaxies that made it"
         )
     return MODELS[name]

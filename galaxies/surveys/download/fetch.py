@@ -95,8 +95,8 @@ def keep_trying(download: Callable[[], None], arrived: Path, url: str) -> None:
             tries = 1 if _size(arrived) > before else tries + 1
             if tries == _TRIES:
                 raise GalaxiesError(
-                    f"{url}: no connection, or it breaks ({type(error).__name__}); run this "
-                    f"again later, and it goes on after the {_size(arrived):,} bytes that are here"
+                    f"{url}: no stable connection ({type(error).__name__}); run this "
+                    f"again later, it continues after the {_size(arrived):,} bytes received so far"
                 ) from error
             time.sleep(_WAIT * 2 ** (tries - 1))
 
@@ -121,7 +121,7 @@ def _download_rest(url: str, arrived: Path, by_hand: str) -> None:
         if status == 429 or status >= 500:
             raise requests.ConnectionError(f"HTTP {status}")
         if status >= 400:
-            raise GalaxiesError(f"{url}: cannot be had there (HTTP {status}); {by_hand}")
+            raise GalaxiesError(f"{url}: not available (HTTP {status}); {by_hand}")
         if status != 206:  # the whole file, whatever was asked for
             have = 0
         length = answer.headers.get("Content-Length")

@@ -186,7 +186,7 @@ def _votes(catalogue: Path, mapping: Path, names: dict[int, str]) -> pd.DataFram
     # A galaxy seen in two samples of the mapping has one image here.
     table = table.sort_values("asset_id").drop_duplicates("dr7objid").drop_duplicates("asset_id")
     if table.empty:
-        raise GalaxiesError(f"{catalogue} and {mapping} have no galaxy in common that has an image")
+        raise GalaxiesError(f"{catalogue} and {mapping} have no galaxy with an image in common")
     votes = kaggle_votes(table)
     votes.insert(0, "GalaxyID", table["asset_id"])
     return votes.assign(dr7objid=table["dr7objid"])
@@ -199,6 +199,6 @@ def _read(path: Path, columns: dict[str, type]) -> pd.DataFrame:
         path.unlink(missing_ok=True)
         reason = str(error).splitlines()[0]
         raise GalaxiesError(
-            f"{path.name}: not the file that was expected ({reason}); it was thrown away, "
+            f"{path.name}: not the expected file ({reason}); it was thrown away, "
             "run this again"
         ) from error

@@ -55,7 +55,7 @@ def download_kaggle(output: Path, *, overwrite: bool = False) -> Report:
         with open_archive(votes) as archive, (beside / VOTES).open("wb") as file:
             found = [name for name in archive.namelist() if PurePosixPath(name).name == VOTES]
             if not found:
-                raise GalaxiesError(f"{votes}: holds no {VOTES}; see {PAGE}/data")
+                raise GalaxiesError(f"{votes}: contains no {VOTES}; see {PAGE}/data")
             copy_member(archive, found[0], file)
         shutil.copyfile(images, beside / IMAGES)
         report = check_survey(beside)
@@ -77,8 +77,8 @@ def _fetch(name: str, folder: Path) -> Path:
             kagglehub.competition_download(COMPETITION, name)
         except exceptions.UnauthenticatedError as error:
             raise GalaxiesError(
-                f"Kaggle's files need an account, and there is no token of one; {_NEW_TOKEN}; "
-                "`galaxies download gz2` needs none"
+                f"Kaggle's files need an account, and no token was found; {_NEW_TOKEN}; "
+                "`galaxies download gz2` needs no account"
             ) from error
         except exceptions.KaggleApiHTTPError as error:
             status = error.response.status_code
@@ -87,7 +87,7 @@ def _fetch(name: str, folder: Path) -> Path:
             raise GalaxiesError(_refusal(status, name)) from error
         except exceptions.DataCorruptionError as error:
             raise GalaxiesError(
-                f"{name}: arrived damaged and was thrown away; run this again"
+                f"{name}: arrived damaged and was deleted; run this again"
             ) from error
         except ValueError as error:  # a kaggle.json that is none
             raise GalaxiesError(f"{error}; {_NEW_TOKEN}") from error
