@@ -1,1 +1,1 @@
-"""What all models share when they learn: parts, views, calibration, promises and the bundle."""
+"""Shared by all models in training: parts, views, calibration, promises and the bundle."""

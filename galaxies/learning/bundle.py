@@ -1,4 +1,4 @@
-"""A bundle: a folder with everything that classifying a new image needs."""
+"""A bundle: a folder with everything that is needed to classify new images."""
 
 import shutil
 from collections.abc import Iterator
@@ -21,30 +21,30 @@ from galaxies.learning.familiarity import KnownOutputs
 from galaxies.learning.promises import Promise
 
 FORMAT: Final = 5
-"""Raised whenever a bundle that is written today could not be read by yesterday's loader."""
+"""Version of the format; increased when earlier versions cannot read it."""
 
 
 _DESCRIPTION: Final = "bundle.json"
 _LEARNED: Final = "learned.npy"
 
 PRETRAINED: Final = Path(__file__).parents[1] / "pretrained"
-"""Folder of the bundles that come with the package: `simulated`, from which trainings start, and
-`real`, trained on real galaxies."""
+"""Folder of the pretrained bundles: `simulated`, from which training starts, and `real`, trained on
+real galaxies."""
 
 
 def bundle_folder(name: Path) -> Path:
-    """Find a bundle by its folder, or a pretrained one by its name, `real` or `simulated`."""
+    """Return the folder of a bundle, or of a pretrained bundle, `real` or `simulated`."""
     pretrained = PRETRAINED / name
     return pretrained if not name.exists() and (pretrained / _DESCRIPTION).is_file() else name
 
 
 def require_free(folder: Path, overwrite: bool) -> None:
-    """Make sure that a bundle may be made in a folder.
+    """Make sure that a bundle can be written to a folder.
 
     Raises
     ------
     GalaxiesError
-        If it is there and must not be replaced, or is no bundle.
+        If the folder exists and must not be replaced, or is not a bundle.
     """
     if not folder.exists():
         return
@@ -54,102 +54,102 @@ def require_free(folder: Path, overwrite: bool) -> None:
         raise GalaxiesError(f"{folder}: exists and is not a bundle; give another folder")
 
 
-# Not our own: a new version must not change the bytes of a bundle.
+# Without our own: a new version must not change the bytes of a bundle.
 _PACKAGES: Final = (
     "keras", "numpy", "onnxruntime", "pillow", "scikit-learn", "simplejpeg", "tensorflow"
 )  # fmt: skip
 
 
 class CalibratedOn(BaseModel):
-    """The survey that a bundle was calibrated on after it was trained."""
+    """The survey that a bundle was calibrated on after training."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     survey: str
     galaxies: Annotated[int, Field(ge=1)]
     by: Literal["votes", "shares"]
-    """With votes, or by the shares of the classes alone, which allows no promise."""
+    """With votes, or only to the shares of the classes, which allows no promise."""
     fingerprint: str
-    """SHA-256 of the galaxies' IDs, sorted as texts, one a line."""
+    """SHA-256 of the galaxies' IDs, sorted as text, one per line."""
 
 
 class SurveyJudgement(BaseModel):
-    """The same as `Judgement`, of the galaxies of one of several surveys."""
+    """Calibration and promises for the galaxies of one of several surveys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     calibration: Calibration
     triage: Annotated[tuple[Promise, ...], Field(min_length=1)]
     counts: tuple[tuple[int, ...], ...]
-    """Of its galaxies in the bins of the whole's `KnownOutputs`."""
+    """Counts of its galaxies in the bins of `known` for all surveys together."""
 
 
 class Judgement(BaseModel):
-    """What makes classes and promises of the answers to a campaign's first question."""
+    """Calibration and promises for the first question of a campaign."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     calibration: Calibration
-    """Makes the raw probability that of the class."""
+    """From the raw probability to that of the class."""
     votes: Calibration
-    """Makes it the share of volunteers who would see features or a disk."""
+    """From the raw probability to the fraction of volunteers who see features or a disk."""
     triage: Annotated[tuple[Promise, ...], Field(min_length=1)]
     outputs: ClassOutputs | None = None
-    """Of the galaxies that it was calibrated on."""
+    """Raw probabilities of the galaxies that it was calibrated on."""
     known: KnownOutputs | None = None
-    """Of the same galaxies, all numbers that the model gives for them."""
+    """All outputs of the model for the same galaxies."""
     surveys: dict[str, SurveyJudgement] = Field(default_factory=dict)
-    """Of each of the surveys that they came from, where there are several large enough."""
+    """For each of their surveys, if there are several that are large enough."""
     calibrated: CalibratedOn | None = None
-    """`None` where the calibration is that of the training."""
+    """The survey of a later calibration, or `None`."""
 
 
 class Description(Judgement):
-    """What stands in `bundle.json`; the judgement is that of `campaign`."""
+    """Contents of `bundle.json`; calibration and promises are those of `campaign`."""
 
     format: Literal[5] = FORMAT
     model: str
-    """Its name in `galaxies.models.registry`."""
+    """Name in `galaxies.models.registry`."""
     title: str
-    """What figures call the model."""
+    """Name in figures."""
     classes: tuple[str, str] = CLASSES
     size: Annotated[int, Field(ge=1)]
-    """Side in pixels of the images that the model is given."""
+    """Side of the images that the model sees, in pixels."""
     crop: Annotated[float, Field(gt=0, le=1)]
-    """Side of the central square those images show, as a share of the frame's shorter side."""
+    """Side of the central square that is kept, as a fraction of the shorter side of the frame."""
     decoding: Decoding
-    """How the pixels of a JPEG are made, as in `galaxies.images.decode.decode_reduced`."""
+    """How JPEGs are decoded, as in `galaxies.images.decode.decode_reduced`."""
     views: Literal[1, 8]
-    """Views that are averaged."""
+    """Number of views that are averaged."""
     campaign: Campaign = "gz2"
-    """By whose first question it tells the classes."""
+    """Campaign whose first question defines the classes."""
     others: dict[Campaign, Judgement] = Field(default_factory=dict)
-    """Of the other campaigns that it can tell the classes by."""
+    """Calibration and promises for the other campaign, if there is one."""
     questions: tuple[str, ...] = ()
-    """Names of all questions that it learned; empty where it knows the class alone."""
+    """Names of the questions that it answers; empty if it predicts only the class."""
     survey: str
-    """What it was trained on."""
+    """Survey of the training galaxies."""
     galaxies: int
-    """How many galaxies it was trained on."""
+    """Number of training galaxies."""
     learned_from: str | None = None
-    """`galaxies.learning.parts.fingerprint` of the split that it was trained on."""
+    """`galaxies.learning.parts.fingerprint` of the split."""
     versions: dict[str, str] = Field(default_factory=lambda: {p: version(p) for p in _PACKAGES})
 
     def by(self, campaign: Campaign) -> Self:
-        """Describe the same bundle with the judgement of another campaign.
+        """Describe the same bundle for another campaign.
 
         Raises
         ------
         GalaxiesError
-            If it does not tell the classes by that one.
+            If the bundle does not support this campaign.
         """
         if campaign == self.campaign:
             return self
         if campaign not in self.others:
             known = " and ".join(sorted([self.campaign, *self.others]))
             raise GalaxiesError(
-                f"this bundle tells the classes by {known}, not by {campaign}; leave the campaign "
-                "out, or take another bundle"
+                f"this bundle supports the campaign {known}, not {campaign}; omit the campaign, "
+                "or use another bundle"
             )
         own = Judgement(**{name: getattr(self, name) for name in Judgement.model_fields})
         others = {self.campaign: own} | self.others
@@ -159,12 +159,13 @@ class Description(Judgement):
 
 @contextmanager
 def new_bundle(folder: Path) -> Iterator[Path]:
-    """Make a bundle whole or not at all.
+    """Make a bundle, completely or not at all.
 
     Yields
     ------
     Path
-        An empty folder to save the weights in; the block must also `describe` the bundle there.
+        An empty folder for the weights; the block must also write the description, with
+        `describe`.
     """
     with written_beside(folder) as beside:
         beside.mkdir()
@@ -172,30 +173,44 @@ def new_bundle(folder: Path) -> Iterator[Path]:
 
 
 def write_learned(folder: Path, galaxy_ids: npt.NDArray[np.int64]) -> None:
-    """Write the IDs of the galaxies that a model learned from into a bundle that is being made.
+    """Write the IDs of the training and validation galaxies into a new bundle.
 
     Parameters
     ----------
     folder : Path
         The bundle.
     galaxy_ids : ndarray of shape (N,), int64
-        Of the training and the validation part, in any order; 8 bytes are kept for each.
+        IDs in any order; each takes 8 bytes.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> write_learned(Path("models/cnn"), np.array([100023, 100008]))
+    >>> read_learned(Path("models/cnn")).tolist()
+    [100008, 100023]
     """
     np.save(folder / _LEARNED, np.unique(galaxy_ids))
 
 
 def read_learned(folder: Path) -> npt.NDArray[np.int64] | None:
-    """Read the sorted IDs of the galaxies that a bundle learned from.
+    """Read the IDs of the training and validation galaxies of a bundle.
 
     Returns
     -------
     ndarray of shape (N,), int64, or None
-        `None` for a bundle that keeps none.
+        Sorted; `None` if the bundle does not have them.
 
     Raises
     ------
     GalaxiesError
         If the file is damaged.
+
+    Examples
+    --------
+    >>> from galaxies.learning.bundle import PRETRAINED
+    >>> read_learned(PRETRAINED / "real").shape, read_learned(PRETRAINED / "simulated")
+    ((10911,), None)
     """
     path = folder / _LEARNED
     if not path.exists():
@@ -210,16 +225,25 @@ def read_learned(folder: Path) -> npt.NDArray[np.int64] | None:
 
 
 def copy_recalibrated(source: Path, folder: Path, description: Description) -> None:
-    """Make a bundle that differs from another in its description alone.
+    """Copy a bundle with a new description.
 
     Parameters
     ----------
     source : Path
-        A bundle; its files are copied byte for byte.
+        A bundle; its other files are copied unchanged.
     folder : Path
-        The bundle to make, whole or not at all.
+        The bundle to make.
     description : Description
-        The new one.
+        The new description.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> source = Path("models/cnn")
+    >>> new = read_description(source).model_copy(update={"title": "a copy"})
+    >>> copy_recalibrated(source, Path("models/copy"), new)
+    >>> read_description(Path("models/copy")).title
+    'a copy'
     """
     with new_bundle(folder) as beside:
         for path in sorted(source.iterdir()):
@@ -229,23 +253,30 @@ def copy_recalibrated(source: Path, folder: Path, description: Description) -> N
 
 
 def describe(folder: Path, description: Description) -> None:
-    """Write the description into a bundle that is being made."""
+    """Write the description of a new bundle."""
     write_json(folder / _DESCRIPTION, description.model_dump(mode="json"))
 
 
 def read_description(folder: Path) -> Description:
-    """Read and check a bundle's description.
+    """Read and check the description of a bundle.
 
     Raises
     ------
     GalaxiesError
-        If the folder is no bundle, or one of another format, or of other classes.
+        If the folder is not a valid bundle, or if its format or classes are not supported.
+
+    Examples
+    --------
+    >>> from galaxies.learning.bundle import PRETRAINED
+    >>> description = read_description(PRETRAINED / "real")
+    >>> description.title, description.size, len(description.questions)
+    ('CNN', 64, 12)
     """
     path = folder / _DESCRIPTION
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise GalaxiesError(f"{folder}: no bundle: {_DESCRIPTION} cannot be read") from error
+        raise GalaxiesError(f"{folder}: not a bundle: {_DESCRIPTION} cannot be read") from error
     try:
         description = Description.model_validate_json(text)
     except ValidationError as error:
@@ -253,7 +284,7 @@ def read_description(folder: Path) -> Description:
         key = ".".join(map(str, first["loc"]))
         if key == "format":
             raise GalaxiesError(
-                f"{path}: format {first['input']}, and this version reads {FORMAT}; "
+                f"{path}: format {first['input']}, but this version reads {FORMAT}; "
                 "train the model again, or install the version of galaxies that made it"
             ) from error
         raise GalaxiesError(f"{path}: {key}: {first['msg']}; train the model again") from error

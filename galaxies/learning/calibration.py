@@ -1,4 +1,4 @@
-"""Probabilities that mean what they say, fitted on validation galaxies alone."""
+"""Calibrated probabilities, fitted on validation galaxies."""
 
 import numpy as np
 import numpy.typing as npt
@@ -8,14 +8,21 @@ from threadpoolctl import threadpool_limits
 from galaxies.base.arrays import Probabilities
 from galaxies.errors import needs
 
-NEAREST = 1e-6  # a float32 probability of exactly 0 or 1 has no logit
+NEAREST = 1e-6  # distance from 0 and 1, which have no logit
 
 
 class Calibration(BaseModel):
     """Platt's sigmoid on the logit: `sigmoid(slope * logit(p) + intercept)`.
 
-    Platt (1999), "Probabilistic outputs for support vector machines"; on the logit of a
-    probability it is the beta calibration of Kull et al. (2017) with both slopes equal.
+    Platt (1999), "Probabilistic outputs for support vector machines". On the logit of a
+    probability it is the beta calibration of Kull et al. (2017) with equal slopes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> calibration = Calibration(slope=2.0, intercept=0.0)
+    >>> calibration(np.array([0.2, 0.5, 0.8], np.float32)).round(3)
+    array([0.059, 0.5  , 0.941], dtype=float32)
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -24,18 +31,18 @@ class Calibration(BaseModel):
     intercept: float
 
     def __call__(self, raw: Probabilities) -> Probabilities:
-        """Correct raw probabilities (N,) of any model; returns float32 (N,)."""
-        # Beyond +-700 the exponential would overflow; the probability is 0 or 1 long before.
+        """Calibrate raw probabilities (N,) of any model; returns float32 (N,)."""
+        # Beyond +-700 the exponential would overflow; the probability is 0 or 1 long before that.
         scores = np.clip(self.slope * _logit(raw) + self.intercept, -700, 700)
         return np.asarray(1 / (1 + np.exp(-scores)), dtype=np.float32)
 
     def inverse(self, probabilities: Probabilities) -> Probabilities:
-        """Find the raw probabilities (N,) that are corrected to others, as `raw_of` does."""
+        """Find the raw probabilities (N,) of calibrated ones."""
         scores = (_logit(probabilities) - self.intercept) / self.slope
         return np.asarray(1 / (1 + np.exp(-np.clip(scores, -700, 700))), dtype=np.float32)
 
     def raw_of(self, probability: float) -> float:
-        """Find the raw probability that is corrected to another one; the slope is not 0.
+        """Find the raw probability of a calibrated one; the slope must not be 0.
 
         Examples
         --------
@@ -51,6 +58,7 @@ class Calibration(BaseModel):
 
         Examples
         --------
+        >>> import numpy as np
         >>> even = Calibration(slope=1, intercept=0)
         >>> round(float(even.with_odds(3)(np.array([0.5], np.float32))[0]), 6)
         0.75
@@ -66,39 +74,56 @@ def fit_calibration(
     Parameters
     ----------
     raw : ndarray of shape (N,), float32
-        Probabilities as the model gives them, for validation galaxies.
+        Probabilities from the model, before calibration.
     targets : ndarray of shape (N,), int64 or float64
-        What they shall match: places in `CLASSES`, both of which occur, or vote fractions.
+        Classes as places in `CLASSES`, both of which must occur, or vote fractions.
+
+    Returns
+    -------
+    Calibration
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> raw = np.array([0.2, 0.2, 0.8, 0.8], np.float32)
+    >>> calibration = fit_calibration(raw, np.array([0.1, 0.1, 0.9, 0.9]))
+    >>> calibration(raw).round(2)
+    array([0.1, 0.1, 0.9, 0.9], dtype=float32)
     """
-    # scikit-learn takes a second to import, which those who only predict need not wait for.
+    # Imported here because predicting does not need it, and it takes a second.
     with needs("pipeline"):
         from sklearn.linear_model import LogisticRegression
 
-    # Each galaxy stands for both answers, weighted by its votes.
+    # Each galaxy counts for both answers, weighted by its votes.
     logits = np.tile(_logit(raw), 2)[:, None]
     answers = np.repeat([1, 0], len(raw))
     votes = np.concatenate([targets, 1 - targets])
-    # Without a penalty, so that a model that is right already keeps slope 1 and intercept 0.
+    # Without a penalty, so that a calibrated model keeps slope 1 and intercept 0.
     fit = LogisticRegression(C=np.inf, tol=1e-8, max_iter=1000)
-    # Two numbers are fitted sooner by one thread than by several that wait for each other.
+    # For two parameters, one thread is faster than several.
     with threadpool_limits(1, "blas"):
         fit.fit(logits, answers, sample_weight=votes)
     return Calibration(slope=float(fit.coef_[0, 0]), intercept=float(fit.intercept_[0]))
 
 
 def smoothed(labels: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """Move labels a little towards each other, so that few galaxies do not make a model too sure.
+    """Move labels away from 0 and 1, so that a fit to few galaxies is not overconfident.
 
-    Platt's (1999) targets: of n spirals each counts as (n + 1) / (n + 2), of n ellipticals each
-    as 1 / (n + 2). Without that the sigmoid that fits galaxies without a mistake is a step.
+    The targets of Platt (1999): each of n spirals counts as (n + 1) / (n + 2), each of n
+    ellipticals as 1 / (n + 2). Otherwise a perfect separation would be fitted by a step.
 
     Parameters
     ----------
     labels : ndarray of shape (N,), int64
         Places in `CLASSES`.
 
+    Returns
+    -------
+    ndarray of shape (N,), float64
+
     Examples
     --------
+    >>> import numpy as np
     >>> smoothed(np.array([0, 1, 1])).round(3).tolist()
     [0.333, 0.75, 0.75]
     """
@@ -108,15 +133,20 @@ def smoothed(labels: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
 
 
 def softened(fractions: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Move hard votes a little from 0 and 1, as `smoothed` does; others stay as they are.
+    """Apply `smoothed` to hard votes; other vote fractions are not changed.
 
     Parameters
     ----------
     fractions : ndarray of shape (N,), float64
         Vote fractions.
 
+    Returns
+    -------
+    ndarray of shape (N,), float64
+
     Examples
     --------
+    >>> import numpy as np
     >>> softened(np.array([0.0, 1.0, 1.0])).round(3).tolist()
     [0.333, 0.75, 0.75]
     >>> softened(np.array([0.0, 0.9])).tolist()

@@ -1,4 +1,4 @@
-"""The shares of the classes in a survey without votes, and whether images alone can tell them."""
+"""Estimate the shares of the classes in a survey without votes, and test whether that is valid."""
 
 from typing import Annotated, Final, NamedTuple, Self
 
@@ -12,30 +12,30 @@ from galaxies.errors import GalaxiesError, needs
 _BINS: Final = 10
 _ROUNDS: Final = 10_000
 _CLOSE: Final = 1e-8
-"""Change of a share at which the rounds end."""
+"""The iteration ends when the share changes by less."""
 
 Counts = tuple[Annotated[int, Field(ge=0)], ...]
 
 
 class ClassOutputs(BaseModel):
-    """How a model's raw probabilities lie for galaxies of each class that it was calibrated on."""
+    """Histograms of the raw probability of the galaxies that a model was calibrated on."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     edges: tuple[float, ...]
-    """Raw probabilities that part the bins; one less than there are bins."""
+    """Raw probabilities between the bins; one less than there are bins."""
     elliptical: Counts
-    """Galaxies in each bin."""
+    """Number of galaxies in each bin."""
     spiral: Counts
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
         if not len(self.elliptical) == len(self.spiral) == len(self.edges) + 1:
-            raise ValueError("needs one count more than edges for each class")
+            raise ValueError("needs one more count than edges for each class")
         if list(self.edges) != sorted(set(self.edges)):
-            raise ValueError("the edges must rise")
+            raise ValueError("the edges must increase")
         if not (any(self.elliptical) and any(self.spiral)):
-            raise ValueError("a class has no galaxy")
+            raise ValueError("a class has no galaxies")
         return self
 
     @property
@@ -50,23 +50,29 @@ class ClassOutputs(BaseModel):
 
 
 def summarise_outputs(raw: Probabilities, labels: npt.NDArray[np.int64]) -> ClassOutputs:
-    """Count the raw probabilities of each class in bins of equally many galaxies.
+    """Count the raw probabilities of each class, in bins with equally many galaxies.
 
     Parameters
     ----------
     raw : ndarray of shape (N,), float32
+        Raw probabilities.
     labels : ndarray of shape (N,), int64
-        Places in `CLASSES`, both of which occur.
+        Places in `CLASSES`, both of which must occur.
+
+    Returns
+    -------
+    ClassOutputs
 
     Examples
     --------
+    >>> import numpy as np
     >>> raw = np.linspace(0, 1, 100, dtype=np.float32)
     >>> outputs = summarise_outputs(raw, (raw > 0.5).astype(int))
     >>> outputs.elliptical, outputs.spiral
     ((10, 10, 10, 10, 10, 0, 0, 0, 0, 0), (0, 0, 0, 0, 0, 10, 10, 10, 10, 10))
     """
     inner = np.quantile(raw.astype(np.float64), np.linspace(0, 1, _BINS + 1)[1:-1])
-    # As bundles keep six decimals.
+    # Bundles have six decimals.
     edges = np.unique(np.round(inner, 6))
     places = np.searchsorted(edges, raw.astype(np.float64), side="right")
     elliptical, spiral = (
@@ -81,7 +87,7 @@ def estimate_spiral_share(p_spiral: Probabilities, known: float) -> float:
 
     Expectation maximisation on a calibrated model's probabilities: Saerens, Latinne & Decaestecker
     (2002), "Adjusting the outputs of a classifier to new a priori probabilities: a simple
-    procedure". It assumes that the galaxies of a class look as those did that the model was
+    procedure". It assumes that the galaxies of each class look like those that the model was
     calibrated on, and that only the shares of the classes differ.
 
     Parameters
@@ -91,8 +97,14 @@ def estimate_spiral_share(p_spiral: Probabilities, known: float) -> float:
     known : float
         Share of spirals among the galaxies that the model was calibrated on.
 
+    Returns
+    -------
+    float
+        Between 0 and 1.
+
     Examples
     --------
+    >>> import numpy as np
     >>> p = np.repeat(np.array([0.01, 0.99], np.float32), [80, 20])
     >>> round(estimate_spiral_share(p, known=0.5), 3)
     0.194
@@ -109,7 +121,7 @@ def estimate_spiral_share(p_spiral: Probabilities, known: float) -> float:
 
 
 def odds_factor(known: float, share: float) -> float:
-    """Factor on the odds of "spiral" where its share is another than the known one.
+    """Compute the factor on the odds of "spiral" for a new share of spirals.
 
     Bayes's rule, equation 2.4 in Saerens et al. (2002).
 
@@ -125,33 +137,37 @@ class Mixture(NamedTuple):
     """Whether outputs can be a mixture of those of the two classes."""
 
     p_value: float
-    """The chance that galaxies of the same two classes differ from the mixture by as much."""
+    """Probability that galaxies of the same two classes differ from the mixture by at least as much."""
     share: float
-    """Of spirals in the mixture that fits best."""
+    """Share of spirals in the best mixture."""
     misfit: float
-    """Share of the galaxies whose outputs would have to be others, as the bundle knows its classes:
-    total variation distance."""
+    """Total variation distance between the outputs and the best mixture."""
 
 
 def compare_with_mixture(outputs: ClassOutputs, raw: Probabilities) -> Mixture:
     """Test whether only the shares of the classes can have changed.
 
-    Likelihood-ratio test of three samples in bins: ellipticals and spirals that the bundle was
-    calibrated on, and the survey's galaxies, as a mixture of both (Hosmer 1973, "A comparison of
-    iterative maximum likelihood estimates of the parameters of a mixture of two normal
-    distributions under three different types of sample"; Wilks 1938 for the distribution). A test
-    on outputs sees when galaxies look different. It cannot see when volunteers were asked another
-    question, and so call the same galaxies by another class.
+    A likelihood-ratio test of three binned samples: the ellipticals and the spirals that the bundle
+    was calibrated on, and the galaxies of the survey as a mixture of both (Hosmer 1973, "A
+    comparison of iterative maximum likelihood estimates of the parameters of a mixture of two
+    normal distributions under three different types of sample"; Wilks 1938 for the distribution).
+    The test notices galaxies that look different. It cannot notice that volunteers were asked a
+    different question, and so put the same galaxies into another class.
 
     Parameters
     ----------
     outputs : ClassOutputs
-        What the bundle keeps.
+        Histograms from the bundle.
     raw : ndarray of shape (N,), float32
-        Raw probabilities of the survey's galaxies.
+        Raw probabilities of the galaxies of the survey.
+
+    Returns
+    -------
+    Mixture
 
     Examples
     --------
+    >>> import numpy as np
     >>> outputs = ClassOutputs(edges=(0.3, 0.7), elliptical=(90, 8, 2), spiral=(2, 8, 90))
     >>> few_spirals = np.repeat(np.array([0.1, 0.5, 0.9], np.float32), [70, 9, 21])
     >>> all_uncertain = np.repeat(np.array([0.1, 0.5, 0.9], np.float32), [10, 80, 10])
@@ -160,7 +176,7 @@ def compare_with_mixture(outputs: ClassOutputs, raw: Probabilities) -> Mixture:
     >>> compare_with_mixture(outputs, all_uncertain).p_value < 0.001
     True
     """
-    # It takes half a second to import.
+    # Imported here because it takes half a second.
     with needs("pipeline"):
         from scipy.special import gammaincc
 
@@ -201,10 +217,10 @@ def _likelihood(counts: Floats, shares: Floats) -> float:
 
 
 def require_outputs(outputs: ClassOutputs | None, bundle: object) -> ClassOutputs:
-    """Return the outputs that a bundle keeps, or say that it keeps none."""
+    """Return the histograms of a bundle; if it has none, this is a `GalaxiesError`."""
     if outputs is None:
         raise GalaxiesError(
-            f"{bundle}: keeps no outputs of each class, from which shares are estimated: an "
-            "earlier version made it, or its shares were adjusted before; calibrate it with votes"
+            f"{bundle}: has no outputs for each class, which are needed to estimate shares: it was "
+            "made by an earlier version, or its shares are already adjusted; calibrate it with votes"
         )
     return outputs

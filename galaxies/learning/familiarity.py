@@ -1,4 +1,4 @@
-"""Whether galaxies look to a model like those that it was calibrated on."""
+"""Whether a survey looks to a model like the galaxies that it was calibrated on."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -10,21 +10,21 @@ from pydantic import BaseModel, ConfigDict
 from galaxies.learning.outputs import Outputs
 
 FEWEST: Final = 80
-"""Galaxies, here or among the known ones, below which nothing can be said."""
+"""Smallest number of galaxies, in the survey and among the known ones, for a statement."""
 
 _LEAST: Final = 0.01
-"""Distance that hardly matters, however many galaxies tell it."""
+"""Distance that does not matter, however significant it is."""
 
 _CHANCE: Final = 0.115
-"""Standard deviation of the distance between two samples of one survey, for one galaxy in each: as
-measured on halves of real surveys, all of a network's numbers together."""
+"""Standard deviation of the distance between two samples of one survey, for one galaxy in each:
+measured on halves of real surveys, for all outputs of a network together."""
 
 _CHANCE_OF_ONE: Final = 0.29
-"""The same for a single number, by theory: half the standard deviation of the sum of ten absolute
-values of normal ones."""
+"""The same for a single output, from theory: half the standard deviation of the sum of the absolute
+values of ten normal variables."""
 
 _EVEN: Final = 0.002
-"""By how much the shares of known galaxies in the bins may differ from a tenth."""
+"""Allowed difference of the shares in the bins from a tenth."""
 
 _BINS: Final = 10
 
@@ -32,26 +32,26 @@ _BINS: Final = 10
 _MEAN_DEVIATION: Final = float(np.sqrt(2 / np.pi))
 
 Places = npt.NDArray[np.uint8]
-"""(N, K) in which tenth of the known galaxies' each of a galaxy's numbers lies, from 0."""
+"""(N, K) the bin of each output of each galaxy, from 0, by the deciles of the known galaxies."""
 
 
 class KnownOutputs(BaseModel):
-    """How a model's numbers lie for the galaxies that it was calibrated on."""
+    """Distribution of the outputs of a model for the galaxies that it was calibrated on."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     galaxies: int
     deciles: tuple[tuple[float, ...], ...]
-    """Of each number the nine values that part ten bins of equally many galaxies; the same value
-    nine times where there are none, as for a decision tree with its few answers."""
+    """For each output, nine values between ten bins with equally many galaxies; nine equal values if
+    there are no such bins, as for a decision tree with few leaves."""
 
     @property
     def _telling(self) -> list[int]:
-        """Places of the numbers that are parted."""
+        """Outputs that have bins."""
         return [place for place, one in enumerate(self.deciles) if len(set(one)) == len(one)]
 
     def places(self, outputs: Outputs) -> Places:
-        """Find the bins of a model's numbers (N,) or (N, K)."""
+        """Find the bins of outputs (N,) or (N, K)."""
         numbers = outputs.reshape(len(outputs), -1)
         found = [
             np.searchsorted(np.array(deciles, np.float32), numbers[:, place], side="right")
@@ -60,21 +60,22 @@ class KnownOutputs(BaseModel):
         return np.stack(found, axis=1).astype(np.uint8)
 
     def distance(self, counts: npt.NDArray[np.int64]) -> float:
-        """Measure how far a survey's numbers lie from the known ones.
+        """Measure the distance between the outputs of a survey and the known ones.
 
         Parameters
         ----------
         counts : ndarray of shape (K, 10), int64
-            The survey's galaxies in each bin of each number, as `count` makes it.
+            Number of galaxies of the survey in each bin of each output, from `count`.
 
         Returns
         -------
         float
-            Mean over the numbers of the total variation distance between the two histograms, less
-            what chance alone would make of it, so that 0 means no difference; at most 1.
+            The total variation distance between the two histograms, averaged over the outputs, minus
+            its expectation for equal distributions. 0 means no difference; at most 1.
 
         Examples
         --------
+        >>> import numpy as np
         >>> random = np.random.default_rng(0)
         >>> known = summarise(random.normal(size=(1000, 3)).astype(np.float32))
         >>> alike, other = random.normal(size=(2, 1000, 3)).astype(np.float32)
@@ -87,17 +88,19 @@ class KnownOutputs(BaseModel):
         return _distance(counts[self._telling], even, self.galaxies)
 
     def familiar(self, counts: npt.NDArray[np.int64]) -> bool | None:
-        """Say whether a survey may be the known one; `None` where that cannot be told.
+        """Decide whether a survey looks like the known galaxies.
 
-        That is for fewer than 80 galaxies, and where no number can be parted into bins.
-
-        It is another one where the distance exceeds 0.01 by more than two standard deviations of
-        what chance makes of it.
+        It does not if the distance exceeds 0.01 by more than two standard deviations.
 
         Parameters
         ----------
         counts : ndarray of shape (K, 10), int64
             As in `distance`.
+
+        Returns
+        -------
+        bool or None
+            `None` for fewer than 80 galaxies, or if no output has bins.
         """
         return self._near(counts, self.distance(counts), self.galaxies)
 
@@ -106,21 +109,21 @@ class KnownOutputs(BaseModel):
         counts: npt.NDArray[np.int64],
         surveys: Mapping[str, npt.NDArray[np.int64]],
     ) -> tuple[bool | None, str | None]:
-        """Say whether a survey may be the known one, or which part of it.
+        """Decide whether a survey looks like the known galaxies, or like one of their surveys.
 
         Parameters
         ----------
         counts : ndarray of shape (K, 10), int64
             As in `distance`.
         surveys : mapping of str to ndarray of shape (K, 10), int64
-            The same of the surveys that the known galaxies came from.
+            The same for the surveys of the known galaxies.
 
         Returns
         -------
         familiar : bool or None
-            As in `familiar`: whether it may be the whole or a part.
+            Whether it looks like all of them, or like one survey.
         survey : str or None
-            The part, where one is nearer than the whole.
+            The survey, if it is nearer than all together.
         """
         familiar, nearest, found = self.familiar(counts), None, self.distance(counts)
         if familiar is None:
@@ -148,7 +151,7 @@ class KnownOutputs(BaseModel):
 def _distance(
     counts: npt.NDArray[np.int64], known: npt.NDArray[np.float64], known_galaxies: int
 ) -> float:
-    """Distance between counts (K, 10) and known shares (K, 10), less what chance makes of it."""
+    """Compute the distance between counts (K, 10) and known shares (K, 10), as in `distance`."""
     galaxies = counts[0].sum() if len(counts) else 1
     apart = np.abs(counts / galaxies - known).sum(axis=1)
     variance = known * (1 - known) * (1 / galaxies + 1 / known_galaxies)
@@ -157,7 +160,7 @@ def _distance(
 
 
 def summarise(outputs: Outputs) -> KnownOutputs:
-    """Find the deciles of a model's numbers (N,) or (N, K)."""
+    """Find the deciles of the outputs (N,) or (N, K) of a model."""
     numbers = outputs.reshape(len(outputs), -1).astype(np.float64)
     inner = np.quantile(numbers, np.linspace(0, 1, _BINS + 1)[1:-1], axis=0)
     deciles = np.round(inner.T, 6)
@@ -172,5 +175,5 @@ def _known(galaxies: int, deciles: npt.NDArray[np.float64]) -> KnownOutputs:
 
 
 def count(places: Places) -> npt.NDArray[np.int64]:
-    """Count galaxies in the bins of each number: (K, 10)."""
+    """Count the galaxies in the bins of each output; returns (K, 10)."""
     return np.stack([np.bincount(one, minlength=_BINS) for one in places.T]).astype(np.int64)

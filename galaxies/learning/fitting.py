@@ -1,4 +1,4 @@
-"""What every model offers, and what fitting one gives."""
+"""The interface of all models, and the result of fitting one."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,57 +16,56 @@ History = list[dict[str, float]]
 
 
 class Model(Protocol):
-    """A classifier that was fitted: a tree, a network, a regression."""
+    """A fitted classifier: a tree, a network, a regression."""
 
     @property
     def title(self) -> str:
-        """What figures call it."""
+        """Name in figures."""
 
     def predict(self, inputs: npt.NDArray[Any]) -> Outputs:
-        """Say what it sees in images uint8 (N, size, size, 3)."""
+        """Compute the outputs for images uint8 (N, size, size, 3)."""
 
     def save(self, folder: Path) -> None:
-        """Write its files into a folder that is there."""
+        """Write the files of the model into an existing folder."""
 
 
 class Saved(Protocol):
-    """A model read back from a bundle, to predict."""
+    """A model loaded from a bundle, for predictions."""
 
     def predict(self, inputs: npt.NDArray[Any]) -> Outputs:
-        """Say what it sees in images uint8 (N, size, size, 3).
+        """Compute the outputs for images uint8 (N, size, size, 3).
 
         Several threads may call it at the same time.
         """
 
     @classmethod
     def load(cls, folder: Path, device: Device = "cpu") -> Self:
-        """Read what the model's `save` wrote; a damaged file is a `GalaxiesError`."""
+        """Read the files written by `save`; a damaged file is a `GalaxiesError`."""
 
 
 M = TypeVar("M")
 
 
 class Fit(NamedTuple, Generic[M]):
-    """What fitting a model gives."""
+    """Result of fitting a model."""
 
     model: M
     chosen: dict[str, Any]
-    """What was kept, for `metrics/train_<model>.json`: `accuracy` and `loss` on validation
-    galaxies, and the settings or the epoch that did best."""
+    """For `metrics/train_<model>.json`: `accuracy` and `loss` on the validation galaxies, and the best
+    settings or epoch."""
     history: History
-    """The same of every epoch or candidate."""
+    """The same for every epoch or candidate."""
     kept: tuple[str, ...] = ()
-    """Names of questions that the training galaxies do not teach, and that the model answers as
-    the one that it started from."""
+    """Names of questions without votes, whose answers are those of the start network."""
 
 
 class Candidate(NamedTuple, Generic[M]):
-    """A model fitted with one of several settings."""
+    """A model fitted with one choice of settings."""
 
     model: M
     settings: dict[str, float]
     p_spiral: Probabilities
-    """(N,) of the validation galaxies."""
+    """(N,) for the validation galaxies."""
 
 
 def best_candidate(
@@ -76,20 +75,37 @@ def best_candidate(
     *,
     doing: str,
 ) -> Fit[M]:
-    """Fit a model for every candidate, and keep the one with the least log loss on validation.
+    """Fit all candidates, and keep the one with the lowest log loss on the validation galaxies.
 
     Parameters
     ----------
     settings : sequence of Any
-        The candidates; of equally good ones the earlier is kept.
+        The candidates; in a tie, the earlier is kept.
     fit : callable
-        Fits one.
+        Fits one candidate.
     labels : ndarray of shape (N,), int64
-        Of the validation galaxies.
+        Labels of the validation galaxies.
     doing : str
-        What the progress bar says.
+        Text of the progress bar.
+
+    Returns
+    -------
+    Fit
+
+    Raises
+    ------
+    ValueError
+        If there are no candidates.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> def fit(p):
+    ...     return Candidate(f"always {p}", {"p": p}, np.full(4, p, np.float32))
+    >>> best_candidate([0.5, 0.75], fit, np.array([1, 1, 1, 0]), doing="fit").model
+    'always 0.75'
     """
-    # Those who only predict need not wait for the import.
+    # Imported here because predicting does not need it.
     from sklearn.metrics import log_loss
 
     best: M | None = None

@@ -1,4 +1,4 @@
-"""What a model's numbers say: the class alone, or all of Galaxy Zoo's questions at once."""
+"""The outputs of a model: the class only, or all questions of Galaxy Zoo."""
 
 from typing import Any, Final
 
@@ -15,41 +15,42 @@ from galaxies.base.questions import (
 )
 
 Outputs = npt.NDArray[np.float32]
-"""(N,) the probability of "spiral"; or (N, 52) shares of the volunteers in the order of
-`ALL_COLUMNS`, then a concentration for each of `ALL_QUESTIONS`. The shares of those who came to a
-question are expected to follow a Dirichlet distribution, whose parameters add up to the
-concentration: the larger it is, the surer the network."""
+"""(N,) probabilities of "spiral"; or (N, 52) vote fractions in the order of `ALL_COLUMNS`, then a
+concentration for each of `ALL_QUESTIONS`. The fractions among those who reached a question are
+modelled by a Dirichlet distribution; the concentration is the sum of its parameters. The larger it
+is, the more certain the network."""
 
 ANSWERS: Final = len(ALL_COLUMNS)
-"""Numbers before the concentrations."""
+"""Number of vote fractions, before the concentrations."""
 
 NUMBERS: Final = ANSWERS + len(ALL_QUESTIONS)
-"""Numbers of a model that answers all questions."""
+"""Number of outputs of a model that answers all questions."""
 
 USUAL: Final = 2.0
-"""Added to what the network says of a concentration's logarithm, so that 0 means some seven
-volunteers."""
+"""Added to the network's logarithm of a concentration, so that 0 means about seven volunteers."""
 
 LEAST, MOST = -1.0, 6.0
-"""Between these the logarithm of a concentration is kept."""
+"""Limits of the logarithm of a concentration."""
 
 
 def read_outputs(network: npt.NDArray[np.float32]) -> Outputs:
-    """Turn what a network computes into shares and concentrations.
+    """Turn the raw numbers of a network into vote fractions and concentrations.
 
     Parameters
     ----------
     network : ndarray of shape (N, 52), float32
         For each answer a logit within its question, then for each question the logarithm of its
-        concentration, less `USUAL`.
+        concentration, minus `USUAL`.
 
     Returns
     -------
     ndarray of shape (N, 52), float32
-        Shares that obey the tree, then concentrations.
+        Vote fractions down the tree, then concentrations.
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from galaxies.learning.outputs import NUMBERS
     >>> outputs = read_outputs(np.zeros((1, NUMBERS), np.float32))
     >>> [round(float(share), 3) for share in outputs[0, :5]]
     [0.333, 0.333, 0.333, 0.167, 0.167]
@@ -65,13 +66,26 @@ def read_outputs(network: npt.NDArray[np.float32]) -> Outputs:
 
 
 def p_spiral(outputs: npt.NDArray[Any], campaign: Campaign) -> Probabilities:
-    """Find the raw probability of "spiral", float32 (N,), by a campaign's first question.
+    """Compute the raw probability of "spiral" for the first question of a campaign.
 
     Parameters
     ----------
     outputs : ndarray of shape (N,) or (N, 52)
+        Outputs of a model.
     campaign : {"gz1", "gz2"}
-        Of no effect on a model that knows the class alone.
+        Ignored for a model that predicts only the class.
+
+    Returns
+    -------
+    ndarray of shape (N,), float32
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from galaxies.learning.outputs import NUMBERS
+    >>> outputs = read_outputs(np.zeros((1, NUMBERS), np.float32))
+    >>> p_spiral(outputs, "gz2").tolist()
+    [0.5]
     """
     if outputs.ndim == 1:
         return np.asarray(outputs, dtype=np.float32)
@@ -80,20 +94,30 @@ def p_spiral(outputs: npt.NDArray[Any], campaign: Campaign) -> Probabilities:
 
 
 def vote_spread(outputs: npt.NDArray[Any], campaign: Campaign) -> Probabilities:
-    """Find the standard deviation of the share of volunteers who would say "spiral".
+    """Compute the standard deviation of the fraction of volunteers who answer "spiral".
 
-    Of the two classes alone the shares follow a beta distribution, as those of all three answers
-    follow a Dirichlet distribution.
+    If the fractions of all three answers follow a Dirichlet distribution, those of the two classes
+    among themselves follow a beta distribution.
 
     Parameters
     ----------
-    outputs, campaign
-        As in `p_spiral`.
+    outputs : ndarray of shape (N,) or (N, 52)
+        Outputs of a model.
+    campaign : {"gz1", "gz2"}
+        Ignored for a model that predicts only the class.
 
     Returns
     -------
     ndarray of shape (N,), float32
-        0 for a model that knows the class alone.
+        0 for a model that predicts only the class.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from galaxies.learning.outputs import NUMBERS
+    >>> outputs = read_outputs(np.zeros((1, NUMBERS), np.float32))
+    >>> vote_spread(outputs, "gz2").round(2)
+    array([0.21], dtype=float32)
     """
     if outputs.ndim == 1:
         return np.zeros(len(outputs), np.float32)
@@ -109,6 +133,6 @@ def _two_classes(
     outputs: npt.NDArray[Any], campaign: Campaign
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     first = outputs[:, FIRST[campaign].places].astype(np.float64)
-    # A float32 share can be 0; what it is divided by must not.
+    # A float32 fraction can be 0, but not the divisor.
     elliptical, spiral = np.maximum(first[:, :2], 1e-30).T
     return elliptical, spiral

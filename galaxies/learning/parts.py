@@ -1,4 +1,4 @@
-"""The galaxies of the parts of a split, and where their inputs lie."""
+"""The galaxies of the parts of a split, and their rows in the arrays."""
 
 import hashlib
 from typing import NamedTuple, Self
@@ -10,45 +10,45 @@ import pandas as pd
 from galaxies.base.questions import ALL_COLUMNS, FIRST, Campaign, spiral_fraction
 
 Labels = npt.NDArray[np.int64]
-"""(N,) places in `galaxies.base.questions.CLASSES`; -1 for a galaxy without one."""
+"""(N,) places in `galaxies.base.questions.CLASSES`; -1 for a galaxy without a class."""
 
 
 class Votes(NamedTuple):
-    """What the volunteers said of N galaxies."""
+    """The votes on N galaxies."""
 
     shares: npt.NDArray[np.float32]
-    """(N, 40) in the order of `ALL_COLUMNS`; NaN where a survey does not answer."""
+    """(N, 40) vote fractions in the order of `ALL_COLUMNS`; NaN where a survey has no answer."""
     volunteers: npt.NDArray[np.float32]
-    """(N,) how many there were; 0 for hard votes."""
+    """(N,) number of volunteers; 0 for hard votes."""
 
     def labels(self, campaign: Campaign) -> Labels:
-        """Find the classes (N,) by the first question of a campaign; -1 where there is none."""
+        """Find the classes (N,) for the first question of a campaign; -1 if there is none."""
         first = self.shares[:, FIRST[campaign].places]
         said = np.nan_to_num(first, nan=-1.0).argmax(axis=1)
         return np.where(np.isnan(first).any(axis=1) | (said > 1), -1, said).astype(np.int64)
 
 
 def fingerprint(split: pd.DataFrame) -> str:
-    """Hash the IDs that a model may learn from: SHA-256 of the training and validation parts'."""
+    """Compute the SHA-256 of the IDs of the training and validation galaxies."""
     known = split.loc[split["split"] != "test", ["galaxy_id", "split"]].sort_values("galaxy_id")
     rows = [f"{galaxy_id} {part}" for galaxy_id, part in known.itertuples(index=False)]
     return hashlib.sha256("\n".join(rows).encode()).hexdigest()
 
 
 class Part(NamedTuple):
-    """The galaxies of one or more parts, and where their inputs lie."""
+    """The galaxies of one or more parts, and their rows in the arrays."""
 
     galaxies: pd.DataFrame
     """Rows of the split table, in order of `galaxy_id`."""
     rows: npt.NDArray[np.int64]
-    """(N,) rows of the packed images or their features, rising."""
+    """(N,) rows of the packed images or features, increasing."""
     labels: Labels
     votes: Votes | None = None
-    """Answers to all questions, for a model that learns them."""
+    """Votes on all questions, for a model that is trained on them."""
 
     @property
     def labelled(self) -> Self:
-        """The galaxies among them that have a label."""
+        """The galaxies that have a label."""
         return self.where(self.labels >= 0)
 
     def where(self, kept: npt.NDArray[np.bool_]) -> Self:
@@ -59,7 +59,7 @@ class Part(NamedTuple):
 
     @property
     def vote_fractions(self) -> npt.NDArray[np.float64]:
-        """(N,) share of "features or disk" among the votes for a galaxy; 0 or 1 for hard votes."""
+        """(N,) fraction of "features or disk" among the votes for a galaxy; 0 or 1 for hard votes."""
         return spiral_fraction(
             self.galaxies["p_smooth"].to_numpy(), self.galaxies["p_features"].to_numpy()
         )
@@ -73,13 +73,25 @@ def galaxies_of(
     Parameters
     ----------
     split : DataFrame
-        As `galaxies.dataset.splitting.split_galaxies` makes it.
+        Output of `galaxies.dataset.splitting.split_galaxies`.
     images : DataFrame
         `galaxy_id` and `row` of every packed image.
-    parts
+    parts : str
         Names from `galaxies.dataset.splitting.PARTS`.
     votes : DataFrame, optional
-        As `galaxies.dataset.votes.read_survey_votes` returns it.
+        Output of `galaxies.dataset.votes.read_survey_votes`.
+
+    Returns
+    -------
+    Part
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> split, images = pd.read_parquet("data/split.parquet"), pd.read_parquet("data/images.parquet")
+    >>> part = galaxies_of(split, images, "train", "validation")
+    >>> len(part.galaxies), part.rows.dtype, sorted(set(part.labels.tolist()))
+    (20, dtype('int64'), [0, 1])
     """
     galaxies = split[split["split"].isin(parts)].merge(images[["galaxy_id", "row"]], on="galaxy_id")
     galaxies = galaxies.sort_values("row", ignore_index=True)

@@ -1,4 +1,4 @@
-"""Promises: the confidence threshold above which a model may decide alone."""
+"""Promises: the confidence threshold above which the machine decides."""
 
 from typing import Annotated, Final
 
@@ -12,17 +12,17 @@ from galaxies.errors import GalaxiesError, needs
 from galaxies.settings import TriageSettings
 
 UNDECIDED: Final = "ask volunteers"
-"""The decision where the machine must not decide alone."""
+"""The decision if the machine must not decide."""
 
 _STEPS: Final = 20
-"""Thresholds that are tested, at the most. Few, because the first that fails ends the tests: of
-many, one fails by chance."""
+"""Largest number of thresholds to test. The first that fails ends the tests, and one of many would
+fail by chance."""
 
 
 class Promise(BaseModel):
     """The confidence threshold above which a model reaches a target agreement.
 
-    The certainty of a model is the larger of its calibrated probabilities of the two classes.
+    The certainty is the larger of the calibrated probabilities of the two classes.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
@@ -30,13 +30,13 @@ class Promise(BaseModel):
     agreement: Annotated[float, Field(gt=0.5, lt=1)]
     """Target share of decisions that agree with the volunteers."""
     confidence: Annotated[float, Field(gt=0, lt=1)]
-    """With which the galaxies that it was made on prove it."""
+    """Confidence of the proof on the validation galaxies."""
     threshold: Annotated[float, Field(ge=0.5, le=1)] | None
-    """The least certainty; `None` where these galaxies can prove it for none."""
+    """The lowest certainty; `None` if the target cannot be proven for any."""
 
 
 def certainty(p_spiral: Probabilities) -> npt.NDArray[np.float64]:
-    """Give the larger of the two classes' probabilities, (N,) from 0.5 to 1."""
+    """Compute the larger of the two class probabilities, (N,) from 0.5 to 1."""
     p = p_spiral.astype(np.float64)
     return np.maximum(p, 1 - p)
 
@@ -44,7 +44,7 @@ def certainty(p_spiral: Probabilities) -> npt.NDArray[np.float64]:
 def lower_bound(
     right: npt.NDArray[np.int64], trials: npt.NDArray[np.int64], confidence: float
 ) -> npt.NDArray[np.float64]:
-    """One-sided lower bound on a binomial share.
+    """Compute a one-sided lower bound on a binomial probability.
 
     Clopper & Pearson (1934), "The use of confidence or fiducial limits illustrated in the case of
     the binomial".
@@ -52,11 +52,22 @@ def lower_bound(
     Parameters
     ----------
     right, trials : ndarray of shape (N,), int64
-        Successes, and out of how many; at least one.
+        Number of successes, and of trials (at least one).
     confidence : float
         Between 0 and 1.
+
+    Returns
+    -------
+    ndarray of shape (N,), float64
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> right, trials = np.array([229, 230]), np.array([229, 230])
+    >>> (lower_bound(right, trials, 0.9) >= 0.99).tolist()
+    [False, True]
     """
-    # Those who only predict need not wait for it: it takes half a second to import.
+    # Imported here because predicting does not need it, and it takes half a second.
     with needs("pipeline"):
         from scipy.special import betaincinv
 
@@ -67,35 +78,42 @@ def lower_bound(
 def make_promises(
     p_spiral: Probabilities, labels: npt.NDArray[np.int64], settings: TriageSettings
 ) -> tuple[Promise, ...]:
-    """Find for each target agreement a confidence threshold that is proven to reach it.
+    """Find the confidence threshold that is proven to reach each target agreement.
 
-    The galaxies are ordered by their certainty and cut into 20 steps of equally many. The first
-    threshold that is tested is the step that is likeliest to pass, by the certainties themselves;
-    from there the tests go down, step by step, until the Clopper-Pearson bound on the agreement
-    falls below the target. The last threshold before that is promised. Tests in an
-    order that is fixed beforehand, up to the first that fails, share one confidence:
-    fixed-sequence testing in Angelopoulos et al. (2021), "Learn then test: calibrating predictive
-    algorithms to achieve risk control". The lowest of all thresholds whose bound reaches the
-    target would not have it, because the same labels choose among many.
+    The galaxies are sorted by certainty and divided into 20 steps with equally many. The first
+    threshold to be tested is the step that is most likely to pass, according to the certainties.
+    From there the tests go down, step by step, until the Clopper-Pearson bound on the agreement is
+    below the target. The last threshold before that is promised. Tests in an order that is fixed
+    in advance, up to the first that fails, need no correction for their number: fixed-sequence
+    testing in Angelopoulos et al. (2021), "Learn then test: calibrating predictive algorithms to
+    achieve risk control". The lowest of all thresholds that pass would not be valid, because
+    the same labels select it from many.
 
-    What is guaranteed: with the settings' confidence, galaxies of the same certainties whose
-    labels come about in the same way agree as often as promised. It holds given the certainties
-    (Hoeffding 1956, "On the distribution of the number of successes in independent trials": that
-    the galaxies differ in how likely they agree makes the bound no less safe), for labels that
-    are independent, and neglects that the two numbers of the calibration were fitted on the same
-    labels. It holds on no other survey.
+    The guarantee: with the confidence in the settings, galaxies with the same certainties and votes
+    from the same process agree as often as promised. It is conditional on the certainties (Hoeffding
+    1956, "On the distribution of the number of successes in independent trials": unequal
+    probabilities of agreement do not weaken the bound), assumes independent labels, and neglects
+    that the two parameters of the calibration were fitted on the same labels. It does not hold for
+    other surveys.
 
     Parameters
     ----------
     p_spiral : ndarray of shape (N,), float32
         Calibrated probabilities of validation galaxies.
     labels : ndarray of shape (N,), int64
-        Their places in `CLASSES`; any other number agrees with no decision.
+        Places in `CLASSES`; any other number agrees with no decision.
     settings : TriageSettings
         Target agreements, and the confidence of the bound.
 
+    Returns
+    -------
+    tuple of Promise
+        One for each target agreement.
+
     Examples
     --------
+    >>> import numpy as np
+    >>> from galaxies.settings import TriageSettings
     >>> p = np.repeat(np.array([0.01, 0.99, 0.6], np.float32), 100)
     >>> labels = np.concatenate([np.zeros(100), np.ones(100), np.arange(100) % 2]).astype(int)
     >>> targets = TriageSettings(agreement=[0.95], confidence=0.9)
@@ -105,7 +123,7 @@ def make_promises(
     order = np.argsort(-certainty(p_spiral), kind="stable")
     sure = certainty(p_spiral)[order]
     right = ((p_spiral > 0.5) == labels)[order]
-    # As bundles keep six decimals; what a rounded threshold takes in is counted below.
+    # Bundles have six decimals; galaxies above the rounded threshold are counted below.
     last = np.unique(np.ceil(np.linspace(0, len(sure), _STEPS + 1)[1:]).astype(np.int64)) - 1
     steps = np.unique(np.floor(sure[last] * 1e6) / 1e6)[::-1]
     decided = np.searchsorted(-sure, -steps, side="right")
@@ -130,13 +148,14 @@ def make_promises(
 def _chances(
     expected_wrong: Floats, decided: npt.NDArray[np.int64], agreement: float, confidence: float
 ) -> list[float]:
-    """Chance of each step that its bound reaches the target, by the certainties alone.
+    """Compute the probability that each step passes, from the certainties.
 
     Parameters
     ----------
     expected_wrong : ndarray of shape (N,), float64
-        Decisions that are expected to disagree: they are rare, and so follow Poisson's law.
+        Expected number of decisions that disagree; being rare, they follow a Poisson distribution.
     decided : ndarray of shape (N,), int64
+        Number of decisions.
     agreement, confidence : float
         The target.
     """
@@ -152,37 +171,43 @@ def _chances(
 
 
 def choose_promise(promises: tuple[Promise, ...], agreement: float) -> Promise:
-    """Choose the promise that reaches a target agreement, the least strict of those that do.
+    """Choose the least strict promise that reaches a target agreement.
 
     Raises
     ------
     GalaxiesError
-        If none is that strict.
+        If no promise is strict enough.
     """
     strict = [promise for promise in promises if promise.agreement >= agreement]
     if not strict:
         made = ", ".join(f"{promise.agreement:g}" for promise in promises)
         raise GalaxiesError(
-            f"no promise of an agreement of {agreement:g}: the model was trained with "
-            f"triage.agreement [{made}]; ask for less, or add it there and train again"
+            f"no promise for an agreement of {agreement:g}: the model was trained with "
+            f"triage.agreement [{made}]; lower the target, or add it there and train again"
         )
     return min(strict, key=lambda promise: promise.agreement)
 
 
 def decide(p_spiral: Probabilities, threshold: float | None) -> npt.NDArray[np.str_]:
-    """Decide what the machine may decide.
+    """Decide all galaxies whose certainty reaches a threshold.
 
     Parameters
     ----------
     p_spiral : ndarray of shape (N,), float32
         Calibrated probabilities.
     threshold : float, optional
-        Of a `Promise`.
+        Threshold of a `Promise`; `None` decides nothing.
 
     Returns
     -------
     ndarray of shape (N,), str
         A class, or `UNDECIDED`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> decide(np.array([0.02, 0.6, 0.98], np.float32), threshold=0.95).tolist()
+    ['elliptical', 'ask volunteers', 'spiral']
     """
     labels = np.array(CLASSES)[(p_spiral > 0.5).astype(int)]
     if threshold is None:

@@ -1,4 +1,4 @@
-"""A bundle's calibrations and promises fitted anew, without training."""
+"""Fit the calibrations and promises of a bundle again, without training."""
 
 import hashlib
 from collections.abc import Iterable
@@ -25,7 +25,7 @@ from galaxies.learning.promises import make_promises
 from galaxies.settings import TriageSettings
 
 FEWEST: Final = 30
-"""Galaxies that a calibration takes, at the least."""
+"""Smallest number of galaxies for a calibration."""
 
 FEWEST_OF_A_CLASS: Final = 5
 
@@ -35,14 +35,14 @@ class Voted(NamedTuple):
 
     galaxy_ids: npt.NDArray[np.int64]
     raw: Probabilities
-    """(N,) as the model gives them."""
+    """(N,) before calibration."""
     labels: Labels
     vote_fractions: Floats
-    """(N,) share of "features or disk" among the votes for a galaxy."""
+    """(N,) fraction of "features or disk" among the votes for a galaxy."""
     same_pixels: npt.NDArray[np.int64]
-    """(N,) equal numbers where galaxies have identical pixels."""
+    """(N,) equal numbers for identical images."""
     outputs: Outputs | None = None
-    """All that the model says of them."""
+    """All outputs of the model."""
 
     def take(self, some: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> "Voted":
         """Select some of the galaxies."""
@@ -57,7 +57,7 @@ class Voted(NamedTuple):
 
 
 def require_enough(galaxies: Voted, survey: str) -> None:
-    """Refuse galaxies that are too few to calibrate with, or of one class.
+    """Make sure that there are enough galaxies, and of both classes.
 
     Raises
     ------
@@ -67,20 +67,20 @@ def require_enough(galaxies: Voted, survey: str) -> None:
     count = len(galaxies.labels)
     if count < FEWEST:
         raise GalaxiesError(
-            f"{survey}: {count} galaxies with images and votes; calibrating takes {FEWEST} at the "
-            "least, better a hundred: have more of them classified by volunteers"
+            f"{survey}: {count} galaxies with images and votes; calibrating needs at least "
+            f"{FEWEST}, better a hundred: have more of them classified by volunteers"
         )
     for place, name in enumerate(CLASSES):
         found = int((galaxies.labels == place).sum())
         if found < FEWEST_OF_A_CLASS:
             raise GalaxiesError(
-                f"{survey}: {found} of {count} galaxies are {name}; calibrating takes "
-                f"{FEWEST_OF_A_CLASS} of each class at the least"
+                f"{survey}: {found} of {count} galaxies are {name}; calibrating needs at least "
+                f"{FEWEST_OF_A_CLASS} of each class"
             )
 
 
 def triage_settings(description: Description) -> TriageSettings:
-    """Read the target agreements and the confidence out of a bundle's promises."""
+    """Read the target agreements and the confidence from the promises of a bundle."""
     return TriageSettings(
         agreement=[promise.agreement for promise in description.triage],
         confidence=description.triage[0].confidence,
@@ -93,19 +93,36 @@ def recalibrate(description: Description, galaxies: Voted) -> Description:
     Parameters
     ----------
     description : Description
-        The bundle's; its target agreements and their confidence are kept.
+        The description of the bundle; its target agreements and confidence are kept.
     galaxies : Voted
-        None of which the bundle learned from.
+        Galaxies that the bundle was not trained on.
 
     Returns
     -------
     Description
-        The new one; what it says of the training is as before.
+        The new description; the entries about the training do not change.
 
     Notes
     -----
-    The labels are moved a little towards each other, as Platt (1999) does, since there may be few.
-    Promises rest on the same galaxies as the calibration, two numbers fitted on 30 or more.
+    The labels are smoothed as in Platt (1999), because there may be few. The promises use the same
+    galaxies as the calibration, which has two parameters and at least 30 galaxies.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from pathlib import Path
+    >>> from galaxies.learning.bundle import read_description
+    >>> description = read_description(Path("models/cnn"))
+    >>> labels = np.arange(60) % 2
+    >>> galaxies = Voted(
+    ...     galaxy_ids=np.arange(60),
+    ...     raw=np.where(labels, 0.7, 0.4).astype(np.float32),
+    ...     labels=labels,
+    ...     vote_fractions=labels.astype(float),
+    ...     same_pixels=np.arange(60),
+    ... )
+    >>> recalibrate(description, galaxies).calibration(galaxies.raw[:2]).round(2)
+    array([0.03, 0.97], dtype=float32)
     """
     calibration = fit_calibration(galaxies.raw, smoothed(galaxies.labels))
     promises = make_promises(
@@ -126,26 +143,37 @@ def recalibrate(description: Description, galaxies: Voted) -> Description:
 def adjust_shares(
     description: Description, outputs: ClassOutputs, raw: Probabilities
 ) -> tuple[Description, float]:
-    """Adjust the calibrations to the shares of the classes among galaxies without votes.
+    """Adjust the calibrations to the shares of the classes in a survey without votes.
 
-    The odds of every galaxy change by the same factor, those of the vote fraction as well: exact
-    for hard votes, an approximation for others. No promise is left.
+    The odds of every galaxy are multiplied by the same factor, also those of the vote fraction,
+    which is exact for hard votes and an approximation for others. All promises are removed.
 
     Parameters
     ----------
     description : Description
-        The bundle's.
+        The description of the bundle.
     outputs : ClassOutputs
-        Its outputs for each class.
+        Its histograms for each class.
     raw : ndarray of shape (N,), float32
-        Raw probabilities of the survey's galaxies.
+        Raw probabilities of the galaxies of the survey.
 
     Returns
     -------
     Description
-        The new one.
+        The new description.
     float
-        The share of spirals.
+        The estimated share of spirals.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from pathlib import Path
+    >>> from galaxies.learning.bundle import read_description
+    >>> description = read_description(Path("models/cnn"))
+    >>> raw = np.linspace(0.6, 0.9, 50, dtype=np.float32)
+    >>> adjusted, share = adjust_shares(description, description.outputs, raw)
+    >>> share > description.outputs.spiral_share, adjusted.triage[0].threshold
+    (True, None)
     """
     known = outputs.spiral_share
     share = estimate_spiral_share(description.calibration(raw), known)
@@ -156,7 +184,7 @@ def adjust_shares(
             "calibration": description.calibration.with_odds(factor),
             "votes": description.votes.with_odds(factor),
             "triage": tuple(no_promises),
-            # Their shares no longer are those of the calibration.
+            # Their shares are no longer those of the calibration.
             "outputs": None,
             "known": None,
             "surveys": {},
@@ -168,7 +196,7 @@ def adjust_shares(
 def calibrated_on(
     survey: str, galaxy_ids: Iterable[object], by: Literal["votes", "shares"]
 ) -> CalibratedOn:
-    """Say what a bundle was calibrated on."""
+    """Describe the survey that a bundle was calibrated on."""
     ids = sorted(map(str, galaxy_ids))
     return CalibratedOn(
         survey=survey,

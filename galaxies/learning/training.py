@@ -1,4 +1,4 @@
-"""The order in which every model is trained: fit, predict, calibrate, promise, describe."""
+"""Train a model: fit, predict, calibrate, find promises, describe."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -30,14 +30,14 @@ from galaxies.learning.views import predict_rows
 from galaxies.settings import TriageSettings
 
 _FEWEST_OF_A_CLASS: Final = 10
-"""Galaxies of a survey, below which it is not calibrated by itself."""
+"""Smallest number of galaxies of each class for a separate calibration of a survey."""
 
 FitModel = Callable[[npt.NDArray[Any], Part, Part], Fit[Any]]
-"""Fits a model to inputs (M, ...), of which the training and the validation part take rows."""
+"""Fits a model to rows of inputs (M, ...), given the training and validation galaxies."""
 
 
 class TrainingGalaxies(NamedTuple):
-    """What a model learns from."""
+    """Inputs, training galaxies and validation galaxies."""
 
     inputs: npt.NDArray[Any]
     """Packed images uint8 (M, size, size, 3), or features float16 (M, 2048)."""
@@ -49,20 +49,20 @@ class TrainingGalaxies(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """What a model sees of a frame."""
+    """How a frame becomes the image that a model sees."""
 
     size: int
     """Side of the image in pixels."""
     crop: float
-    """Side of the central square that the image shows, as a share of the frame's shorter side."""
+    """Side of the central square that is kept, as a fraction of the shorter side of the frame."""
     decoding: Decoding
-    """How the pixels of a JPEG are made, as in `galaxies.images.decode.decode_reduced`."""
+    """How JPEGs are decoded, as in `galaxies.images.decode.decode_reduced`."""
     views: Literal[1, 8] = 1
-    """Views that are averaged when it predicts."""
+    """Number of views that are averaged for predictions."""
 
 
 class Trained(NamedTuple):
-    """A model that was fitted and calibrated, and what it promises."""
+    """A fitted and calibrated model with its promises."""
 
     fit: Fit[Any]
     description: Description
@@ -70,14 +70,14 @@ class Trained(NamedTuple):
     """(N,) IDs of the training and the validation galaxies."""
 
     def save(self, bundle: Path, chosen: Path, history: Path) -> None:
-        """Write the bundle, what was chosen, and how the fitting went.
+        """Write the bundle, the best settings, and the learning curve.
 
         Parameters
         ----------
         bundle : Path
-            The folder to make, whole or not at all.
+            The folder to make.
         chosen, history : Path
-            JSON files; the second is a list of rows, as `dvc plots` reads curves.
+            JSON files; the second is a list of rows, the format that `dvc plots` reads.
         """
         with new_bundle(bundle) as folder:
             self.fit.model.save(folder)
@@ -90,21 +90,33 @@ class Trained(NamedTuple):
 def open_galaxies(
     split: Path, images: Path, inputs: Path, survey: str, votes: Path | None = None
 ) -> TrainingGalaxies:
-    """Open what a model learns from.
+    """Open the inputs and the galaxies for training.
 
     Parameters
     ----------
     split : Path
-        Table made by `galaxies.dataset.splitting.split_galaxies`.
+        Table from `galaxies.dataset.splitting.split_galaxies`.
     images : Path
-        Table made by `galaxies.dataset.packing.pack_images`.
+        Table from `galaxies.dataset.packing.pack_images`.
     inputs : Path
-        The array that a row of `images` points into.
+        The array of images or features.
     survey : str
         Name of the survey.
     votes : Path, optional
-        Table made by `galaxies.dataset.votes.read_survey_votes`, for a model that learns all
-        questions. Other models learn from the galaxies that have a label.
+        Table from `galaxies.dataset.votes.read_survey_votes`, for a model that is trained on all
+        questions. Without it, only galaxies that have a label are used.
+
+    Returns
+    -------
+    TrainingGalaxies
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> tables = [Path("data/split.parquet"), Path("data/images.parquet")]
+    >>> galaxies = open_galaxies(*tables, Path("data/images.npy"), "simulated")
+    >>> galaxies.inputs.shape, len(galaxies.train.rows), len(galaxies.validation.rows)
+    ((40, 64, 64, 3), 16, 4)
     """
     table, packed = pd.read_parquet(split), pd.read_parquet(images)
     said = None if votes is None else pd.read_parquet(votes)
@@ -116,21 +128,39 @@ def open_galaxies(
 def train(
     name: str, fit: FitModel, galaxies: TrainingGalaxies, seen: Seen, triage: TriageSettings
 ) -> Trained:
-    """Fit a model on the training part; calibrate it and make promises on the validation part.
+    """Fit a model on the training galaxies; calibrate it on the validation galaxies.
 
     Parameters
     ----------
     name : str
-        The model's in `galaxies.models.registry`.
+        Name of the model in `galaxies.models.registry`.
     fit : FitModel
-        Its own `fit`, with its settings.
+        Function that fits it, with its settings.
     galaxies : TrainingGalaxies
-        What it learns from. Where votes are, it is calibrated for each campaign whose first
-        question galaxies of both classes answer.
+        Output of `open_galaxies`. With votes, the model is calibrated for each campaign that has
+        galaxies of both classes.
     seen : Seen
-        What it sees of a frame.
+        How frames become images.
     triage : TriageSettings
-        Target agreements.
+        Target agreements for the promises.
+
+    Returns
+    -------
+    Trained
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> tables = [Path("data/split.parquet"), Path("data/images.parquet")]
+    >>> galaxies = open_galaxies(*tables, Path("data/images.npy"), "simulated")
+    >>> from functools import partial
+    >>> from galaxies.models import tree
+    >>> from galaxies.settings import load_settings
+    >>> settings = load_settings()
+    >>> fit = partial(tree.fit, settings=settings.tree)
+    >>> trained = train("tree", fit, galaxies, Seen(64, 0.5, "scaled"), settings.triage)
+    >>> trained.description.title, trained.learned.shape
+    ('decision tree', (20,))
     """
     inputs, validation = galaxies.inputs, galaxies.validation
     fitted = fit(inputs, galaxies.train, validation)
@@ -167,13 +197,13 @@ def train(
 
 
 def _campaigns(part: Part) -> tuple[Campaign, tuple[Campaign, ...]]:
-    """Find whose first question makes the labels, and whose else is answered by both classes."""
+    """Find the campaign that defines the labels, and others with galaxies of both classes."""
     if part.votes is None:
         return "gz2", ()
     answered: list[Campaign] = [
         campaign for campaign in FIRST if {0, 1} <= set(part.votes.labels(campaign).tolist())
     ]
-    # In the order of `FIRST`, as `galaxies.dataset.votes.campaign_of` has it.
+    # In the order of `FIRST`, like `galaxies.dataset.votes.campaign_of`.
     return answered[0], tuple(answered[1:])
 
 
@@ -185,9 +215,9 @@ def _judgement(
     triage: TriageSettings,
     surveys: npt.NDArray[np.str_],
 ) -> Judgement:
-    """Calibrate and make promises, on all galaxies and on those of each survey among them."""
+    """Calibrate and find promises, for all galaxies and for those of each survey."""
     raw = p_spiral(outputs, campaign)
-    # Without smoothing, few galaxies that are told apart without a mistake give a step.
+    # Without smoothing, a perfect separation of few galaxies would give a step.
     calibration = fit_calibration(raw, smoothed(labels))
     known = summarise(outputs)
     parts: dict[str, SurveyJudgement] = {}
@@ -214,7 +244,7 @@ def _judgement(
 
 
 def _surveys(part: Part) -> npt.NDArray[np.str_]:
-    """Names (N,) of the surveys that galaxies came from."""
+    """Return the survey of origin (N,) of each galaxy."""
     names = part.galaxies.get("survey")
     return np.full(len(part.rows), "") if names is None else names.to_numpy(str)
 
@@ -222,7 +252,7 @@ def _surveys(part: Part) -> npt.NDArray[np.str_]:
 def _others(
     outputs: Outputs, part: Part, campaigns: tuple[Campaign, ...], triage: TriageSettings
 ) -> dict[Campaign, Judgement]:
-    """Calibrate for the campaigns that do not make the labels."""
+    """Calibrate for the campaigns that do not define the labels."""
     found: dict[Campaign, Judgement] = {}
     for campaign in campaigns:
         assert part.votes is not None
@@ -237,7 +267,7 @@ def _others(
 
 
 def _answered_questions(part: Part, kept: tuple[str, ...]) -> tuple[str, ...]:
-    """Name the questions to which any training galaxy has an answer, and those that were kept."""
+    """List the questions with votes on any training galaxy, and those that were kept."""
     if part.votes is None:
         return ()
     given = np.nansum(part.votes.shares, axis=0)

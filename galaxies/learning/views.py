@@ -1,4 +1,4 @@
-"""Views: the eight flips and quarter turns of an image. A galaxy has no up."""
+"""Views: the eight flips and quarter turns of an image. The sky has no up or down."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,23 +14,31 @@ from galaxies.base.questions import Campaign
 from galaxies.learning.outputs import Outputs, p_spiral, vote_spread
 
 Predict = Callable[[Any], Outputs]
-"""Gives a model's numbers for N inputs."""
+"""Computes the outputs of a model for N inputs."""
 
 _CHUNK: Final = 512
 
 
 def view_of(images: Pixels, view: int) -> Pixels:
-    """Turn images by a quarter `view % 4` times, mirrored first if `view` is 4 or more.
+    """Rotate images by `view % 4` quarter turns, mirrored first if `view` is 4 or more.
 
     Parameters
     ----------
     images : ndarray of shape (N, size, size, 3), uint8
+        Images.
     view : int
-        0, which changes nothing, to 7.
+        From 0, which changes nothing, to 7.
 
     Returns
     -------
     ndarray of shape (N, size, size, 3), uint8
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> image = np.array([[1, 2], [3, 4]], np.uint8)[None, :, :, None].repeat(3, axis=3)
+    >>> [view_of(image, view)[0, :, :, 0].tolist() for view in (0, 1, 4)]
+    [[[1, 2], [3, 4]], [[2, 4], [1, 3]], [[2, 1], [4, 3]]]
     """
     if view >= 4:
         images = images[:, :, ::-1]
@@ -40,25 +48,35 @@ def view_of(images: Pixels, view: int) -> Pixels:
 def average_views(
     predict: Predict, inputs: npt.NDArray[Any], views: int, campaign: Campaign
 ) -> tuple[Outputs, Probabilities]:
-    """Average a model's numbers over views.
+    """Average the outputs of a model over views.
 
     Parameters
     ----------
     predict : Predict
         The model.
-    inputs : ndarray
-        Images uint8 (N, size, size, 3); where `views` is 1, anything that `predict` takes.
+    inputs : ndarray of shape (N, size, size, 3), uint8
+        Images; with one view, any input of `predict`.
     views : int
-        How many of the eight: 1 or 8.
+        Number of views, 1 or 8.
     campaign : {"gz1", "gz2"}
-        By whose first question the spread is meant.
+        Campaign of the spread.
 
     Returns
     -------
     mean : Outputs
     spread : ndarray of shape (N,), float32
-        Standard deviation of the share of volunteers who would say "spiral": what the model itself
-        expects, and what the views differ by, the variances added.
+        Standard deviation of the fraction of volunteers who answer "spiral": the variance that the
+        model predicts plus the variance between views.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> def brightness_of_a_corner(images):
+    ...     return images[:, 0, 0, 0].astype(np.float32) / 255
+    >>> image = np.zeros((1, 2, 2, 3), np.uint8)
+    >>> image[0, 0, 0] = 255
+    >>> average_views(brightness_of_a_corner, image, views=8, campaign="gz2")[0].tolist()
+    [0.25]
     """
     if views == 1:
         only = predict(inputs)
@@ -80,23 +98,40 @@ def predict_rows(
     workers: int,
     doing: str,
 ) -> tuple[Outputs, Probabilities]:
-    """Do the same for rows of an array on disk, some hundred at a time, with a progress bar.
+    """Average over views for rows of an array on disk, with a progress bar.
 
     Parameters
     ----------
-    predict, inputs, views, campaign
-        As in `average_views`.
+    predict : Predict
+        The model.
+    inputs : ndarray of shape (M, ...)
+        All inputs.
     rows : ndarray of shape (N,), int64
-        Which inputs.
+        The rows to predict, 512 at a time.
+    views : int
+        Number of views, 1 or 8.
+    campaign : {"gz1", "gz2"}
+        Campaign of the spread.
     workers : int
-        Threads that predict, some hundred inputs each at a time.
+        Number of threads.
     doing : str
-        What the progress bar says.
+        Text of the progress bar.
 
     Returns
     -------
     mean : Outputs
     spread : ndarray of shape (N,), float32
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> inputs = np.linspace(0, 1, 9, dtype=np.float32)
+    >>> rows = np.array([2, 4])
+    >>> mean, _ = predict_rows(
+    ...     lambda some: some, inputs, rows, views=1, campaign="gz2", workers=1, doing="predict"
+    ... )
+    >>> mean.tolist()
+    [0.25, 0.5]
     """
 
     def predict_chunk(chunk: npt.NDArray[np.int64]) -> tuple[Outputs, Probabilities]:
