@@ -70,7 +70,11 @@ def main() -> None:
         print(pd.DataFrame(rows).round(3).to_string(), flush=True)
     write_json(
         options.output,
-        {"survey": options.survey.name, "rows": rows, "errors_of_the_reference": error_ratios(rows)},
+        {
+            "survey": options.survey.name,
+            "rows": rows,
+            "errors_of_the_reference": error_ratios(rows),
+        },
     )
 
 

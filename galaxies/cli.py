@@ -616,7 +616,9 @@ def audit(
             "give -o to draw a sample, or --answers or --survey to evaluate the answers"
         )
     if (survey is None) != (not subjects):
-        raise GalaxiesError("--survey and --subjects must be given together: the votes, and the galaxies that were asked about")
+        raise GalaxiesError(
+            "--survey and --subjects must be given together: the votes, and the galaxies that were asked about"
+        )
     if not 0.5 < agreement < 1:
         raise GalaxiesError(f"--agreement {agreement:g}: must be between 0.5 and 1, such as 0.95")
     from galaxies.volunteers import audit as auditing

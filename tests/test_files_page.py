@@ -48,7 +48,9 @@ def test_every_figure_and_metric_is_named():
     made = [name for name in FILES if re.match(r"(figures|metrics)/[^/]+\.(png|json)$", name)]
     assert len(made) > 15
     models = ("tree", "mlp", "cnn", "inception")
-    names = {re.sub(rf"(?<=train_)({'|'.join(models)})(?=\.json)", "<model>", name) for name in made}
+    names = {
+        re.sub(rf"(?<=train_)({'|'.join(models)})(?=\.json)", "<model>", name) for name in made
+    }
     named = section("Metrics and figures")
     left = [name for name in names if name not in named and name.rpartition("/")[2] not in named]
     assert set(left) <= {f"metrics/{model}.json" for model in models}

@@ -140,4 +140,12 @@ def test_a_figure_that_has_changed_is_found():
 
 def test_figures_are_those_with_a_decimal_or_a_unit():
     said = "In 2019, 14% of 200, 93 to 98% and 2.1 to 3 times; `0.5`; [3.5](x-0.1.md), 1,234.5 MB."
-    assert [one.written for one in figures(said)] == ["14%", "93%", "98%", "2.1", "3", "3.5", "1,234.5"]
+    assert [one.written for one in figures(said)] == [
+        "14%",
+        "93%",
+        "98%",
+        "2.1",
+        "3",
+        "3.5",
+        "1,234.5",
+    ]

@@ -107,7 +107,9 @@ def shrink(images: Pixels, size: int) -> Pixels:
     """
     count, side = images.shape[:2]
     if side % size:
-        raise GalaxiesError(f"{side} pixels cannot be averaged to {size}: {size} does not divide {side}")
+        raise GalaxiesError(
+            f"{side} pixels cannot be averaged to {size}: {size} does not divide {side}"
+        )
     block = side // size
     shape = (count, size, block, size, block, 3)
     # Rounded half up in whole numbers: the same on every machine.

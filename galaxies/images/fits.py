@@ -24,7 +24,9 @@ _DAMAGED: Final = (
 _BLUE_TO_RED: Final = "ugrizy"
 _BRIGHT: Final = 99.5  # percentile of a frame without a known unit
 _NUMBER: Final = 1e30  # larger values are not fluxes in any unit
-_BRIGHT_LIGHT: Final = 2.0  # nanomaggies per pixel of this percentile: the centre of a bright galaxy
+_BRIGHT_LIGHT: Final = (
+    2.0  # nanomaggies per pixel of this percentile: the centre of a bright galaxy
+)
 
 
 def decode_fits(data: bytes) -> Image.Image:

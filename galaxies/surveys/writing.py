@@ -52,9 +52,7 @@ def free_folder(folder: Path, overwrite: bool, own: Collection[str]) -> Path:
     found = sorted(path.name for path in folder.iterdir())
     others = [name for name in found if name not in own]
     if found and not overwrite:
-        raise GalaxiesError(
-            f"{folder}: exists; --overwrite replaces it"
-        )
+        raise GalaxiesError(f"{folder}: exists; --overwrite replaces it")
     if others:
         raise GalaxiesError(
             f"{folder}: contains {others[0]!r}, which would be lost; give another folder"

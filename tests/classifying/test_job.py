@@ -111,7 +111,10 @@ def test_unreadable_images_are_rows_with_an_error(images, tree_bundle, tmp_path)
     found = run(folder, tmp_path / "out.csv", tree_bundle)
     assert found.unreadable == 2
     table = pd.read_csv(tmp_path / "out.csv").set_index("galaxy_id")
-    assert table["error"].dropna().to_dict() == {"empty": "is empty", "g001": "is not a JPEG or PNG"}
+    assert table["error"].dropna().to_dict() == {
+        "empty": "is empty",
+        "g001": "is not a JPEG or PNG",
+    }
     bad = table[table["error"].notna()]
     assert bad[["p_spiral", "spread", "label", "decision"]].isna().all(axis=None)
     assert table["p_spiral"].notna().sum() == 3
