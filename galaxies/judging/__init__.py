@@ -1,1 +1,1 @@
-"""How good the predictions for test galaxies are, and what promises were worth."""
+"""Scores of the predictions for test galaxies, and of the promises."""

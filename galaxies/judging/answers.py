@@ -1,4 +1,4 @@
-"""How well a network answers all of Galaxy Zoo's questions."""
+"""Scores of a network on all questions of Galaxy Zoo."""
 
 from typing import Any, Final, NamedTuple
 
@@ -17,10 +17,10 @@ from galaxies.base.questions import (
 from galaxies.errors import needs
 
 AGREED: Final = 0.8
-"""Share of the volunteers who answer the same, from which on there is a right answer."""
+"""Smallest fraction of the volunteers for an answer that counts as right."""
 
 ASKED: Final = 0.5
-"""Share of the volunteers who must have come to a question for it to have one."""
+"""Smallest fraction of the volunteers who must have reached the question."""
 
 INTERVAL: Final = 0.9
 
@@ -28,14 +28,14 @@ _FEWEST: Final = 1e-3
 
 
 class Answered(NamedTuple):
-    """What volunteers and network said of N galaxies."""
+    """Observed and predicted vote fractions of N galaxies."""
 
     voted: Floats
-    """(N, 40) shares in the order of `ALL_COLUMNS`; NaN where the survey does not answer."""
+    """(N, 40) vote fractions in the order of `ALL_COLUMNS`; NaN where the survey has no answer."""
     volunteers: Floats
-    """(N,) 0 for hard votes."""
+    """(N,) number of volunteers; 0 for hard votes."""
     predicted: Floats
-    """(N, 40) NaN for questions that the network did not learn."""
+    """(N, 40) NaN for questions that the network does not answer."""
     concentrations: Floats
     """(N, 12)."""
 
@@ -45,19 +45,27 @@ class Answered(NamedTuple):
 
 
 def answered(votes: pd.DataFrame, predictions: pd.DataFrame) -> Answered | None:
-    """Put the test galaxies' votes and the network's answers side by side.
+    """Join the votes on the test galaxies and the predictions of the network.
 
     Parameters
     ----------
     votes : DataFrame
-        As `galaxies.dataset.votes.read_survey_votes` returns it.
+        Output of `galaxies.dataset.votes.read_survey_votes`.
     predictions : DataFrame
-        As `galaxies.models.predicting.predictor.prediction_table` makes it.
+        Output of `galaxies.models.predicting.predictor.prediction_table`.
 
     Returns
     -------
     Answered or None
-        `None` where the model knows the class alone.
+        `None` if the model predicts only the class.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> votes = pd.read_parquet("data/votes.parquet")
+    >>> galaxies = answered(votes, pd.read_parquet("data/predictions/cnn.parquet"))
+    >>> galaxies.voted.shape, galaxies.predicted.shape, galaxies.concentrations.shape
+    ((20, 40), (20, 40), (20, 12))
     """
     if ALL_COLUMNS[0] not in predictions.columns:
         return None
@@ -73,22 +81,34 @@ def answered(votes: pd.DataFrame, predictions: pd.DataFrame) -> Answered | None:
 
 
 def score_answers(galaxies: Answered) -> dict[str, Any]:
-    """Judge the answers.
+    """Compute the scores of all answers.
 
     Parameters
     ----------
     galaxies : Answered
+        Output of `answered`.
 
     Returns
     -------
     dict
-        `rmse` over Kaggle's 37 columns, as the challenge was scored, of the galaxies that answer
-        all of them by counted votes; beside it `rmse_of_the_means`, of the best constant
-        prediction, and `noise`, the error that is in the votes themselves. `questions`: the same of
-        each question; `accuracy` where at least 80% of the volunteers agree, among the galaxies of
-        which at least half came to the question; and `intervals_hold`, the share of answers whose
-        number of votes lies in the stated 90% interval. `answers`: Pearson's correlation of voted
-        and predicted shares. What cannot be judged on these galaxies is left out.
+        `rmse` over Kaggle's 37 columns, the score of the challenge, for galaxies with counted votes
+        on all of them; `rmse_of_the_means`, that of the best constant prediction; `noise`, the
+        noise of the votes. `questions`: the same for each question; `accuracy` where at least 80% of
+        the volunteers agree, among galaxies for which at least half reached the question; and
+        `intervals_hold`, the share of answers with a number of votes inside the 90% interval.
+        `answers`: Pearson's correlation of observed and predicted fractions. Scores that cannot be
+        computed for these galaxies are left out.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> votes = pd.read_parquet("data/votes.parquet")
+    >>> galaxies = answered(votes, pd.read_parquet("data/predictions/cnn.parquet"))
+    >>> scores = score_answers(galaxies)
+    >>> list(scores)
+    ['galaxies', 'rmse', 'rmse_of_the_means', 'noise', 'questions', 'answers']
+    >>> scores["noise"] < scores["rmse"] < scores["rmse_of_the_means"]
+    True
     """
     kaggle = slice(0, len(COLUMNS))
     both = ~np.isnan(galaxies.voted[:, kaggle] + galaxies.predicted[:, kaggle]).any(axis=1)
@@ -125,7 +145,7 @@ def _score_question(galaxies: Answered, place: int, question: Question) -> dict[
     if len(counted.voted) > 1:
         scores |= _errors(counted, columns)
         scores["intervals_hold"] = _intervals_hold(counted, place, columns)
-    # Where a survey answers this question without those that lead to it, all were asked.
+    # If a survey has this question without those that lead to it, everybody was asked.
     total = known.voted[:, columns].sum(axis=1)
     said = known.voted[:, columns][total >= ASKED] / total[total >= ASKED, None]
     agreed = said.max(axis=1, initial=0) >= AGREED
@@ -137,7 +157,7 @@ def _score_question(galaxies: Answered, place: int, question: Question) -> dict[
 
 
 def _intervals_hold(galaxies: Answered, place: int, columns: slice) -> float:
-    """Share of answers whose number of votes lies in the stated interval, where any was asked."""
+    """Compute the share of answers with a number of votes inside the predicted interval."""
     counts = np.rint(galaxies.voted[:, columns] * galaxies.volunteers[:, None])
     came = counts.sum(axis=1) > 0
     if not came.any():
@@ -158,23 +178,25 @@ def _intervals_hold(galaxies: Answered, place: int, columns: slice) -> float:
 
 
 def beta_binomial(volunteers: Floats, shares: Floats, concentrations: Floats) -> Floats:
-    """Compute the chance that up to so many volunteers give an answer.
+    """Compute the cumulative beta-binomial distribution of the number of votes for each answer.
 
     Parameters
     ----------
     volunteers : ndarray of shape (N,), float64
-        Who came to the question; whole numbers.
+        Number of volunteers who reached the question; whole numbers.
     shares : ndarray of shape (N, answers), float64
-        Expected of them.
+        Expected fractions among them.
     concentrations : ndarray of shape (N, 1), float64
+        Concentration of the Dirichlet distribution of the fractions.
 
     Returns
     -------
     ndarray of shape (N, answers, most + 1), float64
-        By number of votes, from 0 to the most volunteers that came to any galaxy.
+        Probability of at most 0, 1, ... votes, up to the largest number of volunteers.
 
     Examples
     --------
+    >>> import numpy as np
     >>> beta_binomial(np.array([2.0]), np.array([[0.5]]), np.array([[2.0]])).round(3).tolist()
     [[[0.333, 0.667, 1.0]]]
     """
@@ -192,7 +214,7 @@ def beta_binomial(volunteers: Floats, shares: Floats, concentrations: Floats) ->
 
 
 def _correlations(galaxies: Answered) -> dict[str, float]:
-    """Correlate voted with predicted shares, where either differs between galaxies."""
+    """Correlate observed with predicted fractions, if both vary between galaxies."""
     found: dict[str, float] = {}
     for place, column in enumerate(ALL_COLUMNS):
         voted, predicted = galaxies.voted[:, place], galaxies.predicted[:, place]

@@ -1,4 +1,4 @@
-"""What promises were worth on the test galaxies."""
+"""Whether promises hold on the test galaxies."""
 
 from typing import Final
 
@@ -13,21 +13,34 @@ _CURVE_POINTS: Final = 200
 def judge_promises(
     table: pd.DataFrame, promises: tuple[Promise, ...]
 ) -> dict[str, dict[str, float | int | bool]]:
-    """Find out on test galaxies what promises are worth.
+    """Test promises on the test galaxies.
 
     Parameters
     ----------
     table : DataFrame
         `label` and `p_spiral` of the test galaxies.
     promises : tuple of Promise
-        Made on validation galaxies.
+        Promises from the validation galaxies.
 
     Returns
     -------
     dict
-        For each promise, named as in "99%": the `threshold`, the share of galaxies `decided`,
-        the `agreement` on these, whether it was `kept`, and how many `galaxies_left` there are
-        for people. `threshold` and `agreement` are absent where nothing is decided.
+        For each promise, with a name such as "99%": the `threshold`, the share of galaxies
+        `decided`, the `agreement` on these, whether the promise is `kept`, and the number of
+        `galaxies_left` for people. `threshold` and `agreement` are missing if nothing is decided.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from galaxies.judging.scores import judged
+    >>> split = pd.read_parquet("data/split.parquet")
+    >>> predictions = pd.read_parquet("data/predictions/cnn.parquet")
+    >>> test = judged(split, predictions, "cnn")
+    >>> from galaxies.learning.promises import Promise
+    >>> promise = Promise(agreement=0.9, confidence=0.9, threshold=0.5)
+    >>> found = judge_promises(test, (promise,))["90%"]
+    >>> found["decided"], found["galaxies_left"]
+    (1.0, 0)
     """
     labels = table["label"].astype(str).to_numpy()
     p = table["p_spiral"].to_numpy()
@@ -49,7 +62,7 @@ def judge_promises(
 
 
 def coverage(table: pd.DataFrame) -> pd.DataFrame:
-    """Follow the agreement as the machine decides more and more galaxies, the surest first.
+    """Compute the agreement as the machine decides more galaxies, the most certain first.
 
     Parameters
     ----------
@@ -59,8 +72,19 @@ def coverage(table: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        `decided` share, `agreement` on these, and `threshold`, the least certainty among them;
-        some 200 rows evenly along the first, and none that parts equally certain galaxies.
+        The share `decided`, the `agreement` on these, and `threshold`, the lowest certainty among
+        them; about 200 rows, evenly along the first. Equally certain galaxies are never separated.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from galaxies.judging.scores import judged
+    >>> split = pd.read_parquet("data/split.parquet")
+    >>> predictions = pd.read_parquet("data/predictions/cnn.parquet")
+    >>> test = judged(split, predictions, "cnn")
+    >>> curve = coverage(test)
+    >>> list(curve), float(curve["decided"].iloc[-1])
+    (['decided', 'agreement', 'threshold'], 1.0)
     """
     p = table["p_spiral"].to_numpy()
     right = (p > 0.5) == table["label"].cat.codes.to_numpy()

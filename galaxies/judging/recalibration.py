@@ -1,4 +1,4 @@
-"""What a calibration on a survey's own votes is worth, on galaxies that it was not fitted on."""
+"""Test a calibration on the votes of a survey, on galaxies that it was not fitted on."""
 
 from typing import Final, NamedTuple
 
@@ -21,7 +21,7 @@ _SEED: Final = 123
 
 
 class Range(NamedTuple):
-    """A score and its 95% interval; NaN where there is nothing to score."""
+    """A score and its 95% interval; NaN if it cannot be computed."""
 
     value: float
     low: float
@@ -34,7 +34,7 @@ class Range(NamedTuple):
 
 
 class Decided(NamedTuple):
-    """What is decided for a target agreement."""
+    """The decisions for a target agreement."""
 
     agreement: float
     """The target."""
@@ -45,7 +45,7 @@ class Decided(NamedTuple):
 
 
 class Worth(NamedTuple):
-    """How good a bundle's probabilities, decisions and vote fractions are for some galaxies."""
+    """Scores of the probabilities, decisions and vote fractions of a bundle."""
 
     accuracy: Range
     calibration_error: Range
@@ -55,7 +55,14 @@ class Worth(NamedTuple):
 
 
 def folds(galaxies: Voted, random: np.random.Generator) -> npt.NDArray[np.int64]:
-    """Deal galaxies into folds, each class evenly, identical pixels together.
+    """Assign galaxies to stratified folds, identical images to the same fold.
+
+    Parameters
+    ----------
+    galaxies : Voted
+        Galaxies with labels.
+    random : Generator
+        Random numbers.
 
     Returns
     -------
@@ -64,6 +71,8 @@ def folds(galaxies: Voted, random: np.random.Generator) -> npt.NDArray[np.int64]
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from galaxies.learning.recalibration import Voted
     >>> labels = np.repeat([0, 1], 10)
     >>> galaxies = Voted(np.arange(20), np.zeros(20, np.float32), labels, labels * 1.0,
     ...                  np.arange(20))
@@ -80,7 +89,7 @@ def folds(galaxies: Voted, random: np.random.Generator) -> npt.NDArray[np.int64]
 
 
 class _Answers(NamedTuple):
-    """Of N galaxies: what a bundle says of each, and whether it decides for each target."""
+    """Calibrated answers of a bundle for N galaxies, and whether it decides, for each target."""
 
     p: Floats
     votes: Floats
@@ -89,23 +98,36 @@ class _Answers(NamedTuple):
 
 
 def judge_recalibration(description: Description, galaxies: Voted) -> tuple[Worth, Worth]:
-    """Judge a bundle before and after it is calibrated on some galaxies.
+    """Compute the scores of a bundle before and after it is calibrated on some galaxies.
 
-    Ten times over, the galaxies are dealt into five folds; each fold is judged by calibrations and
-    promises that were fitted on the other four. Shares have the intervals of Clopper & Pearson
-    (1934), errors those from resampling galaxies and repetitions together (Efron & Tibshirani 1993,
-    "An introduction to the bootstrap").
+    Ten times, the galaxies are divided into five folds; each fold is tested with the calibrations
+    and promises fitted on the other four. Shares have the intervals of Clopper & Pearson (1934),
+    errors those from resampling galaxies and repetitions (Efron & Tibshirani 1993, "An introduction
+    to the bootstrap").
 
     Parameters
     ----------
     description : Description
-        The bundle's, as it is.
+        The description of the bundle.
     galaxies : Voted
-        None of which it learned from.
+        Galaxies that the bundle was not trained on.
 
     Returns
     -------
     before, after : Worth
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from galaxies.learning.bundle import read_description
+    >>> from galaxies.learning.recalibration import Voted
+    >>> labels = np.arange(60) % 2
+    >>> too_low = np.where(labels, 0.4, 0.1).astype(np.float32)
+    >>> galaxies = Voted(np.arange(60), too_low, labels, labels * 1.0, np.arange(60))
+    >>> before, after = judge_recalibration(read_description(Path("models/cnn")), galaxies)
+    >>> before.accuracy.value < 1, after.accuracy.value
+    (True, 1.0)
     """
     random = np.random.default_rng(_SEED)
     before = _answers(description, galaxies)
@@ -127,7 +149,7 @@ def _answers(description: Description, galaxies: Voted) -> _Answers:
 
 
 def _held_out(description: Description, galaxies: Voted, dealt: npt.NDArray[np.int64]) -> _Answers:
-    """Answer for each fold by what was fitted on the others."""
+    """Compute the answers for each fold with the calibration fitted on the others."""
     count = len(dealt)
     shape = (len(description.triage), count)
     answers = _Answers(np.empty(count), np.empty(count), np.empty(shape, bool))
@@ -154,7 +176,7 @@ def _worth(repeats: list[_Answers], galaxies: Voted, targets: list[float]) -> Wo
 
 
 def _share(some: float, out_of: float) -> Range:
-    """Give a share its interval by Clopper & Pearson (1934); counts may be means of several."""
+    """Add the interval of Clopper & Pearson (1934) to a share; counts may be means."""
     from scipy.special import betaincinv
 
     if not out_of:
@@ -166,7 +188,7 @@ def _share(some: float, out_of: float) -> Range:
 
 
 def _errors(repeats: list[_Answers], galaxies: Voted) -> tuple[Range, Range]:
-    """Calibration error and error against the votes, with intervals by resampling."""
+    """Compute the calibration error and the error against the votes, with intervals."""
 
     def errors(answers: _Answers, some: npt.NDArray[np.int64]) -> tuple[float, float]:
         off = answers.votes[some] - galaxies.vote_fractions[some]
@@ -182,7 +204,7 @@ def _errors(repeats: list[_Answers], galaxies: Voted) -> tuple[Range, Range]:
             for number in range(_RESAMPLES)
         ]
     )
-    # A resample repeats galaxies, which adds to its calibration error: that much is taken off.
+    # A resample contains galaxies twice, which increases its calibration error; this is subtracted.
     drawn[:, 0] -= max(0.0, drawn[:, 0].mean() - values[0])
     low, high = np.percentile(drawn.clip(0), (2.5, 97.5), axis=0)
     found = [Range(*map(float, one)) for one in zip(values, low, high, strict=True)]

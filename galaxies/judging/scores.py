@@ -1,4 +1,4 @@
-"""How good predictions are: numbers with intervals, and curves."""
+"""Scores of predictions with their intervals, and curves."""
 
 from typing import NamedTuple
 
@@ -20,22 +20,31 @@ def judged(split: pd.DataFrame, predictions: pd.DataFrame, model: str) -> pd.Dat
     Parameters
     ----------
     split : DataFrame
-        As `galaxies.dataset.splitting.split_galaxies` makes it.
+        Output of `galaxies.dataset.splitting.split_galaxies`.
     predictions : DataFrame
-        One model's, with `galaxy_id`, `split`, `p_spiral` and `vote_fraction`.
+        Predictions of a model, with `galaxy_id`, `split`, `p_spiral` and `vote_fraction`.
     model : str
-        What errors call it.
+        Name of the model, for errors.
 
     Returns
     -------
     DataFrame
-        The split's test rows that have a label, with `p_spiral` and `vote_fraction` beside them.
+        The test galaxies with a label, from the split, with `p_spiral` and `vote_fraction`.
 
     Raises
     ------
     GalaxiesError
-        If a training galaxy has a prediction, or a test galaxy has none, or one that was made
-        when it was in another part.
+        If a training galaxy has a prediction, or if a test galaxy has none, or was in another part
+        when the prediction was made.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> split = pd.read_parquet("data/split.parquet")
+    >>> predictions = pd.read_parquet("data/predictions/cnn.parquet")
+    >>> test = judged(split, predictions, "cnn")
+    >>> len(test), set(test["split"])
+    (20, {'test'})
     """
     known = split.loc[split["split"] == "train", "galaxy_id"]
     learned = predictions.loc[predictions["galaxy_id"].isin(known), "galaxy_id"]
@@ -65,7 +74,7 @@ def judged(split: pd.DataFrame, predictions: pd.DataFrame, model: str) -> pd.Dat
 def score(
     table: pd.DataFrame, settings: EvaluateSettings, volunteers: int
 ) -> dict[str, float | int]:
-    """Judge one model.
+    """Compute the scores of a model.
 
     Parameters
     ----------
@@ -74,16 +83,26 @@ def score(
     settings : EvaluateSettings
         Bins and bootstrap.
     volunteers : int
-        Taken to stand behind each vote fraction.
+        Assumed number of volunteers behind each vote fraction.
 
     Returns
     -------
     dict
-        Flat, for `dvc metrics`. `vote_rmse`, `vote_correlation` (Pearson's) and `vote_noise`,
-        the least error that any model could reach, are there only where votes are soft, that is
-        where some galaxy's volunteers disagree.
+        Flat, for `dvc metrics`. `vote_rmse`, `vote_correlation` (Pearson's) and `vote_noise`, the
+        smallest error that a model could reach, are missing if all votes are hard.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> split = pd.read_parquet("data/split.parquet")
+    >>> predictions = pd.read_parquet("data/predictions/cnn.parquet")
+    >>> test = judged(split, predictions, "cnn")
+    >>> from galaxies.settings import load_settings
+    >>> scores = score(test, load_settings().evaluate, volunteers=45)
+    >>> scores["galaxies"], scores["accuracy_low"] <= scores["accuracy"] <= scores["accuracy_high"]
+    (20, True)
     """
-    # It takes a second to import: a prediction that does not fit is refused before.
+    # Imported here because it takes a second, and errors should come first.
     from sklearn import metrics
 
     labels, p = _labels_and_p(table)
@@ -119,26 +138,32 @@ def score(
 
 
 def vote_noise(votes: npt.NDArray[np.float64], volunteers: int) -> float:
-    """Estimate the error that is in vote fractions because few volunteers voted.
+    """Estimate the error of vote fractions that comes from the small number of volunteers.
 
     Parameters
     ----------
     votes : ndarray of shape (N,), float64
         Vote fractions.
     volunteers : int
-        How many are behind each.
+        Number of volunteers behind each.
 
     Returns
     -------
     float
         Root mean square of the binomial standard error. `votes * (1 - votes) / (volunteers - 1)`
         is the unbiased estimate of its square.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> round(vote_noise(np.array([0.5, 0.5]), volunteers=45), 3)
+    0.075
     """
     return float(np.sqrt(np.mean(votes * (1 - votes)) / (volunteers - 1)))
 
 
 def accuracy_by_agreement(table: pd.DataFrame) -> pd.DataFrame:
-    """Follow how often a model is right from disputed galaxies to those that all agree on.
+    """Compute the accuracy of a model against the agreement of the volunteers.
 
     Parameters
     ----------
@@ -148,13 +173,23 @@ def accuracy_by_agreement(table: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        For each tenth between 0.3 and 1 that holds galaxies, their mean `agreement`, which is
-        the largest vote fraction, the `accuracy`, and how many `galaxies` there are.
+        For each tenth between 0.3 and 1 with galaxies in it: their mean `agreement`, which is the
+        largest vote fraction, the `accuracy`, and the number of `galaxies`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> split = pd.read_parquet("data/split.parquet")
+    >>> predictions = pd.read_parquet("data/predictions/cnn.parquet")
+    >>> test = judged(split, predictions, "cnn")
+    >>> binned = accuracy_by_agreement(test)
+    >>> list(binned), int(binned["galaxies"].sum())
+    (['agreement', 'accuracy', 'galaxies'], 20)
     """
     labels, p = _labels_and_p(table)
     agreement = table[["p_smooth", "p_features", "p_artifact"]].to_numpy(np.float64).max(axis=1)
     frame = pd.DataFrame({"agreement": agreement, "accuracy": (p > 0.5) == labels, "galaxies": 1})
-    # A third is the least that the largest of three can be; 1 belongs to the last tenth.
+    # The largest of three is at least a third; 1 belongs to the last tenth.
     tenths = np.floor(agreement * 10 + 1e-6).clip(3, 9)  # a float32 of 0.7 is a little less
     binned = frame.groupby(tenths).agg({"agreement": "mean", "accuracy": "mean", "galaxies": "sum"})
     return binned.reset_index(drop=True)
@@ -168,14 +203,28 @@ class Intervals(NamedTuple):
 
 
 def bootstrap(labels: Labels, p: npt.NDArray[np.float64], settings: EvaluateSettings) -> Intervals:
-    """Percentile intervals by resampling galaxies (Efron 1979).
+    """Compute percentile intervals by resampling galaxies (Efron 1979).
 
     Parameters
     ----------
-    labels, p
-        (N,) classes, both of which occur, and probabilities of "spiral".
+    labels : ndarray of shape (N,), int64
+        Classes, both of which must occur.
+    p : ndarray of shape (N,), float64
+        Probabilities of "spiral".
     settings : EvaluateSettings
         Number of resamples and seed.
+
+    Returns
+    -------
+    Intervals
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from galaxies.settings import EvaluateSettings
+    >>> settings = EvaluateSettings(bootstrap=100, reliability_bins=2, seed=0)
+    >>> bootstrap(np.array([0, 1] * 10), np.array([0.2, 0.8] * 10), settings).accuracy
+    (1.0, 1.0)
     """
     from sklearn import metrics
 
@@ -196,19 +245,28 @@ def bootstrap(labels: Labels, p: npt.NDArray[np.float64], settings: EvaluateSett
 
 
 def reliability(table: pd.DataFrame, bins: int) -> pd.DataFrame:
-    """Compare what was promised with what happened, in bins of equally many galaxies.
+    """Compare predicted probabilities with observed shares, in bins with equally many galaxies.
 
     Parameters
     ----------
     table : DataFrame
         `label` and `p_spiral` of the test galaxies.
     bins : int
-        How many; fewer where there are fewer galaxies.
+        Number of bins; fewer if there are fewer galaxies.
 
     Returns
     -------
     DataFrame
         `predicted` mean probability, `observed` share of spirals and `galaxies` of each bin.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> split = pd.read_parquet("data/split.parquet")
+    >>> predictions = pd.read_parquet("data/predictions/cnn.parquet")
+    >>> test = judged(split, predictions, "cnn")
+    >>> reliability(test, bins=4)["galaxies"].tolist()
+    [5, 5, 5, 5]
     """
     labels, p = _labels_and_p(table)
     order = np.argsort(p, kind="stable")
@@ -224,7 +282,7 @@ def reliability(table: pd.DataFrame, bins: int) -> pd.DataFrame:
 
 
 def calibration_error(table: pd.DataFrame, bins: int) -> float:
-    """Compute the expected calibration error, the mean gap between promise and outcome.
+    """Compute the expected calibration error: the mean gap between predicted and observed.
 
     Naeini, Cooper & Hauskrecht (2015), with bins of equal mass as in Nixon et al. (2019).
     """
@@ -232,10 +290,11 @@ def calibration_error(table: pd.DataFrame, bins: int) -> float:
 
 
 def expected_calibration_error(labels: Labels, p: npt.NDArray[np.float64], bins: int) -> float:
-    """Compute the same of arrays (N,).
+    """Compute the expected calibration error of arrays (N,).
 
     Examples
     --------
+    >>> import numpy as np
     >>> expected_calibration_error(np.array([0, 1]), np.array([0.1, 0.7]), bins=2)
     0.2
     """
@@ -245,13 +304,28 @@ def expected_calibration_error(labels: Labels, p: npt.NDArray[np.float64], bins:
 
 
 def roc(table: pd.DataFrame) -> pd.DataFrame:
-    """Draw up the ROC curve, thinned evenly along its length to some 200 points.
+    """Compute the ROC curve, with about 200 points evenly along its length.
+
+    Parameters
+    ----------
+    table : DataFrame
+        `label` and `p_spiral` of the test galaxies.
 
     Returns
     -------
     DataFrame
-        `false_positive_rate` and `true_positive_rate`, "spiral" being positive. Thresholds are
-        left out: the first is infinite, which JSON cannot say.
+        `false_positive_rate` and `true_positive_rate`, with "spiral" as positive. Thresholds are
+        left out, because the first is infinite and JSON has no infinity.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> split = pd.read_parquet("data/split.parquet")
+    >>> predictions = pd.read_parquet("data/predictions/cnn.parquet")
+    >>> test = judged(split, predictions, "cnn")
+    >>> curve = roc(test)
+    >>> curve.iloc[[0, -1]].to_numpy().tolist()
+    [[0.0, 0.0], [1.0, 1.0]]
     """
     from sklearn import metrics
 
@@ -263,7 +337,7 @@ def roc(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def confusion(table: pd.DataFrame) -> pd.DataFrame:
-    """One row per galaxy with its `actual` and `predicted` class, as `dvc plots` counts them."""
+    """List the `actual` and `predicted` class of each galaxy, the format that `dvc plots` reads."""
     labels, p = _labels_and_p(table)
     names = np.array(CLASSES)
     return pd.DataFrame({"actual": names[labels], "predicted": names[(p > 0.5).astype(int)]})
