@@ -7,6 +7,7 @@ import zipfile
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from _pytest.doctest import DoctestItem
@@ -20,7 +21,9 @@ from galaxies.classifying.engines import BundleUse, local_engine
 from galaxies.classifying.job import run_job
 from galaxies.learning.bundle import describe, read_description
 from galaxies.learning.parts import fingerprint
+from galaxies.volunteers.subjects import ask, read_manifest
 from tests.conftest import ROOT, write_tiny_survey
+from tests.volunteers.zooniverse import ANSWERS, simulated_rows, write_export
 
 # Examples print arrays as numpy and pandas do; bars and colours would be in the way.
 os.environ.setdefault("TQDM_DISABLE", "1")
@@ -32,7 +35,8 @@ def examples(tmp_path_factory) -> Path:
 
     `data/simulated` and `data/gz2` are surveys, the second with votes on the first question alone;
     `models/cnn` is the pretrained network, with predictions and scores; `survey.zip`, `cutouts/` and `catalogue.csv` hold
-    images, and `classes.parquet` what `models/cnn` says of `survey.zip`.
+    images, `classes.parquet` the classes from `models/cnn`; `subjects/`, `answers.yaml` and
+    `export.csv` are what `galaxies votes` reads.
     """
     folder = tmp_path_factory.mktemp("examples")
     params = (ROOT / "params.yaml").read_text(encoding="utf-8")
@@ -60,8 +64,23 @@ def examples(tmp_path_factory) -> Path:
                 rows.append(f"{path.stem},{path},{0.02 + 0.01 * place:.2f}")
         Path("catalogue.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
         engine = partial(local_engine, workers=1)
-        run_job(["survey.zip"], Path("classes.parquet"), BundleUse(Path("models/cnn")), engine)
+        classes = Path("classes.parquet")
+        run_job(["survey.zip"], classes, BundleUse(cnn, agreement=0.9), engine)
+        _ask_volunteers(classes)
     return folder
+
+
+def _ask_volunteers(classes: Path) -> None:
+    """Make a subject set, and the export of what the simulated volunteers answer about it."""
+    subjects, random = Path("subjects"), np.random.default_rng(0)
+    ask(
+        classes, ["survey.zip"], subjects, number=10, choose="uncertain", audit_share=0.5, seed=0
+    )
+    counts = pd.read_parquet("data/simulated/answers.parquet").set_index("galaxy_id")
+    ids = [subject.galaxy_id for subject in read_manifest(subjects)]
+    rows = simulated_rows({one: counts.loc[int(one)].to_dict() for one in ids}, random)
+    write_export(Path("export.csv"), rows)
+    Path("answers.yaml").write_text(ANSWERS, encoding="utf-8")
 
 
 @pytest.fixture(autouse=True)

@@ -1,1 +1,1 @@
-"""Asking volunteers, reading their answers, and auditing what a machine decided."""
+"""Ask volunteers, read their answers, and audit the machine's decisions."""

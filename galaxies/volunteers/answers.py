@@ -1,4 +1,4 @@
-"""What the answers of a project's workflow mean: a map to Kaggle's columns."""
+"""Map the answers of a Zooniverse workflow to Kaggle's columns."""
 
 import re
 from collections.abc import Sequence
@@ -12,22 +12,22 @@ from galaxies.base.questions import COLUMNS, QUESTIONS
 from galaxies.errors import GalaxiesError
 
 EXAMPLE: Final = """\
-# What volunteers clicked on, and the column of Kaggle's Galaxy Zoo challenge that it counts for.
-# Tasks have the names that the export gives them; answers are written as volunteers see them,
-# without pictures. `null` leaves an answer out; tasks that are not named here are left out whole.
-workflow: 6122                 # needed where an export holds several workflows
+# The answers that volunteers see, and the column of Kaggle's Galaxy Zoo challenge for each.
+# Tasks have the names in the export; answers are written as volunteers see them, without
+# pictures. `null` leaves an answer out; tasks that are not listed here are left out.
+workflow: 6122                 # needed if an export contains several workflows
 versions: ["28", "29.3"]       # all of 28, and 29.3; without this line all versions count
 T0:
   Smooth: Class1.1
   Features or disk: Class1.2
-  Features or Disk: Class1.2   # as it was worded in version 28
+  Features or Disk: Class1.2   # the wording in version 28
   Star or artifact: Class1.3
 T1:
   Completely round: Class7.1
   In between: Class7.2
   Cigar-shaped: Class7.3
   I cannot tell: null
-# Where a task asks something else in another version, its map follows behind a line of ---
+# If a task asks something else in another version, add a second map after a line ---
 """
 
 _TASK: Final = re.compile("[A-Za-z]+[0-9]+|init")
@@ -40,16 +40,16 @@ _ASKED_AFTER: Final = {question.number: question.asked_after for question in QUE
 
 @dataclass(frozen=True)
 class AnswerMap:
-    """What answers mean, in one workflow and some of its versions.
+    """The columns of the answers in one workflow and some of its versions.
 
     Parameters
     ----------
     tasks : dict
-        For each task each answer's column; `None` for one that is left out.
+        For each task, the column of each answer; `None` for an answer that is left out.
     workflow : str, optional
-        Its number; any unless given.
+        Number of the workflow; by default any.
     versions : tuple of str
-        Such as `28` or `28.30`; all if empty.
+        Versions such as `28` or `28.30`; all if empty.
     """
 
     tasks: dict[str, dict[str, str | None]]
@@ -57,7 +57,7 @@ class AnswerMap:
     versions: tuple[str, ...] = ()
 
     def takes(self, version: str) -> bool:
-        """Whether it speaks for a version of the workflow.
+        """Whether the map applies to a version of the workflow.
 
         Examples
         --------
@@ -69,7 +69,7 @@ class AnswerMap:
 
 
 def plain_words(label: str) -> str:
-    """Take an answer as volunteers see it, without pictures and further spaces.
+    """Remove pictures and extra spaces from an answer.
 
     Examples
     --------
@@ -80,7 +80,7 @@ def plain_words(label: str) -> str:
 
 
 def asked_questions(maps: Sequence[AnswerMap]) -> tuple[int, ...]:
-    """Numbers of the questions that some answer counts for, rising."""
+    """List the numbers of the questions that have a column in the maps, in order."""
     columns = {
         column for one in maps for task in one.tasks.values() for column in task.values() if column
     }
@@ -90,7 +90,7 @@ def asked_questions(maps: Sequence[AnswerMap]) -> tuple[int, ...]:
 
 
 class _Texts(yaml.BaseLoader):
-    """YAML of texts alone: `Yes` is no truth value and 28.30 no number. No key occurs twice."""
+    """YAML with text only: `Yes` is not a boolean and 28.30 not a number. No key occurs twice."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [key.value for key, _ in node.value]
@@ -102,29 +102,38 @@ class _Texts(yaml.BaseLoader):
 
 
 def read_answer_maps(path: Path) -> list[AnswerMap]:
-    """Read what the answers of one or more workflows mean.
+    """Read the answer maps of one or more workflows.
 
     Parameters
     ----------
     path : Path
-        A YAML file such as `EXAMPLE`; several maps are parted by lines of `---`.
+        A YAML file such as `EXAMPLE`; several maps are separated by lines `---`.
 
     Returns
     -------
     list of AnswerMap
-        In their order; a classification belongs to the first that takes it.
+        In order; a classification belongs to the first map that applies to it.
 
     Raises
     ------
     GalaxiesError
-        If the file is no such map, names an unknown column, or maps a question without the one
-        that leads to it. The key is named.
+        If the file is not such a map, if it names an unknown column, or if it maps a question
+        without the one that leads to it. The error names the key.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> [one] = read_answer_maps(Path("answers.yaml"))
+    >>> one.workflow, one.tasks["T0"]["Smooth"]
+    ('6122', 'Class1.1')
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
         documents = [one for one in yaml.load_all(text, Loader=_Texts) if one]
-    except (OSError, UnicodeDecodeError) as error:
-        raise GalaxiesError(f"{path}: cannot be read: {error}") from error
+    except OSError as error:
+        raise GalaxiesError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise GalaxiesError(f"{path}: not UTF-8 text at byte {error.start}") from error
     except GalaxiesError as error:
         raise GalaxiesError(f"{path}: {error}") from error
     except (yaml.YAMLError, TypeError, RecursionError) as error:
@@ -143,7 +152,7 @@ def read_answer_maps(path: Path) -> list[AnswerMap]:
         if leads and int(leads[len("Class") :].partition(".")[0]) not in asked:
             raise GalaxiesError(
                 f"{path}: question {number} is asked after the answer {leads}, which no task "
-                "counts for; map the task that leads to it, or leave this one out"
+                "has; map the task that leads to it, or leave this one out"
             )
     return maps
 

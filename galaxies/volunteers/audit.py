@@ -1,4 +1,4 @@
-"""A random sample of what a machine decided, for people to look at; what their answers prove."""
+"""Audit a random sample of the machine's decisions with people."""
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,35 +25,35 @@ from galaxies.volunteers.subjects import MANIFEST, UNKNOWN, read_manifest
 from galaxies.volunteers.survey import galaxy_number
 
 ANSWERS: Final = VOTED
-"""What people may answer. An artifact agrees with no decision."""
+"""Possible answers. An artifact agrees with no decision."""
 
 _COLUMNS: Final = ("galaxy_id", "p_spiral", "decision")
 
 
 class Audited(NamedTuple):
-    """Galaxies that a machine decided and people looked at."""
+    """Galaxies that the machine decided and people looked at."""
 
     p_spiral: Probabilities
     """(N,) calibrated."""
     answers: npt.NDArray[np.int64]
     """(N,) places in `ANSWERS`."""
     left_out: int
-    """Galaxies without an answer: in a CSV those before the last one that has one, in a survey
-    all of the subject sets' random sample that it does not hold."""
+    """Number of galaxies without an answer: in a CSV, before the last answer; in a survey, in the
+    random sample of the subject sets."""
 
 
 class Audit(NamedTuple):
-    """What answers prove."""
+    """Result of an audit."""
 
     answered: int
     agreed: int
     confidence: float
-    """With which the target agreement holds."""
+    """Confidence with which the target agreement holds."""
     lower: float
     """The agreement that can be promised."""
     bounds: tuple[float, float] | None
-    """Of those that the machine decided, the target agreement is proven where a galaxy counts as
-    elliptical up to the first `p_spiral`, and as spiral from the second on; `None` for none."""
+    """The target agreement is proven for galaxies with `p_spiral` up to the first value, as
+    ellipticals, and from the second, as spirals; `None` if it cannot be proven for any."""
     kept: float
     """Share of the audited galaxies outside the bounds."""
 
@@ -61,30 +61,38 @@ class Audit(NamedTuple):
 def write_sample(
     classes: Path, output: Path, *, number: int, seed: int, show_decisions: bool = False
 ) -> tuple[int, int]:
-    """Draw some of the galaxies that a machine decided, in random order.
+    """Draw a random sample of the galaxies that the machine decided, in random order.
 
     Parameters
     ----------
     classes : Path
-        A table that `galaxies classify` made; of any length, read piece by piece.
+        A table from `galaxies classify`, of any length.
     output : Path
-        The CSV to make: `galaxy_id`, `decision` if it is to be shown, and an empty `answer`.
+        The CSV to make: `galaxy_id`, optionally `decision`, and an empty `answer`.
     number : int
-        How many; all of them where there are fewer.
+        Size of the sample; all galaxies if there are fewer.
     seed : int
-        Of the draw.
+        Seed of the draw.
     show_decisions : bool
-        People who see a decision tend to follow it.
+        Whether to show the decisions, which tend to influence people.
 
     Returns
     -------
     int, int
-        How many were drawn, and out of how many.
+        The size of the sample, and the number of galaxies that the machine decided.
 
     Raises
     ------
     GalaxiesError
         If the table cannot be read, or the machine decided nothing.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import pandas as pd
+    >>> drawn, decided = write_sample(Path("classes.parquet"), Path("audit.csv"), number=5, seed=0)
+    >>> drawn, decided >= 5, list(pd.read_csv("audit.csv"))
+    (5, True, ['galaxy_id', 'answer'])
     """
     decided = sum(len(piece) for piece in _decided(classes))
     if not decided:
@@ -106,53 +114,76 @@ def write_sample(
 
 
 def read_audit(classes: Path, answers: Path) -> Audited:
-    """Put people's answers beside what the machine decided.
+    """Join the answers of people and the decisions of the machine.
 
     Parameters
     ----------
     classes : Path
-        The table that the sample was drawn from.
+        The table from which the sample was drawn.
     answers : Path
-        The CSV, with answers; galaxies without one are left out.
+        The CSV with the answers; galaxies without an answer are left out.
+
+    Returns
+    -------
+    Audited
 
     Raises
     ------
     GalaxiesError
-        If an answer is unknown, a galaxy occurs twice, there is no answer at all, or a galaxy is
-        not among those that the machine decided.
+        If an answer is unknown, if a galaxy occurs twice or was not decided by the machine, or if
+        there are no answers.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import pandas as pd
+    >>> classes = Path("classes.parquet")
+    >>> _ = write_sample(classes, Path("audit.csv"), number=5, seed=0)
+    >>> answered = pd.read_csv("audit.csv").assign(answer="elliptical")
+    >>> answered.to_csv("audit.csv", index=False)
+    >>> audited = read_audit(classes, Path("audit.csv"))
+    >>> audited.answers.tolist(), audited.left_out
+    ([0, 0, 0, 0, 0], 0)
     """
     given, left_out = _read_answers(answers)
     return _beside_decisions(classes, given, left_out, str(answers))
 
 
 def read_survey_audit(classes: Path, survey: Path, subjects: Sequence[Path]) -> Audited:
-    """Put the volunteers' votes beside what the machine decided.
+    """Join the votes of volunteers and the decisions of the machine.
 
-    Only what `galaxies ask` drew at random from the machine's decisions counts. Galaxies that were
-    chosen because the machine left them to people are no sample of its decisions. The answer to
-    a galaxy is what most of its volunteers saw.
+    Only galaxies that `galaxies ask` drew at random from the machine's decisions count. Galaxies
+    that the machine left to people are not a sample of its decisions. The answer for a galaxy is
+    the majority of its volunteers.
 
     Parameters
     ----------
     classes : Path
         The table that was asked about.
     survey : Path
-        The survey that `galaxies votes` made of the answers.
+        The survey made from the answers by `galaxies votes`.
     subjects : sequence of Path
-        The folders that `galaxies ask` made of the table.
+        The folders made from the table by `galaxies ask`.
+
+    Returns
+    -------
+    Audited
 
     Raises
     ------
     GalaxiesError
-        If a folder or the survey cannot be used, no galaxy of the folders was drawn at random or
-        none of these has votes, or one is not among those that the machine decided.
+        If a folder or the survey cannot be used, if no galaxy was drawn at random, if none of these
+        has votes, or if one was not decided by the machine.
 
     Examples
     --------
-    >>> read_survey_audit(
-    ...     Path("classes.parquet"), Path("data/mine"), [Path("subjects")]
-    ... ).left_out  # doctest: +SKIP
-    0
+    >>> from pathlib import Path
+    >>> from galaxies.volunteers.survey import count_votes
+    >>> subjects = [Path("subjects")]
+    >>> _ = count_votes(Path("export.csv"), Path("answers.yaml"), subjects, Path("data/mine"))
+    >>> audited = read_survey_audit(Path("classes.parquet"), Path("data/mine"), subjects)
+    >>> len(audited.answers), audited.left_out
+    (5, 0)
     """
     sample = _drawn(classes, subjects)
     table = read_votes(survey_file(survey, VOTES))
@@ -186,7 +217,7 @@ def _drawn(classes: Path, subjects: Sequence[Path]) -> list[str]:
     if not sample:
         raise GalaxiesError(
             f"{', '.join(map(str, subjects))}: no galaxy was drawn for an audit; "
-            "galaxies ask --audit-share 1 draws nothing else"
+            "draw some with galaxies ask --audit-share 1"
         )
     return list(sample)
 
@@ -194,7 +225,7 @@ def _drawn(classes: Path, subjects: Sequence[Path]) -> list[str]:
 def _beside_decisions(
     classes: Path, given: Mapping[str, str], left_out: int, source: str
 ) -> Audited:
-    """Look the galaxies up that have an answer; errors say where the answers came from."""
+    """Look up the galaxies that have an answer; errors name the `source` of the answers."""
     found: dict[str, float] = {}
     for piece in _decided(classes):
         known = piece[piece["galaxy_id"].isin(given.keys())]
@@ -206,7 +237,7 @@ def _beside_decisions(
         if galaxy_id not in found:
             raise GalaxiesError(
                 f"{source}: galaxy {galaxy_id} is not one that the machine decided in {classes}; "
-                "name the table that the sample was drawn from"
+                "give the table from which the sample was drawn"
             )
     return Audited(
         np.array([found[galaxy_id] for galaxy_id in given], np.float32),
@@ -216,24 +247,28 @@ def _beside_decisions(
 
 
 def judge_answers(audited: Audited, agreement: float, confidence: float) -> Audit:
-    """Say what answers prove about all that the machine decided.
+    """Compute what the answers prove about all decisions of the machine.
 
     Exact binomial bounds: Clopper & Pearson (1934); for the bounds on `p_spiral`, tests in a fixed
-    sequence, as in `galaxies.learning.promises.make_promises`. They hold for any survey, since the
-    galaxies were drawn at random from what the machine decided there. Where it decided few, and
-    most of these were looked at, the bounds are safer than they need be.
+    sequence, as in `galaxies.learning.promises.make_promises`. They hold for any survey, because
+    the sample is random. If people looked at most of the decisions, the bounds are conservative.
 
     Parameters
     ----------
     audited : Audited
         At least one galaxy.
     agreement : float
-        The target.
+        Target agreement.
     confidence : float
-        With which the agreement and the bounds on `p_spiral` are to be proven.
+        Confidence of the proof.
+
+    Returns
+    -------
+    Audit
 
     Examples
     --------
+    >>> import numpy as np
     >>> p = np.full(230, 0.99, np.float32)
     >>> found = judge_answers(Audited(p, np.ones(230, np.int64), left_out=0), 0.99, 0.9)
     >>> round(found.confidence, 3), round(found.lower, 3)
@@ -244,7 +279,7 @@ def judge_answers(audited: Audited, agreement: float, confidence: float) -> Audi
 
     right = (audited.p_spiral > 0.5) == audited.answers
     answered, agreed = len(right), int(right.sum())
-    # One less the chance that so many agree if exactly the target share of all does.
+    # One minus the probability that so many agree if the agreement is exactly the target.
     sure_of_it = float(betaincc(agreed, answered - agreed + 1, agreement)) if agreed else 0.0
     bound = lower_bound(np.array([agreed]), np.array([answered]), confidence)
     bounds, kept = _restored(audited, agreement, confidence)
@@ -256,8 +291,8 @@ def _restored(
 ) -> tuple[tuple[float, float] | None, float]:
     """Find the bounds on `p_spiral` outside which the target agreement is proven.
 
-    The probabilities are calibrated on the answers first: where a survey differs, they are too sure
-    of one class, and bounds for both alike would leave nearly nothing.
+    The probabilities are first calibrated on the answers: on a different survey they are biased
+    towards one class, and symmetric bounds would leave almost nothing.
     """
     p, answers = audited.p_spiral, audited.answers
     galaxies = answers < len(CLASSES)
@@ -279,12 +314,14 @@ def _decided(classes: Path) -> Iterator[pd.DataFrame]:
 
 
 def _read_answers(path: Path) -> tuple[dict[str, str], int]:
-    """Answers by galaxy, in their order, and how many are missing before the last."""
+    """Read the answer for each galaxy, and count those that are missing before the last."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise GalaxiesError(f"{path}: cannot be read: {error}") from error
+    except OSError as error:
+        raise GalaxiesError(f"{path}: cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise GalaxiesError(f"{path}: not a CSV table in UTF-8: {error}") from error
     given: dict[str, str] = {}
     missing = left_out = 0
     for line, row in enumerate(rows, 2):
@@ -296,8 +333,8 @@ def _read_answers(path: Path) -> tuple[dict[str, str], int]:
             continue
         if answer not in ANSWERS:
             raise GalaxiesError(
-                f"{path}: line {line}: answer {row['answer']!r} of galaxy {galaxy_id} is none of "
-                f"{', '.join(ANSWERS)}"
+                f"{path}: line {line}: answer {row['answer']!r} of galaxy {galaxy_id} must be one "
+                f"of {', '.join(ANSWERS)}"
             )
         if galaxy_id in given:
             raise GalaxiesError(f"{path}: line {line}: galaxy {galaxy_id} occurs twice")

@@ -1,4 +1,4 @@
-"""Which galaxies the volunteers are asked about."""
+"""Choose the galaxies that volunteers are asked about."""
 
 from collections.abc import Collection, Iterable
 from typing import Final, Literal
@@ -12,14 +12,14 @@ from galaxies.learning.promises import UNDECIDED, certainty
 Choice = Literal["uncertain", "diverse", "random"]
 
 AUDIT: Final = "audit"
-"""Said of a galaxy that was drawn among the machine's own decisions."""
+"""Value of `chosen` for a galaxy drawn from the machine's decisions."""
 
 _CANDIDATES: Final = 20
-"""Galaxies that are looked at for each one that is chosen for being different."""
+"""Number of candidates for each galaxy that is chosen by `diverse`."""
 
 
 class _First:
-    """Of all new galaxies that come by, those with the smallest keys, then the smallest lots."""
+    """Keep the new galaxies with the smallest keys, then the smallest random numbers (`lot`)."""
 
     def __init__(self, number: int, asked: frozenset[str]) -> None:
         self._number = number
@@ -30,7 +30,7 @@ class _First:
         if self._number:
             if len(self.rows) == self._number:
                 rows = rows[rows["key"] <= self.rows["key"].max()]
-            # Only of those that are left: it is the slowest step.
+            # Only for the remaining rows, because it is the slowest step.
             new = [galaxy not in self._asked for galaxy in rows["galaxy_id"].tolist()]
             rows = rows[np.array(new, dtype=bool)]
             both = pd.concat([self.rows, rows]) if len(self.rows) else rows
@@ -46,36 +46,38 @@ def choose_galaxies(
     seed: int,
     asked: Collection[str],
 ) -> pd.DataFrame:
-    """Choose galaxies that the machine leaves to people, and some of its own decisions.
+    """Choose galaxies that the machine leaves to people, and some of its decisions.
 
-    Each row draws a lot, from the seed and its place in the table. So the same seed always chooses
-    the same galaxies, and with those of earlier batches named as `asked` it goes on where they
-    ended. No more than some multiple of `number` rows are held at a time.
+    Each row has a random number, which depends only on the seed and the place in the table. The
+    same seed therefore always chooses the same galaxies; with the galaxies of earlier batches in
+    `asked`, it continues after them. Memory is a multiple of `number` rows.
 
     Parameters
     ----------
     pieces : iterable of DataFrame
-        The table, as `galaxies.volunteers.classes.read_classes` gives it.
+        Output of `galaxies.volunteers.classes.read_classes`.
     number : int
-        How many galaxies; fewer are chosen where there are no more.
+        Number of galaxies; fewer if there are no more.
     choose : {"uncertain", "diverse", "random"}
-        Of the galaxies with the decision *ask volunteers*: those whose certainty is least; those
-        that differ most from each other (`most_different`); or any.
+        Among the galaxies with the decision *ask volunteers*: the least certain; those that differ
+        most from each other (`most_different`); or a random sample.
     audit_share : float
-        Share of `number` that is drawn at random among the galaxies that the machine decided.
+        Share of `number` that is drawn at random from the galaxies that the machine decided.
     seed : int
-        Of the lots.
+        Seed of the random numbers.
     asked : collection of str
         IDs of galaxies that were asked about before.
 
     Returns
     -------
     DataFrame
-        `row` int64, the place in the table, by which it is sorted; `galaxy_id`, `p_spiral`,
-        `spread`; `chosen`, how it was chosen: the value of `choose`, or *audit*.
+        Sorted by `row` int64, the place in the table; `galaxy_id`, `p_spiral`, `spread`; and
+        `chosen`, the value of `choose` or *audit*.
 
     Examples
     --------
+    >>> import numpy as np
+    >>> import pandas as pd
     >>> table = pd.DataFrame(
     ...     {
     ...         "galaxy_id": ["7", "8", "9"],
@@ -129,27 +131,29 @@ def _different(rows: pd.DataFrame, number: int) -> npt.NDArray[np.int64]:
 def most_different(
     points: npt.NDArray[np.float64], number: int, first: int
 ) -> npt.NDArray[np.int64]:
-    """Choose points that cover all: each next one is the farthest from those chosen before.
+    """Choose points one by one, each the farthest from those chosen so far.
 
     Gonzalez (1985), "Clustering to minimize the maximum intercluster distance", Theoretical
-    Computer Science 38, 293: no other choice can bring every point more than twice as near to a
-    chosen one. Sener & Savarese (2018, ICLR) choose what to label in this way.
+    Computer Science 38, 293: the largest distance to a chosen point is at most twice the optimum.
+    Sener & Savarese (2018, ICLR) use it to choose what to label.
 
     Parameters
     ----------
     points : ndarray of shape (N, D), float64
+        Coordinates.
     number : int
-        How many, at most N.
+        Number of points to choose, at most N.
     first : int
-        Where to start.
+        The first point.
 
     Returns
     -------
     ndarray of shape (number,), int64
-        Places in `points`, in the order chosen; of points equally far the first.
+        Places in `points`, in the order chosen; in a tie, the earlier point.
 
     Examples
     --------
+    >>> import numpy as np
     >>> most_different(np.array([[0.0], [1.0], [9.0], [5.0]]), 3, first=0).tolist()
     [0, 2, 3]
     """
@@ -159,6 +163,6 @@ def most_different(
     for turn in range(number):
         chosen[turn] = place
         np.minimum(distance, ((points - points[place]) ** 2).sum(axis=1), out=distance)
-        distance[place] = -1.0  # not again, even where all others are equal to chosen ones
+        distance[place] = -1.0  # never again, even if all others are equal to chosen ones
         place = int(np.argmax(distance))
     return chosen

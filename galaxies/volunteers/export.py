@@ -1,4 +1,4 @@
-"""Zooniverse's export of classifications, counted."""
+"""Count the votes in Zooniverse's classification export."""
 
 import csv
 import json
@@ -30,58 +30,58 @@ NEEDED: Final = (
     "subject_data",
     "subject_ids",
 )
-"""Columns that are read."""
+"""Columns that are needed."""
 
 _PLACES: Final = {column: place for place, column in enumerate(COLUMNS)}
 _NOT_LOGGED_IN: Final = "not-logged-in-"
 _LOST_BY_ZOONIVERSE: Final = "unknown answer label"
-_LONGEST_LINE: Final = 1 << 24  # bytes; what has none is no table, and is not held whole
-_SORTED_AT_ONCE: Final = 1 << 20  # classifications, some 50 MB
+_LONGEST_LINE: Final = 1 << 24  # bytes; a file with longer lines is not a table
+_SORTED_AT_ONCE: Final = 1 << 20  # classifications, about 50 MB
 _SHOWN: Final = 60  # letters of a text from the export
 
 OTHER_WORKFLOW: Final = "of another workflow"
 OTHER_VERSION: Final = "of another version of the workflow"
-OTHER_SUBJECT: Final = "of subjects that are in no folder of subjects"
+OTHER_SUBJECT: Final = "of subjects in none of the folders"
 
 
 class _BrokenError(Exception):
-    """A row cannot be counted; says why."""
+    """A row cannot be counted; the message says why."""
 
 
 class _LeftOutError(Exception):
-    """A row is whole, and not wanted."""
+    """A row is valid but does not count."""
 
 
 class Tally(NamedTuple):
-    """How many rows are left out for one reason."""
+    """Number of rows that are left out for one reason."""
 
     rows: int
     line: int
-    """Of the first."""
+    """Line of the first."""
 
 
 @dataclass
 class Votes:
-    """What volunteers answered.
+    """The votes in an export.
 
     Attributes
     ----------
     galaxies : list of str
-        IDs of the galaxies that anybody looked at.
+        IDs of the galaxies with classifications.
     counts : ndarray of shape (N, 37), int32
-        How many volunteers gave each answer, in the order of `galaxies.base.questions.COLUMNS`.
+        Number of votes for each answer, in the order of `galaxies.base.questions.COLUMNS`.
     volunteers : ndarray of shape (N,), int32
-        How many gave any.
+        Number of volunteers who gave any answer.
     people : int
-        How many different volunteers there are.
+        Number of different volunteers.
     repeated : int
-        Classifications left out since the same volunteer had seen the galaxy before.
+        Classifications left out because the same volunteer had classified the galaxy before.
     left_out : dict
-        Reasons why whole rows are not counted.
+        Reasons why valid rows do not count.
     broken : dict
         Reasons why rows could not be read.
     unmapped : Counter
-        How often a task was answered that the map does not name.
+        Number of answers to each task that is not in the map.
     """
 
     galaxies: list[str]
@@ -96,7 +96,7 @@ class Votes:
 
 @dataclass
 class _Rows:
-    """Classifications in 24 bytes each, and what was noted on the way."""
+    """Classifications, 24 bytes each, and notes about the rows."""
 
     galaxy: "array[int]" = field(default_factory=lambda: array("i"))
     person: "array[int]" = field(default_factory=lambda: array("i"))
@@ -106,12 +106,12 @@ class _Rows:
     galaxies: dict[str, int] = field(default_factory=dict)
     people: dict[str, int] = field(default_factory=dict)
     subjects: dict[str, str] = field(default_factory=dict)
-    """Galaxies of the subjects met so far; a subject's data is the same in all its rows."""
+    """Galaxies of the subjects so far; the data of a subject are the same in all its rows."""
     left_out: dict[str, Tally] = field(default_factory=dict)
     broken: dict[str, Tally] = field(default_factory=dict)
     unmapped: Counter[str] = field(default_factory=Counter)
     unknown: dict[str, Tally] = field(default_factory=dict)
-    """Answers that the map does not know."""
+    """Answers that are not in the map."""
     workflows: Counter[str] = field(default_factory=Counter)
 
 
@@ -120,26 +120,41 @@ def read_export(
 ) -> Votes:
     """Count the answers in an export of classifications.
 
-    Of each volunteer the first answer to a galaxy counts, by Zooniverse's number of the
-    classification. Who was not logged in is known by the hash of the address. Memory: 24 bytes for
-    each classification, and some kilobyte for each galaxy.
+    Only the first classification of a galaxy by each volunteer counts, in order of Zooniverse's
+    numbers. Volunteers who were not logged in are distinguished by the hash of their IP address.
+    Memory: 24 bytes for each classification, and about a kilobyte for each galaxy.
 
     Parameters
     ----------
     path : Path
-        The export, as Zooniverse writes it: each line a classification.
+        Zooniverse's export, with a classification in each line.
     maps : sequence of AnswerMap
-        What the answers mean.
+        Columns of the answers.
     known : collection of str
         IDs of the galaxies that count.
     answers : str
-        Name of the file of the maps, for errors.
+        Name of the file with the maps, for errors.
+
+    Returns
+    -------
+    Votes
 
     Raises
     ------
     GalaxiesError
-        If it is no such export, holds no row of the workflow and its galaxies, or has an answer
-        that the maps do not know.
+        If the file is not such an export, if it has no row of the workflow and its galaxies, or if
+        an answer is not in the maps.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from galaxies.volunteers.answers import read_answer_maps
+    >>> from galaxies.volunteers.subjects import read_manifest
+    >>> known = [subject.galaxy_id for subject in read_manifest(Path("subjects"))]
+    >>> maps = read_answer_maps(Path("answers.yaml"))
+    >>> votes = read_export(Path("export.csv"), maps, known, "answers.yaml")
+    >>> votes.counts.shape, bool((votes.volunteers >= 40).all()), votes.broken
+    ((10, 37), True, {})
     """
     rows = _Rows()
     for line, cells in _lines(path, rows):
@@ -159,10 +174,9 @@ def _note(tallies: dict[str, Tally], reason: str, line: int) -> None:
 
 
 def _lines(path: Path, rows: _Rows) -> Iterator[tuple[int, dict[str, str]]]:
-    """Iterate over the rows that have all their cells.
+    """Iterate over the complete rows.
 
-    JSON has no line breaks in its texts, so a line is a row: a quote that is missing spoils no
-    other row.
+    JSON text has no line breaks, so each line is a row, and a missing quote damages no other row.
     """
     header: list[str] = []
     with (
@@ -181,8 +195,8 @@ def _lines(path: Path, rows: _Rows) -> Iterator[tuple[int, dict[str, str]]]:
             except (UnicodeDecodeError, csv.Error) as error:
                 if not header:
                     raise GalaxiesError(
-                        f"{path}: line {line}: not a CSV table in UTF-8 ({error}); give the "
-                        "classification export as Zooniverse made it"
+                        f"{path}: line {line}: not a CSV table in UTF-8 ({error}); give "
+                        "Zooniverse's classification export, unchanged"
                     ) from error
                 what = "not UTF-8" if isinstance(error, UnicodeDecodeError) else "a broken line"
                 _note(rows.broken, what, line)
@@ -202,8 +216,8 @@ def _check_header(path: Path, header: list[str]) -> None:
     missing = [name for name in NEEDED if name not in header]
     if missing:
         raise GalaxiesError(
-            f"{path}: no column {missing[0]!r}; give the classification export of Zooniverse, as "
-            f"it was made; found {', '.join(header[:8])[:200]!r}"
+            f"{path}: no column {missing[0]!r}; give Zooniverse's classification export, "
+            f"unchanged; found {', '.join(header[:8])[:200]!r}"
         )
     twice = [name for name in NEEDED if header.count(name) > 1]
     if twice:
@@ -220,7 +234,7 @@ def _take(
     """Keep a classification."""
     workflow = cells["workflow_id"].strip()
     if not workflow.isdecimal():
-        raise _BrokenError("without a workflow's number")
+        raise _BrokenError("without the number of a workflow")
     rows.workflows[workflow] += 1
     ours = [one for one in maps if one.workflow in (None, workflow)]
     if not ours:
@@ -231,7 +245,7 @@ def _take(
         raise _LeftOutError(OTHER_VERSION)
     number = cells["classification_id"].strip()
     if not number.isdecimal() or int(number) >= 2**63:
-        raise _BrokenError("without a classification's number")
+        raise _BrokenError("without the number of a classification")
     galaxy = _galaxy(rows, cells)
     if galaxy not in known:
         raise _LeftOutError(OTHER_SUBJECT)
@@ -267,7 +281,7 @@ def _galaxy(rows: _Rows, cells: dict[str, str]) -> str:
 
 
 def _person(cells: dict[str, str]) -> str:
-    """Name a volunteer: by account, or by the hash of the address."""
+    """Identify a volunteer by account, or by the hash of the IP address."""
     account, name = cells["user_id"].strip(), cells["user_name"].strip()
     if account:
         return f"account {account}"
@@ -280,7 +294,7 @@ def _person(cells: dict[str, str]) -> str:
 
 
 def _answers(rows: _Rows, annotations: object, line: int, meant: AnswerMap) -> int:
-    """Find the columns that a classification counts for, a bit for each."""
+    """Find the columns of a classification, one bit for each."""
     said: dict[str, tuple[str, ...]] = {}
     for task, labels in _said(annotations):
         if task not in meant.tasks:
@@ -291,7 +305,7 @@ def _answers(rows: _Rows, annotations: object, line: int, meant: AnswerMap) -> i
     for task, labels in said.items():
         for label in labels:
             if label == _LOST_BY_ZOONIVERSE:
-                raise _BrokenError(f"with {_LOST_BY_ZOONIVERSE!r}, as Zooniverse says")
+                raise _BrokenError(f"with {_LOST_BY_ZOONIVERSE!r} from Zooniverse")
             if label not in meant.tasks[task]:
                 _note(rows.unknown, f"{task}: {label[:_SHOWN]!r}", line)
             elif column := meant.tasks[task][label]:
@@ -300,7 +314,7 @@ def _answers(rows: _Rows, annotations: object, line: int, meant: AnswerMap) -> i
 
 
 def _said(annotations: object, *, combined: bool = False) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Iterate over tasks and the answers given to them."""
+    """Iterate over tasks and their answers."""
     if not isinstance(annotations, list):
         raise _BrokenError("whose annotations are not a list of tasks")
     for one in annotations:
@@ -315,7 +329,7 @@ def _said(annotations: object, *, combined: bool = False) -> Iterator[tuple[str,
             continue
         labels = []
         for part in several:
-            if isinstance(part, dict):  # from a menu; a drawing has no label and stays unknown
+            if isinstance(part, dict):  # from a menu; a drawing has no label
                 part = part.get("label") or part.get("tool_label") or "a drawing"
             if isinstance(part, list):
                 raise _BrokenError("whose annotations are not a list of tasks")
@@ -325,7 +339,7 @@ def _said(annotations: object, *, combined: bool = False) -> Iterator[tuple[str,
 
 
 def _refuse(path: Path, rows: _Rows, maps: Sequence[AnswerMap], answers: str) -> None:
-    """Refuse an export that would have to be guessed at, or of which nothing is left."""
+    """Raise an error if the export is ambiguous, or if nothing can be counted."""
     seen = ", ".join(f"{name} ({count:,} rows)" for name, count in rows.workflows.most_common(5))
     named = {one.workflow for one in maps}
     if None in named and len(rows.workflows) > 1:
@@ -337,8 +351,8 @@ def _refuse(path: Path, rows: _Rows, maps: Sequence[AnswerMap], answers: str) ->
         first, tally = next(iter(rows.unknown.items()))
         more = f", and {len(rows.unknown) - 1} more answers" if len(rows.unknown) > 1 else ""
         raise GalaxiesError(
-            f"{path}: line {tally.line}: {first} ({tally.rows:,} rows) is no answer that {answers} "
-            f"knows{more}; add it with its column, or with null to leave it out"
+            f"{path}: line {tally.line}: {first} ({tally.rows:,} rows) is not in {answers}{more}; "
+            "add it with its column, or with null to leave it out"
         )
     if not rows.galaxy:
         ours = ", ".join(sorted(name for name in named if name))
@@ -362,7 +376,7 @@ def _count(rows: _Rows) -> Votes:
     counts = np.zeros((len(rows.galaxies), len(COLUMNS)), np.int32)
     volunteers = np.zeros(len(rows.galaxies), np.int32)
     counted = 0
-    # Some galaxies at a time: to sort all at once would take twice the memory of the rows.
+    # A part of the galaxies at a time: sorting all rows would need twice their memory.
     step = max(1, len(rows.galaxies) * _SORTED_AT_ONCE // len(galaxy))
     for start in range(0, len(rows.galaxies), step):
         here = np.flatnonzero((galaxy >= start) & (galaxy < start + step))

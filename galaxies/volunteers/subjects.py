@@ -1,4 +1,4 @@
-"""A subject set for Zooniverse: a folder with a JPEG for each subject, and a manifest."""
+"""Subject sets for Zooniverse: a folder with a JPEG for each subject, and a manifest."""
 
 import contextlib
 import csv
@@ -32,19 +32,19 @@ from galaxies.volunteers.classes import made_by, read_classes
 MANIFEST: Final = "manifest.csv"
 
 GALAXY: Final = "#galaxy_id"
-"""Of a subject's hidden metadata; comes back in an export of classifications."""
+"""Hidden metadata of a subject; it is returned in the classification export."""
 
 IMAGE: Final = "#image"
 
 COLUMNS: Final = (IMAGE, GALAXY, "#p_spiral", "#batch", "#bundle", "#chosen")
-"""Of a manifest. Zooniverse does not show volunteers what begins with `#`."""
+"""Columns of a manifest. Zooniverse does not show columns with `#` to volunteers."""
 
 LARGEST_JPEG: Final = 1024 * 1024
-"""Bytes; Zooniverse's program refuses larger files."""
+"""Bytes; Zooniverse's program rejects larger files."""
 
 UNKNOWN: Final = "unknown"
-"""In place of a bundle that the table does not name. An empty cell would be taken for the folder
-itself, and end the upload."""
+"""If the table does not record the bundle. Zooniverse's program would take an empty cell for the
+folder itself, and stop."""
 
 _JPEG: Final = b"\xff\xd8\xff"
 _QUALITIES: Final = (92, 85, 75)
@@ -59,21 +59,21 @@ class Subject(NamedTuple):
     image: Path
     batch: int
     line: int
-    """In the manifest, from 1."""
+    """Line in the manifest, from 1."""
     bundle: str
-    """SHA-256 of the one that classified it, or `UNKNOWN`."""
+    """SHA-256 of the bundle that classified it, or `UNKNOWN`."""
     chosen: str
-    """How, as in `galaxies.volunteers.choosing.choose_galaxies`."""
+    """How it was chosen, as in `galaxies.volunteers.choosing.choose_galaxies`."""
 
 
 class Asked(NamedTuple):
-    """What `ask` wrote."""
+    """Result of `ask`."""
 
     batch: int
     chosen: int
-    """Subjects that the machine leaves to people."""
+    """Number of subjects that the machine leaves to people."""
     audited: int
-    """Subjects that the machine decided."""
+    """Number of subjects that the machine decided."""
 
 
 def ask(
@@ -94,33 +94,44 @@ def ask(
     Parameters
     ----------
     classes : Path
-        A table of `galaxies classify`.
+        A table from `galaxies classify`.
     inputs : sequence of str
-        What it was made of, as in `galaxies.classifying.inputs.opening.open_inputs`.
+        The inputs of the table, as in `galaxies.classifying.inputs.opening.open_inputs`.
     output : Path
-        The folder to make, whole or not at all.
-    number, choose, audit_share, seed
-        As in `galaxies.volunteers.choosing.choose_galaxies`.
+        The folder to make.
+    number : int
+        Number of galaxies.
+    choose : {"uncertain", "diverse", "random"}
+        How they are chosen, as in `galaxies.volunteers.choosing.choose_galaxies`.
+    audit_share : float
+        Share of `number` that is drawn from the machine's decisions.
+    seed : int
+        Seed of the random numbers.
     earlier : sequence of Path
-        Folders of earlier batches, whose galaxies are not asked about again.
+        Folders of earlier batches; their galaxies are not asked about again.
     bundle : Path, optional
         The bundle that must have made the table.
     workers : int
-        Threads that decode and encode.
+        Number of threads that decode and encode.
+
+    Returns
+    -------
+    Asked
 
     Raises
     ------
     GalaxiesError
-        If there is no galaxy to ask about; the table, the inputs, the bundle or an earlier folder
-        cannot be used; or the output is not empty.
+        If there is no galaxy to ask about, if the table, the inputs, the bundle or an earlier folder
+        cannot be used, or if the output is not empty.
 
     Examples
     --------
+    >>> from pathlib import Path
     >>> ask(
-    ...     Path("classes.parquet"), ["survey.zip"], Path("subjects"),
-    ...     number=1000, choose="uncertain", audit_share=0.1, seed=0,
-    ... )  # doctest: +SKIP
-    Asked(batch=1, chosen=900, audited=100)
+    ...     Path("classes.parquet"), ["survey.zip"], Path("more_subjects"),
+    ...     number=4, choose="uncertain", audit_share=0.5, seed=0, earlier=[Path("subjects")],
+    ... )
+    Asked(batch=2, chosen=2, audited=2)
     """
     _refuse_full(output)
     known = _bundle(classes, bundle)
@@ -198,8 +209,8 @@ def _refuse_forgotten(output: Path, earlier: Sequence[Path], ids: Collection[str
             found = [row[GALAXY] for row in csv.DictReader(file) if row.get(GALAXY) in wanted]
         if found:
             raise GalaxiesError(
-                f"{folder}: has asked about galaxy {found[0]!r} and {len(found) - 1} more of these "
-                f"already; add --earlier {folder}, or write into a folder elsewhere"
+                f"{folder}: already asks about galaxy {found[0]!r} and {len(found) - 1} more of "
+                f"these; add --earlier {folder}, or write the new folder elsewhere"
             )
 
 
@@ -255,7 +266,7 @@ def _write(
     bundle: str,
     workers: int,
 ) -> None:
-    """Write the images, then the manifest in the order of the table."""
+    """Write the images, and the manifest in the order of the table."""
     names = _file_names(chosen["galaxy_id"])
     found: set[str] = set()
 
@@ -296,12 +307,12 @@ def _write(
 
 
 def _file_names(ids: Collection[str]) -> dict[str, str]:
-    """Name each galaxy's image after it, in signs that every system knows."""
+    """Name the image of each galaxy, with characters that every system supports."""
     names: dict[str, str] = {}
     taken: set[str] = set()
     for galaxy_id in ids:
         stem = _NOT_IN_NAMES.sub("_", galaxy_id).strip(".-")[:_LONGEST_NAME] or "galaxy"
-        # Some systems do not tell capitals from small letters.
+        # Some file systems are not case-sensitive.
         while f"{stem}.jpg".lower() in taken:
             stem += "_"
         taken.add(f"{stem}.jpg".lower())
@@ -310,7 +321,7 @@ def _file_names(ids: Collection[str]) -> dict[str, str]:
 
 
 def _refuse_file_names(folder: Path, cells: Sequence[object]) -> None:
-    """Refuse what Zooniverse's program would take for a file to upload, as it looks for them."""
+    """Raise an error for a cell that Zooniverse's program would take for a file to upload."""
     for cell in map(str, cells):
         if not cell.strip() or os.path.exists(os.path.join(folder, cell)):  # noqa: PTH110, PTH118
             raise GalaxiesError(
@@ -325,12 +336,26 @@ def items_of(inputs: Sequence[Input], ids: Collection[str]) -> Iterator[Item]:
     Parameters
     ----------
     inputs : sequence of Input
+        Inputs of `galaxies classify`.
     ids : collection of str
-        Which galaxies; those that are not there are passed over.
+        IDs of the galaxies; missing ones are skipped.
+
+    Yields
+    ------
+    Item
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from galaxies.classifying.inputs.opening import open_inputs
+    >>> [first] = read_manifest(Path("subjects"))[:1]
+    >>> [item] = items_of(open_inputs(["survey.zip"]), [first.galaxy_id])
+    >>> item.galaxy_id == first.galaxy_id
+    True
     """
     for one in inputs:
         for chunk in one.chunks(SHARD):
-            if isinstance(chunk, FileChunk):  # which would fetch all its files from a bucket
+            if isinstance(chunk, FileChunk):  # it would fetch all its files from a bucket
                 rows = zip(chunk.paths, chunk.ids, strict=True)
                 kept = [(path, galaxy_id) for path, galaxy_id in rows if galaxy_id in ids]
                 chunk = FileChunk(tuple(row[0] for row in kept), tuple(row[1] for row in kept))
@@ -338,7 +363,7 @@ def items_of(inputs: Sequence[Input], ids: Collection[str]) -> Iterator[Item]:
 
 
 def as_jpeg(image: bytes | Image.Image) -> bytes:
-    """Make a JPEG that Zooniverse takes.
+    """Make a JPEG that Zooniverse accepts.
 
     Parameters
     ----------
@@ -348,8 +373,8 @@ def as_jpeg(image: bytes | Image.Image) -> bytes:
     Returns
     -------
     bytes
-        At most `LARGEST_JPEG`. A JPEG that is no larger keeps its bytes; of others the quality,
-        and then the size, is lowered until it fits.
+        At most `LARGEST_JPEG`. A JPEG that is small enough is not changed; otherwise the quality,
+        and then the size, is reduced until it fits.
 
     Raises
     ------
@@ -358,6 +383,8 @@ def as_jpeg(image: bytes | Image.Image) -> bytes:
 
     Examples
     --------
+    >>> from PIL import Image
+    >>> from galaxies.volunteers.subjects import LARGEST_JPEG
     >>> len(as_jpeg(Image.new("RGB", (424, 424), "navy"))) < LARGEST_JPEG
     True
     """

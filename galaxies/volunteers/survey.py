@@ -1,4 +1,4 @@
-"""A survey of the volunteers' votes, in the layout of Kaggle's Galaxy Zoo challenge."""
+"""Make a survey of the volunteers' votes, in the layout of Kaggle's Galaxy Zoo challenge."""
 
 import hashlib
 import zipfile
@@ -23,20 +23,20 @@ from galaxies.volunteers.subjects import MANIFEST, Subject, as_jpeg, read_manife
 
 
 class Counted(NamedTuple):
-    """What `count_votes` made."""
+    """Result of `count_votes`."""
 
     galaxies: int
     classifications: int
-    """That count: one for each galaxy and volunteer."""
+    """Number that count: one for each galaxy and volunteer."""
     few: int
-    """Galaxies left out since too few people answered."""
+    """Number of galaxies left out because they have too few votes."""
     votes: Votes
-    """With what was left out of the export."""
+    """All votes, and the rows of the export that were left out."""
 
     def say_left_out(self) -> list[str]:
-        """Put into lines what does not count, and why."""
+        """List what does not count, and why."""
         lines = [
-            f"  left out {tally.rows:>10,} rows {why} (first in line {tally.line})"
+            f"  left out {tally.rows:>10,} {_rows(tally.rows)} {why} (first in line {tally.line})"
             for why, tally in (self.votes.left_out | self.votes.broken).items()
         ]
         if self.votes.repeated:
@@ -44,20 +44,24 @@ class Counted(NamedTuple):
         if self.few:
             lines.append(f"  left out {self.few:>10,} galaxies with too few votes")
         lines += [
-            f"  task {task!r}, which no map names, was answered {times:,} times"
+            f"  task {task!r} is not in the map; it was answered {times:,} times"
             for task, times in sorted(self.votes.unmapped.items())
         ]
         return lines
 
 
+def _rows(number: int) -> str:
+    return "row" if number == 1 else "rows"
+
+
 def galaxy_number(galaxy_id: str) -> int:
-    """Find a galaxy's number in a survey.
+    """Find the GalaxyID of a galaxy in a survey.
 
     Parameters
     ----------
     galaxy_id : str
-        A whole number stays what it is. Of a name it is made by SHA-256, so that a galaxy has the
-        same number in every survey.
+        A whole number is used unchanged. For a name the number is computed with SHA-256, so that a
+        galaxy has the same number in every survey.
 
     Returns
     -------
@@ -84,33 +88,40 @@ def count_votes(
     least_votes: int = 1,
     overwrite: bool = False,
 ) -> Counted:
-    """Make a survey of an export of classifications.
+    """Make a survey from a classification export.
 
     Parameters
     ----------
     export : Path
-        As Zooniverse writes it.
+        Zooniverse's classification export.
     answers : Path
-        What the answers mean, as in `galaxies.volunteers.answers.EXAMPLE`.
+        The answer maps, as in `galaxies.volunteers.answers.EXAMPLE`.
     subjects : sequence of Path
-        Folders that `galaxies ask` made; the images come from there.
+        Folders made by `galaxies ask`, with the images.
     output : Path
-        The survey to make, whole or not at all.
+        The survey to make.
     least_votes : int
-        Galaxies that fewer volunteers answered about are left out.
+        Galaxies with fewer votes are left out.
     overwrite : bool
-        Whether a survey that is there is replaced.
+        Whether to replace an existing survey.
+
+    Returns
+    -------
+    Counted
 
     Raises
     ------
     GalaxiesError
-        If one of the files cannot be used, an image is gone, or the output is there already.
+        If one of the files cannot be used, if an image is missing, or if the output exists.
 
     Examples
     --------
-    >>> count_votes(
+    >>> from pathlib import Path
+    >>> made = count_votes(
     ...     Path("export.csv"), Path("answers.yaml"), [Path("subjects")], Path("data/mine")
-    ... )  # doctest: +SKIP
+    ... )
+    >>> made.galaxies, made.classifications > 400
+    (10, True)
     """
     output = free_folder(output, overwrite, SURVEY_FILES)
     maps = read_answer_maps(answers)
@@ -132,12 +143,12 @@ def count_votes(
 
 
 def _image_of(known: Mapping[str, Subject], galaxy_id: str) -> bytes:
-    """Read a subject's JPEG."""
+    """Read the JPEG of a subject."""
     subject = known[galaxy_id]
     image = subject.image
     if not image.is_file():
         raise GalaxiesError(
-            f"{image.parent / MANIFEST}: line {subject.line}: {image.name} is gone; "
+            f"{image.parent / MANIFEST}: line {subject.line}: {image.name} is missing; "
             "copy it back into the folder"
         )
     try:
@@ -154,30 +165,46 @@ def write_survey(
     *,
     least_votes: int = 1,
 ) -> Counted | None:
-    """Write a survey of counted votes, whole or not at all.
+    """Write a survey of counted votes.
 
     Parameters
     ----------
     output : Path
-        The survey's folder; one that is there is replaced.
+        The folder of the survey; an existing one is replaced.
     votes : Votes
-        The counts, a row for each galaxy.
+        The votes on each galaxy.
     asked : sequence of int
         Numbers of the questions that were asked.
     jpeg : callable
-        Gives a galaxy's image by its ID, as the bytes of a JPEG.
+        Returns the JPEG, in bytes, of a galaxy ID.
     least_votes : int
-        Galaxies that fewer people answered about are left out.
+        Galaxies with fewer votes are left out.
 
     Returns
     -------
     Counted or None
-        `None` where no galaxy is left; then nothing is written.
+        `None` if no galaxy is left; then nothing is written.
 
     Raises
     ------
     GalaxiesError
-        If two galaxies have one number, or the folder cannot be written.
+        If two galaxies get the same number, or if the folder cannot be written.
+
+    Examples
+    --------
+    >>> from collections import Counter
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from galaxies.volunteers.export import Votes
+    >>> counts = np.zeros((1, 37), np.int32)
+    >>> counts[0, :3] = [30, 10, 0]
+    >>> votes = Votes(["100008"], counts, counts.sum(axis=1), 40, 0, {}, {}, Counter())
+    >>> image = next(Path("subjects").glob("*.jpg")).read_bytes()
+    >>> write_survey(Path("data/mine"), votes, [1], lambda galaxy_id: image).classifications
+    40
+    >>> print(Path("data/mine/training_solutions_rev1.csv").read_text(), end="")
+    GalaxyID,Class1.1,Class1.2,Class1.3
+    100008,0.75,0.25,0
     """
     counts, few = _table(votes, asked, least_votes)
     if counts.empty:
@@ -194,9 +221,9 @@ def write_survey(
 
 
 def _table(votes: Votes, asked: Sequence[int], least_votes: int) -> tuple[pd.DataFrame, int]:
-    """Keep galaxies that enough people answered about; returns how many others there are, too."""
+    """Keep galaxies with enough votes; also returns the number of others."""
     enough = votes.volunteers >= least_votes
-    if 1 in asked:  # which the classes are made of
+    if 1 in asked:  # the question that defines the classes
         enough &= votes.counts[:, QUESTIONS[0].places].sum(axis=1) > 0
     else:
         enough &= votes.volunteers > 0
@@ -217,13 +244,13 @@ def _table(votes: Votes, asked: Sequence[int], least_votes: int) -> tuple[pd.Dat
 
 
 def _write_tables(folder: Path, table: pd.DataFrame) -> None:
-    """Write the shares, by Kaggle's definition, and the counts."""
+    """Write the vote fractions, as Kaggle defines them, and the counts."""
     counts = table.drop(columns="name")
     everything = counts.reindex(columns=list(COLUMNS), fill_value=0).to_numpy(np.float64)
     shares = pd.DataFrame(down_the_tree(within_questions(everything)), columns=list(COLUMNS))
     shares = shares[[column for column in COLUMNS if column in counts.columns]]
     shares.insert(0, "GalaxyID", counts["galaxy_id"])
-    # Nine digits: a question's answers shall add up.
+    # Nine digits, so that the answers to a question add up.
     shares.to_csv(folder / VOTES, index=False, float_format="%.9g", lineterminator="\n")
     named = table["name"] != table["galaxy_id"].astype("str")
     write_table(folder / COUNTS, table if named.any() else counts)
