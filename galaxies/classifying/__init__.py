@@ -1,1 +1,1 @@
-"""A trained bundle at work on any number of images."""
+"""Classify any number of images with a bundle."""

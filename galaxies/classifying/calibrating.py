@@ -1,4 +1,4 @@
-"""A bundle calibrated for another survey: on its votes, or on its images alone."""
+"""Calibrate a bundle for another survey: with votes, or with images only."""
 
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -49,34 +49,34 @@ from galaxies.learning.recalibration import (
 from galaxies.models.predicting.predictor import Predictor
 
 LEAST_P_VALUE: Final = 0.05
-"""Below this, the outputs are no mixture of the two classes', and the shares are not adjusted."""
+"""Below this the outputs are not a mixture of the two classes, and the shares are not adjusted."""
 
 _CHUNK: Final = 4096
 
 
 class Calibrated(NamedTuple):
-    """What calibrating on votes found."""
+    """Result of `calibrate_on_votes`."""
 
     before: Worth
     after: Worth
     galaxies: dict[str, int]
-    """How many of each class."""
+    """Number of galaxies of each class."""
     knows_what_it_learned: bool
-    """Whether the bundle keeps what it learned from, so that this could be checked."""
+    """Whether the IDs of the training galaxies are known, so that they could be checked."""
 
 
 class Adjusted(NamedTuple):
-    """What adjusting to the shares found."""
+    """Result of `adjust_to_shares`."""
 
     images: int
     unreadable: int
     known: float
     """Share of spirals among the galaxies that the bundle was calibrated on."""
     share: float
-    """Share of spirals here, as estimated."""
+    """Estimated share of spirals in the images."""
     test: Mixture
     written: bool
-    """Whether the bundle was made."""
+    """Whether the bundle was saved."""
 
 
 def calibrate_on_votes(
@@ -88,27 +88,41 @@ def calibrate_on_votes(
     other_ids: bool = False,
     overwrite: bool = False,
 ) -> Calibrated:
-    """Fit a bundle's calibrations and promises on a survey's votes, and judge them.
+    """Fit the calibrations and promises of a bundle on the votes of a survey, and test them.
 
     Parameters
     ----------
     bundle : Path
+        The bundle.
     survey : Path
-        Folder of images and votes, as `galaxies.dataset.layout` has it.
+        Folder with images and votes, as in `galaxies.dataset.layout`.
     output : Path
-        The bundle to make; it differs from the first in `bundle.json` alone.
+        The bundle to make; only `bundle.json` differs.
     workers : int
-        Threads; nothing depends on it.
+        Number of threads; the result does not depend on it.
     other_ids : bool
-        Take galaxies for others whose IDs the bundle learned from.
+        Whether IDs of training galaxies of the bundle are different galaxies here.
     overwrite : bool
-        Replace a bundle that is there.
+        Whether to replace an existing bundle.
+
+    Returns
+    -------
+    Calibrated
 
     Raises
     ------
     GalaxiesError
-        If there are fewer than 30 galaxies with images and votes, or fewer than 5 of a class, or
-        the bundle learned from some of them.
+        If there are fewer than 30 galaxies with images and votes, or fewer than 5 of a class, or if
+        the bundle was trained on some of them.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> found = calibrate_on_votes(
+    ...     Path("models/cnn"), Path("data/simulated"), Path("models/mine"), workers=2
+    ... )
+    >>> sum(found.galaxies.values()) >= 30, Path("models/mine/bundle.json").is_file()
+    (True, True)
     """
     require_free(output, overwrite)
     archive, table = survey_file(survey, IMAGES), survey_file(survey, VOTES)
@@ -128,15 +142,15 @@ def calibrate_on_votes(
     )
     copy_recalibrated(bundle, output, made)
     counts = dict(zip(CLASSES, np.bincount(galaxies.labels, minlength=2).tolist(), strict=True))
-    # The pretrained one keeps no IDs: those of simulated galaxies name others in the sky.
+    # The pretrained bundle has no IDs: those of simulated galaxies can occur in real surveys.
     checked = learned is not None or description.survey == "simulated"
     return Calibrated(before, after, counts, checked)
 
 
 def _known(description: Description, survey: Path) -> Campaign | None:
-    """Whose question a survey answers, if the bundle answers it; else the bundle's own stands in.
+    """Return the campaign of the survey if the bundle supports it; otherwise that of the bundle.
 
-    Calibration mends a part of what is asked otherwise.
+    Calibration corrects a part of the difference between the questions.
     """
     campaign = read_campaign(survey)
     return campaign if campaign in description.others else None
@@ -148,12 +162,33 @@ def read_voted(predictor: Predictor, archive: Path, votes: pd.DataFrame, *, work
     Parameters
     ----------
     predictor : Predictor
+        The model.
     archive : Path
-        The survey's zip.
+        The zip archive of the survey.
     votes : DataFrame
-        As `galaxies.dataset.votes.read_votes` returns it.
+        Output of `galaxies.dataset.votes.read_votes`.
     workers : int
-        Threads.
+        Number of threads.
+
+    Returns
+    -------
+    Voted
+
+    Raises
+    ------
+    GalaxiesError
+        If no galaxy has both an image and votes.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from galaxies.dataset.votes import read_votes
+    >>> from galaxies.models.predicting.predictor import Predictor
+    >>> votes = read_votes(Path("data/simulated/training_solutions_rev1.csv"))
+    >>> archive = Path("data/simulated/images_training_rev1.zip")
+    >>> galaxies = read_voted(Predictor(Path("models/cnn")), archive, votes, workers=2)
+    >>> len(galaxies.raw) == len(galaxies.labels), galaxies.raw.dtype
+    (True, dtype('float32'))
     """
     seen = predictor.description
     with tempfile.TemporaryDirectory() as folder:
@@ -195,30 +230,44 @@ def adjust_to_shares(
     other_ids: bool = False,
     overwrite: bool = False,
 ) -> Adjusted:
-    """Adjust a bundle's calibrations to the shares of the classes among images without votes.
+    """Adjust the calibrations of a bundle to the shares of the classes in images without votes.
 
     Parameters
     ----------
     bundle : Path
+        The bundle.
     images : Path
-        A survey's folder, or anything that `galaxies.classifying.inputs.opening` reads.
+        Folder of a survey, or any input of `galaxies.classifying.inputs.opening`.
     output : Path
-        The bundle to make, without any promise. It is not made where a test says that more than
-        the shares differs.
+        The bundle to make, without promises. It is not saved if a test shows that more than the
+        shares differs.
     workers : int
-        Threads.
+        Number of threads.
     anyway : bool
-        Make it nevertheless.
+        Whether to save it nevertheless.
     other_ids : bool
-        Take galaxies for others whose IDs the bundle learned from.
+        Whether IDs of training galaxies of the bundle are different galaxies here.
     overwrite : bool
-        Replace a bundle that is there.
+        Whether to replace an existing bundle.
+
+    Returns
+    -------
+    Adjusted
 
     Raises
     ------
     GalaxiesError
-        If the bundle keeps no outputs of each class, or learned from some of the galaxies, or fewer
-        than 30 images can be read.
+        If the bundle has no outputs for each class or was trained on some of the galaxies, or if
+        fewer than 30 images can be read.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> found = adjust_to_shares(
+    ...     Path("models/cnn"), Path("survey.zip"), Path("models/mine"), workers=2, anyway=True
+    ... )
+    >>> found.images, found.unreadable, 0 < found.share < 1, found.written
+    (40, 0, True, True)
     """
     require_free(output, overwrite)
     description = read_description(bundle)
@@ -247,8 +296,8 @@ def adjust_to_shares(
 def _raw_probabilities(
     bundle: Path, images: Path, workers: int
 ) -> tuple[list[str], Probabilities, int]:
-    """Raw probabilities of images of any kind, their IDs, and how many could not be read."""
-    # It asks for the least strict promise, and uses none.
+    """Compute the IDs and raw probabilities of images, and count those that cannot be read."""
+    # The least strict promise, which is not used.
     classifier = Classifier(bundle, agreement=0.5)
 
     def predict(items: tuple[Item, ...]) -> tuple[list[str], Probabilities, int]:
@@ -286,6 +335,6 @@ def _refuse_learned(
     if len(known):
         raise GalaxiesError(
             f"{survey}: the bundle {bundle} was trained on {len(known):,} of these "
-            f"{len(galaxy_ids):,} galaxies, such as {known[0]}; leave them out, or, if other "
-            "galaxies have these IDs, say --other-ids"
+            f"{len(galaxy_ids):,} galaxies, such as {known[0]}; leave them out, or add --other-ids "
+            "if these are different galaxies with the same IDs"
         )

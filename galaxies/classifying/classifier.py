@@ -1,4 +1,4 @@
-"""What is said of each image: probability, label and decision, or why it could not be read."""
+"""The answer for each image: probability, label and decision, or why it could not be read."""
 
 from collections.abc import Iterable, Sequence
 from functools import partial
@@ -24,7 +24,7 @@ from galaxies.learning.promises import UNDECIDED, choose_promise, decide
 from galaxies.models.predicting.predictor import Predictor
 
 Questions = Literal["first", "all"]
-"""Which answers the table holds: to the first question, or to all that the bundle learned."""
+"""Whether the table has only the first question, or all questions that the bundle answers."""
 
 COLUMNS: Final = pa.schema(
     {
@@ -37,62 +37,65 @@ COLUMNS: Final = pa.schema(
         "error": pa.string(),
     }
 )
-"""Of the table. All but the first are null where an image could not be read; `error` elsewhere.
-`familiar` says whether the images look to the model like the galaxies that it was calibrated on:
-the same for all, and null where fewer than 100 were read, or the bundle cannot tell. Where they do
-not, the machine decides nothing."""
+"""Columns of the table. If an image cannot be read, all but `galaxy_id` and `error` are null.
+`familiar` is whether the survey looks to the model like the galaxies that it was calibrated on: the
+same in all rows, and null if fewer than 80 images were read or the bundle cannot tell. If it is
+false, the machine decides nothing."""
 
 PLACES: Final = "places"
-"""A further column until the table is whole: the bins of `galaxies.learning.familiarity`."""
+"""An additional column until the table is complete: the bins of `galaxies.learning.familiarity`."""
 
 FITS_STARTS: Final = (b"SIMPLE  =", b"\x1f\x8b")
-"""How a FITS file begins; the second is gzip's."""
+"""First bytes of a FITS file, and of a gzip file."""
 
 BATCH: Final = 256
 """Images that go through the model together."""
 
 
 class Classifier:
-    """A trained bundle at work on images of any kind.
+    """Classify images with a bundle.
 
     Parameters
     ----------
     folder : Path
         A bundle.
     views : {1, 8}, optional
-        Views to average instead of those that the bundle names.
+        Number of views to average; by default that of the bundle.
     agreement : float
-        How often the machine must agree with the volunteers where it decides alone.
+        Target agreement with the volunteers, between 0.5 and 1.
     device : {"cpu", "gpu"}
-        What computes.
+        The device that computes.
     campaign : {"gz1", "gz2"}, optional
-        By whose first question the classes are told, instead of the bundle's own.
+        Campaign whose first question defines the classes; by default that of the bundle.
     questions : {"first", "all"}
-        Which answers the table holds.
+        Whether the table has the answers to all questions.
     anyway : bool
-        Decide also where the images are not familiar.
+        Whether to decide even if the galaxies look unfamiliar.
 
     Attributes
     ----------
     predictor : Predictor
-        What turns prepared images into probabilities.
+        Computes probabilities from prepared images.
     threshold : float
-        The larger class's probability from which the machine decides alone.
+        Confidence threshold: the certainty from which the machine decides.
     schema : Schema
-        Of the table: `COLUMNS`, then the answers.
+        Columns of the table: `COLUMNS`, then the answers.
 
     Raises
     ------
     GalaxiesError
-        If the folder is no bundle, or damaged, or makes no promise of such an agreement, or does
-        not know the campaign or all questions.
+        If the folder is not a valid bundle, or if it has no promise for this agreement, or does not
+        support the campaign or all questions.
 
     Examples
     --------
-    >>> import galaxies
-    >>> classifier = galaxies.load("models/cnn")  # doctest: +SKIP
-    >>> classifier.classify(["587722952767439450.jpg"])["label"][0]  # doctest: +SKIP
-    'spiral'
+    >>> from pathlib import Path
+    >>> classifier = Classifier(Path("models/cnn"), agreement=0.9)
+    >>> table = classifier.classify([Path("survey.zip").name, *sorted(Path("cutouts").iterdir())])
+    >>> table["error"][0]
+    'is not a JPEG or PNG'
+    >>> bool(table["p_spiral"][1:].between(0, 1).all())
+    True
     """
 
     def __init__(
@@ -114,7 +117,7 @@ class Classifier:
 
     @property
     def description(self) -> Description:
-        """What stands in the bundle."""
+        """Description of the bundle."""
         return self.predictor.description
 
     def classify(self, images: Sequence[Any]) -> pd.DataFrame:
@@ -123,16 +126,16 @@ class Classifier:
         Parameters
         ----------
         images : sequence
-            Each a path, the bytes of a JPEG, PNG or FITS file, a Pillow image, or an array of
-            shape (height, width, 3), uint8, with a galaxy at the centre of each.
+            Paths, bytes of JPEG, PNG or FITS files, Pillow images, or arrays of shape
+            (height, width, 3), uint8; each with a galaxy at the centre.
 
         Returns
         -------
         DataFrame
-            A row for each image, in their order: `galaxy_id` (a path's stem, else the place in
-            `images`), `p_spiral` float32 calibrated, `spread` float32 over the views,
-            `label`, `decision`, and `error`, which says why an image could not be read; then, if
-            asked for, a column for each answer, such as `bar_yes`.
+            A row for each image, in order: `galaxy_id` (the file name without suffix, or the place
+            in `images`), `p_spiral` float32 calibrated, `spread` float32, `label`, `decision`,
+            `familiar`, and `error`, the reason if the image cannot be read; then, with all
+            questions, a column for each answer, such as `bar_yes`.
         """
         none = pa.nulls(0, pa.binary())
         tables = [self.schema.empty_table().append_column(PLACES, none)]
@@ -148,33 +151,34 @@ class Classifier:
     def explain(
         self, images: Pixels, question: str | None = None, answer: str | None = None
     ) -> npt.NDArray[np.float32]:
-        """Say where in images the network sees reasons for an answer.
+        """Compute where in images the network sees evidence for an answer.
 
         Parameters
         ----------
         images : ndarray of shape (N, size, size, 3), uint8
-            As `prepare` makes them.
+            Output of `prepare`.
         question : str, optional
-            Its name, such as `bar`; the first question unless given.
+            Name of the question, such as `bar`; by default the first.
         answer : str, optional
-            Its name, such as `bar_yes`; for each image the one that the network gives unless
-            given. Of the first question only the two classes count.
+            Name of the answer, such as `bar_yes`; by default the predicted answer for each image.
+            For the first question only the two classes count.
 
         Returns
         -------
         ndarray of shape (N, size, size), float32
-            Positive where the image speaks for the answer, negative where against it. Where the
-            bundle averages eight views, the mean over them, each turned back.
+            Positive where the image is evidence for the answer, negative where against it. If the
+            bundle averages eight views, the mean of their maps, each rotated back.
 
         Raises
         ------
         GalaxiesError
-            If the bundle holds no convolutional network, the images do not fit it, or it has no
-            such question or answer.
+            If the bundle is not a convolutional network, if the images have the wrong size, or if
+            there is no such question or answer.
 
         Examples
         --------
         >>> import galaxies
+        >>> import numpy as np
         >>> classifier = galaxies.load()
         >>> classifier.explain(np.zeros((2, 64, 64, 3), np.uint8), "bar").shape
         (2, 64, 64)
@@ -184,12 +188,12 @@ class Classifier:
         return explain(self._folder, self.description, images, question, answer)
 
     def prepare(self, image: bytes | Image.Image) -> Pixels:
-        """Make of a frame what the model takes.
+        """Prepare a frame for the model.
 
         Parameters
         ----------
         image : bytes or Image
-            A JPEG, PNG or FITS file, or a frame of any mode.
+            Contents of a JPEG, PNG or FITS file, or a frame of any mode.
 
         Returns
         -------
@@ -210,7 +214,7 @@ class Classifier:
         return decode_reduced(image, size, crop, self.description.decoding)
 
     def classify_batch(self, items: Iterable[Item]) -> pa.Table:
-        """Read and classify some images.
+        """Read and classify a batch of images.
 
         Parameters
         ----------
@@ -220,7 +224,7 @@ class Classifier:
         Returns
         -------
         Table
-            A row for each image, in their order: `schema`, with `PLACES`, and `familiar` open.
+            A row for each image, in order: `schema` and `PLACES`; `familiar` is still null.
         """
         ids: list[str] = []
         images: list[Pixels] = []
@@ -265,34 +269,48 @@ class Classifier:
 
 
 class Verdict(NamedTuple):
-    """What the galaxies of a survey together say of it."""
+    """What all galaxies of a survey together show."""
 
     familiar: bool | None
-    """Whether they look like those that the bundle was calibrated on; `None` where that cannot be
-    told."""
+    """Whether they look like those that the bundle was calibrated on; `None` if it cannot tell."""
     survey: str | None
-    """The one of the bundle's surveys that they look like, if more than like all together."""
+    """The survey of the bundle that they resemble more than all its surveys together."""
     calibration: Calibration
     threshold: float | None
-    """The larger class's probability from which the machine decides alone."""
+    """Confidence threshold: the certainty from which the machine decides."""
     proven: tuple[float, ...]
-    """Target agreements that the bundle could prove."""
+    """Target agreements with a proven threshold."""
 
 
 class Familiarity:
     """Whether a survey looks to a bundle like the galaxies that it was calibrated on.
 
-    Where these came from several surveys, and it looks more like one of them than like all
-    together, that one's calibration and promises are taken.
+    If these come from several surveys, and the new one resembles one of them more than all
+    together, the calibration and promises of that survey are used.
 
     Parameters
     ----------
     description : Description
-        The bundle's.
+        Description of the bundle.
     agreement : float
-        How often the machine must agree with the volunteers where it decides alone.
+        Target agreement with the volunteers.
     anyway : bool
-        Let the machine decide also where the survey is not familiar.
+        Whether to decide even if the survey is not familiar.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from galaxies.classifying.inputs.opening import open_inputs
+    >>> classifier = Classifier(Path("models/cnn"), agreement=0.9)
+    >>> [archive] = open_inputs(["survey.zip"])
+    >>> [chunk] = archive.chunks(100)
+    >>> table = classifier.classify_batch(chunk.items())
+    >>> familiar = Familiarity(classifier.description, agreement=0.9, anyway=False)
+    >>> familiar.add(table)
+    >>> familiar.verdict().familiar is None  # 40 galaxies are too few
+    True
+    >>> familiar.finish(table, familiar.verdict()).column_names == classifier.schema.names
+    True
     """
 
     def __init__(self, description: Description, agreement: float, anyway: bool) -> None:
@@ -303,7 +321,7 @@ class Familiarity:
         self._counts: npt.NDArray[np.int64] | None = None
 
     def add(self, table: pa.Table) -> None:
-        """Count the galaxies of a table that `Classifier.classify_batch` made."""
+        """Count the galaxies of a table from `Classifier.classify_batch`."""
         if self._known is None:
             return
         places = table[PLACES].drop_null().to_pylist()
@@ -313,7 +331,7 @@ class Familiarity:
             self._counts = counts if self._counts is None else self._counts + counts
 
     def verdict(self) -> Verdict:
-        """Say what the galaxies so far tell."""
+        """Decide from all galaxies so far."""
         familiar, survey = None, None
         if self._known is not None and self._counts is not None:
             parts = self._description.surveys
@@ -325,14 +343,18 @@ class Familiarity:
         return Verdict(familiar, survey, judged.calibration, threshold, proven)
 
     def finish(self, table: pa.Table, verdict: Verdict) -> pa.Table:
-        """Fill in what depends on the survey as a whole, and drop `PLACES`.
+        """Fill in the columns that depend on the whole survey, and drop `PLACES`.
 
         Parameters
         ----------
         table : Table
-            As `Classifier.classify_batch` made it; some or all of the survey.
+            Output of `Classifier.classify_batch` for a part of the survey.
         verdict : Verdict
-            On all of it.
+            For the whole survey.
+
+        Returns
+        -------
+        Table
         """
         read = table["error"].is_null().to_numpy(zero_copy_only=False)
         values = [verdict.familiar if one else None for one in read]
@@ -354,25 +376,35 @@ def _replaced(table: pa.Table, name: str, values: pa.Array) -> pa.Table:
 
 
 def table_schema(description: Description, folder: Path, questions: Questions) -> pa.Schema:
-    """List the columns of the table that a bundle makes.
+    """List the columns of the table.
 
     Parameters
     ----------
     description : Description
+        Description of the bundle.
     folder : Path
         The bundle, for the error.
     questions : {"first", "all"}
+        Whether the table has the answers to all questions.
 
     Returns
     -------
     Schema
-        `COLUMNS`, then the answers to all questions that the bundle learned; the metadata of these
-        name Kaggle's column (`column`) and say what the answer means (`description`).
+        `COLUMNS`, then the answers to all questions of the bundle; their metadata have Kaggle's
+        column (`column`) and the meaning (`description`).
 
     Raises
     ------
     GalaxiesError
-        If all are asked for, and the bundle knows the class alone.
+        If all questions are requested, and the bundle predicts only the class.
+
+    Examples
+    --------
+    >>> from galaxies.learning.bundle import PRETRAINED, read_description
+    >>> folder = PRETRAINED / "real"
+    >>> schema = table_schema(read_description(folder), folder, "all")
+    >>> schema.field("bar_yes").metadata[b"column"]
+    b'Class3.1'
     """
     if questions == "first":
         return COLUMNS
@@ -387,7 +419,7 @@ def table_schema(description: Description, folder: Path, questions: Questions) -
             pa.float32(),
             metadata={
                 "column": answer.column,
-                "description": f"share of all volunteers who say: {answer.words} ({one.words})",
+                "description": f"fraction of all volunteers who answer: {answer.words} ({one.words})",
             },
         )
         for one in learned
@@ -407,8 +439,8 @@ def _item(image: Any, place: int) -> Item:  # noqa: ANN401
     if isinstance(image, np.ndarray):
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
             raise GalaxiesError(
-                f"image {place}: an array {image.dtype} {image.shape}; "
-                "expected uint8 (height, width, 3)"
+                f"image {place}: must be uint8 (height, width, 3), "
+                f"got {image.dtype} {image.shape}"
             )
         image = Image.fromarray(image)
     return Item(str(place), lambda: image)

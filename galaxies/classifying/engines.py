@@ -1,4 +1,4 @@
-"""Engines: what does the work of a long classification, here or on a cluster."""
+"""Engines, which classify many images: on this machine or on a cluster."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
@@ -20,24 +20,31 @@ from galaxies.classifying.shards import Shards
 
 @dataclass(frozen=True)
 class BundleUse:
-    """A bundle and how it is to be used; can be sent to another machine that sees the folder.
+    """A bundle and its options; it can be sent to another machine that sees the folder.
 
     Parameters
     ----------
     folder : Path
         The bundle.
     views : {1, 8}, optional
-        Views to average instead of those that the bundle names.
+        Number of views to average; by default that of the bundle.
     agreement : float
-        How often the machine must agree with the volunteers where it decides alone.
+        Target agreement with the volunteers, between 0.5 and 1.
     device : {"cpu", "gpu"}
-        What computes.
+        The device that computes.
     campaign : {"gz1", "gz2"}, optional
-        By whose first question the classes are told, instead of the bundle's own.
+        Campaign whose first question defines the classes; by default that of the bundle.
     questions : {"first", "all"}
-        Which answers the table holds.
+        Whether the table has the answers to all questions.
     anyway : bool
-        Decide also where the images are not familiar.
+        Whether to decide even if the galaxies look unfamiliar.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> use = BundleUse(Path("models/cnn"), agreement=0.9)
+    >>> use.load().description.title, len(use.fingerprint()["sha256"])
+    ('CNN', 64)
     """
 
     folder: Path
@@ -61,7 +68,7 @@ class BundleUse:
         )
 
     def fingerprint(self) -> dict[str, Any]:
-        """Say what makes its answers."""
+        """Describe all that the answers depend on."""
         digest = hashlib.sha256()
         for path in sorted(self.folder.iterdir()):
             digest.update(path.name.encode() + b"\0" + path.read_bytes())
@@ -77,7 +84,7 @@ class BundleUse:
 
 
 Progress = Callable[[int], object]
-"""Is told how many more galaxies are done."""
+"""Called with the number of galaxies that were finished."""
 
 Engine = Callable[[BundleUse, Iterable[tuple[int, Chunk]], Shards, Progress], None]
 """Classifies numbered chunks and writes their shards."""
@@ -95,10 +102,32 @@ def local_engine(
 
     Parameters
     ----------
-    use, chunks, shards, progress
-        As in `Engine`. Without any chunk, the bundle is not loaded.
+    use : BundleUse
+        The bundle and its options. It is not loaded if there are no chunks.
+    chunks : iterable of (int, Chunk)
+        Numbered chunks.
+    shards : Shards
+        Folder for the shards.
+    progress : Progress
+        Called after each batch.
     workers : int
-        Threads.
+        Number of threads.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from galaxies.classifying.inputs.opening import open_inputs
+    >>> from galaxies.classifying.shards import Shards
+    >>> [archive] = open_inputs(["survey.zip"])
+    >>> shards = Shards("pieces")
+    >>> shards.begin({"output": "classes.parquet"}, overwrite=False)
+    >>> use, chunks = BundleUse(Path("models/cnn"), agreement=0.9), enumerate(archive.chunks(16))
+    >>> local_engine(use, chunks, shards, print, workers=2)
+    16
+    16
+    8
+    >>> sorted(shards.numbers())
+    [0, 1, 2]
     """
     first = next(iterator := iter(chunks), None)
     if first is not None:
@@ -108,7 +137,7 @@ def local_engine(
 
 
 class _Batch(NamedTuple):
-    """Some images of a chunk, which go through the model together."""
+    """Images of a chunk that go through the model together."""
 
     number: int
     chunk: Chunk
@@ -123,28 +152,41 @@ def classify_chunks(
     *,
     workers: int,
 ) -> Iterator[tuple[int, pa.Table]]:
-    """Classify chunks one after the other, without a pause between them.
+    """Classify chunks one after another, without pauses.
 
-    Each thread reads, decodes and classifies a batch by itself; Pillow and ONNX Runtime work
-    outside Python's lock. Batches begin anew with every chunk, so that a chunk's table depends on
-    nothing but the chunk.
+    Each thread reads, decodes and classifies whole batches; Pillow and ONNX Runtime run without
+    Python's lock. No batch spans two chunks, so the table of a chunk depends only on the chunk.
 
     Parameters
     ----------
     classifier : Classifier
+        The bundle.
     chunks : iterable of (int, Chunk)
-        Numbered.
+        Numbered chunks.
     progress : callable
-        Is told of every batch.
+        Called with the size of each batch.
     workers : int
-        Threads; two batches for each wait at most.
+        Number of threads; at most two batches wait for each.
 
     Yields
     ------
     number : int
-        The chunk's.
+        Number of the chunk.
     table : Table
         A row for each of its images.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from galaxies.classifying.inputs.opening import open_inputs
+    >>> [archive] = open_inputs(["survey.zip"])
+    >>> classifier = BundleUse(Path("models/cnn"), agreement=0.9).load()
+    >>> chunks = enumerate(archive.chunks(25))
+    >>> [
+    ...     (number, len(table))
+    ...     for number, table in classify_chunks(classifier, chunks, lambda images: None, workers=2)
+    ... ]
+    [(0, 25), (1, 15)]
     """
 
     def classify(batch: _Batch) -> tuple[int, Chunk, bool, pa.Table]:
@@ -167,7 +209,7 @@ def _batches(chunks: Iterable[tuple[int, Chunk]]) -> Iterator[_Batch]:
 
 
 def _with_carried(table: pa.Table, chunk: Chunk) -> pa.Table:
-    """Put a catalogue's further columns beside the answers."""
+    """Append the other columns of a catalogue."""
     if carried := chunk.carried:
         for name in carried.column_names:
             table = table.append_column(carried.field(name), carried[name])

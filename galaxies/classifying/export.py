@@ -1,4 +1,4 @@
-"""A bundle as one file for other programs: from pixels to the calibrated probability."""
+"""Export a bundle as one file for other programs: from pixels to calibrated probability."""
 
 import json
 import pkgutil
@@ -18,21 +18,21 @@ with needs("onnx"):
     import tensorflow as tf
 
 OPSET: Final = 18
-"""Of ONNX."""
+"""Version of ONNX's operations."""
 
 
 class WholeModel(keras.Model):  # type: ignore[misc]
-    """All that a bundle does to images that are cropped and reduced, as one graph.
+    """Everything that a bundle does with cropped and reduced images, as one graph.
 
     It maps `image` uint8 (N, size, size, 3) to `p_spiral`, calibrated, and `spread`, the standard
-    deviation of the share of volunteers who would say "spiral"; both float32 (N,).
+    deviation of the fraction of volunteers who answer "spiral"; both float32 (N,).
 
     Parameters
     ----------
-    folder
+    folder : Path
         A bundle.
-    views
-        Views to average instead of those that the bundle names.
+    views : {1, 8}, optional
+        Number of views to average; by default that of the bundle.
     """
 
     def __init__(self, folder: Path, views: Literal[1, 8] | None = None) -> None:
@@ -46,7 +46,7 @@ class WholeModel(keras.Model):  # type: ignore[misc]
 
     def call(self, image: Any) -> dict[str, Any]:  # noqa: ANN401 - a tensor
         """Classify images."""
-        # One after the other along the first axis: a single copy of the network.
+        # All views along the first axis, so that there is only one copy of the network.
         turned = tf.concat([_orient(image, view) for view in range(self._views)], axis=0)
         elliptical, spiral, variance = (
             tf.reshape(one, (self._views, -1))
@@ -60,12 +60,12 @@ class WholeModel(keras.Model):  # type: ignore[misc]
 
 
 def _two_classes(numbers: Any, campaign: Campaign) -> tuple[Any, Any, Any]:  # noqa: ANN401
-    """Find the shares of the two classes, and the variance that `vote_spread` has the root of."""
+    """Compute the fractions of the two classes, and the square of `vote_spread`."""
     if numbers.shape.rank == 1 or numbers.shape[1] == 1:
         spiral = tf.reshape(numbers, (-1,))
         return 1 - spiral, spiral, tf.zeros_like(spiral)
     first = FIRST[campaign]
-    # As in `galaxies.learning.outputs`: what is divided by must not be 0.
+    # As in `galaxies.learning.outputs`: the divisor must not be 0.
     shares = tf.maximum(tf.nn.softmax(numbers[:, first.places]), 1e-30)
     galaxy = shares[:, 0] + shares[:, 1]
     p = shares[:, 1] / galaxy
@@ -75,7 +75,7 @@ def _two_classes(numbers: Any, campaign: Campaign) -> tuple[Any, Any, Any]:  # n
 
 
 def _orient(image: Any, view: int) -> Any:  # noqa: ANN401
-    """Turn as `galaxies.learning.views.view_of` does, by what every format has."""
+    """Compute `galaxies.learning.views.view_of` with operations that every format has."""
     if view >= 4:
         image = tf.reverse(image, [2])
     match view % 4:
@@ -100,19 +100,19 @@ def export_bundle(
 
     Parameters
     ----------
-    folder
+    folder : Path
         A bundle.
-    output
+    output : Path
         The file to make.
-    kind
+    kind : {"onnx", "tflite"}
         The format.
-    views
-        Views to average instead of those that the bundle names.
+    views : {1, 8}, optional
+        Number of views to average; by default that of the bundle.
 
     Raises
     ------
     GalaxiesError
-        If the folder is no bundle, or a package that writes the format is missing.
+        If the folder is not a valid bundle, or if a package for the format is missing.
     """
     model = WholeModel(folder, views)
     size = model.description.size
@@ -135,7 +135,7 @@ def export_bundle(
 
 
 def _notes(description: Description) -> dict[str, str]:
-    """Say what a user of the file must know."""
+    """Return the metadata of the file."""
     return {
         "title": description.title,
         "size": str(description.size),

@@ -1,4 +1,4 @@
-"""A long classification: shards that are written one by one, and the table they make together."""
+"""Classify many images: write shards one by one, and combine them into a table."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -20,16 +20,16 @@ from galaxies.errors import GalaxiesError
 from galaxies.learning.bundle import read_description
 
 SHARD: Final = 4096
-"""Galaxies in a shard; a shard of another size would be another job."""
+"""Galaxies per shard; a job with another size would be a different job."""
 
 _FORMAT: Final = 3
 
 
 class Classified(NamedTuple):
-    """What a classification found."""
+    """Result of `run_job`."""
 
     decisions: Counter[str]
-    """How many galaxies got each decision."""
+    """Number of galaxies with each decision."""
     unreadable: int
     verdict: Verdict
 
@@ -43,7 +43,7 @@ def run_job(
     shards: str | None = None,
     overwrite: bool = False,
 ) -> Classified:
-    """Classify all images of some inputs into one table; continue where an earlier run stopped.
+    """Classify all images of the inputs into one table; continue where an earlier run stopped.
 
     Parameters
     ----------
@@ -52,33 +52,34 @@ def run_job(
     output : Path
         The table to make: .parquet, .csv or .fits.
     use : BundleUse
-        The bundle.
+        The bundle and its options.
     engine : callable
         `galaxies.classifying.engines.local_engine` or `galaxies.classifying.ray_engine.ray_engine`.
     shards : str, optional
-        Folder for the pieces of the table, which all machines must see; beside the output unless
-        given. It is removed when the table is whole.
+        Folder for the shards, which all machines must see; by default beside the output. It is
+        removed when the table is complete.
     overwrite : bool
-        Replace an output, and discard shards of another job.
+        Whether to replace an existing table, and discard shards of another job.
 
     Returns
     -------
     Classified
-        How many galaxies got each decision, and what else there is to say.
 
     Raises
     ------
     GalaxiesError
-        If an input, the bundle or the output cannot be used, or the shards are of another job.
+        If an input, the bundle or the output cannot be used, or if the shards belong to another job.
 
     Examples
     --------
     >>> from functools import partial
-    >>> from galaxies.classifying.engines import local_engine
-    >>> use = BundleUse(Path("models/cnn"))
-    >>> engine = partial(local_engine, workers=2)
-    >>> run_job(["survey.zip"], Path("classes.parquet"), use, engine).decisions  # doctest: +SKIP
-    Counter({'elliptical': 31, 'spiral': 22, 'ask volunteers': 7})
+    >>> from pathlib import Path
+    >>> import pandas as pd
+    >>> from galaxies.classifying.engines import BundleUse, local_engine
+    >>> use, engine = BundleUse(Path("models/cnn"), agreement=0.9), partial(local_engine, workers=2)
+    >>> found = run_job(["survey.zip"], Path("night.csv"), use, engine)
+    >>> sum(found.decisions.values()), found.unreadable, len(pd.read_csv("night.csv"))
+    (40, 0, 40)
     """
     if not output.name.lower().endswith(TABLE_SUFFIXES):
         raise GalaxiesError(f"{output}: unknown suffix; possible are {', '.join(TABLE_SUFFIXES)}")
@@ -105,14 +106,14 @@ def run_job(
 
 
 def _keep_existing(output: Path, shards: Shards) -> None:
-    # Killed after the table was whole, before the shards were gone, the same command succeeds.
+    # If it was killed between writing the table and removing the shards, the command can continue.
     ours = shards.begun().get("output") == str(output.absolute())
     if output.exists() and not ours:
         raise GalaxiesError(f"{output}: exists; --overwrite replaces it")
 
 
 def _schema(answers: pa.Schema, inputs: Sequence[Input]) -> pa.Schema:
-    """Columns of the table: the answers, then what catalogues carry."""
+    """List the columns of the table: the answers, then the other columns of catalogues."""
     carried = next((one.carried for one in inputs if one.carried), pa.schema([]))
     taken = set(carried.names) & {*answers.names, PLACES}
     if taken:
@@ -123,7 +124,7 @@ def _schema(answers: pa.Schema, inputs: Sequence[Input]) -> pa.Schema:
 
 
 def _what_is_done(inputs: Sequence[Input], output: Path, use: BundleUse) -> dict[str, Any]:
-    """Say what a run must have in common with an earlier one to continue it."""
+    """Describe what must be the same to continue an earlier run."""
     return {
         "format": _FORMAT,
         "version": __version__,
@@ -135,7 +136,7 @@ def _what_is_done(inputs: Sequence[Input], output: Path, use: BundleUse) -> dict
 
 
 def _make_missing(inputs: Sequence[Input], use: BundleUse, engine: Engine, shards: Shards) -> int:
-    """Make the shards that are missing; returns how many there are."""
+    """Make the missing shards; returns the number of all shards."""
     done = shards.numbers()
     counts = [one.count for one in inputs]
     total = None if None in counts else sum(count or 0 for count in counts)
@@ -163,7 +164,7 @@ def _write_table(
     count: int,
     finish: Callable[[pa.Table], pa.Table],
 ) -> Counter[str]:
-    """Put the table together from its shards; returns how often each decision stands in it."""
+    """Combine the shards into the table; returns the number of galaxies with each decision."""
     found: Counter[str] = Counter()
 
     def tables() -> Iterator[pa.Table]:
@@ -173,7 +174,7 @@ def _write_table(
             found.update(table["decision"].drop_null().to_pylist())
             found["unreadable"] += len(table) - table["error"].null_count
             for field in schema:
-                # Beside a catalogue, images that stand in none have no further columns.
+                # Images that are not from a catalogue do not have its columns.
                 if field.name not in table.column_names:
                     table = table.append_column(field, pa.nulls(len(table), field.type))
             yield table.select(schema.names)

@@ -1,4 +1,4 @@
-"""The same classification on many machines, by Ray Data."""
+"""Classify on many machines, with Ray Data."""
 
 import logging
 import os
@@ -20,10 +20,10 @@ from galaxies.classifying.shards import Shards
 from galaxies.errors import GalaxiesError, needs
 
 _CORES: Final = 4
-"""Of one actor at most; the threads of more would wait for Python's lock."""
+"""Largest number of cores per actor; more threads would wait for Python's lock."""
 
 _WINDOW: Final = 500
-"""Chunks that the cluster knows of at a time, two million galaxies; a billion's would fill it."""
+"""Chunks in the cluster at a time, two million galaxies; those of a billion would fill it."""
 
 _PATIENCE: Final = 20
 """Seconds to wait for a cluster's answer."""
@@ -32,7 +32,7 @@ Rows = dict[str, npt.NDArray[Any]]
 
 
 class _Actors(NamedTuple):
-    """How many there are, and what each has."""
+    """Number of actors, and the resources of each."""
 
     number: int
     cores: int
@@ -40,7 +40,7 @@ class _Actors(NamedTuple):
 
 
 class _ChunkClassifier:
-    """Holds the model in one actor, and makes a shard of each chunk."""
+    """The model in one actor, which makes a shard from each chunk."""
 
     def __init__(self, use: BundleUse, shards: Shards, cores: int) -> None:
         self._classifier = use.load()
@@ -48,8 +48,8 @@ class _ChunkClassifier:
         self._cores = cores
 
     def __call__(self, rows: Rows) -> Rows:
-        """Classify chunks; returns how many `galaxies` each has."""
-        # Pickled by ourselves a moment ago: nothing from outside gets in here.
+        """Classify chunks; returns the number of `galaxies` in each."""
+        # We have just pickled these ourselves; nothing comes from outside.
         chunks = [
             (int(n), pickle.loads(c)) for n, c in zip(rows["number"], rows["chunk"], strict=True)
         ]
@@ -72,21 +72,27 @@ def ray_engine(
 ) -> None:
     """Classify on a Ray cluster; see `galaxies.classifying.engines.Engine`.
 
-    Each actor has a few cores, or a GPU and cores beside it, loads the model once and writes its
-    shards itself. Every machine must see the bundle, the inputs and the folder of the shards. A
-    worker that dies is replaced and its chunk made again.
+    Each actor has a few cores, or a GPU with cores, loads the model once and writes its own shards.
+    Every machine must see the bundle, the inputs and the folder of the shards. If a worker dies, it
+    is replaced and its chunk is repeated.
 
     Parameters
     ----------
-    use, chunks, shards, progress
-        As in `Engine`.
+    use : BundleUse
+        The bundle and its options.
+    chunks : iterable of (int, Chunk)
+        Numbered chunks.
+    shards : Shards
+        Folder for the shards.
+    progress : Progress
+        Called after each chunk.
     address : str, optional
-        Of a running cluster; one is started on this machine unless given.
+        Address of a running cluster; starts one locally by default.
 
     Raises
     ------
     GalaxiesError
-        If Ray is not installed, or there is no cluster at the address.
+        If Ray is not installed, or if there is no cluster at the address.
     """
     with needs("ray"):
         import ray
@@ -107,7 +113,7 @@ def _connected(address: str | None) -> Iterator[None]:
     """Connect to a cluster, or start one here, unless this process is connected already."""
     import ray
 
-    # It would otherwise report to its makers, and bury our own messages.
+    # Otherwise Ray would send usage statistics, and its messages would hide ours.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     logging.getLogger("ray").setLevel(logging.ERROR)
@@ -136,7 +142,7 @@ def _classify_window(
     import ray.data
 
     context = ray.data.DataContext.get_current()
-    context.enable_progress_bars = False  # there is one already
+    context.enable_progress_bars = False  # we have our own
     actors = _share_out(use.device)
     rows = [{"number": number, "chunk": pickle.dumps(chunk)} for number, chunk in chunks]
     done = ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
@@ -152,7 +158,7 @@ def _classify_window(
 
 
 def _share_out(device: Device) -> _Actors:
-    """Give each actor its share of the cluster: a few cores, or a GPU and cores beside it."""
+    """Divide the cluster among actors: a few cores each, or a GPU with cores."""
     import ray
 
     nodes = ray.nodes()  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""Shards: the pieces of a long classification, written one by one."""
+"""Shards: the parts of a long classification, written one by one."""
 
 import json
 import os
@@ -23,25 +23,34 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Shards:
-    """A folder with a Parquet file for each chunk that is done.
+    """A folder with a Parquet file for each finished chunk.
 
     Parameters
     ----------
     folder : str
-        On disk, or an address in a bucket that fsspec knows.
+        A folder on disk, or an address that fsspec supports.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> shards = Shards("pieces")
+    >>> shards.begin({"output": "classes.parquet"}, overwrite=False)
+    >>> shards.write(3, pa.table({"galaxy_id": ["100008"]}))
+    >>> shards.numbers(), shards.rows(3)
+    ({3}, 1)
     """
 
     folder: str
 
     def write(self, number: int, table: pa.Table) -> None:
-        """Write a shard, whole or not at all."""
+        """Write a shard, completely or not at all."""
         buffer = pa.BufferOutputStream()
         pq.write_table(table, buffer, compression="zstd")
         self._write(f"{number:08d}.parquet", buffer.getvalue().to_pybytes())
 
     def _write(self, name: str, data: bytes) -> None:
         fs, inside = url_to_fs(self.folder)
-        # An object in a bucket appears whole; a file on disk is renamed into place.
+        # Objects in a bucket appear when they are complete; files on disk are renamed.
         local = "file" in fs.protocol
         partial = f"{inside}/.{name}.{os.getpid()}" if local else f"{inside}/{name}"
         try:
@@ -55,7 +64,7 @@ class Shards:
             ) from error
 
     def numbers(self) -> set[int]:
-        """Chunks that are done."""
+        """Return the numbers of the finished chunks."""
         return {int(name[:8]) for name in self._names() if _SHARD_NAME.fullmatch(name)}
 
     def _names(self) -> list[str]:
@@ -63,11 +72,11 @@ class Shards:
         return [str(path).rpartition("/")[2] for path in fs.ls(inside, detail=False)]
 
     def read(self, number: int) -> pa.Table:
-        """Read a shard back."""
+        """Read a shard."""
         return self._look(number, pq.read_table)
 
     def rows(self, number: int) -> int:
-        """Count a shard's galaxies."""
+        """Count the galaxies of a shard."""
         return self._look(number, lambda file: int(pq.read_metadata(file).num_rows))
 
     def _look(self, number: int, look: Callable[[Any], T]) -> T:
@@ -82,12 +91,12 @@ class Shards:
             ) from error
 
     def begin(self, job: dict[str, Any], *, overwrite: bool) -> None:
-        """Begin a job here, or continue the one that was begun.
+        """Start a job here, or continue it.
 
         Raises
         ------
         GalaxiesError
-            If the folder holds shards of another job, or files that are no shards.
+            If the folder contains shards of another job, or other files.
         """
         fs, inside = url_to_fs(self.folder)
         if fs.isfile(inside):
@@ -98,22 +107,22 @@ class Shards:
                 return
             if not overwrite:
                 raise GalaxiesError(
-                    f"{self.folder}: begun with another {' and another '.join(changed)}; give what "
-                    "it was begun with to continue it, or --overwrite to begin again"
+                    f"{self.folder}: started with another {' and another '.join(changed)}; use the "
+                    "same to continue, or --overwrite to start again"
                 )
             self.remove()
         elif fs.exists(inside):
             strange = [name for name in self._names() if not name.startswith(f".{_JOB}")]
             if strange:
                 raise GalaxiesError(
-                    f"{self.folder}: holds other files, such as {min(strange)!r}; "
+                    f"{self.folder}: contains other files, such as {min(strange)!r}; "
                     "give a new or empty folder"
                 )
         fs.makedirs(inside, exist_ok=True)
         self._write(_JOB, json.dumps(job, indent=2).encode())
 
     def begun(self) -> dict[str, Any]:
-        """Return the job that was begun here, empty if there is none."""
+        """Return the job that was started here; empty if there is none."""
         fs, inside = url_to_fs(self.folder)
         if not fs.exists(f"{inside}/{_JOB}"):
             return {}
@@ -125,10 +134,10 @@ class Shards:
             ) from error
 
     def remove(self) -> None:
-        """Delete the shards, and the folder if nothing else is in it."""
+        """Delete the shards, and the folder if it is empty then."""
         fs, inside = url_to_fs(self.folder)
         names = [name for name in self._names() if _OURS.fullmatch(name)]
-        # The job's name goes last: without it, shards that are left would be nobody's.
+        # The description of the job goes last; without it, remaining shards could not be identified.
         for name in sorted(names, key=lambda name: name == _JOB):
             fs.rm_file(f"{inside}/{name}")
         if "file" in fs.protocol and not self._names():

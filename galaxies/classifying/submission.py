@@ -1,4 +1,4 @@
-"""A submission to Kaggle's Galaxy Zoo challenge: the shares of all 37 answers."""
+"""Write a submission for Kaggle's Galaxy Zoo challenge: fractions for all 37 answers."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +18,7 @@ from galaxies.errors import GalaxiesError
 from galaxies.images.decode import UnreadableImageError
 
 ROWS: Final = 79_975
-"""Galaxies in the challenge's `images_test_rev1.zip`."""
+"""Number of galaxies in `images_test_rev1.zip`."""
 
 
 class _Answered(NamedTuple):
@@ -29,42 +29,43 @@ class _Answered(NamedTuple):
 def write_submission(
     images: Path, output: Path, bundle: Path, *, workers: int, overwrite: bool = False
 ) -> int:
-    """Answer all questions for the images of the challenge's test set.
+    """Predict all answers for the test images of the challenge.
 
     Parameters
     ----------
     images : Path
-        `images_test_rev1.zip`, whose members are named by their GalaxyID.
+        `images_test_rev1.zip`, with images named by GalaxyID.
     output : Path
         The CSV to make: a header `GalaxyID,Class1.1,…,Class11.6` and a row for each galaxy, in
         order of GalaxyID.
     bundle : Path
-        One that learned all questions of Galaxy Zoo 2.
+        A bundle that answers all questions of Galaxy Zoo 2.
     workers : int
-        Threads.
+        Number of threads.
     overwrite : bool
-        Replace a file that is there.
+        Whether to replace an existing file.
 
     Returns
     -------
     int
-        Rows written.
+        Number of rows.
 
     Raises
     ------
     GalaxiesError
-        If the bundle did not learn all questions, or an image cannot be read.
+        If the bundle does not answer all questions, or if an image cannot be read.
 
     Examples
     --------
+    >>> from pathlib import Path
     >>> write_submission(
-    ...     Path("images_test_rev1.zip"), Path("submission.csv"), Path("models/cnn"), workers=2
-    ... )  # doctest: +SKIP
-    79975
+    ...     Path("survey.zip"), Path("submission.csv"), Path("models/cnn"), workers=2
+    ... )
+    40
     """
     if output.exists() and not overwrite:
         raise GalaxiesError(f"{output}: exists; --overwrite replaces it")
-    # It decides nothing, and so asks for the least strict promise.
+    # The least strict promise, because nothing is decided.
     classifier = Classifier(bundle, agreement=0.5)
     lacking = [one.name for one in QUESTIONS if one.name not in classifier.description.questions]
     if lacking:
@@ -72,7 +73,7 @@ def write_submission(
             f"{bundle}: does not answer {len(lacking)} of the {len(QUESTIONS)} questions, such as "
             f"{lacking[0]!r}; use a bundle that does, such as real"
         )
-    members = list_images(images)  # by number, as in the challenge's sample
+    members = list_images(images)  # sorted by number, like the sample submission
     with written_beside(output) as beside, beside.open("w", encoding="utf-8") as file:
         file.write(",".join(("GalaxyID", *COLUMNS)) + "\n")
         for some in _answers(classifier, images, members, workers):

@@ -1,4 +1,4 @@
-"""A table of any length, written piece by piece."""
+"""Read and write tables of any length, piece by piece."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -15,29 +15,29 @@ from galaxies.base.outputs import written_beside
 from galaxies.errors import GalaxiesError
 
 Pieces = Callable[[], Iterator[pa.Table]]
-"""Gives the table's pieces anew at each call."""
+"""Returns an iterator over the pieces of the table, each time it is called."""
 
 BUNDLE: Final = "bundle"
-"""Metadata of the schema: SHA-256 of the bundle that made the table. Parquet keeps it under this
-name, FITS as `BUNDLE` in the header; CSV has no place for it."""
+"""Metadata of the schema: SHA-256 of the bundle that made the table. Parquet has it under this name,
+FITS as `BUNDLE` in the header; CSV files cannot have it."""
 
 _ROW_GROUP: Final = 131_072
 
-# Whole numbers with gaps would become floats in pandas' own types.
+# By default pandas converts integers with missing values to floats.
 _NULLABLE: Final = {pa.int64(): pd.Int64Dtype(), pa.int32(): pd.Int32Dtype()}
 
 
 def write_stream(path: Path, schema: pa.Schema, pieces: Pieces) -> None:
-    """Write a table as Parquet, CSV or FITS, by the suffix, without holding it in memory.
+    """Write a table as Parquet, CSV or FITS, by its suffix, with little memory.
 
     Parameters
     ----------
     path : Path
-        The file to make, whole or not at all.
+        The file to make.
     schema : Schema
-        Of the whole table.
+        Columns of the table.
     pieces : callable
-        Gives at least one; FITS asks twice.
+        Returns an iterator over at least one piece; it is called twice for FITS.
 
     Raises
     ------
@@ -46,8 +46,13 @@ def write_stream(path: Path, schema: pa.Schema, pieces: Pieces) -> None:
 
     Examples
     --------
+    >>> from pathlib import Path
+    >>> import pyarrow as pa
     >>> table = pa.table({"galaxy_id": ["100008"], "p_spiral": [0.93]})
-    >>> write_stream(Path("t.csv"), table.schema, lambda: iter([table]))  # doctest: +SKIP
+    >>> write_stream(Path("t.csv"), table.schema, lambda: iter([table]))
+    >>> print(Path("t.csv").read_text(), end="")
+    galaxy_id,p_spiral
+    100008,0.93
     """
     write = _WRITERS[path.suffix.lower()]
     try:
@@ -59,24 +64,31 @@ def write_stream(path: Path, schema: pa.Schema, pieces: Pieces) -> None:
 
 
 def read_stream(path: Path, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
-    """Read some columns of such a table back, piece by piece.
+    """Read some columns of a table, piece by piece.
 
     Parameters
     ----------
     path : Path
-        A table that `write_stream` made: .parquet, .csv or .fits.
+        Output of `write_stream`: .parquet, .csv or .fits.
     columns : sequence of str
-        Which; `galaxy_id` is read as text.
+        The columns; `galaxy_id` is read as text.
 
     Yields
     ------
     DataFrame
-        Up to some hundred thousand rows.
+        At most 131,072 rows.
 
     Raises
     ------
     GalaxiesError
-        If the file is absent, of another kind or damaged, or lacks a column.
+        If the file does not exist, is damaged or of another format, or lacks a column.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> [piece] = read_stream(Path("classes.parquet"), ["galaxy_id", "label"])
+    >>> piece.shape
+    (40, 2)
     """
     read = _READERS.get(path.suffix.lower())
     if read is None:
@@ -94,14 +106,14 @@ def read_stream(path: Path, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
 
 
 def _read_parquet(path: Path, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
-    # A buffer filled ahead would hold all that was read until the end.
+    # With a pre-buffer, all data would stay in memory until the end.
     with pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20) as file:
         for batch in file.iter_batches(_ROW_GROUP, columns=list(columns)):
             yield batch.select(list(columns)).to_pandas()
 
 
 def _read_csv(path: Path, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
-    # As text: a float64 would round the 18 digits of an SDSS objID.
+    # As text: float64 would round the 18 digits of an SDSS object ID.
     kinds = {"galaxy_id": str}
     with pd.read_csv(path, usecols=list(columns), dtype=kinds, chunksize=_ROW_GROUP) as pieces:
         yield from pieces
@@ -115,12 +127,12 @@ def _read_fits(path: Path, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
         for start in range(0, len(table), _ROW_GROUP):
             some = table[start : start + _ROW_GROUP]
             piece = pd.DataFrame({name: _native(some[name]) for name in columns})
-            # FITS has no gaps in texts: an image that could not be read has an empty decision.
+            # FITS has no missing text: an unreadable image has an empty decision.
             yield piece.replace({"": None})
 
 
 def _native(column: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Put a column into this machine's order of bytes."""
+    """Convert a column to the byte order of this machine."""
     return np.asarray(column, column.dtype.newbyteorder("="))
 
 
@@ -129,7 +141,7 @@ def _write_parquet(path: Path, schema: pa.Schema, pieces: Pieces) -> None:
         waiting: list[pa.Table] = []
         for piece in pieces():
             waiting.append(piece)
-            # Many small row groups would make a reader slow.
+            # Many small row groups would be slow to read.
             if sum(map(len, waiting)) >= _ROW_GROUP:
                 writer.write_table(pa.concat_tables(waiting))
                 waiting.clear()
@@ -145,7 +157,7 @@ def _write_csv(path: Path, schema: pa.Schema, pieces: Pieces) -> None:
 
 
 def _write_fits(path: Path, schema: pa.Schema, pieces: Pieces) -> None:
-    """Two passes: a FITS header says how many rows there are, and how wide each text is."""
+    """Write in two passes: the FITS header needs the number of rows and the width of texts."""
     from astropy.io import fits
 
     rows = 0
@@ -170,12 +182,12 @@ def _write_fits(path: Path, schema: pa.Schema, pieces: Pieces) -> None:
 
 
 def _fits_kind(column: pa.ChunkedArray) -> str:
-    """Find the numpy type for a column; FITS has big-endian numbers and ASCII alone."""
+    """Find the numpy type of a column; FITS has only big-endian numbers and ASCII."""
     kind = column.type
     if pa.types.is_floating(kind):
         return ">f8" if kind == pa.float64() else ">f4"
     if pa.types.is_integer(kind):
-        # No gaps in whole numbers.
+        # FITS integers cannot be missing.
         return ">f8" if column.null_count else ">i8"
     if pa.types.is_boolean(kind) and not column.null_count:
         return "u1"
@@ -187,7 +199,7 @@ def _wider(kind: str, earlier: str | None) -> str:
         return kind
     if kind[0] == earlier[0] == "S":
         return max(kind, earlier, key=lambda one: int(one[1:]))
-    # Whole numbers with gaps in one piece, yes and no in another.
+    # Such as integers with missing values in one piece, booleans in another.
     return next((one for one in (kind, earlier) if one[0] == "S"), ">f8")
 
 

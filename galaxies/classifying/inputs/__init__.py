@@ -1,1 +1,1 @@
-"""Where the images to classify lie."""
+"""Inputs: where the images to classify are."""

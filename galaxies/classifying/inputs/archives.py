@@ -19,7 +19,7 @@ from galaxies.dataset.archive import open_archive, read_member
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import LARGEST_IMAGE, UnreadableImageError
 
-_LARGEST_CHUNK: Final = 256_000_000  # bytes of a compressed tar archive that are held
+_LARGEST_CHUNK: Final = 256_000_000  # bytes of a compressed tar archive in memory
 
 
 _PLACE: Final = (
@@ -30,7 +30,7 @@ _PLACE: Final = (
     "compress_type",
     "flag_bits",
 )  # fmt: skip
-"""What finds and checks a member of a zip archive. All that `zipfile` keeps of one takes half a
+"""The attributes needed to read a member of a zip archive. The whole entry of `zipfile` takes half a
 kilobyte."""
 
 
@@ -41,14 +41,14 @@ class ZipChunk:
     archive: str
     names: tuple[str, ...]
     places: npt.NDArray[np.int64]
-    """(N, 6), the numbers of `_PLACE` for each."""
+    """(N, 6), the attributes in `_PLACE`."""
     carried = None
 
     def __len__(self) -> int:
         return len(self.names)
 
     def items(self) -> Iterator[Item]:
-        """Iterate over the images in their order."""
+        """Iterate over the images in order."""
         archive = _open_zip(self.archive)
         for name, place in zip(self.names, self.places.tolist(), strict=True):
             info = zipfile.ZipInfo(name)
@@ -59,7 +59,7 @@ class ZipChunk:
 
 @lru_cache(maxsize=2)
 def _open_zip(path: str) -> zipfile.ZipFile:
-    """Open an archive to read members whose places are known; its own list is dropped."""
+    """Open an archive to read members with known places, without its list of members."""
     archive = _open_whole_zip(path)
     archive.filelist.clear()
     archive.NameToInfo.clear()
@@ -87,9 +87,9 @@ class ZipInput:
         self.count: int | None = len(names)
 
     def _images(self) -> tuple[npt.NDArray[np.bytes_], npt.NDArray[np.int64]]:
-        """Names (N,), and places (N, 6), of all images.
+        """Return names (N,) and places (N, 6) of all images.
 
-        As arrays: strings that are left where so much else was would keep all of its memory.
+        Arrays need much less memory than the strings of `zipfile`.
         """
         with _open_whole_zip(self.name) as archive:
             images = [info for info in archive.infolist() if is_image(info.filename)]
@@ -100,7 +100,7 @@ class ZipInput:
         return names, places
 
     def chunks(self, size: int) -> Iterator[Chunk]:
-        """Chunks of `size` images, the last one smaller."""
+        """Iterate over chunks of `size` images; the last may be smaller."""
         names, places = self._images()
         for start in range(0, len(names), size):
             piece = slice(start, start + size)
@@ -108,13 +108,13 @@ class ZipInput:
             yield ZipChunk(self.name, found, places[piece])
 
     def fingerprint(self) -> dict[str, Any]:
-        """Say what changes when the input does."""
+        """Return a description that changes with the input."""
         return file_state(self.name)
 
 
 @dataclass(frozen=True)
 class TarChunk:
-    """Members of a tar archive that is not compressed, by their places in it."""
+    """Members of an uncompressed tar archive, by their positions."""
 
     archive: str
     ids: tuple[str, ...]
@@ -126,7 +126,7 @@ class TarChunk:
         return len(self.ids)
 
     def items(self) -> Iterator[Item]:
-        """Iterate over the images in their order."""
+        """Iterate over the images in order."""
         fs, inside = url_to_fs(self.archive)
         for galaxy_id, start, size in zip(self.ids, self.starts, self.sizes, strict=True):
             yield Item(galaxy_id, partial(_read_range, fs, inside, start, size))
@@ -148,7 +148,7 @@ def _tar_members(path: str) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]
             while member := archive.next():
                 if member.isfile() and is_image(member.name):
                     yield archive, member
-                archive.members = []  # type: ignore[attr-defined]  # it would keep them all
+                archive.members = []  # type: ignore[attr-defined]  # it would keep all members
     except (tarfile.TarError, EOFError, zlib.error) as error:
         raise GalaxiesError(
             f"{path}: is cut off or not a tar archive ({error}); copy or download it again"
@@ -156,7 +156,7 @@ def _tar_members(path: str) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]
 
 
 class TarInput:
-    """A tar archive that is not compressed: a first pass notes where each image starts."""
+    """An uncompressed tar archive; a first pass finds the position of each image."""
 
     carried = None
 
@@ -165,20 +165,20 @@ class TarInput:
         self.count: int | None = sum(1 for _ in _tar_members(path))
 
     def chunks(self, size: int) -> Iterator[Chunk]:
-        """Chunks of `size` images, the last one smaller."""
+        """Iterate over chunks of `size` images; the last may be smaller."""
         places = ((m.name, m.offset_data, m.size) for _, m in _tar_members(self.name))
         for batch in batched(places, size):
             names, starts, sizes = zip(*batch, strict=True)
             yield TarChunk(self.name, tuple(map(stem, names)), starts, sizes)
 
     def fingerprint(self) -> dict[str, Any]:
-        """Say what changes when the input does."""
+        """Return a description that changes with the input."""
         return file_state(self.name)
 
 
 @dataclass(frozen=True)
 class LoadedChunk:
-    """Images that can be read only in passing, and so are held."""
+    """Images in memory, because they can only be read in sequence."""
 
     ids: tuple[str, ...]
     data: tuple[bytes | None, ...]
@@ -188,7 +188,7 @@ class LoadedChunk:
         return len(self.ids)
 
     def items(self) -> Iterator[Item]:
-        """Iterate over the images in their order."""
+        """Iterate over the images in order."""
         for galaxy_id, data in zip(self.ids, self.data, strict=True):
             yield Item(galaxy_id, partial(_held, data))
 
@@ -200,7 +200,7 @@ def _held(data: bytes | None) -> bytes:
 
 
 class CompressedTarInput:
-    """A compressed tar archive: without places to jump to, it is unpacked anew in every run."""
+    """A compressed tar archive; without random access, every run unpacks it from the start."""
 
     carried = None
     count: int | None = None
@@ -211,7 +211,7 @@ class CompressedTarInput:
             raise GalaxiesError(f"{path}: contains no image")
 
     def chunks(self, size: int) -> Iterator[Chunk]:
-        """Chunks of `size` images, the last one smaller."""
+        """Iterate over chunks of `size` images; the last may be smaller."""
         ids: list[str] = []
         data: list[bytes | None] = []
         held = 0
@@ -227,5 +227,5 @@ class CompressedTarInput:
             yield LoadedChunk(tuple(ids), tuple(data))
 
     def fingerprint(self) -> dict[str, Any]:
-        """Say what changes when the input does."""
+        """Return a description that changes with the input."""
         return file_state(self.name)

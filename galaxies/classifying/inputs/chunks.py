@@ -1,4 +1,4 @@
-"""What every input is made of: images, and chunks of some thousand of them."""
+"""Images, and chunks of a few thousand of them."""
 
 from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
@@ -17,46 +17,45 @@ class Item(NamedTuple):
 
     galaxy_id: str
     load: Callable[[], bytes | Image.Image]
-    """Reads the file's bytes, or gives the frame where there is one already; raises
-    `UnreadableImageError`."""
+    """Returns the contents of the file, or the frame; may raise `UnreadableImageError`."""
 
 
 class Chunk(Protocol):
-    """Some thousand images; can be pickled."""
+    """A few thousand images; can be pickled."""
 
     @property
     def carried(self) -> pa.Table | None:
-        """Further columns of a catalogue, a row for each image."""
+        """Other columns of a catalogue, with a row for each image."""
 
     def __len__(self) -> int: ...
 
     def items(self) -> Iterator[Item]:
-        """Iterate over the images in their order."""
+        """Iterate over the images in order."""
 
 
 class Input(Protocol):
-    """A folder, an archive or a table: where images lie."""
+    """A folder, an archive or a table with images."""
 
     name: str
     count: int | None
-    """How many images it has, or `None` where only reading all of it would tell."""
+    """Number of images; `None` if it is unknown before all are read."""
     carried: pa.Schema | None
-    """Further columns of a catalogue."""
+    """Other columns of a catalogue."""
 
     def chunks(self, size: int) -> Iterator[Chunk]:
-        """Chunks of `size` images, the last one smaller; the same at every call."""
+        """Iterate over chunks of `size` images; the same at every call."""
 
     def fingerprint(self) -> dict[str, Any]:
-        """Say what changes when the input does."""
+        """Return a description that changes with the input."""
 
 
 def is_local(fs: Any) -> bool:  # noqa: ANN401 - fsspec has no types
-    """Whether a file system of fsspec's is this machine's."""
+    """Whether a file system of fsspec is on this machine."""
     return "file" in ((fs.protocol,) if isinstance(fs.protocol, str) else fs.protocol)
 
 
 def stem(name: str) -> str:
-    """Take a file's name without folders and suffix, which names the galaxy.
+    """Return a file name without folders and suffix, the ID of the galaxy.
 
     Examples
     --------
@@ -69,7 +68,7 @@ def stem(name: str) -> str:
 
 
 def is_image(name: str) -> bool:
-    """Whether a file is an image by its suffix, and neither hidden nor left behind by macOS."""
+    """Whether a file has the suffix of an image, and is neither hidden nor made by macOS."""
     levels = name.replace("\\", "/").split("/")
     return name.lower().endswith(IMAGE_SUFFIXES) and not any(
         (level.startswith(".") and level != "..") or level == "__MACOSX" for level in levels[-2:]
@@ -77,7 +76,7 @@ def is_image(name: str) -> bool:
 
 
 def file_state(path: str) -> dict[str, Any]:
-    """Size and time of change of a file or object."""
+    """Return size and time of modification of a file or object."""
     fs, inside = url_to_fs(path)
     info = fs.info(inside)
     marks = ("ETag", "etag", "mtime", "LastModified", "created")

@@ -1,4 +1,4 @@
-"""Folders, and files named one by one."""
+"""Folders and single files."""
 
 import hashlib
 import os
@@ -14,12 +14,12 @@ from galaxies.base.pool import batched
 from galaxies.classifying.inputs.chunks import Chunk, Item, file_state, is_image, is_local, stem
 from galaxies.images.decode import LARGEST_IMAGE, UnreadableImageError
 
-READ_AT_ONCE: Final = 64  # files, where each takes a journey to a bucket
+READ_AT_ONCE: Final = 64  # files per request to a bucket
 
 
 @dataclass(frozen=True)
 class FileChunk:
-    """Images that are files of their own."""
+    """Images in separate files."""
 
     paths: tuple[str, ...]
     ids: tuple[str, ...]
@@ -29,13 +29,13 @@ class FileChunk:
         return len(self.paths)
 
     def items(self) -> Iterator[Item]:
-        """Iterate over the images in their order."""
+        """Iterate over the images in order."""
         for start in range(0, len(self), READ_AT_ONCE):
             paths = self.paths[start : start + READ_AT_ONCE]
             far = {path: url_to_fs(path) for path in paths if "://" in path}
             found: dict[str, bytes | Exception] = {}
             if far:
-                # All of a batch at once: each alone would wait for a journey to the bucket.
+                # Together, because each request to a bucket takes long.
                 fs, _ = next(iter(far.values()))
                 found = fs.cat([inside for _, inside in far.values()], on_error="return")
             for galaxy_id, path in zip(self.ids[start : start + len(paths)], paths, strict=True):
@@ -46,7 +46,7 @@ class FileChunk:
 
 
 def read_file(path: str) -> bytes:
-    """Read an image file; raises `UnreadableImageError`."""
+    """Read an image file; may raise `UnreadableImageError`."""
     if not path:
         raise UnreadableImageError("has no path")
     try:
@@ -66,7 +66,7 @@ def _fetched(data: bytes | Exception) -> bytes:
 
 
 def images_below(folder: str) -> Iterator[str]:
-    """Paths of a folder's images, sorted within each folder."""
+    """Iterate over the images below a folder, sorted in each folder."""
     fs, inside = url_to_fs(folder)
     if not is_local(fs):
         for name in sorted(fs.find(inside)):
@@ -82,7 +82,7 @@ def images_below(folder: str) -> Iterator[str]:
 
 
 class FilesInput:
-    """A folder, or files named one by one."""
+    """A folder, or single files."""
 
     carried = None
 
@@ -92,12 +92,12 @@ class FilesInput:
         self.count: int | None = sum(1 for _ in paths())
 
     def chunks(self, size: int) -> Iterator[Chunk]:
-        """Chunks of `size` images, the last one smaller."""
+        """Iterate over chunks of `size` images; the last may be smaller."""
         for paths in batched(self._paths(), size):
             yield FileChunk(paths, tuple(map(stem, paths)))
 
     def fingerprint(self) -> dict[str, Any]:
-        """Say what changes when the input does."""
+        """Return a description that changes with the input."""
         digest = hashlib.sha256()
         for path in self._paths():
             if "://" in path:

@@ -1,8 +1,8 @@
-"""Where the images to classify lie: files, folders, archives, tables; on disk or in a bucket.
+"""Open inputs: files, folders, archives and tables, on disk or in a bucket.
 
-Every input is a sequence of chunks, the same in every run, so that a job that was interrupted needs
-to know only which chunks are done. A chunk says where its images lie and, as a rule, holds none of
-them, so that it can be sent to another machine.
+Every input is a sequence of chunks, the same in every run, so that an interrupted job only needs to
+know which chunks are finished. A chunk usually has the locations of its images and not the images,
+so that it can be sent to another machine.
 """
 
 from collections.abc import Sequence
@@ -28,29 +28,30 @@ KNOWN_SUFFIXES: Final = (*IMAGE_SUFFIXES, ".zip", *TAR_SUFFIXES, ".parquet", ".c
 
 
 def open_inputs(addresses: Sequence[str]) -> list[Input]:
-    """Find out what lies at each address.
+    """Open all inputs.
 
     Parameters
     ----------
     addresses : sequence of str
-        Paths, globs or addresses that fsspec knows, such as `s3://bucket/folder`. Image files that
-        follow each other become one input.
+        Paths, globs, or addresses that fsspec supports, such as `s3://bucket/folder`. Consecutive
+        image files become one input.
 
     Returns
     -------
     list of Input
-        Each with one image or more; those that are catalogues carry the same columns.
+        Each has at least one image. All catalogues have the same other columns.
 
     Raises
     ------
     GalaxiesError
-        If one does not exist, has an unknown suffix or contains no image, or is damaged.
+        If an input does not exist, has an unknown suffix, contains no image, or is damaged.
 
     Examples
     --------
-    >>> [archive] = open_inputs(["survey.zip"])  # doctest: +SKIP
-    >>> archive.count  # doctest: +SKIP
-    61578
+    >>> [(one.count, one.carried and one.carried.names) for one in open_inputs(
+    ...     ["survey.zip", "cutouts/*.jpg", "catalogue.csv"]
+    ... )]
+    [(40, None), (6, None), (6, ['redshift'])]
     """
     inputs: list[Input] = []
     loose: list[str] = []
@@ -79,7 +80,7 @@ def open_inputs(addresses: Sequence[str]) -> list[Input]:
 
 
 def _expanded(address: str) -> list[str]:
-    """Paths that an address stands for; local ones absolute."""
+    """List the paths of an address; local ones are absolute."""
     fs, path = url_to_fs(address)
     if fs.exists(path):
         found = [path]

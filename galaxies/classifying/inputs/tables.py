@@ -21,15 +21,15 @@ ID_COLUMNS: Final = ("galaxy_id", "id", "GalaxyID")
 PATH_COLUMN: Final = "path"
 
 _WHOLE: Final = re.compile(r"-?(0|[1-9][0-9]{0,18})")
-# A name, such as 007, or more digits than a float64 keeps.
+# A name, such as 007, or more digits than float64 has.
 _NO_NUMBER: Final = re.compile(r"[+-]?(0[0-9]+|[0-9]{16,})")
 _LARGEST: Final = 2**63
-_LOOKED_AT: Final = 100  # paths of a catalogue, before it is believed
+_LOOKED_AT: Final = 100  # paths of a catalogue that are checked
 
 
 @dataclass(frozen=True)
 class TableChunk:
-    """Rows of a Parquet table with the images in it."""
+    """Rows of a Parquet table of images."""
 
     table: str
     image: str
@@ -41,7 +41,7 @@ class TableChunk:
         return self.stop - self.start
 
     def items(self) -> Iterator[Item]:
-        """Iterate over the images in their order."""
+        """Iterate over the images in order."""
         with reading_table(self.table):
             file = open_table(self.table)
             named = next((name for name in ID_COLUMNS if name in file.schema_arrow.names), None)
@@ -83,7 +83,7 @@ def _cell(data: bytes | None) -> bytes:
 
 @contextmanager
 def reading_table(path: str) -> Iterator[None]:
-    """Say in one line which Parquet file is damaged."""
+    """Turn errors about a damaged Parquet file into one line with its name."""
     try:
         yield
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
@@ -92,7 +92,7 @@ def reading_table(path: str) -> Iterator[None]:
 
 
 def open_table(path: str) -> pq.ParquetFile:
-    """Open a Parquet table, on disk or in a bucket, to read it a piece at a time."""
+    """Open a Parquet table, on disk or in a bucket, to read it piece by piece."""
     fs, inside = url_to_fs(path)
     return pq.ParquetFile(fs.open(inside), buffer_size=1 << 20, pre_buffer=False)
 
@@ -112,7 +112,7 @@ def image_column(schema: pa.Schema) -> str | None:
 
 
 class TableInput:
-    """A Parquet table with the images in it, in the layout of Hugging Face or as plain bytes."""
+    """A Parquet table of images, in the layout of Hugging Face or as plain bytes."""
 
     carried = None
 
@@ -122,18 +122,18 @@ class TableInput:
         self.count: int | None = open_table(path).metadata.num_rows
 
     def chunks(self, size: int) -> Iterator[Chunk]:
-        """Chunks of `size` images, the last one smaller."""
+        """Iterate over chunks of `size` images; the last may be smaller."""
         count = self.count or 0
         for start in range(0, count, size):
             yield TableChunk(self.name, self._image, start, min(start + size, count))
 
     def fingerprint(self) -> dict[str, Any]:
-        """Say what changes when the input does."""
+        """Return a description that changes with the input."""
         return file_state(self.name)
 
 
 class _Catalogue:
-    """A table of IDs and paths; paths are relative to its own folder."""
+    """A table of IDs and paths; paths are relative to its folder."""
 
     def __init__(self, path: str, columns: Sequence[str]) -> None:
         self.name = path
@@ -161,17 +161,17 @@ class _Catalogue:
         if not any(url_to_fs(path)[0].exists(path) for path in paths):
             example = f", such as {paths[0]}" if paths else ""
             raise GalaxiesError(
-                f"{self.name}: none of its first {_LOOKED_AT} paths exists{example}; "
+                f"{self.name}: none of the first {_LOOKED_AT} paths exists{example}; "
                 "relative paths start at the catalogue's folder"
             )
 
     def fingerprint(self) -> dict[str, Any]:
-        """Say what changes when the input does."""
+        """Return a description that changes with the input."""
         return file_state(self.name)
 
 
 class ParquetCatalogue(_Catalogue):
-    """A catalogue whose columns keep their own types."""
+    """A catalogue in Parquet; the columns keep their types."""
 
     def __init__(self, path: str) -> None:
         file = open_table(path)
@@ -184,7 +184,7 @@ class ParquetCatalogue(_Catalogue):
             self._believe(next(self.chunks(_LOOKED_AT)))
 
     def chunks(self, size: int) -> Iterator[FileChunk]:
-        """Chunks of `size` images, the last one smaller."""
+        """Iterate over chunks of `size` images; the last may be smaller."""
         waiting: list[pa.RecordBatch] = []
         with reading_table(self.name):
             for batch in open_table(self.name).iter_batches(size):
@@ -198,7 +198,7 @@ class ParquetCatalogue(_Catalogue):
 
 
 class CsvCatalogue(_Catalogue):
-    """A catalogue as text: a first pass finds its columns' types, the same for every chunk."""
+    """A catalogue in CSV; a first pass finds the types of the columns, for all chunks."""
 
     def __init__(self, path: str) -> None:
         columns: dict[str, pa.DataType] = {}
@@ -222,7 +222,7 @@ class CsvCatalogue(_Catalogue):
         fs, inside = url_to_fs(self.name)
         try:
             with fs.open(inside) as file:
-                # As text first: a float64 would round the 18 digits of an SDSS objID.
+                # As text first: float64 would round the 18 digits of an SDSS object ID.
                 yield from pd.read_csv(
                     file, dtype=str, encoding="utf-8-sig", keep_default_na=False, chunksize=size
                 )
@@ -232,7 +232,7 @@ class CsvCatalogue(_Catalogue):
             raise GalaxiesError(f"{self.name}: not UTF-8 text at byte {error.start}") from error
 
     def chunks(self, size: int) -> Iterator[FileChunk]:
-        """Chunks of `size` images, the last one smaller."""
+        """Iterate over chunks of `size` images; the last may be smaller."""
         for texts in self._texts(size):
             kinds = {field.name: field.type for field in self.carried or ()}
             columns = {name: _typed(texts[name], kinds.get(name)) for name in texts.columns}
@@ -240,7 +240,7 @@ class CsvCatalogue(_Catalogue):
 
 
 def _typed(texts: "pd.Series[str]", kind: pa.DataType | None) -> pa.Array:
-    """Turn texts into values of a kind; empty ones are absent."""
+    """Convert text to a type; empty text is missing."""
     if kind == pa.int64():
         return pa.array([int(text) if text else None for text in texts], kind)
     if kind == pa.float64():
@@ -249,7 +249,7 @@ def _typed(texts: "pd.Series[str]", kind: pa.DataType | None) -> pa.Array:
 
 
 def _kind(texts: "pd.Series[str]", kind: pa.DataType) -> pa.DataType:
-    """Find the narrowest of whole number, number and text for these and earlier values."""
+    """Find the narrowest type (integer, float, text) for these and earlier values."""
     filled = [text for text in texts if text]
     if kind == pa.int64() and not all(
         _WHOLE.fullmatch(text) and abs(int(text)) < _LARGEST for text in filled
