@@ -13,7 +13,7 @@ from galaxies import __version__
 from galaxies.errors import GalaxiesError, run_stage
 
 UNREADABLE = 3
-"""Exit status of `classify` where the table is whole but some images could not be read."""
+"""Exit status of `classify` if the table is complete but some images could not be read."""
 
 if TYPE_CHECKING:
     from galaxies.classifying.calibrating import Adjusted, Calibrated
@@ -29,11 +29,11 @@ app = typer.Typer(
 )
 
 SurveyToMake = Annotated[Path, typer.Option("--output", "-o", help="The survey to make.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")]
 
 
 def main() -> None:
-    """Run the command; a user's mistake ends in one line and exit status 1."""
+    """Run the command; errors that users can fix end in one line and exit status 1."""
     run_stage(app)
 
 
@@ -46,7 +46,7 @@ def _show_version(wanted: bool) -> None:
 @app.callback()
 def options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Say and exit.")
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
     """Classify galaxy morphologies from images and the votes of volunteers."""
@@ -54,16 +54,16 @@ def options(
 
 @app.command(
     epilog="Example: `galaxies check data/kaggle`",
-    short_help="Look through a survey before the pipeline uses it.",
+    short_help="Check a survey before you run the pipeline on it.",
 )
 def check(
     survey: Annotated[
-        Path, typer.Argument(help="Folder with images_training_rev1.zip and the votes' CSV.")
+        Path, typer.Argument(help="Folder with images_training_rev1.zip and training_solutions_rev1.csv.")
     ],
 ) -> None:
-    """Look through a survey, say what is in it, and compare it with Kaggle's Galaxy Zoo set.
+    """Check a survey, summarise it, and compare it with Kaggle's Galaxy Zoo set.
 
-    The exit status is 0 if the pipeline can use it, whether or not it is Kaggle's.
+    The exit status is 0 if the pipeline can use the survey, even if it is not Kaggle's.
     """
     from galaxies.surveys.check import check_survey
 
@@ -80,11 +80,11 @@ def _say_what_is_in(survey: Path, report: "Report") -> None:
     for line in say_questions(report):
         typer.echo(line)
     frames = ", ".join(f"{size} ({count})" for size, count in sorted(report.frames.items()))
-    typer.echo(f"  frames of {sum(report.frames.values())} images looked at: {frames}")
+    typer.echo(f"  size of {sum(report.frames.values())} frames: {frames}")
     if report.is_kaggle:
         typer.echo("This is the training set of Kaggle's Galaxy Zoo challenge.")
     else:
-        typer.echo("A usable survey, but not the whole training set of Kaggle's challenge.")
+        typer.echo("The pipeline can use this survey. It is not the training set of Kaggle's challenge.")
     place = survey.resolve()
     if place.parent == Path("data").resolve():
         typer.echo(f"Run the pipeline on it: dvc exp run -S survey={place.name}")
@@ -92,25 +92,25 @@ def _say_what_is_in(survey: Path, report: "Report") -> None:
 
 @app.command(
     epilog="Example: `galaxies merge data/gz1 data/gz2 data/kaggle -o data/real`",
-    short_help="Make one survey of several.",
+    short_help="Merge surveys.",
 )
 def merge(
     surveys: Annotated[
-        list[Path], typer.Argument(help="Folders of two surveys or more.", show_default=False)
+        list[Path], typer.Argument(help="Folders of at least two surveys.", show_default=False)
     ],
     output: SurveyToMake,
     skip_known: Annotated[
         bool,
-        typer.Option("--skip-known", help="Leave out GalaxyIDs that an earlier survey has."),
+        typer.Option("--skip-known", help="Skip GalaxyIDs that are in an earlier survey."),
     ] = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Make one survey of several, to train on all their galaxies.
+    """Merge surveys into one, to train on all their galaxies.
 
-    Images keep their bytes and votes their digits; frames may differ in size. Every
-    column of the votes stays, blank for surveys that do not have it. A GalaxyID that two surveys
-    know is refused. Beside other surveys, the answers to Galaxy Zoo 1's question get columns of
-    their own, Type1.1 to Type1.3.
+    Images and votes are copied unchanged; frames may have different sizes. All columns of the votes
+    are kept, blank for surveys that do not have them. It is an error if two surveys have the same
+    GalaxyID. Votes of Galaxy Zoo 1 get separate columns, Type1.1 to Type1.3, unless all surveys have
+    its question.
     """
     from galaxies.surveys.merge import merge_surveys
 
@@ -119,28 +119,28 @@ def merge(
         f"{output}: {merged.images:,} images, {merged.votes:,} rows of votes with "
         f"{len(merged.columns)} columns"
     )
-    typer.echo(f"Look through it: galaxies check {output}")
+    typer.echo(f"Check it: galaxies check {output}")
 
 
 @app.command(
     epilog="Example: `galaxies export-folders data/kaggle -o kaggle-folders`",
-    short_help="Copy a survey's images into folders by part and class.",
+    short_help="Copy the images of a survey into folders by part and class.",
 )
 def export_folders(
     survey: Annotated[Path, typer.Argument(help="Folder of the survey.", show_default=False)],
     output: Annotated[Path, typer.Option("--output", "-o", help="The folder to make.")],
     params: Annotated[
-        Path, typer.Option(help="Settings; the sections pack and split are used.")
+        Path, typer.Option(help="Settings file; only the sections pack and split are used.")
     ] = Path("params.yaml"),
     overwrite: Overwrite = False,
 ) -> None:
-    """Copy a survey's images into folders by part and class, for tools that want them so.
+    """Copy the images of a survey into folders by part and class, for other tools.
 
-    Makes train/elliptical/GALAXYID.jpg, train/spiral/…, validation/… and test/…, with the
-    images' own bytes. The split is the pipeline's for these settings; it is made anew, so that it
-    always belongs to this survey, whatever the pipeline ran on last. That takes decoding every
-    image once. `keras.utils.image_dataset_from_directory("kaggle-folders/train")` reads
-    the folders, with the classes in the pipeline's order: elliptical 0, spiral 1.
+    Makes train/elliptical/GALAXYID.jpg, train/spiral/…, validation/… and test/…; the images are
+    copied unchanged. The split is that of the pipeline with these settings. It is computed again,
+    so that it always belongs to this survey, and every image is decoded once for that.
+    `keras.utils.image_dataset_from_directory("kaggle-folders/train")` reads the folders, with the
+    same order of classes: elliptical 0, spiral 1.
     """
     from galaxies.base.questions import CLASSES
     from galaxies.dataset.splitting import PARTS
@@ -159,23 +159,23 @@ downloads = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
 app.add_typer(
     downloads,
     name="download",
-    help="Download real galaxies, with the volunteers' votes.",
+    help="Download real galaxies with their votes.",
     epilog="Example: `galaxies download gz2`",
 )
 
 
 @downloads.command(
     epilog="Example: `galaxies download kaggle && dvc exp run -S survey=kaggle`",
-    short_help="Kaggle's Galaxy Zoo challenge: 61,578 galaxies, 0.8 GB, with an account.",
+    short_help="Kaggle's Galaxy Zoo challenge: 61,578 galaxies, 0.8 GB, needs an account.",
 )
 def kaggle(output: SurveyToMake = Path("data/kaggle"), overwrite: Overwrite = False) -> None:
     """Download the training set of Kaggle's Galaxy Zoo challenge: 61,578 galaxies, 0.8 GB.
 
-    This takes an account at Kaggle. Make a token at https://www.kaggle.com/settings, put it into
-    ~/.kaggle/access_token or the variable KAGGLE_API_TOKEN, and accept the challenge's rules at
+    You need an account at Kaggle. Create a token at https://www.kaggle.com/settings, put it into
+    ~/.kaggle/access_token or the variable KAGGLE_API_TOKEN, and accept the rules of the challenge at
     https://www.kaggle.com/competitions/galaxy-zoo-the-galaxy-challenge/rules.
 
-    Run the command again after a broken connection: it goes on where it stopped.
+    If the connection breaks, run the command again: it continues where it stopped.
     """
     from galaxies.surveys.download.kaggle import download_kaggle
 
@@ -184,7 +184,7 @@ def kaggle(output: SurveyToMake = Path("data/kaggle"), overwrite: Overwrite = Fa
 
 @downloads.command(
     epilog="Example: `galaxies download gz2 && dvc exp run -S survey=gz2`",
-    short_help="Galaxy Zoo 2: some 240,000 galaxies, 3.4 GB, without an account.",
+    short_help="Galaxy Zoo 2: about 240,000 galaxies, 3.4 GB, no account.",
 )
 def gz2(
     output: SurveyToMake = Path("data/gz2"),
@@ -192,18 +192,18 @@ def gz2(
         str | None,
         typer.Option(
             help="Address of a folder with images_gz2.zip, gz2_filename_mapping.csv and "
-            "gz2_hart16.csv.gz, in place of the published ones.",
+            "gz2_hart16.csv.gz; by default the published files.",
             show_default=False,
         ),
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Download Galaxy Zoo 2: some 240,000 galaxies, 3.4 GB, 7 GB of disk while it works.
+    """Download Galaxy Zoo 2: about 240,000 galaxies, 3.4 GB; needs 7 GB of disk space.
 
-    The images are those of https://zenodo.org/records/3565489, the votes the weighted fractions
-    in the catalogue of Hart et al. (2016), turned into Kaggle's 37 columns. No account is needed.
+    The images are from https://zenodo.org/records/3565489. The votes are the weighted fractions
+    from the catalogue of Hart et al. (2016), in Kaggle's 37 columns. No account is needed.
 
-    Run the command again after a broken connection: it goes on where it stopped.
+    If the connection breaks, run the command again: it continues where it stopped.
     """
     from galaxies.surveys.download.galaxy_zoo_2 import download_gz2
 
@@ -211,39 +211,39 @@ def gz2(
 
 
 class Engine(StrEnum):
-    """What does the work of `classify`."""
+    """Engine of `classify`."""
 
     LOCAL = "local"
     RAY = "ray"
 
 
 class Device(StrEnum):
-    """What computes."""
+    """Device that computes."""
 
     CPU = "cpu"
     GPU = "gpu"
 
 
 class Views(StrEnum):
-    """Views that can be averaged."""
+    """Numbers of views."""
 
     ONE = "1"
     EIGHT = "8"
 
     def number(self) -> Literal[1, 8]:
-        """Count them."""
+        """Return the number of views."""
         return 1 if self is Views.ONE else 8
 
 
 class Campaign(StrEnum):
-    """Whose question makes the classes."""
+    """Campaign whose question defines the classes."""
 
     GZ1 = "gz1"
     GZ2 = "gz2"
 
 
 class Questions(StrEnum):
-    """Which answers `classify` writes."""
+    """Questions in the table of `classify`."""
 
     FIRST = "first"
     ALL = "all"
@@ -269,7 +269,7 @@ def classify(
         typer.Argument(
             metavar="INPUT",
             help="Images (JPEG, PNG, FITS), folders, globs, zip and tar archives, Parquet tables "
-            "of images, catalogues (CSV or Parquet with the columns id and path); paths or fsspec "
+            "of images, or catalogues (CSV or Parquet with columns id and path); paths or fsspec "
             "addresses.",
         ),
     ],
@@ -278,74 +278,72 @@ def classify(
     ],
     model: Annotated[
         Path | None,
-        typer.Option(help="A bundle, or simulated; the pretrained one, real, unless given."),
+        typer.Option(help="A bundle, or a pretrained one: real (the default) or simulated."),
     ] = None,
     views: Annotated[
         Views | None,
         typer.Option(
-            help="Views (flips and quarter turns) that are averaged; the bundle's own unless given."
+            help="Number of views (flips and quarter turns) to average; default: the bundle's."
         ),
     ] = None,
     agreement: Annotated[
         float,
-        typer.Option(help="Agreement with the volunteers where the machine decides alone."),
+        typer.Option(help="Target agreement with the volunteers, for the decisions."),
     ] = 0.99,
     engine: Annotated[
-        Engine, typer.Option(help="This machine, or a Ray cluster (needs galaxies[ray]).")
+        Engine, typer.Option(help="Run on this machine, or on a Ray cluster (needs galaxies[ray]).")
     ] = Engine.LOCAL,
     address: Annotated[
         str | None, typer.Option(help="Address of the Ray cluster; starts one locally by default.")
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Threads of the local engine; one per core.")
+        int | None, typer.Option(min=1, help="Threads of the local engine; default: one per core.")
     ] = None,
     shards: Annotated[
         str | None,
         typer.Option(
-            help="Folder for what is done so far; beside the output unless given. All machines "
-            "must see it."
+            help="Folder for finished parts, visible to all machines; default: beside the output."
         ),
     ] = None,
     device: Annotated[
-        Device, typer.Option(help="What computes; gpu needs the package onnxruntime-gpu.")
+        Device, typer.Option(help="Device; gpu needs the package onnxruntime-gpu.")
     ] = Device.CPU,
     questions: Annotated[
         Questions,
-        typer.Option(help="Answers in the table: to the first question, or to all of Galaxy Zoo."),
+        typer.Option(help="Answers in the table: only the first question, or all of them."),
     ] = Questions.FIRST,
     decide_anyway: Annotated[
         bool,
         typer.Option(
             "--decide-anyway",
-            help="Decide also where the galaxies look different from those that the bundle was "
-            "calibrated on; its promises do not hold there.",
+            help="Decide even if the galaxies look different from those the bundle was calibrated "
+            "on; its promises do not hold then.",
         ),
     ] = False,
     campaign: Annotated[
         Campaign | None,
         typer.Option(
-            help="Classes by the question of Galaxy Zoo 1 (elliptical or spiral?) or of Galaxy "
-            "Zoo 2 (smooth, or features?); the bundle's own unless given."
+            help="Question that defines the classes: Galaxy Zoo 1 (elliptical or spiral?) or Galaxy "
+            "Zoo 2 (smooth or features?); default: the bundle's."
         ),
     ] = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the output, and shards of another job.")
+        bool, typer.Option("--overwrite", help="Replace an existing output, and parts of another job.")
     ] = False,
 ) -> None:
-    """Classify images as elliptical or spiral, and say which ones need volunteers.
+    """Classify images as elliptical or spiral, and find those that need volunteers.
 
-    The table's columns: galaxy_id (a file's stem, or the catalogue's id),
-    p_spiral (calibrated probability), spread (how far the share of volunteers who
-    see a spiral may lie from the expected one), label, decision (elliptical, spiral
-    or ask volunteers), familiar (whether the images look like those that the bundle
-    was calibrated on), error (why an image could not be read); then, with
-    --questions all, a column for each answer, such as bar_yes; then a catalogue's
-    further columns.
+    Columns of the table: galaxy_id (file name, or id of the catalogue), p_spiral
+    (calibrated probability), spread (standard deviation of the fraction of
+    volunteers who see a spiral), label, decision (elliptical, spiral or ask
+    volunteers), familiar (whether the images look like those that the bundle was
+    calibrated on), error (why an image could not be read); with --questions all, a
+    column for each answer, such as bar_yes; then the other columns of a catalogue.
 
-    A run that was stopped continues when the same command is given again.
+    To continue an interrupted run, give the same command again.
 
-    Exit status: 0 if all is well, 1 after an error, 3 if the table is whole but
-    some images could not be read.
+    Exit status: 0 on success, 1 after an error, 3 if the table is complete but some
+    images could not be read.
     """
     from galaxies.classifying.engines import BundleUse, local_engine
     from galaxies.classifying.job import run_job
@@ -373,12 +371,12 @@ def classify(
     verdict = found.verdict
     if verdict.survey:
         typer.echo(
-            f"These look like galaxies of {verdict.survey}, so its calibration is used", err=True
+            f"These galaxies resemble {verdict.survey}; its calibration is used", err=True
         )
     if verdict.threshold is None:
         typer.echo(
-            f"The bundle could not prove an agreement of {agreement:g} on its own galaxies, so the "
-            "machine decides nothing"
+            f"The machine decides nothing: an agreement of {agreement:g} could not be proven on the "
+            "bundle's validation galaxies"
             + (f"; try --agreement {max(verdict.proven):g}" if verdict.proven else ""),
             err=True,
         )
@@ -386,7 +384,7 @@ def classify(
         typer.echo(
             "These galaxies look different from those that the bundle was calibrated on: "
             + ("its promises do not hold" if decide_anyway else "the machine decides nothing")
-            + ". Calibrate it on votes of your own: galaxies calibrate --help",
+            + ". Calibrate it on your own votes: galaxies calibrate --help",
             err=True,
         )
     if unreadable:
@@ -396,21 +394,20 @@ def classify(
 
 @app.command(
     epilog="Example: `galaxies submission images_test_rev1.zip -o submission.csv`",
-    short_help="Write a submission to Kaggle's Galaxy Zoo challenge.",
+    short_help="Write a submission for Kaggle's Galaxy Zoo challenge.",
 )
 def submission(
-    images: Annotated[Path, typer.Argument(help="The challenge's images_test_rev1.zip.")],
+    images: Annotated[Path, typer.Argument(help="images_test_rev1.zip of the challenge.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="The CSV to make.")],
     model: Annotated[
-        Path | None, typer.Option(help="A bundle; the pretrained one unless given.")
+        Path | None, typer.Option(help="A bundle; default: the pretrained one.")
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Answer all 37 columns of Kaggle's Galaxy Zoo challenge for its test images.
+    """Predict all 37 columns for the test images of Kaggle's Galaxy Zoo challenge.
 
-    The CSV has the challenge's header and order. Upload it at
-    https://www.kaggle.com/competitions/galaxy-zoo-the-galaxy-challenge, "Late Submission", to have
-    it scored.
+    To have the CSV scored, upload it at
+    https://www.kaggle.com/competitions/galaxy-zoo-the-galaxy-challenge, "Late Submission".
     """
     from galaxies.classifying.submission import ROWS, write_submission
     from galaxies.learning.bundle import bundle_folder
@@ -424,7 +421,7 @@ def submission(
     )
     typer.echo(f"{output}: {rows:,} galaxies")
     if rows != ROWS:
-        typer.echo(f"warning: the challenge has {ROWS:,}; it will refuse this file", err=True)
+        typer.echo(f"warning: the challenge has {ROWS:,} galaxies; Kaggle will reject this file", err=True)
 
 
 _CALIBRATE = """Example: `galaxies calibrate real data/mine -o models/mine`
@@ -433,56 +430,56 @@ _CALIBRATE = """Example: `galaxies calibrate real data/mine -o models/mine`
 
 
 @app.command(
-    epilog=_CALIBRATE, short_help="Fit a bundle's probabilities and promises to another survey."
+    epilog=_CALIBRATE, short_help="Calibrate a bundle for another survey."
 )
 def calibrate(
     bundle: Annotated[
-        Path, typer.Argument(help="A bundle, or the name of a pretrained one: real, simulated.")
+        Path, typer.Argument(help="A bundle, or a pretrained one: real or simulated.")
     ],
     survey: Annotated[
         Path,
         typer.Argument(
-            help="Folder with images_training_rev1.zip and the votes' CSV; with --shares-only, "
-            "any folder or archive of images."
+            help="Folder with images_training_rev1.zip and training_solutions_rev1.csv; with "
+            "--shares-only, any folder or archive of images."
         ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The bundle to make.")],
     shares_only: Annotated[
         bool,
         typer.Option(
-            "--shares-only", help="Without votes: re-estimate the shares of the classes alone."
+            "--shares-only", help="Without votes: only adjust to the shares of the classes."
         ),
     ] = False,
     anyway: Annotated[
         bool,
         typer.Option(
-            "--anyway", help="With --shares-only, make the bundle where the test says not to."
+            "--anyway", help="With --shares-only: save the bundle even if the test rejects it."
         ),
     ] = False,
     other_ids: Annotated[
         bool,
         typer.Option(
             "--other-ids",
-            help="IDs that the bundle learned from are other galaxies' in this survey.",
+            help="The IDs of the bundle's training galaxies are different galaxies here.",
         ),
     ] = False,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a bundle that is there.")
+        bool, typer.Option("--overwrite", help="Replace an existing bundle.")
     ] = False,
 ) -> None:
-    """Fit a bundle's calibrations and promises on a survey's own votes, without training.
+    """Calibrate a bundle on the votes of another survey, without training.
 
-    It says what that changes, judged on galaxies that were not fitted on: ten times over, the
-    galaxies are dealt into five folds, and each is judged by what was fitted on the other four. The
-    bundle that is made was fitted on all of them. Its weights are the same, byte for byte.
+    The scores before and after are shown. Those after are cross-validated: ten times, the galaxies
+    are divided into five folds, and each is tested with the calibration fitted on the other four.
+    The saved bundle is fitted on all galaxies. The weights do not change.
 
     At least 30 galaxies are needed, better a hundred, drawn at random from those that you want to
-    classify. Galaxies that the bundle learned from are refused.
+    classify. Galaxies that the bundle was trained on are not accepted.
 
-    With --shares-only, no votes are needed: the share of spirals is estimated from the images.
-    That helps where only the shares differ from those that the bundle knows. A test says when
-    the images look different as well; then no bundle is made. No test sees whether your
-    volunteers would answer differently. The bundle promises nothing.
+    With --shares-only, no votes are needed: the share of spirals is estimated from the images. This
+    helps if only the shares differ from those of the bundle. If a test shows that the images look
+    different too, no bundle is saved. No test can show whether volunteers would answer differently,
+    so this bundle makes no promises.
     """
     from galaxies.classifying.calibrating import adjust_to_shares, calibrate_on_votes
     from galaxies.dataset.layout import VOTES
@@ -505,8 +502,8 @@ def calibrate(
         raise GalaxiesError("--anyway needs --shares-only")
     if survey.exists() and not (survey / VOTES).is_file():
         raise GalaxiesError(
-            f"{survey}: no votes ({VOTES}); with --shares-only the shares of the classes are "
-            "estimated from the images alone"
+            f"{survey}: no votes ({VOTES}); --shares-only estimates the shares of the classes from "
+            "the images alone"
         )
     found = calibrate_on_votes(
         folder, survey, output, workers=workers, other_ids=other_ids, overwrite=overwrite
@@ -518,8 +515,8 @@ def calibrate(
 def _say_before_and_after(survey: Path, bundle: Path, found: "Calibrated") -> None:
     if not found.knows_what_it_learned:
         typer.echo(
-            f"warning: {bundle} does not keep what it learned from; if it learned from galaxies of "
-            f"{survey}, these figures are too good",
+            f"warning: {bundle} does not record its training galaxies; if some are in {survey}, these "
+            "scores are too good",
             err=True,
         )
     classes = ", ".join(f"{count:,} {name}" for name, count in found.galaxies.items())
@@ -543,20 +540,20 @@ def _say_before_and_after(survey: Path, bundle: Path, found: "Calibrated") -> No
 def _say_what_shares_are(images: Path, output: Path, found: "Adjusted") -> None:
     typer.echo(f"{images}: {found.images:,} images; {found.unreadable:,} could not be read")
     typer.echo(
-        f"  share of spirals: {found.share:.3f}, where the bundle knows {found.known:.3f}\n"
-        f"  galaxies whose outputs no mixture of its classes explains: {found.test.misfit:.1%} "
+        f"  share of spirals: {found.share:.3f} (in the bundle: {found.known:.3f})\n"
+        f"  not explained by a mixture of its classes: {found.test.misfit:.1%} of the galaxies "
         f"(p = {found.test.p_value:.2g})"
     )
     from galaxies.classifying.calibrating import LEAST_P_VALUE
 
     if found.test.p_value < LEAST_P_VALUE:
-        typer.echo("  More than the shares differs: do not rely on them; calibrate with votes.")
+        typer.echo("  More than the shares differs; calibrate with votes instead.")
     if not found.written:
         raise GalaxiesError(
-            f"{output}: not made, since {images} differs in more than its shares; have a hundred "
-            "galaxies classified and calibrate on their votes, or say --anyway"
+            f"{output}: not saved, because {images} differs in more than its shares; calibrate on "
+            "the votes of a hundred galaxies, or add --anyway"
         )
-    typer.echo(f"{output}: adjusted to these shares; it promises nothing")
+    typer.echo(f"{output}: adjusted to these shares; it makes no promises")
 
 
 _AUDIT = """Example: `galaxies audit classes.parquet -o audit.csv`
@@ -566,50 +563,49 @@ _AUDIT = """Example: `galaxies audit classes.parquet -o audit.csv`
 `galaxies audit classes.parquet --survey data/mine --subjects subjects/ --agreement 0.95`"""
 
 
-@app.command(epilog=_AUDIT, short_help="Check with people what a machine decided.")
+@app.command(epilog=_AUDIT, short_help="Check the machine's decisions with people.")
 def audit(
-    classes: Annotated[Path, typer.Argument(help="A table that `galaxies classify` made.")],
+    classes: Annotated[Path, typer.Argument(help="A table from `galaxies classify`.")],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="CSV to make, for the answers.")
+        Path | None, typer.Option("--output", "-o", help="CSV to make for the answers.")
     ] = None,
     answers: Annotated[
-        Path | None, typer.Option(help="That CSV, its column `answer` filled in.")
+        Path | None, typer.Option(help="This CSV with the column `answer` filled in.")
     ] = None,
     survey: Annotated[
-        Path | None, typer.Option(help="In place of a CSV: the survey that galaxies votes made.")
+        Path | None, typer.Option(help="Instead of a CSV: a survey from galaxies votes.")
     ] = None,
     subjects: Annotated[
         list[Path] | None,
-        typer.Option(help="Its folder that galaxies ask made of the table; may be repeated."),
+        typer.Option(help="Its subject set from galaxies ask; may be repeated."),
     ] = None,
     number: Annotated[int, typer.Option(min=1, help="Galaxies to draw.")] = 500,
-    agreement: Annotated[float, typer.Option(help="What `classify` was asked for.")] = 0.99,
+    agreement: Annotated[float, typer.Option(help="Target agreement of `classify`.")] = 0.99,
     confidence: Annotated[
-        float, typer.Option(min=0.5, max=0.999, help="With which an agreement is promised.")
+        float, typer.Option(min=0.5, max=0.999, help="Confidence of the promised agreement.")
     ] = 0.9,
-    seed: Annotated[int, typer.Option(min=0, help="Of the random draw.")] = 123,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the random sample.")] = 123,
     show_decisions: Annotated[
         bool,
         typer.Option(
-            "--show-decisions", help="Write the decisions into the CSV; people may follow them."
+            "--show-decisions", help="Show the decisions in the CSV; they may influence people."
         ),
     ] = False,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the CSV if it exists.")
+        bool, typer.Option("--overwrite", help="Replace an existing CSV.")
     ] = False,
 ) -> None:
-    """Draw a random sample of what a machine decided, for people to look at; judge their answers.
+    """Draw a random sample of the machine's decisions for people, and evaluate their answers.
 
-    First, -o writes a CSV with galaxy_id and an empty column `answer`, in random order. Fill it in
-    with elliptical, spiral or artifact, from the top; you may stop anywhere, but leave none out on
-    the way.
+    First, -o writes a CSV with galaxy_id and an empty column `answer`, in random order. Fill in
+    elliptical, spiral or artifact, from the top. You can stop anywhere, but do not skip any.
 
-    Then, --answers says how sure it is that the decisions agree as promised on this survey,
-    which agreement can be promised instead, and for which p_spiral the agreement that you asked for
-    is proven. It holds for any survey, since the galaxies are drawn at random.
+    Then, --answers computes whether the decisions agree as promised on this survey, which agreement
+    can be promised instead, and for which p_spiral the target agreement is proven. This is valid
+    for any survey, because the sample is random.
 
-    Where volunteers at Zooniverse looked at the sample, --survey and --subjects say so of their
-    votes. Of the subjects only those count that galaxies ask drew for an audit.
+    If volunteers at Zooniverse answered, give --survey and --subjects instead. Only subjects that
+    galaxies ask drew for an audit count.
     """
     if sum(given is not None for given in (output, answers, survey)) != 1:
         raise GalaxiesError(
@@ -617,7 +613,8 @@ def audit(
         )
     if (survey is None) != (not subjects):
         raise GalaxiesError(
-            "--survey and --subjects must be given together: the votes, and the galaxies that were asked about"
+            "--survey and --subjects must be given together: the votes, and the galaxies that were "
+            "asked about"
         )
     if not 0.5 < agreement < 1:
         raise GalaxiesError(f"--agreement {agreement:g}: must be between 0.5 and 1, such as 0.95")
@@ -630,10 +627,10 @@ def audit(
             classes, output, number=number, seed=seed, show_decisions=show_decisions
         )
         typer.echo(f"{output}: {drawn:,} of {decided:,} galaxies that the machine decided")
-        typer.echo(f"When answered: galaxies audit {classes} --answers {output}")
+        typer.echo(f"After answering: galaxies audit {classes} --answers {output}")
     elif answers is not None:
         audited = auditing.read_audit(classes, answers)
-        _judge(audited, "galaxies before the last answer have none", agreement, confidence)
+        _judge(audited, "galaxies before the last answer have no answer", agreement, confidence)
     elif survey is not None:
         audited = auditing.read_survey_audit(classes, survey, subjects or [])
         _judge(audited, "galaxies of the audit have no votes", agreement, confidence)
@@ -644,35 +641,35 @@ def _judge(audited: "Audited", gap: str, agreement: float, confidence: float) ->
 
     if audited.left_out:
         typer.echo(
-            f"warning: {audited.left_out:,} {gap}; if they are the hard ones, the answers are no "
-            "random sample",
+            f"warning: {audited.left_out:,} {gap}; if these are the difficult ones, the answers are "
+            "not a random sample",
             err=True,
         )
     found = judge_answers(audited, agreement, confidence)
     typer.echo(
-        f"{found.answered:,} answers, {found.agreed:,} agree with the machine: "
+        f"{found.answered:,} answers; {found.agreed:,} agree with the machine: "
         f"{found.agreed / found.answered:.3f}"
     )
     typer.echo(
-        f"  an agreement of at least {agreement:g} on this survey: "
-        f"proven with a confidence of {found.confidence:.3f}"
+        f"  an agreement of at least {agreement:g} on this survey is proven with a confidence of "
+        f"{found.confidence:.3f}"
     )
-    typer.echo(f"  promised with a confidence of {confidence:g}: {found.lower:.3f} or more")
+    typer.echo(f"  with a confidence of {confidence:g}, the agreement is at least {found.lower:.3f}")
     if found.lower >= agreement:
         typer.echo("The promise holds.")
     elif found.bounds is None:
-        typer.echo(f"The answers prove an agreement of {agreement:g} for no part of the galaxies.")
+        typer.echo(f"An agreement of {agreement:g} cannot be proven for any part of the galaxies.")
     else:
         elliptical, spiral = found.bounds
         typer.echo(
-            f"Of what the machine decided, take as elliptical p_spiral <= {elliptical:.6f}, as "
-            f"spiral p_spiral >= {spiral:.6f}, and leave the others to volunteers:\n"
-            f"  {found.kept:.1%} stay, and an agreement of {agreement:g} on these is proven"
+            f"Of the machine's decisions, keep as elliptical p_spiral <= {elliptical:.6f}, as spiral "
+            f"p_spiral >= {spiral:.6f}, and leave the others to volunteers:\n"
+            f"  an agreement of {agreement:g} is proven for the {found.kept:.1%} that you keep"
         )
 
 
 class Format(StrEnum):
-    """What `export` writes."""
+    """Formats of `export`."""
 
     ONNX = "onnx"
     TFLITE = "tflite"
@@ -684,30 +681,30 @@ class Format(StrEnum):
 )
 def export(
     bundle: Annotated[
-        Path | None, typer.Argument(help="A bundle; the pretrained one unless given.")
+        Path | None, typer.Argument(help="A bundle; default: the pretrained one.")
     ] = None,
     kind: Annotated[
-        Format, typer.Option("--format", help="Of the file; onnx needs galaxies[onnx].")
+        Format, typer.Option("--format", help="Format of the file (needs galaxies[onnx]).")
     ] = Format.ONNX,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="The file to make; named as the bundle unless given."),
+        typer.Option("-o", "--output", help="The file to make; default: the name of the bundle."),
     ] = None,
     views: Annotated[
         Views | None,
         typer.Option(
-            help="Views (flips and quarter turns) that are averaged; the bundle's own unless given."
+            help="Number of views (flips and quarter turns) to average; default: the bundle's."
         ),
     ] = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the file if it exists.")
+        bool, typer.Option("--overwrite", help="Replace an existing file.")
     ] = False,
 ) -> None:
-    """Write all that a bundle does as one file for other programs.
+    """Write a bundle as one file for other programs.
 
-    It maps images uint8 (N, size, size, 3), cropped and reduced as
-    galaxies.images.decode.reduce_image does, to p_spiral (calibrated) and spread, both
-    float32 (N,). An ONNX file names size and crop in its metadata.
+    Input: images uint8 (N, size, size, 3), cropped and reduced by
+    galaxies.images.decode.decode_reduced. Output: p_spiral (calibrated) and spread, both float32
+    (N,). The metadata of an ONNX file have size and crop.
     """
     from galaxies.learning.bundle import PRETRAINED
 
@@ -722,7 +719,7 @@ def export(
 
 
 class Choose(StrEnum):
-    """How `ask` chooses."""
+    """Ways to choose galaxies."""
 
     UNCERTAIN = "uncertain"
     DIVERSE = "diverse"
@@ -739,45 +736,45 @@ Then: `panoptes subject-set upload-subjects ID subjects/manifest.csv`"""
 
 
 @app.command(
-    epilog=_ASK_EXAMPLES, short_help="Make a Zooniverse subject set of what people decide."
+    epilog=_ASK_EXAMPLES, short_help="Make a Zooniverse subject set of galaxies for people."
 )
 def ask(
     classes: Annotated[
-        Path, typer.Argument(help="Table of galaxies classify: .parquet, .csv or .fits.")
+        Path, typer.Argument(help="Table from galaxies classify: .parquet, .csv or .fits.")
     ],
     inputs: Annotated[
         list[str],
-        typer.Argument(metavar="INPUT", help="What was classified, as galaxies classify takes it."),
+        typer.Argument(metavar="INPUT", help="The inputs of galaxies classify."),
     ],
     output: Annotated[Path, typer.Option("-o", "--output", help="New folder to make.")],
     number: Annotated[int, typer.Option(min=1, help="Galaxies to ask about.")] = 1000,
     choose: Annotated[
         Choose,
         typer.Option(
-            help="Of the galaxies left to people: the least certain, those that differ most from "
-            "each other in p_spiral and spread, or any."
+            help="Among the galaxies left to people: the least certain, those that differ most from "
+            "each other in p_spiral and spread, or a random sample."
         ),
     ] = Choose.UNCERTAIN,
     audit_share: Annotated[
         float,
         typer.Option(
-            min=0, max=1, help="Share of the number drawn at random from the machine's decisions."
+            min=0, max=1, help="Share of the galaxies that is drawn from the machine's decisions."
         ),
     ] = 0.1,
     earlier: Annotated[
         list[Path] | None,
-        typer.Option(help="Folder of an earlier batch, not to ask again; may be repeated."),
+        typer.Option(help="Folder of an earlier batch, to skip its galaxies; may be repeated."),
     ] = None,
     bundle: Annotated[
-        Path | None, typer.Option(help="Refuse a table that another bundle made.")
+        Path | None, typer.Option(help="The bundle that must have made the table.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of all that is drawn by lot.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the random numbers.")] = 0,
 ) -> None:
     """Make a subject set for Zooniverse: the galaxies that need people, and a few for an audit.
 
-    The folder holds JPEGs of at most 1 MiB and manifest.csv. Volunteers do not see what stands
-    behind a #: the galaxy's ID, what the machine said, the batch and the bundle. The same command
-    makes the same bytes. A galaxy of an earlier batch is not asked about again.
+    The folder has JPEGs of at most 1 MiB, and manifest.csv. Volunteers do not see the columns with
+    #: the ID of the galaxy, the machine's answer, the batch and the bundle. The same command gives
+    identical files. Galaxies of earlier batches are not asked about again.
     """
     from galaxies.volunteers import subjects
 
@@ -799,7 +796,7 @@ def ask(
         f"{made.audited:,} for an audit"
     )
     if total < number:
-        typer.echo(f"There are no more; {number:,} were asked for")
+        typer.echo(f"There are no more galaxies; {number:,} were requested")
     typer.echo(f"Upload it: panoptes subject-set upload-subjects ID {output / subjects.MANIFEST}")
 
 
@@ -821,33 +818,33 @@ _VOTES_EXAMPLES = """Example: `galaxies votes export.csv --answers answers.yaml 
 
 
 @app.command(
-    epilog=_VOTES_EXAMPLES, short_help="Make a survey of Zooniverse's export of classifications."
+    epilog=_VOTES_EXAMPLES, short_help="Make a survey from Zooniverse's classification export."
 )
 def votes(
-    export: Annotated[Path, typer.Argument(help="Classification export of Zooniverse, a CSV.")],
+    export: Annotated[Path, typer.Argument(help="Zooniverse's classification export, a CSV.")],
     answers: Annotated[
-        Path, typer.Option(help="YAML that says which answer counts for which column.")
+        Path, typer.Option(help="YAML file that maps answers to columns.")
     ],
     subjects: Annotated[
-        list[Path], typer.Option(help="Folder that galaxies ask made; may be repeated.")
+        list[Path], typer.Option(help="Subject set from galaxies ask; may be repeated.")
     ],
     output: SurveyToMake,
     least_votes: Annotated[
-        int, typer.Option(min=1, help="Leave out galaxies that fewer volunteers answered about.")
+        int, typer.Option(min=1, help="Leave out galaxies with fewer votes.")
     ] = 1,
     overwrite: Overwrite = False,
     example: Annotated[
         bool,
         typer.Option(
-            "--example", callback=_show_example, is_eager=True, help="Write an answers.yaml."
+            "--example", callback=_show_example, is_eager=True, help="Print an example of answers.yaml."
         ),
     ] = False,
 ) -> None:
-    """Make a survey of the volunteers' votes, with their shares and counts.
+    """Make a survey of the volunteers' votes, with vote fractions and counts.
 
-    Of each volunteer the first answer to a galaxy counts; who was not logged in is known by the
-    hash of the address, which holds within one export alone. Rows that cannot be read are counted
-    and named. An answer that answers.yaml does not know is refused.
+    Only a volunteer's first answer about a galaxy counts. Volunteers who were not logged in are
+    distinguished by the hash of their IP address, which changes with every export. Damaged rows are
+    left out and reported. An answer that is not in answers.yaml is an error.
     """
     from galaxies.volunteers.survey import count_votes
 
@@ -860,13 +857,13 @@ def votes(
     )
     for line in made.say_left_out():
         typer.echo(line)
-    typer.echo(f"Look through it: galaxies check {output}")
+    typer.echo(f"Check it: galaxies check {output}")
 
 
 Port = Annotated[
-    int, typer.Option(min=0, max=65535, help="Port of the page; any that is free unless given.")
+    int, typer.Option(min=0, max=65535, help="Port of the page; default: any free port.")
 ]
-Browser = Annotated[bool, typer.Option(help="Open the page in the browser.")]
+Browser = Annotated[bool, typer.Option(help="Open the page in a browser.")]
 
 _LABEL_EXAMPLES = """Example: `galaxies label cutouts/ -o data/mine`
 
@@ -879,29 +876,29 @@ _LABEL_EXAMPLES = """Example: `galaxies label cutouts/ -o data/mine`
 def label(
     images: Annotated[
         list[str],
-        typer.Argument(metavar="IMAGES", help="Images, as galaxies classify takes them."),
+        typer.Argument(metavar="IMAGES", help="Inputs as in galaxies classify."),
     ],
     output: SurveyToMake,
     person: Annotated[
         str | None,
-        typer.Option(help="Whose votes these are; of your login unless given.", show_default=False),
+        typer.Option(help="Name for your votes; default: your login name.", show_default=False),
     ] = None,
     questions: Annotated[
         Questions,
-        typer.Option(help="What is asked: the first question, or all of Galaxy Zoo 2."),
+        typer.Option(help="Ask only the first question, or all of Galaxy Zoo 2."),
     ] = Questions.FIRST,
     finish: Annotated[
-        bool, typer.Option("--finish", help="Only make the survey of the votes so far.")
+        bool, typer.Option("--finish", help="Only make the survey from the votes so far.")
     ] = False,
     port: Port = 0,
     browser: Browser = True,
 ) -> None:
     """Label galaxies yourself, one at a time, on a page in a browser (needs galaxies[explore]).
 
-    The keys 1, 2, 3 answer, and u takes the last answer back. Each vote is written to
-    OUTPUT.votes.csv at once; the same command goes on where it stopped. Several people can share
-    that file, each with a --person of their own. Ctrl-C ends the page and makes the survey
-    of all votes, as --finish does. The page can be reached from this machine only.
+    The keys 1, 2 and 3 answer, and u undoes the last answer. Each vote is written to
+    OUTPUT.votes.csv at once; the same command continues where it stopped. Several people can share
+    the file, each with a different --person. Ctrl-C closes the page and makes the survey from all
+    votes, like --finish. Only this machine can open the page.
     """
     from galaxies.errors import needs
     from galaxies.pages import labelling
@@ -915,34 +912,33 @@ def label(
         )
         serve_labelling(work, port=port, browser=browser)
         if not any(map(work.votes.answered, list(work.votes.given))):
-            typer.echo("No votes yet, so no survey")
+            typer.echo("No votes yet; no survey was made")
             return
     made = labelling.finish(images, output)
     typer.echo(
         f"{output}: {made.galaxies:,} galaxies, {made.classifications:,} classifications of "
         f"{made.votes.people:,} people"
     )
-    typer.echo(f"Look through it: galaxies check {output}")
+    typer.echo(f"Check it: galaxies check {output}")
 
 
 @app.command(
     epilog="Example: `galaxies explore --model models/cnn`",
-    short_help="Look at galaxies and at what a model sees in them, on a page in a browser.",
+    short_help="See how a model answers when you change a galaxy, on a page in a browser.",
 )
 def explore(
     model: Annotated[
         Path | None,
-        typer.Option(help="A bundle; the run's CNN or the pretrained one unless given."),
+        typer.Option(help="A bundle; default: the CNN of this run, or the pretrained one."),
     ] = None,
     port: Port = 0,
     browser: Browser = True,
 ) -> None:
-    """Look at galaxies and at what a model sees in them, on a page (needs galaxies[explore]).
+    """See how a model answers when you change a galaxy, on a page (needs galaxies[explore]).
 
-    Turn, mirror, resize and blur a galaxy, and watch the calibrated probability, the decision and
-    the answers follow. The galaxies are the test galaxies of a finished run in this folder, and
-    any JPEG, PNG or FITS file that is dropped on the page. Ctrl-C ends it. The page can be reached
-    from this machine only.
+    Rotate, mirror, resize and blur a galaxy, and watch the probability, the decision and the answers
+    change. You can use the test galaxies of a finished run in this folder, and any JPEG, PNG or FITS
+    file that you drop on the page. Ctrl-C closes the page. Only this machine can open it.
     """
     from galaxies.errors import needs
 
