@@ -1,4 +1,4 @@
-"""The convolutional network, by one of two recipes."""
+"""The convolutional network, with one of two recipes."""
 
 from pathlib import Path
 from typing import Any
@@ -22,17 +22,17 @@ from galaxies.models.networks import GalaxyBatches, Network, fit_network, repeat
 from galaxies.models.saved_network import NETWORK
 from galaxies.settings import CnnSettings, ReferenceSettings, ResidualSettings
 
-# Keras's 0.99 follows too slowly where an epoch is only some dozen steps.
+# Keras's 0.99 is too slow for epochs of a few dozen steps.
 _NORM_MOMENTUM = 0.9
 
 _POSITIONS = 8
-"""Along each side of the last maps, at the least."""
+"""Smallest number of positions along each side of the last maps."""
 
 _ENOUGH = 10_000
-"""Galaxies from which the last layer is fitted anew, at the most."""
+"""Largest number of galaxies for the ridge regression of the last layer."""
 
 _PENALTY = 0.01
-"""Of that fit, for each galaxy."""
+"""Penalty of this regression, per galaxy."""
 
 _BATCH = 256
 
@@ -44,7 +44,7 @@ class Cnn(Network):
 
 
 def build_reference(side: int, settings: ReferenceSettings) -> keras.Model:
-    """Convolutions, each halved by max-pooling, then a dense layer, with dropout between."""
+    """Build convolutions with max-pooling, then a dense layer, with dropout."""
     stack: list[Any] = [
         keras.Input((side, side, 3), dtype="uint8", name="image"),
         layers.Rescaling(1 / 255, name="rescale"),
@@ -65,11 +65,11 @@ def build_reference(side: int, settings: ReferenceSettings) -> keras.Model:
 
 
 def build_residual(side: int, settings: ResidualSettings) -> keras.Model:
-    """Residual blocks (He et al. 2016, "Deep residual learning for image recognition").
+    """Build residual blocks (He et al. 2016, "Deep residual learning for image recognition").
 
-    The first convolution and the blocks halve the image until 8x8 positions are left; later blocks
-    keep these. The answers are linear in the mean over the positions: what each position
-    contributes to an answer can be read off.
+    The first convolution and the blocks halve the image down to 8x8 positions; further blocks keep
+    this size. The logits are linear in the mean over the positions, so the contribution of each
+    position can be read off.
     """
     image = keras.Input((side, side, 3), dtype="uint8", name="image")
     # Galaxies are faint: a quarter of the full brightness becomes 1.
@@ -92,9 +92,9 @@ def _residual_block(
     name = f"block_{number}"
     past = x
     if halve:
-        # Averaged before the 1x1 convolution: a stride there would skip three pixels of four (He et
-        # al. 2019, "Bag of tricks", ResNet-D), and with few channels it makes TensorFlow 2.21 on
-        # CPU write beyond its memory.
+        # Averaged before the 1x1 convolution: with a stride it would skip three of four pixels (He et
+        # al. 2019, "Bag of tricks", ResNet-D), and with few channels TensorFlow 2.21 on CPU would
+        # write outside its memory.
         past = layers.AveragePooling2D(2, padding="same", name=f"{name}_average")(past)
     past = layers.Conv2D(filters, 1, use_bias=False, name=f"{name}_past")(past)
     stride = 2 if halve else 1
@@ -109,19 +109,28 @@ def _residual_block(
 
 
 class Augmentation(layers.Layer):  # type: ignore[misc]
-    """Mirrors, turns, resizes and moves each image at random.
+    """Mirror, rotate, resize and shift each image at random.
 
-    A galaxy has no up, and no exact centre. All is done in one resampling: Keras's own layers,
-    one after the other, would blur four times and take as long as the network's training step.
-    For the residual recipe it also changes what differs from survey to survey: sharpness, stretch,
-    brightness, colour, the sky's brightness and noise.
+    Galaxies have any position angle, and no exact centre. Everything is done in one resampling:
+    Keras's layers, one after another, would blur four times and take as long as the training step.
+    For the residual recipe it also changes what differs between surveys: sharpness, contrast,
+    brightness, colour, sky level and noise.
 
     Parameters
     ----------
-    recipe : ReferenceSettings | ResidualSettings
-        How far.
+    recipe : ReferenceSettings or ResidualSettings
+        Largest changes.
     seed : int
-        Of the draws.
+        Seed of the random numbers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from galaxies.settings import load_settings
+    >>> augmentation = Augmentation(load_settings().cnn.residual, seed=0)
+    >>> images = np.full((2, 32, 32, 3), 40, np.uint8)
+    >>> np.asarray(augmentation(images, training=True)).shape
+    (2, 32, 32, 3)
     """
 
     def __init__(self, recipe: ReferenceSettings | ResidualSettings, seed: int) -> None:
@@ -139,7 +148,7 @@ class Augmentation(layers.Layer):  # type: ignore[misc]
         scale = 1 + self._draw(images, recipe.zoom)
         mirror = ops.sign(self._draw(images, 1.0))
         side = images.shape[1]
-        # Where in the image each pixel of the result lies: turned about the centre, then moved.
+        # The position in the image of each pixel of the result: rotated about the centre, then shifted.
         xx, xy = scale * ops.cos(angle) * mirror, -scale * ops.sin(angle)
         yx, yy = scale * ops.sin(angle) * mirror, scale * ops.cos(angle)
         centre = (side - 1) / 2
@@ -158,7 +167,7 @@ class Augmentation(layers.Layer):  # type: ignore[misc]
 
     def _other_camera(self, images: Any, recipe: ResidualSettings) -> Any:  # noqa: ANN401
         blur = self._draw(images, recipe.blur)
-        # Sharpening raises the noise: a little of it is enough.
+        # Sharpening increases the noise, so there is less of it than of blurring.
         blur = ops.where(blur < 0, 0.4 * blur, 1.6 * blur)
         blurred = ops.average_pool(images, 3, 1, "same")
         images = images + _each(blur) * (blurred - images)
@@ -182,26 +191,26 @@ def _each(numbers: Any) -> Any:  # noqa: ANN401
 
 
 def fit(images: Pixels, train: Part, validation: Part, settings: CnnSettings) -> Fit[Cnn]:
-    """Build the network by the recipe of the settings, and train it.
+    """Build the network with the recipe in the settings, and train it.
 
     Parameters
     ----------
     images : ndarray of shape (M, side, side, 3), uint8
-        Packed images, of which the parts take rows.
+        Packed images.
     train, validation : Part
-        Galaxies to learn from, and to choose the epoch by.
+        Galaxies for training, and for choosing the epoch.
     settings : CnnSettings
-        The recipes, and which of them is taken.
+        The recipe.
 
     Returns
     -------
     Fit of Cnn
-        The network with the weights of the epoch whose loss on the validation galaxies was least.
+        The network with the weights of the epoch with the lowest loss on the validation galaxies.
 
     Raises
     ------
     GalaxiesError
-        If the loss becomes infinite or no number.
+        If the loss becomes infinite or NaN.
     """
     repeatable(settings.seed)
     if settings.recipe == "reference":
@@ -228,7 +237,7 @@ def _fit_residual(
     images: Pixels, train: Part, validation: Part, recipe: ResidualSettings, seed: int
 ) -> Fit[Cnn]:
     if train.votes is None or validation.votes is None:
-        raise ValueError("the residual recipe learns from votes")
+        raise ValueError("the residual recipe needs votes")
     network = build_residual(images.shape[1], recipe)
     answered = () if recipe.start is None else _start_from(network, Path(recipe.start))
     kept = tuple(question for question in untold(train.votes) if question.name in answered)
@@ -256,19 +265,19 @@ def _fit_residual(
 
 
 def _some(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Select as many rows as the last layer takes to be fitted anew."""
+    """Select rows for the ridge regression of the last layer."""
     return rows[:: -(-len(rows) // _ENOUGH)]
 
 
 def _keep_answers(
     network: keras.Model, start: keras.Model, images: Pixels, questions: tuple[Question, ...]
 ) -> None:
-    """Let a network answer some questions as the one that it started from.
+    """Restore the answers of the start network to some questions.
 
-    Nobody taught these, and what it learned beside has changed its features. The last layer is
-    linear in them: its weights for these questions are fitted anew to what the other says.
+    There are no votes on these questions, but training has changed the features. The weights of the
+    last layer, which is linear, are fitted to the answers of the start network.
     """
-    # Those who only predict need not wait for the import.
+    # Imported here because predicting does not need it.
     from sklearn.linear_model import Ridge
     from sklearn.preprocessing import StandardScaler
 
@@ -281,7 +290,7 @@ def _keep_answers(
     places = [place for one in questions for place in range(one.places.start, one.places.stop)]
     places += [ANSWERS + ALL_QUESTIONS.index(one) for one in questions]
     scaler = StandardScaler().fit(seen)
-    # One thread: the last digits of a sum that is shared out would tell the number of threads.
+    # One thread, because the last digits of sums depend on the number of threads.
     with threadpool_limits(1, user_api="blas"):
         linear = Ridge(_PENALTY * len(images)).fit(scaler.transform(seen), said[:, places])
     slopes = linear.coef_ / scaler.scale_
@@ -293,10 +302,10 @@ def _keep_answers(
 
 
 def _start_from(network: keras.Model, name: Path) -> tuple[str, ...]:
-    """Give a network the weights of a bundle's; name the questions that it answers.
+    """Copy the weights of a bundle to a network; returns the questions that the bundle answers.
 
-    Where that one did not learn a galaxy's type by Galaxy Zoo 1, its answers to the first question
-    of Galaxy Zoo 2 stand in for it.
+    If the bundle does not answer the question of Galaxy Zoo 1, its answers to the first question of
+    Galaxy Zoo 2 are used instead.
     """
     folder = bundle_folder(name)
     learned = read_description(folder).questions
@@ -304,8 +313,8 @@ def _start_from(network: keras.Model, name: Path) -> tuple[str, ...]:
         read_weights(network, folder / NETWORK)
     except (OSError, ValueError) as error:
         raise GalaxiesError(
-            f"cnn.residual.start: the network of {name} does not fit ({error}); put "
-            "cnn.residual.filters back, name a bundle with these filters, or set it to null"
+            f"cnn.residual.start: the network of {name} does not fit ({error}); restore "
+            "cnn.residual.filters, use a bundle with these filters, or set it to null"
         ) from error
     if TYPE.name not in learned:
         answers = network.get_layer("answers")

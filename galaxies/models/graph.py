@@ -1,4 +1,4 @@
-"""A Keras network as an ONNX graph, which runs without Keras and TensorFlow."""
+"""Write Keras networks as ONNX graphs, which run without Keras and TensorFlow."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -24,12 +24,12 @@ _ACTIVATIONS: Final = {
 
 
 def write_graph(network: keras.Model, path: Path) -> None:
-    """Write a network as an ONNX file; the same weights give the same bytes.
+    """Write a network as an ONNX file; the same weights give identical bytes.
 
     Parameters
     ----------
     network : keras.Model
-        Maps images uint8 (N, side, side, 3) to an array (N, numbers). Each of its layers is called
+        Maps images uint8 (N, side, side, 3) to an array (N, numbers). Each of its layers is used
         once, and none is a network itself.
     path : Path
         The file to make.
@@ -37,14 +37,20 @@ def write_graph(network: keras.Model, path: Path) -> None:
     Raises
     ------
     GalaxiesError
-        If it has a layer that no ONNX operation is known for.
+        If there is no ONNX operation for a layer.
 
     Examples
     --------
+    >>> from pathlib import Path
+    >>> import keras
+    >>> import numpy as np
+    >>> from galaxies.models.predicting.forward import ForwardPass
     >>> image = keras.Input((64, 64, 3), dtype="uint8", name="image")
-    >>> scaled = layers.Rescaling(1 / 64)(image)
-    >>> mean = layers.GlobalAveragePooling2D()(scaled)
-    >>> write_graph(keras.Model(image, mean), Path("mean.onnx"))  # doctest: +SKIP
+    >>> scaled = keras.layers.Rescaling(1 / 64)(image)
+    >>> mean = keras.layers.GlobalAveragePooling2D()(scaled)
+    >>> write_graph(keras.Model(image, mean), Path("mean.onnx"))
+    >>> ForwardPass(Path("mean.onnx"))(np.full((1, 64, 64, 3), 32, np.uint8)).tolist()
+    [[0.5, 0.5, 0.5]]
     """
     graph = _Graph(network.inputs[0])
     for layer in network.layers:
@@ -54,21 +60,35 @@ def write_graph(network: keras.Model, path: Path) -> None:
 
 
 def read_weights(network: keras.Model, path: Path) -> None:
-    """Give a network the weights that `write_graph` wrote.
+    """Read weights written by `write_graph` into a network.
 
     Parameters
     ----------
     network : keras.Model
-        With the same layers.
+        A network with the same layers.
     path : Path
-        The file.
+        The ONNX file.
 
     Raises
     ------
     ValueError
-        If the file holds other layers, or arrays of other shapes.
+        If the file has other layers, or arrays of other shapes.
     OSError
         If it cannot be read.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import keras
+    >>> def network():
+    ...     image = keras.Input((8, 8, 3), dtype="uint8", name="image")
+    ...     mean = keras.layers.GlobalAveragePooling2D(name="mean")(image)
+    ...     return keras.Model(image, keras.layers.Dense(2, name="last")(mean))
+    >>> trained, other = network(), network()
+    >>> write_graph(trained, Path("trained.onnx"))
+    >>> read_weights(other, Path("trained.onnx"))
+    >>> bool((trained.get_weights()[0] == other.get_weights()[0]).all())
+    True
     """
     content = path.read_bytes()
     try:
@@ -96,7 +116,7 @@ def read_weights(network: keras.Model, path: Path) -> None:
 
 
 def _arrays(layer: layers.Layer) -> dict[str, keras.Variable]:
-    """Name all that a layer learned, as the graph does."""
+    """List the weights of a layer by their names in the graph."""
     match layer:
         case layers.BatchNormalization():
             names = {"mean": layer.moving_mean, "variance": layer.moving_variance}
@@ -111,10 +131,10 @@ def _arrays(layer: layers.Layer) -> dict[str, keras.Variable]:
 
 
 class _Graph:
-    """A graph that grows layer by layer.
+    """An ONNX graph that is built layer by layer.
 
-    Keras has an image's channels last, ONNX first: arrays of four axes are turned when they come
-    in, and back where they are flattened.
+    Keras has the channels of an image last, ONNX first. Arrays with four axes are transposed at the
+    input, and back when they are flattened.
     """
 
     def __init__(self, image: keras.KerasTensor) -> None:
@@ -126,7 +146,7 @@ class _Graph:
         turned = self._add("Transpose", ["image"], "image/turned", perm=[0, 3, 1, 2])
         floats = self._add("Cast", [turned], "image/float", to=TensorProto.FLOAT)
         self._names = {id(image): floats}
-        """Of Keras's tensors, by their identity."""
+        """Names of Keras's tensors, by identity."""
 
     def add_layer(self, layer: layers.Layer) -> None:
         add = _LAYERS.get(type(layer))
@@ -246,7 +266,7 @@ class _Graph:
 
 
 _LAYERS: Final[dict[type[Any], Callable[[_Graph, Any, list[str]], str]]] = {
-    layers.Activation: _Graph.nothing,  # all that it does is its activation
+    layers.Activation: _Graph.nothing,  # the activation is added for every layer
     layers.Add: _Graph.sum_of,
     layers.AveragePooling2D: _Graph.average_pooling,
     layers.BatchNormalization: _Graph.normalisation,
@@ -267,7 +287,7 @@ def _values(variable: keras.Variable) -> npt.NDArray[np.float32]:
 
 
 def _pads(layer: Any, kernel: tuple[int, int]) -> list[int]:  # noqa: ANN401
-    """Pixels added above, left, below and right, where Keras's padding is "same"."""
+    """Return the padding above, left, below and right for Keras's padding "same"."""
     if layer.padding == "valid":
         return [0, 0, 0, 0]
     dilation = getattr(layer, "dilation_rate", (1, 1))
@@ -275,7 +295,7 @@ def _pads(layer: Any, kernel: tuple[int, int]) -> list[int]:  # noqa: ANN401
     for axis in (0, 1):
         side, stride = layer.input.shape[axis + 1], layer.strides[axis]
         reach = dilation[axis] * (kernel[axis] - 1) + 1
-        # With a stride of 1 the image's size, which may be open, does not matter.
+        # With a stride of 1 the size of the image, which may be unknown, does not matter.
         last = 0 if stride == 1 else (-(-side // stride) - 1) * stride + 1 - side
         total = max(reach - 1 + last, 0)
         before.append(total // 2)

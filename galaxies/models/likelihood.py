@@ -1,4 +1,4 @@
-"""How likely the volunteers' votes are by what a network says: the loss that it learns by."""
+"""The loss of the network: the negative log-likelihood of the volunteers' votes."""
 
 from typing import Any, Final
 
@@ -22,25 +22,35 @@ from galaxies.learning.parts import Votes
 _CHOSEN: Final = 0.1
 
 _FEWEST: Final = 1e-3
-"""Added to each parameter of a Dirichlet distribution, whose logarithm of gamma has no 0."""
+"""Added to the parameters of the Dirichlet distribution, which must not be 0."""
 
 
 def targets(votes: Votes) -> npt.NDArray[np.float32]:
-    """Put votes into the form that `surprise` takes.
+    """Convert votes to the input of `surprise`.
 
-    How common an answer is, galaxies that were chosen by it do not tell: their votes count a tenth
-    (`galaxies.base.questions.chosen_by_answer`).
+    Galaxies that were chosen by an answer do not show how common it is, so their votes have a tenth
+    of the weight (`galaxies.base.questions.chosen_by_answer`).
 
     Parameters
     ----------
     votes : Votes
-        Of N galaxies.
+        Votes on N galaxies.
 
     Returns
     -------
     ndarray of shape (N, 80), float32
-        How many volunteers gave each answer, 0 for hard votes; then hard votes, 0 for counted
-        ones. What a survey does not answer is 0 in both.
+        The number of counted votes for each answer, then hard votes. Both are 0 for questions
+        without votes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from galaxies.learning.parts import Votes
+    >>> shares = np.full((1, 40), np.nan, np.float32)
+    >>> shares[0, :3] = [0.75, 0.25, 0.0]
+    >>> votes = Votes(shares, np.array([40.0], np.float32))
+    >>> targets(votes)[0, :3].tolist()
+    [30.0, 10.0, 0.0]
     """
     shares = np.nan_to_num(votes.shares)
     counted = shares * votes.volunteers[:, None]
@@ -52,15 +62,29 @@ def targets(votes: Votes) -> npt.NDArray[np.float32]:
 
 
 def untold(votes: Votes) -> tuple[Question, ...]:
-    """Find the questions of which votes do not tell how common the answers are.
+    """Find the questions without votes that show how common the answers are.
 
-    Nobody answered them, or only galaxies that were chosen by the answer
+    They have no votes, or only votes on galaxies that were chosen by the answer
     (`galaxies.base.questions.chosen_by_answer`).
 
     Parameters
     ----------
     votes : Votes
-        Of N galaxies.
+        Votes on N galaxies.
+
+    Returns
+    -------
+    tuple of Question
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from galaxies.learning.parts import Votes
+    >>> shares = np.full((1, 40), np.nan, np.float32)
+    >>> shares[0, :3] = [0.75, 0.25, 0.0]
+    >>> votes = Votes(shares, np.array([40.0], np.float32))
+    >>> [question.name for question in untold(votes)][:3]
+    ['edge_on', 'bar', 'arms']
     """
     chosen = chosen_by_answer(votes.shares, votes.volunteers == 0)
     given = np.nan_to_num(votes.shares)
@@ -72,26 +96,40 @@ def untold(votes: Votes) -> tuple[Question, ...]:
 
 
 def surprise(votes: Any, numbers: Any, sharpness: float, counted: float = 1.0) -> Any:  # noqa: ANN401 - tensors
-    """Compute minus the logarithm of the chance of each galaxy's votes.
+    """Compute the negative log-likelihood of the votes on each galaxy.
 
-    Counted votes of those who came to a question follow a Dirichlet-multinomial distribution
-    (Walmsley et al. 2022, MNRAS 509, 3966, section 4.2). A hard vote only says what most
-    volunteers saw, which is surer than what one of them sees: its chance is the share to the power
-    `sharpness`, over the sum of those of all answers. Questions without votes add nothing.
+    The counted votes of those who reached a question follow a Dirichlet-multinomial distribution
+    (Walmsley et al. 2022, MNRAS 509, 3966, section 4.2). A hard vote says what most volunteers saw,
+    which is more certain than a single vote: its likelihood is the predicted fraction to the power
+    `sharpness`, normalised over all answers. Questions without votes add nothing.
 
     Parameters
     ----------
     votes : tensor of shape (N, 80)
-        As `targets` makes it.
+        Output of `targets`.
     numbers : tensor of shape (N, 52)
-        As `galaxies.learning.outputs.read_outputs` takes it.
+        Raw output of the network, the input of `galaxies.learning.outputs.read_outputs`.
     sharpness : float
+        Exponent for hard votes.
     counted : float
-        Weight of counted votes beside hard ones.
+        Weight of counted votes relative to hard ones.
 
     Returns
     -------
     tensor of shape (N,)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from galaxies.learning.parts import Votes
+    >>> shares = np.full((1, 40), np.nan, np.float32)
+    >>> shares[0, :3] = [0.75, 0.25, 0.0]
+    >>> votes = Votes(shares, np.array([40.0], np.float32))
+    >>> undecided, smooth = np.zeros((2, 1, 52), np.float32)
+    >>> smooth[0, 0] = 1.0
+    >>> likely, unlikely = (surprise(targets(votes), one, 2.0) for one in (smooth, undecided))
+    >>> bool(likely < unlikely)
+    True
     """
     counts, hard = votes[:, :ANSWERS], votes[:, ANSWERS:]
     logits = numbers[:, :ANSWERS]
@@ -106,19 +144,19 @@ _ASKS: Final = np.array(
     [[column in question.columns for column in ALL_COLUMNS] for question in ALL_QUESTIONS],
     np.float32,
 )
-"""(12, 40) which answers a question has: all questions go through a few operations at once."""
+"""(12, 40) the answers of each question, to compute all questions at once."""
 
 
 def _log_shares(logits: Any) -> Any:  # noqa: ANN401
-    """Logarithms of the shares within each question (N, 40)."""
+    """Compute the logarithms of the fractions within each question (N, 40)."""
     logits = logits - ops.max(logits, axis=1, keepdims=True)
-    # Far below the largest of all, a question's own would vanish.
+    # Limited, because the exponentials of a question far below the largest would vanish.
     sums = ops.matmul(ops.exp(ops.maximum(logits, -60.0)), _ASKS.T)
     return ops.maximum(logits, -60.0) - ops.matmul(ops.log(sums), _ASKS)
 
 
 def _dirichlet_multinomial(counts: Any, parameters: Any) -> Any:  # noqa: ANN401
-    """Logarithm of the chance of counts (N, 40), of all questions together."""
+    """Compute the log-likelihood of counts (N, 40), of all questions together."""
     log_gamma = tf.math.lgamma
     volunteers, concentrations = (ops.matmul(one, _ASKS.T) for one in (counts, parameters))
     of_questions = (
@@ -131,12 +169,26 @@ def _dirichlet_multinomial(counts: Any, parameters: Any) -> Any:  # noqa: ANN401
 
 
 class ClassAccuracy(keras.metrics.Mean):  # type: ignore[misc]
-    """Share of galaxies whose class is right, among those that have one.
+    """Accuracy on the galaxies that have a class.
 
     Parameters
     ----------
     campaign : {"gz1", "gz2"}
-        By whose first question.
+        Campaign whose first question defines the classes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from galaxies.learning.parts import Votes
+    >>> shares = np.full((1, 40), np.nan, np.float32)
+    >>> shares[0, :3] = [0.75, 0.25, 0.0]
+    >>> votes = Votes(shares, np.array([40.0], np.float32))
+    >>> smooth = np.zeros((1, 52), np.float32)
+    >>> smooth[0, 0] = 1.0
+    >>> accuracy = ClassAccuracy("gz2")
+    >>> _ = accuracy.update_state(targets(votes), smooth)
+    >>> float(accuracy.result())
+    1.0
     """
 
     def __init__(self, campaign: Campaign) -> None:
@@ -150,7 +202,7 @@ class ClassAccuracy(keras.metrics.Mean):  # type: ignore[misc]
         numbers: Any,  # noqa: ANN401
         sample_weight: Any = None,  # noqa: ANN401
     ) -> Any:  # noqa: ANN401
-        """Count some galaxies."""
+        """Count a batch of galaxies."""
         known = votes[:, : len(ALL_COLUMNS)] + votes[:, len(ALL_COLUMNS) :]
         spiral, elliptical = known[:, self._spiral], known[:, self._elliptical]
         said = numbers[:, self._spiral] > numbers[:, self._elliptical]

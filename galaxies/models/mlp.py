@@ -17,14 +17,24 @@ class HiddenLayer(Network):
 
 
 def build_mlp(side: int, settings: MlpSettings) -> keras.Model:
-    """One hidden layer on averaged pixels.
+    """Build a network with one hidden layer on averaged pixels.
 
     Parameters
     ----------
     side : int
-        Of the images that it is given; averaged down to `settings.size` by its first layer.
+        Side of the images; the first layer averages them to `settings.size`.
     settings : MlpSettings
-        Its size.
+        Size of the network.
+
+    Returns
+    -------
+    keras.Model
+
+    Examples
+    --------
+    >>> from galaxies.settings import load_settings
+    >>> build_mlp(64, load_settings().mlp).count_params()
+    393473
     """
     return keras.Sequential(
         [
@@ -46,21 +56,21 @@ def fit(images: Pixels, train: Part, validation: Part, settings: MlpSettings) ->
     Parameters
     ----------
     images : ndarray of shape (M, side, side, 3), uint8
-        Packed images, of which the parts take rows.
+        Packed images.
     train, validation : Part
-        Galaxies to learn from, and to choose the epoch by.
+        Galaxies for training, and for choosing the epoch.
     settings : MlpSettings
-        The network's size and its training.
+        Size and training of the network.
 
     Returns
     -------
     Fit of HiddenLayer
-        The network with the weights of the epoch whose loss on the validation galaxies was least.
+        The network with the weights of the epoch with the lowest loss on the validation galaxies.
 
     Raises
     ------
     GalaxiesError
-        If the loss becomes infinite or no number.
+        If the loss becomes infinite or NaN.
     """
     repeatable(settings.seed)
     network = build_mlp(images.shape[1], settings)

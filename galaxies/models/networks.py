@@ -1,4 +1,4 @@
-"""What the networks on pixels have in common: training, batches, saving."""
+"""Shared by all networks on pixels: training, batches, saving."""
 
 import contextlib
 import json
@@ -20,7 +20,7 @@ from galaxies.models.graph import read_weights, write_graph
 from galaxies.models.saved_network import NETWORK
 
 Targets = npt.NDArray[np.int64] | npt.NDArray[np.floating[Any]]
-"""(N,) or (N, numbers) what a network is to predict: labels, vote fractions or answers."""
+"""(N,) or (N, numbers) targets of a network: labels, vote fractions or answers."""
 
 
 _ARCHITECTURE: Final = "network.json"
@@ -29,11 +29,10 @@ _TRAINING_THREADS: Final = 8
 
 
 def repeatable(seed: int) -> None:
-    """Make all that Keras does from here on the same in every run on the same machine.
+    """Make Keras repeatable: identical results in every run on the same machine.
 
-    TensorFlow shares out the sums of a gradient among its threads, so their number, unlike that of
-    the processors, shows in the last digits. It is fixed here, unless TensorFlow has computed
-    something in this process already.
+    TensorFlow divides sums among its threads, so the last digits depend on their number. It is fixed
+    here, unless TensorFlow has already computed something in this process.
     """
     keras.utils.set_random_seed(seed)
     if keras.backend.backend() == "tensorflow":
@@ -45,20 +44,28 @@ def repeatable(seed: int) -> None:
 
 
 class GalaxyBatches(keras.utils.PyDataset):  # type: ignore[misc]
-    """Batches straight from the packed images, so that a million galaxies need no memory.
+    """Batches read directly from the packed images, so that they need no memory.
 
     Parameters
     ----------
     images : ndarray of shape (M, side, side, 3), uint8
-        Memory-mapped.
+        Packed images, memory-mapped.
     rows : ndarray of shape (N,), int64
-        Which of them.
+        Rows of the galaxies.
     targets : ndarray of shape (N,) or (N, numbers)
-        What the network is to predict for them.
+        Targets of the network.
     batch : int
-        Galaxies a batch.
+        Galaxies per batch.
     seed : int, optional
-        Of a new order in every epoch; `None` keeps the order.
+        Seed of the order, which is different in every epoch; `None` keeps the order.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> images = np.zeros((9, 4, 4, 3), np.uint8)
+    >>> batches = GalaxyBatches(images, np.array([0, 2, 4, 6, 8]), np.arange(5) % 2, batch=2)
+    >>> len(batches), batches[0][0].shape, batches[0][1].tolist()
+    (3, (2, 4, 4, 3), [[0.0], [1.0]])
     """
 
     def __init__(
@@ -93,7 +100,7 @@ class GalaxyBatches(keras.utils.PyDataset):  # type: ignore[misc]
 
 
 class _Progress(keras.callbacks.Callback):  # type: ignore[misc]
-    """A bar over the epochs, and a stop as soon as the loss is no number."""
+    """A progress bar over the epochs, which stops if the loss is not finite."""
 
     def __init__(self, name: str, epochs: int) -> None:
         super().__init__()
@@ -121,15 +128,14 @@ class _Progress(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 def accuracy(targets: Any, p: Any) -> Any:  # noqa: ANN401 - tensors
-    """Say whether the larger class is the same; targets may be vote fractions."""
+    """Compare the predicted class with the target, which can be a vote fraction."""
     return ops.cast(ops.equal(targets > 0.5, p > 0.5), "float32")
 
 
 def operations(network: keras.Model) -> int:
-    """Count the floating-point operations of one image's way through a network.
+    """Count the floating-point operations for one image.
 
-    Multiplications and additions of the convolutions and dense layers, counted apart; the rest
-    is a few per cent.
+    Multiplications and additions of the convolutions and dense layers; the rest is a few per cent.
     """
     count = 0
     for layer in network.layers:
@@ -142,14 +148,13 @@ def operations(network: keras.Model) -> int:
 
 
 class Training(NamedTuple):
-    """What `fit_network` found."""
+    """Result of `fit_network`."""
 
     chosen: dict[str, float | int]
-    """`best_epoch` from 1, whose weights were kept, its `loss` and `accuracy` on validation
-    galaxies, `parameters`, the size of the network, and `operations`, floating-point ones for one
-    view of an image."""
+    """`best_epoch` from 1, with its `loss` and `accuracy` on the validation galaxies; `parameters`, the
+    size of the network; `operations`, the floating-point operations for one view of an image."""
     history: History
-    """One row an epoch: `epoch`, and loss and accuracy of the training and validation parts."""
+    """A row for each epoch: `epoch`, loss and accuracy for training and validation."""
 
 
 def fit_network(
@@ -162,30 +167,33 @@ def fit_network(
     loss: Any = None,  # noqa: ANN401 - as Keras takes it
     right: Any = None,  # noqa: ANN401
 ) -> Training:
-    """Train a network; the weights of the epoch with the least loss on validation are kept.
+    """Train a network; keep the weights of the epoch with the lowest loss on validation.
 
     Parameters
     ----------
     network : keras.Model
-        What is kept.
+        The network.
     model : keras.Model
-        The network, or what ends in it, such as augmentation and the network.
+        The network alone, or with augmentation before it.
     optimizer : keras.optimizers.Optimizer
-        How the weights move.
+        The optimizer.
     train, validation : GalaxyBatches
-        Batches to learn from, and to choose the epoch by.
+        Batches for training, and for choosing the epoch.
     epochs : int
         Passes over the training galaxies.
     loss : callable, optional
-        Loss of each galaxy, from its targets and the network's output; the binary cross-entropy
-        unless given.
+        Loss of each galaxy from its targets and the output; by default binary cross-entropy.
     right : keras.metrics.Metric, optional
-        Share of galaxies whose class is right, named `accuracy`; of one number unless given.
+        Accuracy, with the name `accuracy`; by default that of a single probability.
+
+    Returns
+    -------
+    Training
 
     Raises
     ------
     GalaxiesError
-        If the loss becomes infinite or no number.
+        If the loss becomes infinite or NaN.
     """
     model.compile(
         optimizer=optimizer,
@@ -215,7 +223,7 @@ def fit_network(
 
 
 def _history(losses: dict[str, list[float]]) -> History:
-    """Turn Keras's record of a training into one row an epoch."""
+    """Convert Keras's history to a row for each epoch."""
     columns = {
         "train_loss": "loss",
         "validation_loss": "val_loss",
@@ -230,13 +238,21 @@ def _history(losses: dict[str, list[float]]) -> History:
 
 
 class Network:
-    """A Keras network as a model; what each kind adds is its title and how it is fitted.
+    """A Keras network as a model; subclasses have a title and a function that fits them.
 
     Parameters
     ----------
     network : keras.Model
-        Maps images uint8 (N, side, side, 3) to probabilities of "spiral" (N, 1), or to (N, 52) as
-        `galaxies.learning.outputs.read_outputs` takes them.
+        Maps images uint8 (N, side, side, 3) to probabilities of "spiral" (N, 1), or to (N, 52), the
+        input of `galaxies.learning.outputs.read_outputs`.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> network = Network.load(Path("models/cnn"))
+    >>> network.predict(np.load("data/images.npy")[:3]).shape
+    (3, 52)
     """
 
     title: ClassVar[str]
@@ -245,17 +261,17 @@ class Network:
         self.network = network
 
     def predict(self, images: Pixels) -> Outputs:
-        """Say what it sees in images uint8 (N, side, side, 3)."""
+        """Compute the outputs for images uint8 (N, side, side, 3)."""
         numbers = in_full_batches(self.network.predict_on_batch, images, _PREDICT_BATCH)
         return read_outputs(numbers) if numbers.shape[1] == NUMBERS else numbers[:, 0]
 
     def save(self, folder: Path) -> None:
         """Write the architecture for Keras, and the network with its weights for ONNX Runtime.
 
-        Unlike `.keras` files, these have the same bytes always.
+        Unlike `.keras` files, these are always identical for the same weights.
         """
         architecture = json.loads(self.network.to_json())
-        # How it was trained; to load that, Keras would have to find our own `accuracy`.
+        # To load the settings of the training, Keras would need our function `accuracy`.
         architecture.pop("compile_config", None)
         text = json.dumps(architecture, indent=1) + "\n"
         (folder / _ARCHITECTURE).write_text(text, encoding="utf-8")
@@ -263,19 +279,19 @@ class Network:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read what `save` wrote.
+        """Read the files written by `save`.
 
         Raises
         ------
         GalaxiesError
-            If a file is absent or damaged.
+            If a file is missing or damaged.
         """
         try:
             network = keras.models.model_from_json(
                 (folder / _ARCHITECTURE).read_text(encoding="utf-8")
             )
             read_weights(network, folder / NETWORK)
-        # What Keras raises on descriptions and weights that are damaged or fit no network.
+        # What Keras raises for damaged files, or weights of another network.
         except (
             OSError, ValueError, LookupError, TypeError, AttributeError, ImportError, RecursionError
         ) as error:  # fmt: skip
@@ -287,6 +303,6 @@ class Network:
 
 
 def graph(folder: Path, size: int) -> Callable[[Any], Any]:
-    """Repeat a bundle's network in TensorFlow; see `galaxies.models.registry.Registered`."""
+    """Build the network of a bundle in TensorFlow, for `galaxies.models.registry.Registered`."""
     network = Network.load(folder).network
     return lambda images: network(images, training=False)

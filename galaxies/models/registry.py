@@ -1,21 +1,21 @@
-"""All models, in the order in which tables and figures name them."""
+"""All models, in the order of tables and figures."""
 
 from typing import Final, NamedTuple
 
 
 class Registered(NamedTuple):
-    """A model that the pipeline knows, and how figures draw it.
+    """A model of the pipeline, and its style in figures.
 
-    What they call it is the model's own `title`: that of InceptionV3 says where its weights come
-    from.
+    Its name in figures is the `title` of the model, because that of InceptionV3 depends on its
+    weights.
     """
 
     model: str
-    """Module and class of what predicts; imported when it is loaded."""
+    """Module and class that predicts; imported when it is loaded."""
     graph: str | None
-    """Module and function of what repeats it in TensorFlow, for export: it takes a bundle's folder
-    and the side of the images, and returns a function from a tensor uint8 (N, size, size, 3) to raw
-    probabilities float32 (N,). `None` where there is none."""
+    """Module and function that builds it in TensorFlow, for export: it takes the folder of a bundle and
+    the side of the images, and returns a function from a tensor uint8 (N, size, size, 3) to the raw
+    outputs. `None` if there is none."""
     color: str
     dashes: str
     marker: str

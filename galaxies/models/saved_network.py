@@ -1,4 +1,4 @@
-"""A network read back from a bundle, to predict without Keras."""
+"""A network from a bundle, for predictions without Keras."""
 
 from pathlib import Path
 from typing import Final, Self
@@ -8,18 +8,25 @@ from galaxies.learning.outputs import NUMBERS, Outputs, read_outputs
 from galaxies.models.predicting.forward import ForwardPass
 
 NETWORK: Final = "network.onnx"
-"""A network's file in a bundle."""
+"""File of a network in a bundle."""
 
 
 class SavedNetwork:
-    """A bundle's network, ready to predict.
+    """The network of a bundle.
 
     Parameters
     ----------
     folder : Path
-        Of the bundle.
+        Folder of the bundle.
     device : {"cpu", "gpu"}
-        What computes.
+        The device that computes.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> SavedNetwork(Path("models/cnn")).predict(np.load("data/images.npy")[:3]).shape
+    (3, 52)
     """
 
     def __init__(self, folder: Path, device: Device = "cpu") -> None:
@@ -32,6 +39,6 @@ class SavedNetwork:
         return cls(folder, device)
 
     def predict(self, images: Pixels) -> Outputs:
-        """Say what it sees in images uint8 (N, side, side, 3)."""
+        """Compute the outputs for images uint8 (N, side, side, 3)."""
         numbers = self._forward(images)
         return read_outputs(numbers) if numbers.shape[1] == NUMBERS else numbers[:, 0]

@@ -23,38 +23,38 @@ _FILE: Final = "tree.npz"
 
 
 class DecisionTree(NamedTuple):
-    """A fitted tree as plain arrays over its nodes, so that loading it can run no code.
+    """A fitted tree as plain arrays over its nodes, which cannot contain code.
 
-    A leaf's children are -1; a child always comes after its parent.
+    The children of a leaf are -1; a child always comes after its parent.
     """
 
     size: np.int64
-    """Side in pixels of the images that it asks about."""
+    """Side of the images that it sees, in pixels."""
     feature: npt.NDArray[np.int64]
-    """Which value of the flattened image (size, size, 3) a node asks about."""
+    """Value of the flattened image (size, size, 3) that a node compares with its threshold."""
     threshold: npt.NDArray[np.float64]
-    """At most this goes left."""
+    """Values up to the threshold go left."""
     left: npt.NDArray[np.int64]
     right: npt.NDArray[np.int64]
     p_spiral: npt.NDArray[np.float32]
-    """Share of spirals among a node's training galaxies, by Laplace's rule of succession."""
+    """Share of spirals among the training galaxies of a node, by Laplace's rule of succession."""
 
     @property
     def title(self) -> str:
-        """What figures call it."""
+        """Name in figures."""
         return "decision tree"
 
     @property
     def leaves(self) -> int:
-        """How many leaves there are."""
+        """Number of leaves."""
         return int((self.left < 0).sum())
 
     def predict(self, images: Pixels) -> Probabilities:
-        """Raw probability of "spiral", float32 (N,), for images uint8 (N, side, side, 3)."""
+        """Compute the raw probability of "spiral" (N,) for images uint8 (N, side, side, 3)."""
         return self.walk(_features(images, int(self.size)))
 
     def walk(self, flat: npt.NDArray[np.float32]) -> Probabilities:
-        """Probability of "spiral" for images already averaged and flattened, float32 (N, F)."""
+        """Compute the probability of "spiral" for averaged and flattened images (N, F)."""
         galaxies = np.arange(len(flat))
         node = np.zeros(len(flat), dtype=np.int64)
         while True:
@@ -66,17 +66,17 @@ class DecisionTree(NamedTuple):
             node = np.where(asking, below, node)
 
     def save(self, folder: Path) -> None:
-        """Write its file into a folder."""
+        """Write the tree into a folder."""
         np.savez(folder / _FILE, **self._asdict())
 
     @classmethod
     def load(cls, folder: Path, device: Device = "cpu") -> Self:
-        """Read what `save` wrote; a tree asks its questions on the processor, whatever `device`.
+        """Read the file written by `save`; trees are always computed on the CPU.
 
         Raises
         ------
         GalaxiesError
-            If the file is damaged, or its nodes make no tree.
+            If the file is damaged, or if its nodes are not a tree.
         """
         path = folder / _FILE
         tree = cls._make(read_arrays(path, cls._fields).values())
@@ -85,7 +85,7 @@ class DecisionTree(NamedTuple):
         return tree
 
     def graph(self, size: int) -> Callable[[Any], Any]:
-        """Repeat `predict` in TensorFlow, a level of questions after the other; see `Saved`."""
+        """Build `predict` in TensorFlow, level by level."""
         import tensorflow as tf
 
         asked = int(self.size)
@@ -116,7 +116,7 @@ class DecisionTree(NamedTuple):
         return max(levels)
 
     def _is_one(self) -> bool:
-        """Whether every walk ends at a leaf with a probability, and asks what there is."""
+        """Whether every path ends at a leaf with a probability, and uses existing values."""
         size = self.size
         nodes = (self.feature, self.threshold, self.left, self.right, self.p_spiral)
         kinds = [np.dtype(kind) for kind in ("i8", "f8", "i8", "i8", "f4")]
@@ -129,7 +129,7 @@ class DecisionTree(NamedTuple):
         asked = self.feature[inner]
         return bool(
             len(places)
-            # Children after their parents: no walk goes round.
+            # Children come after their parents, so there are no loops.
             and all(
                 ((child[inner] > places[inner]) & (child[inner] < len(places))).all()
                 for child in (self.left, self.right)
@@ -140,28 +140,39 @@ class DecisionTree(NamedTuple):
 
 
 def graph(folder: Path, size: int) -> Callable[[Any], Any]:
-    """Repeat a bundle's tree in TensorFlow; see `galaxies.models.registry.Registered`."""
+    """Build the tree of a bundle in TensorFlow, for `galaxies.models.registry.Registered`."""
     return DecisionTree.load(folder).graph(size)
 
 
 def fit(images: Pixels, train: Part, validation: Part, settings: TreeSettings) -> Fit[DecisionTree]:
-    """Fit a tree for every pair of depth and pruning, and keep the best on validation galaxies.
+    """Fit a tree for every pair of depth and pruning, and keep the best on validation.
 
     Parameters
     ----------
     images : ndarray of shape (M, side, side, 3), uint8
-        Packed images, of which the parts take rows.
+        Packed images.
     train, validation : Part
-        Galaxies to learn from, and to choose by.
+        Galaxies for training, and for choosing the candidate.
     settings : TreeSettings
-        The candidates, the size the tree sees and the seed.
+        The candidates, the size of the images and the seed.
 
     Returns
     -------
     Fit of DecisionTree
-        The tree with the least log loss; of equals the shallower and more pruned one.
+        The tree with the lowest log loss; in a tie, the shallower and more pruned one.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from galaxies.learning.training import open_galaxies
+    >>> from galaxies.settings import load_settings
+    >>> tables = [Path("data/split.parquet"), Path("data/images.parquet")]
+    >>> galaxies = open_galaxies(*tables, Path("data/images.npy"), "simulated")
+    >>> fitted = fit(galaxies.inputs, galaxies.train, galaxies.validation, load_settings().tree)
+    >>> sorted(fitted.chosen)
+    ['accuracy', 'leaves', 'loss', 'max_depth', 'pruning']
     """
-    # Those who only predict need not wait for the import.
+    # Imported here because predicting does not need it.
     from sklearn.tree import DecisionTreeClassifier
 
     known = _features(images, settings.size, train.rows)
@@ -183,7 +194,7 @@ def fit(images: Pixels, train: Part, validation: Part, settings: TreeSettings) -
 def _features(
     images: Pixels, size: int, rows: npt.NDArray[np.int64] | None = None
 ) -> npt.NDArray[np.float32]:
-    """Flattened images (N, size * size * 3), read some hundred at a time."""
+    """Read, average and flatten images, 512 at a time; returns (N, size * size * 3)."""
     rows = np.arange(len(images)) if rows is None else rows
     features = np.empty((len(rows), size * size * 3), np.float32)
     for start in range(0, len(rows), _CHUNK):

@@ -1,4 +1,4 @@
-"""InceptionV3 without its top, as a fixed feature extractor."""
+"""InceptionV3 without its top layer, as a fixed feature extractor."""
 
 import hashlib
 import os
@@ -14,7 +14,7 @@ from galaxies.errors import GalaxiesError, needs
 from galaxies.models.graph import write_graph
 from galaxies.models.inception.weights import BACKBONE, Weights, write_weights_record
 
-# As in keras.applications.inception_v3, which does not export them.
+# From keras.applications.inception_v3, which does not export them.
 IMAGENET_URL: Final = (
     "https://storage.googleapis.com/tensorflow/keras-applications/inception_v3/"
     "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5"
@@ -26,7 +26,7 @@ _WEIGHTS: Final = "backbone.weights.h5"
 
 
 def build_backbone(size: int) -> keras.Model:
-    """Map uint8 images (N, size, size, 3) to features float32 (N, 2048).
+    """Build the network from images uint8 (N, size, size, 3) to features float32 (N, 2048).
 
     Szegedy et al. (2016), "Rethinking the Inception architecture for computer vision".
     """
@@ -42,27 +42,30 @@ def _inception(size: int) -> keras.Model:
 
 
 def make_backbone(folder: Path, weights: str, seed: int) -> Weights:
-    """Put the backbone's weights, and where they come from, into a folder.
+    """Write the weights of the backbone, and a record of their source, to a folder.
 
     Parameters
     ----------
     folder : Path
-        Made whole or not at all.
+        The folder to make.
     weights : str
-        `imagenet`, `random`, `auto` or the path of a weights file in Keras's layout, as in
-        `inception.weights`.
+        `imagenet`, `random`, `auto` or the path of a Keras weights file, as in `inception.weights`.
     seed : int
-        Of random weights.
+        Seed of random weights.
+
+    Returns
+    -------
+    Weights
 
     Raises
     ------
     GalaxiesError
-        If the weights asked for cannot be had, or do not fit InceptionV3.
+        If the weights are not available, or do not fit InceptionV3.
     """
-    # Names of layers, which stand in the file, count on from earlier models in the process.
+    # The numbers in layer names, which are in the file, continue from earlier models in the process.
     keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
-    # Convolutions know no image size; the smallest is the quickest to build.
+    # Convolutions do not depend on the size of the image; the smallest is the fastest to build.
     inception = _inception(75)
     if weights == "random":
         found = Weights(source="random", detail=f"seed {seed}")
@@ -91,7 +94,7 @@ def make_backbone(folder: Path, weights: str, seed: int) -> Weights:
 
 
 def _write_graph(inception: keras.Model, path: Path) -> None:
-    """Write the backbone for images of any size from 75."""
+    """Write the backbone for images of any size from 75 pixels."""
     image = keras.Input((None, None, 3), dtype="uint8", name="image")
     scaled = layers.Rescaling(1 / 127.5, offset=-1, name="rescale")(image)
     open_size = keras.applications.InceptionV3(
@@ -102,14 +105,14 @@ def _write_graph(inception: keras.Model, path: Path) -> None:
 
 
 def imagenet_file() -> Path:
-    """Find Keras's own weights file in its cache, or download it; its hash is checked either way.
+    """Find Keras's weights file in its cache, or download it, and check its hash.
 
     Raises
     ------
     GalaxiesError
-        If it is neither there nor reachable, or differs from what Keras published.
+        If it is not available, or differs from the published file.
     """
-    # Those who only classify need neither package.
+    # Imported here because classifying needs neither package.
     with needs("pipeline"):
         import pooch
         import requests
@@ -129,7 +132,7 @@ def imagenet_file() -> Path:
             f"the ImageNet weights are not in {cache} and {IMAGENET_URL} cannot be reached; "
             "put the file there, or set inception.weights to random"
         ) from error
-    except ValueError as error:  # pooch's word for a wrong hash
+    except ValueError as error:  # a wrong hash
         raise GalaxiesError(
             f"{IMAGENET_URL}: the file differs from the published one (MD5 {IMAGENET_MD5}); "
             f"try again, or put the right one in {cache}"
@@ -153,27 +156,36 @@ def _load(inception: keras.Model, path: Path, source: Literal["imagenet", "file"
 def _warn(why: str) -> None:
     line = "!" * 88
     print(
-        f"{line}\n! WARNING: InceptionV3 gets RANDOM weights, because {why}.\n"
-        "! Its figures and metrics say `random`. For ImageNet's, get the file, then run\n"
+        f"{line}\n! WARNING: InceptionV3 has RANDOM weights, because {why}.\n"
+        "! Figures and metrics say `random`. To use the ImageNet weights, get the file, then run\n"
         f"! `dvc repro --force backbone` and `dvc repro`.\n{line}",
         file=sys.stderr,
     )
 
 
 def load_backbone(folder: Path, size: int) -> keras.Model:
-    """Build the backbone for images of one size, with the weights of a folder.
+    """Build the backbone for images of one size, with the weights in a folder.
 
     Parameters
     ----------
     folder : Path
-        As `make_backbone` made it, or a bundle that holds a copy.
+        Output of `make_backbone`, or a bundle with a copy.
     size : int
         Side of the images in pixels, from 75.
+
+    Returns
+    -------
+    keras.Model
+
+    Raises
+    ------
+    GalaxiesError
+        If the weights are damaged.
     """
     model = build_backbone(size)
     try:
         model.layers[-1].load_weights(folder / _WEIGHTS)
     except (OSError, ValueError, KeyError) as error:
         reason = str(error).splitlines()[0]
-        raise GalaxiesError(f"{folder / _WEIGHTS}: damaged ({reason}); make it again") from error
+        raise GalaxiesError(f"{folder / _WEIGHTS}: damaged ({reason}); run `dvc repro --force backbone`") from error
     return model

@@ -1,4 +1,4 @@
-"""InceptionV3 with a simple classifier on top: logistic regression on its features."""
+"""InceptionV3 with a simple classifier: logistic regression on its features."""
 
 import shutil
 import threading
@@ -26,13 +26,13 @@ class Regression(NamedTuple):
     """Logistic regression on standardised features."""
 
     mean: npt.NDArray[np.float64]
-    """(features,) of the training galaxies; as the next two."""
+    """(features,) of the training galaxies, like the next two."""
     scale: npt.NDArray[np.float64]
     weights: npt.NDArray[np.float64]
     intercept: np.float64
 
     def predict(self, features: Features) -> Probabilities:
-        """Probability of "spiral", float32 (N,)."""
+        """Compute the probability of "spiral", float32 (N,)."""
         standardised = _standardised(features, self.mean, self.scale)
         with _one_thread():
             scores = standardised @ self.weights + self.intercept
@@ -44,7 +44,7 @@ class Regression(NamedTuple):
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read what `save` wrote; a damaged file is a `GalaxiesError`."""
+        """Read the file written by `save`; a damaged file is a `GalaxiesError`."""
         arrays = read_arrays(path, cls._fields)
         shapes = [array.shape for array in arrays.values()]
         features = arrays["weights"].shape
@@ -57,16 +57,16 @@ class Regression(NamedTuple):
 
 
 class InceptionClassifier:
-    """InceptionV3's backbone, and the regression on its features.
+    """The backbone of InceptionV3, and the regression on its features.
 
     Parameters
     ----------
     regression : Regression
-        What was fitted.
+        The fitted regression.
     backbone : Path
         Folder of the backbone.
-    device : Device
-        What computes the features.
+    device : {"cpu", "gpu"}
+        The device that computes the features.
     """
 
     def __init__(self, regression: Regression, backbone: Path, device: Device = "cpu") -> None:
@@ -78,16 +78,20 @@ class InceptionClassifier:
 
     @property
     def title(self) -> str:
-        """What figures call it; says where the backbone's weights come from."""
+        """Name in figures, with the source of the backbone's weights."""
         return read_weights_record(self._folder).title
 
     def predict(self, inputs: npt.NDArray[Any]) -> Probabilities:
-        """Raw probability of "spiral", float32 (N,).
+        """Compute the raw probability of "spiral".
 
         Parameters
         ----------
-        inputs : ndarray of shape (N, size, size, 3), uint8, or of float16 (N, 2048)
+        inputs : ndarray of shape (N, size, size, 3), uint8, or of shape (N, 2048), float16
             Images, or their features.
+
+        Returns
+        -------
+        ndarray of shape (N,), float32
         """
         if inputs.ndim == 4:
             inputs = extract_features(self._backbone, inputs)
@@ -95,7 +99,7 @@ class InceptionClassifier:
 
     @property
     def _backbone(self) -> ForwardPass:
-        """Loaded when it is needed first: where there are features, it is not."""
+        """The backbone, loaded when it is first needed (not for features)."""
         with self._lock:
             if self._forward is None:
                 self._forward = ForwardPass(self._folder / BACKBONE, self._device)
@@ -108,7 +112,7 @@ class InceptionClassifier:
 
     @classmethod
     def load(cls, folder: Path, device: Device = "cpu") -> Self:
-        """Read what `save` wrote; a damaged file is a `GalaxiesError`."""
+        """Read the file written by `save`; a damaged file is a `GalaxiesError`."""
         return cls(Regression.load(folder / REGRESSION), folder, device)
 
 
@@ -124,20 +128,20 @@ def fit(
     Parameters
     ----------
     features : ndarray of shape (M, 2048), float16
-        Of all images; the parts take rows.
+        Features of all images.
     train, validation : Part
-        Galaxies to learn from, and to choose by.
+        Galaxies for training, and for choosing the penalty.
     settings : InceptionSettings
-        The strengths of the L2 penalty, relative to the mean log loss.
+        Strengths of the L2 penalty, relative to the mean log loss.
     backbone : Path
-        Folder of what made the features.
+        Folder of the backbone that made the features.
 
     Returns
     -------
     Fit of InceptionClassifier
-        The one with the least log loss; of equals the most penalised.
+        The one with the lowest log loss; in a tie, the strongest penalty.
     """
-    # Those who only predict need not wait for the import.
+    # Imported here because predicting does not need it.
     from sklearn.linear_model import LogisticRegression
 
     known, held_out = features[train.rows], features[validation.rows]
@@ -161,7 +165,7 @@ def fit(
 
 
 def _one_thread() -> threadpool_limits:
-    """Keep BLAS from sharing out a sum: its last digits would tell the number of threads."""
+    """Use one BLAS thread, because the last digits of sums depend on the number of threads."""
     return threadpool_limits(1, user_api="blas")
 
 

@@ -1,4 +1,4 @@
-"""The features of every galaxy in a survey."""
+"""Compute the features of all galaxies of a survey."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -32,23 +32,30 @@ def survey_features(
     Parameters
     ----------
     archive : Path
-        The survey's zip.
+        The zip archive of the survey.
     backbone : Path
-        Folder made by `galaxies.models.inception.backbone.make_backbone`.
+        Output of `galaxies.models.inception.backbone.make_backbone`.
     features : Path
-        The `.npy` file to make: float16 (N, 2048), its rows those of `pack_images`, which reads
-        the same archive in the same order and leaves out the same images.
-    size, crop, decoding
-        What the backbone sees, as in `galaxies.images.decode.decode_reduced`.
+        The `.npy` file to make: float16 (N, 2048), with the same rows as `pack_images`, which reads
+        the archive in the same order and leaves out the same images.
+    size : int
+    crop : float
+    decoding : {"scaled", "whole"}
+        As in `galaxies.images.decode.decode_reduced`.
     max_unreadable : float
-        As in `pack_images`.
+        Share of the images that may be unreadable.
     workers : int
-        Threads that decode, and as many that compute; the file does not depend on it.
+        Number of threads that decode, and that compute; the file does not depend on it.
 
     Returns
     -------
     int
-        How many images were described.
+        Number of images.
+
+    Raises
+    ------
+    GalaxiesError
+        If the archive cannot be used, or if too many images are unreadable.
     """
     members = list_images(archive)
     unreadable = UnreadableImages(archive, len(members), max_unreadable)

@@ -1,4 +1,4 @@
-"""Features: the numbers that InceptionV3 makes of an image."""
+"""Features: 2,048 numbers from InceptionV3 for each image."""
 
 from typing import Final
 
@@ -13,16 +13,16 @@ Features = npt.NDArray[np.float16]
 """(N, 2048)."""
 
 FEATURES: Final = 2048
-"""Numbers that the backbone makes of one image."""
+"""Number of features of an image."""
 
 
 def extract_features(backbone: ForwardPass, images: Pixels) -> Features:
-    """Describe any number of images by their features.
+    """Compute the features of images.
 
     Parameters
     ----------
     backbone : ForwardPass
-        Of `BACKBONE`.
+        The backbone.
     images : ndarray of shape (N, size, size, 3), uint8
         At least one.
 
@@ -34,9 +34,9 @@ def extract_features(backbone: ForwardPass, images: Pixels) -> Features:
     Raises
     ------
     GalaxiesError
-        If a feature is no number or too large, as weights that are no backbone's would make it.
+        If a feature is not finite or too large for float16, because the weights are wrong.
     """
     features = backbone(images)
-    if not (np.abs(features) < np.finfo(np.float16).max).all():  # False for NaN, too
+    if not (np.abs(features) < np.finfo(np.float16).max).all():  # also False for NaN
         raise GalaxiesError("inception.weights: these weights give features that are not finite")
     return features.astype(np.float16)

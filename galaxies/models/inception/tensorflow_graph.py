@@ -12,7 +12,7 @@ from galaxies.models.inception.classifier import REGRESSION, Regression
 
 
 def graph(folder: Path, size: int) -> Callable[[Any], Any]:
-    """Repeat a bundle's model in TensorFlow; see `galaxies.models.registry.Registered`."""
+    """Build the model of a bundle in TensorFlow, for `galaxies.models.registry.Registered`."""
     backbone, regression = load_backbone(folder, size), Regression.load(folder / REGRESSION)
     mean, scale = regression.mean.astype(np.float32), regression.scale.astype(np.float32)
     weights = regression.weights.astype(np.float32)[:, None]
@@ -20,7 +20,7 @@ def graph(folder: Path, size: int) -> Callable[[Any], Any]:
 
     def predict(images: Any) -> Any:  # noqa: ANN401 - tensors
         features = backbone(images, training=False)
-        # Rounded as the pipeline keeps them.
+        # Rounded like the features in the pipeline.
         kept = tf.cast(tf.cast(features, tf.float16), tf.float32)
         return tf.sigmoid(((kept - mean) / scale) @ weights + intercept)[:, 0]
 

@@ -1,4 +1,4 @@
-"""Where the weights of the backbone come from."""
+"""The source of the backbone's weights."""
 
 from pathlib import Path
 from typing import Final, Literal
@@ -9,13 +9,13 @@ from galaxies.base.outputs import write_json
 from galaxies.errors import GalaxiesError
 
 BACKBONE: Final = "backbone.onnx"
-"""The backbone's file in its folder, and in a bundle."""
+"""File of the backbone, in its folder and in a bundle."""
 
 _FILE: Final = "backbone.json"
 
 
 class Weights(BaseModel):
-    """Where a backbone's weights come from."""
+    """Source of the weights of a backbone."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -25,19 +25,19 @@ class Weights(BaseModel):
 
     @property
     def title(self) -> str:
-        """What figures call a classifier on this backbone."""
+        """Name of a classifier with this backbone in figures."""
         name = {"imagenet": "ImageNet", "file": "own weights", "random": "random"}[self.source]
         return f"InceptionV3 ({name})"
 
 
 def write_weights_record(folder: Path, weights: Weights) -> None:
-    """Put the record beside the weights."""
+    """Write the record beside the weights."""
     write_json(folder / _FILE, weights.model_dump())
 
 
 def read_weights_record(folder: Path) -> Weights:
-    """Read where a backbone's weights come from."""
+    """Read the source of the weights of a backbone."""
     try:
         return Weights.model_validate_json((folder / _FILE).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, ValidationError) as error:
-        raise GalaxiesError(f"{folder / _FILE}: damaged; make the backbone again") from error
+        raise GalaxiesError(f"{folder / _FILE}: damaged; run `dvc repro --force backbone`") from error

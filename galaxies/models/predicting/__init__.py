@@ -1,1 +1,1 @@
-"""A bundle at work on arrays: what every model predicts with."""
+"""Predict arrays with a bundle, for all models."""

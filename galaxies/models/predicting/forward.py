@@ -1,4 +1,4 @@
-"""A network's forward pass by ONNX Runtime, which starts at once and needs no Keras."""
+"""The forward pass of a network with ONNX Runtime, without Keras."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -12,12 +12,12 @@ from galaxies.base.arrays import Device, Pixels
 from galaxies.errors import GalaxiesError
 
 BATCH: Final = 32
-"""Images that go through together; what a processor core keeps of so few stays in its caches."""
+"""Images per batch; so few fit into the caches of a processor core."""
 
 _GPU: Final = "CUDAExecutionProvider"
 _PROVIDERS: Final[dict[Device, list[Any]]] = {
     "cpu": ["CPUExecutionProvider"],
-    # In full precision, as the processor computes.
+    # In full precision, like the CPU.
     "gpu": [(_GPU, {"use_tf32": "0"}), "CPUExecutionProvider"],
 }
 _DAMAGED: Final = (
@@ -28,26 +28,28 @@ _FATAL_ALONE: Final = 4
 
 
 class ForwardPass:
-    """Maps images to a network's output.
+    """Compute the output of a network for images.
 
-    It computes in the thread that calls it, and may be called from several at the same time: to
-    use all cores, give each of as many threads its own images.
+    It computes in the calling thread, and several threads may call it at the same time. To use all
+    cores, start as many threads, each with its own images.
 
     Parameters
     ----------
     path : Path
-        A file made by `galaxies.models.graph.write_graph`. Loading it runs no code of the file's.
+        Output of `galaxies.models.graph.write_graph`. Loading it never runs code from it.
     device : {"cpu", "gpu"}
-        What computes.
+        The device that computes.
 
     Raises
     ------
     GalaxiesError
-        If the file is absent or damaged, or a GPU is asked for and ONNX Runtime finds none.
+        If the file is missing or damaged, or if ONNX Runtime finds no GPU.
 
     Examples
     --------
-    >>> forward = ForwardPass(Path("galaxies/pretrained/real/network.onnx"))
+    >>> import numpy as np
+    >>> from galaxies.learning.bundle import PRETRAINED
+    >>> forward = ForwardPass(PRETRAINED / "real/network.onnx")
     >>> forward(np.zeros((5, 64, 64, 3), np.uint8)).shape
     (5, 52)
     """
@@ -55,12 +57,12 @@ class ForwardPass:
     def __init__(self, path: Path, device: Device = "cpu") -> None:
         if device == "gpu" and _GPU not in onnxruntime.get_available_providers():
             raise GalaxiesError(
-                "no GPU: the ONNX Runtime that is installed finds none; it needs an NVIDIA GPU "
-                "and the package onnxruntime-gpu in place of onnxruntime"
+                "no GPU: ONNX Runtime finds none; it needs an NVIDIA GPU, and the package "
+                "onnxruntime-gpu instead of onnxruntime"
             )
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = _FATAL_ALONE  # what goes wrong is raised as well
+        options.log_severity_level = _FATAL_ALONE  # errors are raised
         try:
             self._session = onnxruntime.InferenceSession(
                 path, options, providers=_PROVIDERS[device]
@@ -82,7 +84,7 @@ class ForwardPass:
         Returns
         -------
         ndarray of shape (N, numbers), float32
-            An image's numbers do not depend on the images beside it.
+            The numbers of an image do not depend on the other images.
         """
         batches = (images[start : start + BATCH] for start in range(0, len(images), BATCH))
         return np.concatenate([self._session.run(None, {"image": batch})[0] for batch in batches])

@@ -1,4 +1,4 @@
-"""A bundle's model at work: the one way in which anything here predicts."""
+"""Predict with the model of a bundle; all predictions are made here."""
 
 import pkgutil
 from pathlib import Path
@@ -19,7 +19,7 @@ from galaxies.models.registry import MODELS, Registered
 
 
 def registered(name: str, folder: Path) -> Registered:
-    """Look up a bundle's model; one that this version does not know is a `GalaxiesError`."""
+    """Look up the model of a bundle; an unknown model is a `GalaxiesError`."""
     if name not in MODELS:
         raise GalaxiesError(
             f"{folder}: contains a model {name!r}, but this version knows {', '.join(MODELS)}; "
@@ -29,44 +29,52 @@ def registered(name: str, folder: Path) -> Registered:
 
 
 class Prediction(NamedTuple):
-    """What a model predicts for N galaxies; each float32 (N,) where nothing else is said."""
+    """Predictions for N galaxies, float32 (N,) unless stated otherwise."""
 
     p_spiral: Probabilities
-    """Calibrated."""
+    """Calibrated probability."""
     p_spiral_raw: Probabilities
     vote_fraction: Probabilities
-    """Share of volunteers who would see features or a disk."""
+    """Expected fraction of volunteers who see features or a disk."""
     spread: Probabilities
-    """Standard deviation of the share of volunteers who would say "spiral": what the model expects,
-    and what the views differ by. 0 for one view of a model that knows the class alone."""
+    """Standard deviation of the fraction of volunteers who answer "spiral": as predicted by the model,
+    and between views. 0 for one view of a model that predicts only the class."""
     outputs: Outputs
-    """All that the model says, as `galaxies.learning.outputs` has it."""
+    """All outputs of the model, as in `galaxies.learning.outputs`."""
     answers: npt.NDArray[np.float32] | None = None
-    """(N, 40) shares of the volunteers in the order of `galaxies.base.questions.ALL_COLUMNS`, NaN
-    for questions that the model did not learn; `None` where it knows the class alone."""
+    """(N, 40) predicted vote fractions in the order of `galaxies.base.questions.ALL_COLUMNS`, NaN for
+    questions that the model does not answer; `None` if it predicts only the class."""
     concentrations: npt.NDArray[np.float32] | None = None
-    """(N, 12) for each of `galaxies.base.questions.ALL_QUESTIONS`: how sure the model is of the
-    shares, as so many volunteers would be."""
+    """(N, 12) for each of `galaxies.base.questions.ALL_QUESTIONS`: the certainty of the fractions,
+    comparable to a number of volunteers."""
 
 
 class Predictor:
-    """A bundle's model, its calibrations and its views.
+    """The model of a bundle with its calibrations and views.
 
     Parameters
     ----------
     folder : Path
         A bundle.
     views : {1, 8}, optional
-        Views to average instead of those that the bundle names.
-    device : Device
-        What computes.
+        Number of views to average; by default that of the bundle.
+    device : {"cpu", "gpu"}
+        The device that computes.
     campaign : {"gz1", "gz2"}, optional
-        By whose first question the classes are told, instead of the bundle's own.
+        Campaign whose first question defines the classes; by default that of the bundle.
 
     Raises
     ------
     GalaxiesError
-        If the folder is not a valid bundle, or does not know the campaign.
+        If the folder is not a valid bundle, or does not support the campaign.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> prediction = Predictor(Path("models/cnn")).predict(np.load("data/images.npy"))
+    >>> prediction.p_spiral.shape, prediction.answers.shape
+    ((40,), (40, 40))
     """
 
     def __init__(
@@ -91,13 +99,17 @@ class Predictor:
         Parameters
         ----------
         inputs : ndarray of shape (N, size, size, 3), uint8
-            Images, cropped and reduced as the description says; for InceptionV3 also their
+            Images, cropped and reduced as in the description of the bundle; for InceptionV3 also
             features, float16 (N, 2048).
+
+        Returns
+        -------
+        Prediction
 
         Raises
         ------
         GalaxiesError
-            If the images are of another size than those that the model learned from.
+            If the images have another size than the training images.
         """
         self._check(inputs)
         seen = self.description
@@ -107,16 +119,20 @@ class Predictor:
     def predict_rows(
         self, inputs: npt.NDArray[Any], rows: npt.NDArray[np.int64], *, workers: int
     ) -> Prediction:
-        """Predict for rows of an array on disk, some hundred at a time, with a progress bar.
+        """Predict rows of an array on disk, with a progress bar.
 
         Parameters
         ----------
         inputs : ndarray
             As in `predict`.
         rows : ndarray of shape (N,), int64
-            Which of them.
+            The rows.
         workers : int
-            Threads; the predictions do not depend on it.
+            Number of threads; the predictions do not depend on it.
+
+        Returns
+        -------
+        Prediction
         """
         self._check(inputs)
         raw = predict_rows(
@@ -134,8 +150,8 @@ class Predictor:
         side = self.description.size
         if inputs.ndim == 4 and inputs.shape[1:3] != (side, side):
             raise GalaxiesError(
-                f"{self._folder}: is for images of {side}x{side} pixels, "
-                f"not {inputs.shape[2]}x{inputs.shape[1]}"
+                f"{self._folder}: needs images of {side}x{side} pixels, "
+                f"got {inputs.shape[2]}x{inputs.shape[1]}"
             )
 
     def _calibrated(self, outputs: Outputs, spread: Probabilities) -> Prediction:
@@ -154,14 +170,31 @@ class Predictor:
 
 
 def prediction_table(galaxies: pd.DataFrame, prediction: Prediction) -> pd.DataFrame:
-    """Put predictions beside the galaxies' `galaxy_id` and `split`.
+    """Make a table of predictions.
+
+    Parameters
+    ----------
+    galaxies : DataFrame
+        `galaxy_id` and `split` of N galaxies.
+    prediction : Prediction
+        Predictions for the same galaxies.
 
     Returns
     -------
     DataFrame
-        With `p_spiral`, `p_spiral_raw`, `vote_fraction` and `spread`; where the model answers all
-        questions, also its answers, named as Kaggle's columns, and `concentration_smooth` and so
-        on for the questions.
+        `galaxy_id`, `split`, `p_spiral`, `p_spiral_raw`, `vote_fraction` and `spread`; if the model
+        answers all questions, also its answers, with the names of Kaggle's columns, and the
+        concentrations, such as `concentration_smooth`.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> galaxies = pd.DataFrame({"galaxy_id": [100008, 100023], "split": "test"})
+    >>> prediction = Predictor(Path("models/cnn")).predict(np.load("data/images.npy")[:2])
+    >>> list(prediction_table(galaxies, prediction))[:6]
+    ['galaxy_id', 'split', 'p_spiral', 'p_spiral_raw', 'vote_fraction', 'spread']
     """
     each = {name: values for name, values in prediction._asdict().items() if values is not None}
     answers, concentrations = each.pop("answers", None), each.pop("concentrations", None)
