@@ -1,1 +1,1 @@
-"""What a network sees in a galaxy."""
+"""Look inside a network: evidence, channels, and tests of both."""

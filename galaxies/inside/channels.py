@@ -1,4 +1,4 @@
-"""Which channels of a layer matter for a decision, and what excites them."""
+"""Find the channels of a layer that matter for a decision, and what excites them."""
 
 from typing import Final, NamedTuple
 
@@ -10,42 +10,62 @@ from galaxies.inside.evidence import Score
 from galaxies.inside.gradient import Layer
 
 PATCHES: Final = 9
-"""Shown of each channel."""
+"""Number of patches for each channel."""
 
 _TOGETHER: Final = 32
 
 
 class Channel(NamedTuple):
-    """One that matters, with what excites it."""
+    """An important channel, with the patches that excite it."""
 
     number: int
     weight: float
-    """The share of the layer's effect on the score that it has."""
+    """Its share of the layer's effect on the score."""
     patches: list[Pixels]
-    """(width, width, 3) of up to nine galaxies, the most exciting first."""
+    """(width, width, 3) from up to nine galaxies, the most exciting first."""
 
 
 def channels_that_matter(
     score: Score, images: Pixels, answers: npt.NDArray[np.int64], layer: str, count: int
 ) -> list[Channel]:
-    """Find the channels of a layer that do most to the score.
+    """Find the most important channels of a layer.
 
-    What a channel does for one image is its activation times the gradient, summed over the
-    positions (Molchanov et al. 2017, "Pruning convolutional neural networks for resource
-    efficient inference"); of this the mean size over the images counts.
+    The effect of a channel on the score of an image is its activation times the gradient, summed
+    over the positions (Molchanov et al. 2017, "Pruning convolutional neural networks for resource
+    efficient inference"). The importance is the mean absolute effect over the images.
 
     Parameters
     ----------
     score : Score
+        The score to explain.
     images : ndarray of shape (N, side, side, 3), uint8
-        To measure it on, and to take patches from: one of each image, as wide as what a position
-        of the layer sees.
+        Images for the effect and for the patches: at most one from each image, as wide as the
+        receptive field.
     answers : ndarray of shape (N,), int64
-        Their places.
+        Places of the answers.
     layer : str
         One of `score.gradient.layers`.
     count : int
-        How many; fewer where the layer has fewer.
+        Number of channels; fewer if the layer has fewer.
+
+    Returns
+    -------
+    list of Channel
+        The most important first.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from galaxies.inside.evidence import Score
+    >>> from galaxies.inside.gradient import Gradient
+    >>> score = Score(Gradient(Path("models/cnn/network.onnx")), slice(0, 2))
+    >>> images = np.load("data/images.npy")[:2]
+    >>> answers = score.predicted(images)
+    >>> layer = list(score.gradient.layers)[0]
+    >>> found = channels_that_matter(score, images, answers, layer, count=3)
+    >>> len(found), found[0].weight >= found[1].weight, len(found[0].patches)
+    (3, True, 2)
     """
     effects, strongest, places = [], [], []
     for start in range(0, len(images), _TOGETHER):
@@ -60,12 +80,12 @@ def channels_that_matter(
     excited, at = np.concatenate(strongest), np.concatenate(places)
     found = []
     for number in np.argsort(-effect, kind="stable")[:count]:
-        foremost = np.argsort(-excited[:, number], kind="stable")[:PATCHES]
+        strongest_first = np.argsort(-excited[:, number], kind="stable")[:PATCHES]
         patches = [
             _patch(
                 images[one], score.gradient.layers[layer], divmod(at[one, number], columns), rows
             )
-            for one in foremost
+            for one in strongest_first
         ]
         found.append(Channel(int(number), float(effect[number] / (effect.sum() or 1)), patches))
     return found

@@ -1,7 +1,7 @@
-"""Where in an image a network sees reasons for its answer, by one of several methods.
+"""Compute where in an image a network sees evidence for its answer, by several methods.
 
-What is explained is one number: the answer's logit against those of the question's other answers,
-as a logit of the answer against them all. Of the first question only the two classes count.
+All methods explain one number, the logit of the answer against all other answers to the question.
+For the first question only the two classes count.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,33 +24,46 @@ from galaxies.learning.views import view_of
 from galaxies.models.saved_network import NETWORK
 
 STEPS: Final = 12
-"""On the way to the image, in integrated gradients."""
+"""Steps along the path of integrated gradients."""
 
 SMOOTH: Final = 0.7
-"""Pixels, the standard deviation of the Gaussian that smooths evidence from pixel to pixel."""
+"""Standard deviation, in pixels, of the Gaussian that smooths the evidence."""
 
 BLUR: Final = 1 / 16
-"""Standard deviation of the Gaussian that makes a blurred image, as a share of its side."""
+"""Standard deviation of the Gaussian for the blurred image, as a fraction of its side."""
 
 ROUNDS: Final = 2
-"""In which evidence is put to the test. Chosen on galaxies that it is not judged on."""
+"""Rounds that refine the evidence. Chosen on galaxies that are not used to test it."""
 
 REPLACED: Final = (0.02, 0.07, 0.15, 0.3)
-"""Shares of the pixels, the foremost first, that are replaced in each round."""
+"""Shares of the pixels, the most important first, that are replaced in each round."""
 
 _TOGETHER: Final = 8
-"""Images that a thread explains at a time."""
+"""Images per batch of a thread."""
 
 
 class Score:
-    """The number that is explained: a logit of an answer against the others of its question.
+    """The number to explain: the logit of an answer against the others to its question.
 
     Parameters
     ----------
     gradient : Gradient
-        Of a network with 52 numbers, or with one, the logit of "spiral".
+        A network with 52 outputs, or with one, the logit of "spiral".
     places : slice
-        Where the answers that count stand among the numbers.
+        Places of the answers among the outputs.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from galaxies.inside.gradient import Gradient
+    >>> score = Score(Gradient(Path("models/cnn/network.onnx")), slice(0, 2))
+    >>> images = np.load("data/images.npy")[:2]
+    >>> answers = score.predicted(images)
+    >>> score(images, answers).shape, bool((score(images, answers) >= 0).all())
+    ((2,), True)
+    >>> score.slopes(images, answers).shape
+    (2, 64, 64, 3)
     """
 
     def __init__(self, gradient: Gradient, places: slice) -> None:
@@ -65,19 +78,19 @@ class Score:
         return numbers[:, self._places]
 
     def predicted(self, images: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-        """Tell which of the answers the network gives, int64 (N,)."""
+        """Return the places of the predicted answers, int64 (N,)."""
         return np.asarray(np.argmax(self._logits(images), axis=1), np.int64)
 
     def __call__(self, images: npt.NDArray[Any], answers: npt.NDArray[np.int64]) -> Floats32:
-        """Compute the score, float32 (N,), of an answer for each image (N, side, side, 3)."""
+        """Compute the score of an answer for each image (N, side, side, 3); returns (N,)."""
         logits = self._logits(images)
         others = _but(logits, answers)
         return logits[np.arange(len(logits)), answers] - _log_sum(others)
 
     def direction(self, images: npt.NDArray[Any], answers: npt.NDArray[np.int64]) -> Floats32:
-        """Compute how the score changes with each of the network's numbers, (N, numbers)."""
+        """Compute the derivative of the score by each output of the network, (N, numbers)."""
         count = self._places.stop - self._places.start
-        # The logarithm of a sum of one exponential is linear: its slope is the same everywhere.
+        # With only two answers the score is linear, so the logits do not matter.
         logits = self._logits(images) if count > 2 else np.zeros((len(images), count), np.float32)
         others = _but(logits, answers)
         slopes = -np.exp(others - _log_sum(others)[:, None])
@@ -89,13 +102,13 @@ class Score:
         return direction
 
     def slopes(self, images: npt.NDArray[Any], answers: npt.NDArray[np.int64]) -> Floats32:
-        """Compute the score's gradient, float32 (N, side, side, 3)."""
+        """Compute the gradient of the score by the pixels, float32 (N, side, side, 3)."""
         return self.gradient.gradient(images, self.direction(images, answers))
 
     def by_channel(
         self, images: npt.NDArray[Any], answers: npt.NDArray[np.int64], layer: str
     ) -> tuple[Floats32, Floats32]:
-        """Compute a layer's activations and the score's gradient by them.
+        """Compute the activations of a layer, and the gradient of the score by them.
 
         Returns
         -------
@@ -127,15 +140,24 @@ def _log_sum(logits: Floats32) -> Floats32:
 
 
 def sky(images: npt.NDArray[Any]) -> Floats32:
-    """Measure the sky's colour at the image's border, and make images of it alone.
+    """Make images of bare sky, with the median colour at the border of each image.
 
     Parameters
     ----------
     images : ndarray of shape (N, side, side, 3)
+        Images.
 
     Returns
     -------
     ndarray of shape (N, side, side, 3), float32
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> image = np.full((1, 32, 32, 3), 12, np.uint8)
+    >>> image[:, 12:20, 12:20] = 200
+    >>> float(sky(image).max())
+    12.0
     """
     width = max(1, images.shape[1] // 16)
     inner = slice(width, -width)
@@ -146,7 +168,7 @@ def sky(images: npt.NDArray[Any]) -> Floats32:
 
 
 def turned(image: Pixels, angle: float) -> Pixels:
-    """Turn an image (side, side, 3) by an angle in degrees; what comes into view is sky."""
+    """Rotate an image (side, side, 3) by an angle in degrees; new corners are filled with sky."""
     colour = sky(image[None])[0, 0, 0].round().astype(int)
     frame = Image.fromarray(image)
     fill = (int(colour[0]), int(colour[1]), int(colour[2]))
@@ -154,19 +176,33 @@ def turned(image: Pixels, angle: float) -> Pixels:
 
 
 def blurred(images: npt.NDArray[Any]) -> Floats32:
-    """Blur images (N, side, side, 3) so far that only a glow is left, float32."""
+    """Blur images (N, side, side, 3) until no details are left; returns float32."""
     by_colour = np.moveaxis(images.astype(np.float32), 3, 1)
     return np.moveaxis(smoothed(by_colour, BLUR * images.shape[1]), 1, 3)
 
 
 def smoothed(maps: Floats32, width: float = SMOOTH) -> Floats32:
-    """Smooth maps by a Gaussian, mirrored at the edges; each keeps its sum.
+    """Smooth maps with a Gaussian, mirrored at the edges, which preserves the sum.
 
     Parameters
     ----------
     maps : ndarray of shape (..., side, side), float32
+        Maps.
     width : float
         Standard deviation, in pixels.
+
+    Returns
+    -------
+    ndarray of shape (..., side, side), float32
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> point = np.zeros((1, 9, 9), np.float32)
+    >>> point[0, 4, 4] = 1
+    >>> smooth = smoothed(point)
+    >>> round(float(smooth.sum()), 3), round(float(smooth.max()), 2)
+    (1.0, 0.32)
     """
     side = maps.shape[-1]
     reach = min(int(np.ceil(4 * width)), side)
@@ -182,27 +218,47 @@ def smoothed(maps: Floats32, width: float = SMOOTH) -> Floats32:
 
 
 Method = Callable[[Score, Pixels, npt.NDArray[np.int64]], Floats32]
-"""From a score, images (N, side, side, 3) and the places of the answers (N,) to evidence float32
-(N, side, side)."""
+"""Computes evidence float32 (N, side, side) from a score, images (N, side, side, 3) and the places of
+the answers (N,)."""
 
 
 def contributions(score: Score, images: Pixels, answers: npt.NDArray[np.int64]) -> Floats32:
-    """Compute what each position of the last maps contributes: its activations times the gradient.
+    """Compute the contribution of each position of the last maps: activations times gradient.
 
-    Where the score is linear in the mean of these maps (`Score.linear`) this is exact: the
-    contributions add up to the score, less the biases of the answers, and are class activation
-    maps (Zhou et al. 2016, "Learning deep features for discriminative localization").
+    If the score is linear in the mean of these maps (`Score.linear`), this is exact: the
+    contributions are class activation maps (Zhou et al. 2016, "Learning deep features for
+    discriminative localization"), and sum to the score minus the biases of the answers.
+
+    Parameters
+    ----------
+    score : Score
+        The score to explain.
+    images : ndarray of shape (N, side, side, 3), uint8
+        Images.
+    answers : ndarray of shape (N,), int64
+        Places of the answers.
 
     Returns
     -------
     ndarray of shape (N, rows, columns), float32
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from galaxies.inside.gradient import Gradient
+    >>> score = Score(Gradient(Path("models/cnn/network.onnx")), slice(0, 2))
+    >>> images = np.load("data/images.npy")[:2]
+    >>> answers = score.predicted(images)
+    >>> contributions(score, images, answers).shape
+    (2, 8, 8)
     """
     activations, slopes = score.by_channel(images, answers, list(score.gradient.layers)[-1])
     return np.asarray((activations * slopes).sum(axis=3), np.float32)
 
 
 def _spread(maps: Floats32, side: int) -> Floats32:
-    """Bring coarse maps onto the image's pixels, linearly between their centres; same sum."""
+    """Interpolate coarse maps linearly to the pixels of the image, which preserves the sum."""
     coarse = maps.shape[1]
     places = np.clip((np.arange(side) + 0.5) * coarse / side - 0.5, 0, coarse - 1)
     matrix = np.maximum(1 - np.abs(places[:, None] - np.arange(coarse)), 0)
@@ -211,12 +267,12 @@ def _spread(maps: Floats32, side: int) -> Floats32:
 
 
 def spread_contributions(score: Score, images: Pixels, answers: npt.NDArray[np.int64]) -> Floats32:
-    """Compute `contributions` and bring them onto the image's pixels."""
+    """Compute `contributions`, interpolated to the pixels of the image."""
     return _spread(contributions(score, images, answers), images.shape[1])
 
 
 def grad_cam(score: Score, images: Pixels, answers: npt.NDArray[np.int64]) -> Floats32:
-    """Compute Grad-CAM at the last maps (Selvaraju et al. 2017), brought onto the pixels."""
+    """Compute Grad-CAM of the last maps (Selvaraju et al. 2017), interpolated to the pixels."""
     activations, slopes = score.by_channel(images, answers, list(score.gradient.layers)[-1])
     weights = slopes.mean(axis=(1, 2), keepdims=True)
     found = np.maximum((activations * weights).sum(axis=3), 0)
@@ -230,21 +286,42 @@ def integrated_gradients(
     start: Floats32,
     steps: int = STEPS,
 ) -> Floats32:
-    """Add up the gradients on the way from other images to these.
+    """Integrate the gradients along a straight path from other images to these.
 
     Integrated gradients of Sundararajan, Taly & Yan (2017, "Axiomatic attribution for deep
-    networks"), summed over the colours, in steps at the nodes of Gauss and Legendre. They add up to
-    the score less that of the start, but for the finite steps.
+    networks"), summed over the colours, with Gauss-Legendre quadrature. Apart from the finite
+    number of steps, they sum to the score minus that of the start.
 
     Parameters
     ----------
     score : Score
+        The score to explain.
     images : ndarray of shape (N, side, side, 3), uint8
+        Images.
     answers : ndarray of shape (N,), int64
-        Their places.
+        Places of the answers.
     start : ndarray of shape (N, side, side, 3), float32
-        Where the way begins.
+        Images at the start of the path.
     steps : int
+        Number of steps.
+
+    Returns
+    -------
+    ndarray of shape (N, side, side), float32
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from galaxies.inside.gradient import Gradient
+    >>> score = Score(Gradient(Path("models/cnn/network.onnx")), slice(0, 2))
+    >>> images = np.load("data/images.npy")[:2]
+    >>> answers = score.predicted(images)
+    >>> start = sky(images)
+    >>> total = integrated_gradients(score, images, answers, start, steps=48).sum(axis=(1, 2))
+    >>> change = score(images, answers) - score(start, answers)
+    >>> bool(np.allclose(total, change, rtol=0.2, atol=0.5))
+    True
     """
     nodes, weights = np.polynomial.legendre.leggauss(steps)
     way = images.astype(np.float32) - start
@@ -267,42 +344,60 @@ def from_blur(score: Score, images: Pixels, answers: npt.NDArray[np.int64]) -> F
 def replacing_gradients(
     score: Score, images: Pixels, answers: npt.NDArray[np.int64], maps: Floats32
 ) -> Floats32:
-    """Average the gradients on ways that replace the foremost pixels of a map first.
+    """Average the gradients along paths that replace the most important pixels of a map first.
 
-    Three ways: the pixels become sky, they come to stand on bare sky, and those of the blurred
-    image become sharp. Each replaces pixel after pixel rather than all little by little, and is as
-    much a way from one image to another as the straight one of integrated gradients (Friedman
-    2004, "Paths and consistency in additive cost sharing"). The few steps do not add up exactly.
+    There are three paths: the pixels are replaced by sky, placed on bare sky, or sharpened in the
+    blurred image. These paths replace pixel by pixel, instead of all pixels gradually as in
+    integrated gradients, and are equally valid (Friedman 2004, "Paths and consistency in additive
+    cost sharing"). With few steps the sum is not exact.
 
     Parameters
     ----------
     score : Score
+        The score to explain.
     images : ndarray of shape (N, side, side, 3), uint8
+        Images.
     answers : ndarray of shape (N,), int64
-        Their places.
+        Places of the answers.
     maps : ndarray of shape (N, side, side), float32
-        Say which pixels are the foremost.
+        Importance of the pixels.
+
+    Returns
+    -------
+    ndarray of shape (N, side, side), float32
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from galaxies.inside.gradient import Gradient
+    >>> score = Score(Gradient(Path("models/cnn/network.onnx")), slice(0, 2))
+    >>> images = np.load("data/images.npy")[:2]
+    >>> answers = score.predicted(images)
+    >>> maps = from_sky(score, images, answers)
+    >>> replacing_gradients(score, images, answers, maps).shape
+    (2, 64, 64)
     """
     pixels, bare, soft = images.astype(np.float32), sky(images), blurred(images)
     order = np.argsort(-maps.reshape(len(maps), -1), axis=1, kind="stable")
     rank = np.argsort(order, axis=1).reshape(*maps.shape, 1)
     total = np.zeros(maps.shape, np.float32)
     for share in REPLACED:
-        foremost = rank < share * maps[0].size
+        important = rank < share * maps[0].size
         for inside, outside in ((bare, pixels), (pixels, bare), (pixels, soft)):
             start = soft if outside is soft else bare
-            slopes = score.slopes(np.where(foremost, inside, outside), answers)
+            slopes = score.slopes(np.where(important, inside, outside), answers)
             total += (slopes * (pixels - start)).sum(axis=3)
     return np.asarray(total / (3 * len(REPLACED)), np.float32)
 
 
 def evidence(score: Score, images: Pixels, answers: npt.NDArray[np.int64]) -> Floats32:
-    """Compute evidence by the method that was chosen.
+    """Compute evidence with the method of choice.
 
-    The mean of integrated gradients from the sky, which tell what the galaxy's light does, and from
-    the blurred image, which tell what its details do (Sturmfels, Lundberg & Lee 2020, "Visualizing
-    the impact of feature attribution baselines"), is put to the test in `ROUNDS` rounds: what its
-    foremost pixels do when they are taken away and put back is averaged with it.
+    The mean of integrated gradients from the sky, which show the effect of the galaxy's light, and
+    from the blurred image, which show the effect of its details (Sturmfels, Lundberg & Lee 2020,
+    "Visualizing the impact of feature attribution baselines"), is refined in `ROUNDS` rounds: the
+    gradients when its most important pixels are replaced are averaged with it.
     """
     starts = (sky(images), blurred(images))
     ways = [integrated_gradients(score, images, answers, one, STEPS // 2) for one in starts]
@@ -315,10 +410,10 @@ def evidence(score: Score, images: Pixels, answers: npt.NDArray[np.int64]) -> Fl
 def smooth_gradients(
     score: Score, images: Pixels, answers: npt.NDArray[np.int64], draws: int = 8
 ) -> Floats32:
-    """Average the gradient over noisy copies, times what stands above the sky.
+    """Average the gradient over noisy copies, times the light above the sky.
 
-    SmoothGrad of Smilkov et al. (2017), times the input; the noise has a tenth of the image's
-    range.
+    SmoothGrad of Smilkov et al. (2017), times the input; the noise has a tenth of the range of the
+    image.
     """
     random = np.random.default_rng(0)
     pixels = images.astype(np.float32)
@@ -331,10 +426,10 @@ def smooth_gradients(
 
 
 def occlusion(score: Score, images: Pixels, answers: npt.NDArray[np.int64]) -> Floats32:
-    """Cover one square after the other with sky, and note how far the score falls.
+    """Cover one square after another with sky, and measure how far the score falls.
 
     After Zeiler & Fergus (2014, "Visualizing and understanding convolutional networks"). The
-    squares lie side by side, each an eighth of the image wide.
+    squares are adjacent, each an eighth of the image wide.
     """
     side = images.shape[1]
     width = max(2, side // 8)
@@ -357,13 +452,13 @@ METHODS: Final[dict[str, Method]] = {
     "from_sky": from_sky,
     "from_blur": from_blur,
 }
-"""Those that `evidence` was chosen among."""
+"""Other methods, to compare `evidence` with."""
 
 
 def by_all_methods(
     score: Score, images: Pixels, answers: npt.NDArray[np.int64]
 ) -> dict[str, Floats32]:
-    """Explain some images by each of `METHODS`, and by `evidence`."""
+    """Explain images with each of `METHODS`, and with `evidence`."""
     methods = METHODS | {"evidence": evidence}
     return {name: method(score, images, answers) for name, method in methods.items()}
 
@@ -371,20 +466,33 @@ def by_all_methods(
 def in_batches(
     method: Method, score: Score, images: Pixels, answers: npt.NDArray[np.int64]
 ) -> Floats32:
-    """Apply a method to any number of images, few at a time, on all cores.
+    """Apply a method to any number of images, in small batches, on all cores.
 
     Parameters
     ----------
     method : callable
         `evidence`, or one of `METHODS`.
     score : Score
+        The score to explain.
     images : ndarray of shape (N, side, side, 3), uint8
+        Images.
     answers : ndarray of shape (N,), int64
-        Their places.
+        Places of the answers.
 
     Returns
     -------
     ndarray of shape (N, side, side), float32
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from galaxies.inside.gradient import Gradient
+    >>> score = Score(Gradient(Path("models/cnn/network.onnx")), slice(0, 2))
+    >>> images = np.load("data/images.npy")[:2]
+    >>> answers = score.predicted(images)
+    >>> in_batches(grad_cam, score, images, answers).shape
+    (2, 64, 64)
     """
     workers = cpu_count() or 1
     together = max(1, min(_TOGETHER, -(-len(images) // workers)))
@@ -401,20 +509,31 @@ def in_batches(
 
 
 def answers_that_count(question: str | None, campaign: Campaign, learned: Sequence[str]) -> slice:
-    """Find where the answers to a question stand among a network's numbers.
+    """Find the places of the answers to a question among the outputs of a network.
 
     Parameters
     ----------
     question : str, optional
-        Its name; the campaign's first question unless given, of which only the two classes count.
+        Name of the question; by default the first question of the campaign, for which only the two
+        classes count.
     campaign : {"gz1", "gz2"}
+        The campaign.
     learned : sequence of str
-        Names of the questions that the network learned; none where it knows the class alone.
+        Names of the questions that the network answers; empty if it predicts only the class.
+
+    Returns
+    -------
+    slice
 
     Raises
     ------
     GalaxiesError
-        If the network did not learn the question.
+        If the network does not answer the question.
+
+    Examples
+    --------
+    >>> answers_that_count("bar", "gz2", ["smooth", "bar"])
+    slice(5, 7, None)
     """
     first = FIRST[campaign]
     if question in (None, first.name):
@@ -433,31 +552,41 @@ def explain(
     question: str | None = None,
     answer: str | None = None,
 ) -> Floats32:
-    """Say where in images a bundle's network sees reasons for an answer.
+    """Compute where in images the network of a bundle sees evidence for an answer.
 
     Parameters
     ----------
     folder : Path
         The bundle.
     description : Description
-        What stands in it.
+        Its description.
     images : ndarray of shape (N, size, size, 3), uint8
+        Cropped and reduced images.
     question : str, optional
-        Its name, such as `bar`; the first question unless given.
+        Name of the question, such as `bar`; by default the first.
     answer : str, optional
-        Its name, such as `bar_yes`; for each image the one that the network gives unless given.
+        Name of the answer, such as `bar_yes`; by default the predicted answer for each image.
 
     Returns
     -------
     ndarray of shape (N, size, size), float32
-        Positive where the image speaks for the answer. Where the bundle averages eight views, the
-        mean of their evidence, each turned back.
+        Positive where the image is evidence for the answer. If the bundle averages eight views, the
+        mean of their evidence, each rotated back.
 
     Raises
     ------
     GalaxiesError
-        If the bundle holds no convolutional network, the images do not fit it, or it has no such
-        question or answer.
+        If the bundle is not a convolutional network, if the images have the wrong size, or if there
+        is no such question or answer.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from galaxies.learning.bundle import read_description
+    >>> folder = Path("models/cnn")
+    >>> explain(folder, read_description(folder), np.load("data/images.npy")[:2]).shape
+    (2, 64, 64)
     """
     if description.model != "cnn":
         raise GalaxiesError(
@@ -466,13 +595,13 @@ def explain(
     size = description.size
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != (size, size, 3):
         raise GalaxiesError(
-            f"{folder}: explains images uint8 (N, {size}, {size}, 3), "
-            f"not {images.dtype} {images.shape}"
+            f"{folder}: images must be uint8 (N, {size}, {size}, 3), "
+            f"got {images.dtype} {images.shape}"
         )
     places = answers_that_count(question, description.campaign, description.questions)
     names = _names(question, description.campaign)[: places.stop - places.start]
     if answer is not None and answer not in names:
-        raise GalaxiesError(f"no answer {answer!r} counts here; take one of: {', '.join(names)}")
+        raise GalaxiesError(f"{answer!r} is not an answer here; choose one of: {', '.join(names)}")
     if not len(images):
         return np.zeros(images.shape[:3], np.float32)
     score = Score(Gradient(folder / NETWORK), places)
@@ -493,7 +622,7 @@ def _turned_back(maps: Floats32, view: int) -> Floats32:
 
 
 def _names(question: str | None, campaign: Campaign) -> list[str]:
-    """Name the answers, in their order."""
+    """List the names of the answers, in order."""
     name = question or FIRST[campaign].name
     asked = next(one for one in ALL_QUESTIONS if one.name == name)
     return [one.name for one in asked.answers]

@@ -1,6 +1,6 @@
-"""Whether explanations of a classifier point at what decides, beside maps that ask no network.
+"""Test explanations of a classifier, and compare them with maps that do not use the network.
 
-A map is float32 (side, side), largest where it says that the decision was made.
+A map is float32 (side, side), largest at the most important pixels.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,13 +22,13 @@ Masks = npt.NDArray[np.bool_]
 """(N, side, side)."""
 
 SHARES: Final = (0.0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
-"""Of the pixels that are taken away or put back, the foremost first."""
+"""Shares of the pixels that are replaced, the most important first."""
 
 CONTROLS: Final = ("random", "centre", "brightness", "edges")
-"""Maps that ask no network."""
+"""Maps that do not use the network."""
 
 RANDOMISED: Final = 40
-"""Galaxies that networks with random layers look at: enough to compare maps."""
+"""Number of galaxies for the comparison with random layers."""
 
 _TENTH: Final = SHARES.index(0.1)
 
@@ -36,23 +36,31 @@ RESAMPLES: Final = 1000
 
 _SEED: Final = 0
 _TOGETHER: Final = 8
-"""Images that a thread looks at at a time."""
+"""Images per batch of a thread."""
 
 
 def controls(images: Pixels, seed: int) -> dict[str, Maps]:
-    """Make maps that know nothing of a network.
+    """Make maps that do not use a network.
 
     Parameters
     ----------
     images : ndarray of shape (N, side, side, 3), uint8
+        Images.
     seed : int
-        Of the random maps.
+        Seed of the random maps.
 
     Returns
     -------
     dict of ndarray of shape (N, side, side), float32
-        `random`, smoothed a little; `centre`, a blob there of a tenth of the side; `brightness`;
-        `edges`, the gradient by Sobel's operator.
+        `random`, smoothed noise; `centre`, a Gaussian with a tenth of the side; `brightness`;
+        `edges`, the gradient by the Sobel operator.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> images = np.load("data/images.npy")[:2]
+    >>> {name: maps.shape for name, maps in controls(images, seed=0).items()}["edges"]
+    (2, 64, 64)
     """
     from scipy.ndimage import gaussian_filter, sobel
 
@@ -73,18 +81,28 @@ def controls(images: Pixels, seed: int) -> dict[str, Maps]:
 
 
 def galaxy_masks(images: Pixels) -> Masks:
-    """Measure where the galaxy at the centre lies.
+    """Segment the galaxy at the centre.
 
-    The pixels that, smoothed, stand three standard deviations of the sky's noise above the sky, as
-    the border has it, and are connected with the brightest one near the centre; holes are filled.
+    After smoothing, the galaxy is the region three standard deviations above the sky, measured at
+    the border, that contains the brightest pixel near the centre; holes are filled.
 
     Parameters
     ----------
     images : ndarray of shape (N, side, side, 3), uint8
+        Images.
 
     Returns
     -------
     ndarray of shape (N, side, side), bool
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> image = np.full((1, 32, 32, 3), 12, np.uint8)
+    >>> image[:, 12:20, 12:20] = 200
+    >>> mask = galaxy_masks(image)[0]
+    >>> bool(mask[16, 16]), bool(mask[0, 0])
+    (True, False)
     """
     from scipy.ndimage import binary_fill_holes, gaussian_filter, label
 
@@ -107,7 +125,7 @@ def galaxy_masks(images: Pixels) -> Masks:
 
 
 def points_inside(maps: Maps, masks: Masks) -> Maps:
-    """Play the pointing game: is the strongest place inside, 0 or 1, float32 (N,).
+    """Play the pointing game: 1 if the maximum is inside the mask, else 0; float32 (N,).
 
     Zhang et al. (2018, "Top-down neural attention by excitation backprop").
     """
@@ -117,17 +135,26 @@ def points_inside(maps: Maps, masks: Masks) -> Maps:
 
 
 def share_inside(maps: Maps, masks: Masks) -> Maps:
-    """Measure the share of a map's positive part that lies inside a mask, float32 (N,).
+    """Compute the share of the positive part of a map inside a mask.
 
     Parameters
     ----------
     maps : ndarray of shape (N, side, side), float32
+        Maps.
     masks : ndarray of shape (N, side, side), bool
+        Masks.
 
     Returns
     -------
     ndarray of shape (N,), float32
-        NaN where nothing is positive.
+        NaN if nothing is positive.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> maps = np.array([[[3.0, 1.0], [-2.0, 0.0]]], np.float32)
+    >>> share_inside(maps, np.array([[[True, False], [True, False]]])).tolist()
+    [0.75]
     """
     positive = np.maximum(maps, 0).astype(np.float64)
     inside, all_ = (positive * masks).sum(axis=(1, 2)), positive.sum(axis=(1, 2))
@@ -139,7 +166,7 @@ def share_inside(maps: Maps, masks: Masks) -> Maps:
 def replacing(
     score: Callable[[npt.NDArray[np.float32]], Maps], before: Maps, after: Maps, maps: Maps
 ) -> Maps:
-    """Follow a score while the foremost pixels of images are replaced by those of others.
+    """Compute a score while the most important pixels of images are replaced by those of others.
 
     Deletion and insertion of Petsiuk, Das & Saenko (2018, "RISE"): from the image to the bare sky,
     and from the blurred image to the image.
@@ -149,13 +176,22 @@ def replacing(
     score : callable
         From images float32 (N, side, side, 3) to float32 (N,).
     before, after : ndarray of shape (N, side, side, 3), float32
+        Images before and after the replacement.
     maps : ndarray of shape (N, side, side), float32
-        Say which pixels are the foremost.
+        Importance of the pixels.
 
     Returns
     -------
     ndarray of shape (N, len(SHARES)), float32
         The score for each of `SHARES`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> before, after = np.zeros((1, 10, 10, 3), np.float32), np.ones((1, 10, 10, 3), np.float32)
+    >>> importance = np.arange(100, dtype=np.float32).reshape(1, 10, 10)
+    >>> replacing(lambda images: images.mean(axis=(1, 2, 3)), before, after, importance).round(2)
+    array([[0.  , 0.02, 0.05, 0.1 , 0.2 , 0.3 , 0.5 ]], dtype=float32)
     """
     pixels = maps[0].size
     order = np.argsort(-maps.reshape(len(maps), -1), axis=1, kind="stable")
@@ -167,7 +203,7 @@ def replacing(
 
 
 def area(curve: Maps) -> Maps:
-    """Average curves (N, len(SHARES)) over the share of the pixels, float32 (N,)."""
+    """Average curves (N, len(SHARES)) over the share of the pixels; returns (N,)."""
     return np.asarray(np.trapezoid(curve, SHARES, axis=1) / SHARES[-1], np.float32)
 
 
@@ -179,26 +215,47 @@ def measure(
     galaxies: Masks,
     features: Masks,
 ) -> dict[str, Maps]:
-    """Measure how well maps point at what decides.
+    """Compute all measures for maps.
 
     Parameters
     ----------
     maps : ndarray of shape (N, side, side), float32
+        Maps.
     score : callable
         From images float32 (N, side, side, 3) to float32 (N,).
     images : ndarray of shape (N, side, side, 3), uint8
+        Images.
     others : tuple of two ndarrays of shape (N, side, side, 3), float32
-        The bare sky and the blurred image.
+        The bare sky and the blurred images.
     galaxies, features : ndarray of shape (N, side, side), bool
-        Where the galaxy is, and its arms, bar and ring; empty where they are not known.
+        Pixels of the galaxy, and of its arms, bar and ring; empty if they are not known.
 
     Returns
     -------
     dict of ndarray
-        `pointing`, `inside` and `features` float32 (N,), NaN where there is nothing to measure;
-        `deletion`, how far the score falls, and `insertion`, how far it rises, float32
-        (N, len(SHARES)); `deletion_tenth` and `insertion_tenth`, the same at a tenth of the
-        pixels, float32 (N,).
+        `pointing`, `inside` and `features` float32 (N,), NaN if they cannot be measured;
+        `deletion`, the drop of the score, and `insertion`, its rise, float32 (N, len(SHARES));
+        `deletion_tenth` and `insertion_tenth`, the same at a tenth of the pixels, float32 (N,).
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from galaxies.inside.evidence import Score, blurred, grad_cam, sky
+    >>> from galaxies.inside.gradient import Gradient
+    >>> score = Score(Gradient(Path("models/cnn/network.onnx")), slice(0, 2))
+    >>> images = np.load("data/images.npy")[:2]
+    >>> answers = score.predicted(images)
+    >>> found = measure(
+    ...     grad_cam(score, images, answers),
+    ...     lambda given: score(given, answers),
+    ...     images,
+    ...     (sky(images), blurred(images)),
+    ...     galaxies=galaxy_masks(images),
+    ...     features=np.zeros(images.shape[:3], bool),
+    ... )
+    >>> found["pointing"].shape, found["deletion"].shape
+    ((2,), (2, 7))
     """
     pixels = images.astype(np.float32)
     sky, blurred = others
@@ -219,7 +276,7 @@ def measure(
 
 
 def rank_correlation(maps: Maps, others: Maps) -> Maps:
-    """Correlate the ranks of two maps' pixels (Spearman), float32 (N,)."""
+    """Compute Spearman's rank correlation of the pixels of two maps; returns (N,)."""
     from scipy.stats import rankdata
 
     ranks = [rankdata(some.reshape(len(some), -1), axis=1) for some in (maps, others)]
@@ -231,30 +288,48 @@ def rank_correlation(maps: Maps, others: Maps) -> Maps:
 
 
 def feature_masks(components: Mapping[str, npt.NDArray[np.float64]]) -> Masks:
-    """Find the pixels that arms, bar or ring give a fifth of the light or more.
+    """Find the pixels where arms, bar and ring give at least a fifth of the light.
 
     Parameters
     ----------
     components : mapping of ndarray of shape (N, side, side), float64
-        Light of each component by its name; and `sky`, what counts as none.
+        Light of each component by its name; and `sky`, the level that counts as none.
+
+    Returns
+    -------
+    ndarray of shape (N, side, side), bool
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> one, none = np.ones((1, 1, 1)), np.zeros((1, 1, 1))
+    >>> feature_masks({"disk": 3 * one, "arms": one, "bar": none, "ring": none, "sky": none}).item()
+    True
     """
     told = components["arms"] + components["bar"] + components["ring"]
     return np.asarray(told >= 0.2 * sum(components.values()), bool)
 
 
 def with_intervals(measured: Mapping[str, Maps], seed: int) -> dict[str, float]:
-    """Average over galaxies, with 95% intervals by the bootstrap.
+    """Average over galaxies, with 95% bootstrap intervals.
 
     Parameters
     ----------
     measured : mapping of ndarray of shape (N,) or (N, len(SHARES)), float32
-        NaN where a galaxy does not count; of curves the `area` is taken.
+        Measures; galaxies with NaN are left out; for curves the `area` is used.
     seed : int
+        Seed of the bootstrap.
 
     Returns
     -------
     dict
-        For each `name` also `name_low` and `name_high`; none for what no galaxy has.
+        For each `name` also `name_low` and `name_high`; measures without galaxies are left out.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> with_intervals({"inside": np.full(20, 0.75, np.float32)}, seed=0)
+    {'inside': 0.75, 'inside_low': 0.75, 'inside_high': 0.75}
     """
     random = np.random.default_rng(seed)
     found: dict[str, float] = {}
@@ -273,22 +348,37 @@ def with_intervals(measured: Mapping[str, Maps], seed: int) -> dict[str, float]:
 def measure_all(
     score: Score, images: Pixels, answers: npt.NDArray[np.int64], features: Masks
 ) -> dict[str, dict[str, Maps]]:
-    """Measure the maps of all methods, and those that ask no network.
+    """Compute all measures for all methods and controls.
 
     Parameters
     ----------
     score : Score
+        The score to explain.
     images : ndarray of shape (N, side, side, 3), uint8
+        Images.
     answers : ndarray of shape (N,), int64
-        Whose evidence is judged: places among `CLASSES`.
+        Places of the answers in `CLASSES`.
     features : ndarray of shape (N, side, side), bool
-        As `measure` takes them.
+        Pixels of arms, bar and ring.
 
     Returns
     -------
     dict of dict of ndarray
-        For each method, and each of `CONTROLS`, what `measure` returns, and `deletion_tenth` of
+        For each method, and each of `CONTROLS`, the output of `measure`, and `deletion_tenth` for
         the galaxies of each class, such as `deletion_tenth_spiral`.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from galaxies.inside.evidence import Score
+    >>> from galaxies.inside.gradient import Gradient
+    >>> score = Score(Gradient(Path("models/cnn/network.onnx")), slice(0, 2))
+    >>> images = np.load("data/images.npy")[:2]
+    >>> answers = score.predicted(images)
+    >>> found = measure_all(score, images, answers, np.zeros(images.shape[:3], bool))
+    >>> sorted(found)[:4], found["evidence"]["inside"].shape
+    (['brightness', 'centre', 'contributions', 'edges'], (2,))
     """
     galaxies = galaxy_masks(images)
     known = controls(images, _SEED)
@@ -317,22 +407,39 @@ def measure_all(
 def compare_with_random(
     score: Score, others: Mapping[str, Score], images: Pixels, answers: npt.NDArray[np.int64]
 ) -> dict[str, dict[str, Maps]]:
-    """Correlate the ranks of a network's maps with those of networks that have random layers.
+    """Compute the rank correlation with the maps of networks with random layers.
 
     The randomisation test of Adebayo et al. (2018, "Sanity checks for saliency maps").
 
     Parameters
     ----------
     score : Score
+        The score to explain.
     others : mapping of str to Score
         The same network with random layers.
-    images, answers
-        As in `measure_all`.
+    images : ndarray of shape (N, side, side, 3), uint8
+        Images.
+    answers : ndarray of shape (N,), int64
+        Places of the answers.
 
     Returns
     -------
     dict of dict of ndarray of shape (N,), float32
         For each method, for each of the others.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from galaxies.inside.evidence import Score
+    >>> from galaxies.inside.gradient import Gradient
+    >>> score = Score(Gradient(Path("models/cnn/network.onnx")), slice(0, 2))
+    >>> images = np.load("data/images.npy")[:2]
+    >>> answers = score.predicted(images)
+    >>> random = Score(Gradient(Path("models/cnn/network.onnx"), randomised=1), slice(0, 2))
+    >>> found = compare_with_random(score, {"last layer": random}, images, answers)
+    >>> found["evidence"]["last layer"].shape
+    (2,)
     """
 
     def correlate(start: int) -> dict[str, dict[str, Maps]]:
@@ -352,7 +459,7 @@ def compare_with_random(
 def _by_pieces(
     function: Callable[[int], dict[str, dict[str, Maps]]], count: int
 ) -> dict[str, dict[str, Maps]]:
-    """Apply a function to some galaxies at a time, and put together what it finds."""
+    """Apply a function to batches of galaxies, and join the results."""
     workers = cpu_count() or 1
     with ThreadPoolExecutor(workers) as pool:
         parts = list(in_order(pool, function, range(0, count, _TOGETHER), 2 * workers))
@@ -365,7 +472,7 @@ def _by_pieces(
 def report(
     measured: Mapping[str, Mapping[str, Maps]], like_random: Mapping[str, Mapping[str, Maps]]
 ) -> dict[str, Any]:
-    """Write down means with their intervals: of the `methods`, and of the `controls`."""
+    """Summarise means with their intervals, for the `methods` and the `controls`."""
     found = {
         name: with_intervals({**each, **like_random.get(name, {})}, _SEED)
         for name, each in measured.items()

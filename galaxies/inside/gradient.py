@@ -1,7 +1,7 @@
-"""A network's numbers and their gradient by ONNX Runtime, which starts at once and needs no Keras.
+"""Compute the outputs of a network and their gradient with ONNX Runtime, without Keras.
 
-ONNX Runtime computes no gradients. The networks here have a dozen kinds of operations, and the
-backward pass of each is one to three operations again: they are added to the bundle's own graph.
+ONNX Runtime does not compute gradients. Our networks have a dozen kinds of operations, and the
+backward pass of each is one to three operations; they are added to the graph of the bundle.
 """
 
 from collections.abc import Callable
@@ -21,43 +21,45 @@ with needs("pipeline"):
 Floats32 = npt.NDArray[np.float32]
 
 _CHUNK: Final = 32
-"""Images that go through together."""
+"""Images per batch."""
 
 
 class Layer(NamedTuple):
-    """A layer whose output still has positions."""
+    """A layer with positions in its output."""
 
     name: str
     kind: str
-    """Its operation, such as `Relu`."""
+    """Operation, such as `Relu`."""
     field: int
-    """Pixels of the image, along each side, that a position sees."""
+    """Side of the receptive field of a position, in pixels of the image."""
 
 
 class Gradient:
-    """A network's numbers for images, and how they change with each pixel.
+    """The outputs of a network for images, and their gradient by the pixels.
 
-    A lone sigmoid at the end is taken away. It computes in the thread that calls it, and may be
-    called from several at the same time.
+    A sigmoid at the end is removed. It computes in the calling thread, and several threads may call
+    it at the same time.
 
     Parameters
     ----------
     path : Path
-        A file made by `galaxies.models.graph.write_graph`.
+        Output of `galaxies.models.graph.write_graph`.
     randomised : int
-        How many of the last layers with a kernel get random weights instead of their own, of the
-        same spread, for the test of Adebayo et al. (2018, "Sanity checks for saliency maps").
+        Number of last layers with a kernel that get random weights with the same standard
+        deviation, for the test of Adebayo et al. (2018, "Sanity checks for saliency maps").
     seed : int
-        Of these.
+        Seed of these weights.
 
     Raises
     ------
     GalaxiesError
-        If the file holds an operation whose backward pass is not known.
+        If the backward pass of an operation in the file is not known.
 
     Examples
     --------
-    >>> gradient = Gradient(Path("galaxies/pretrained/simulated/network.onnx"))
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> gradient = Gradient(Path("models/cnn/network.onnx"))
     >>> images = np.zeros((5, 64, 64, 3), np.float32)
     >>> gradient.numbers(images).shape
     (5, 52)
@@ -82,53 +84,73 @@ class Gradient:
         """(channels, numbers) the weights of the last layer."""
         ends = [node.op_type for node in list(nodes)[-3:]]
         self.averages = ends == ["GlobalAveragePool", "Flatten", "Gemm"]
-        """Whether the last layer takes the mean of the last maps."""
+        """Whether the last layer uses the mean of the last maps."""
         self.layers: dict[str, Layer] = backward.active
-        """Those that a galaxy's pixels still have a place in, in the order in which they act."""
+        """Layers with positions, in order."""
 
     def numbers(self, images: npt.NDArray[Any]) -> Floats32:
-        """Compute the network's numbers, float32 (N, numbers).
+        """Compute the outputs of the network.
 
         Parameters
         ----------
         images : ndarray of shape (N, side, side, 3)
-            From 0 to 255; unlike pixels they need not be whole numbers.
+            Values from 0 to 255, not necessarily whole numbers.
+
+        Returns
+        -------
+        ndarray of shape (N, numbers), float32
         """
         chunks = (self._forward.run(None, _given(chunk))[0] for chunk in _chunks(images))
         return np.concatenate(list(chunks))
 
     def gradient(self, images: npt.NDArray[Any], direction: Floats32) -> Floats32:
-        """Compute the gradient, float32 (N, side, side, 3), of a weighted sum of the numbers.
+        """Compute the gradient of a weighted sum of the outputs by the pixels.
 
         Parameters
         ----------
         images : ndarray of shape (N, side, side, 3)
+            Images.
         direction : ndarray of shape (N, numbers), float32
-            The weights.
+            Weights of the outputs.
+
+        Returns
+        -------
+        ndarray of shape (N, side, side, 3), float32
         """
         return self._run(self._backward.get_outputs()[0].name, images, direction)
 
     def activations(self, images: npt.NDArray[Any], layer: str) -> Floats32:
-        """Compute what a layer makes of images, float32 (N, rows, columns, channels).
+        """Compute the activations of a layer.
 
         Parameters
         ----------
         images : ndarray of shape (N, side, side, 3)
+            Images.
         layer : str
             One of `layers`.
+
+        Returns
+        -------
+        ndarray of shape (N, rows, columns, channels), float32
         """
         nothing = np.zeros((len(images), self.kernel.shape[1]), np.float32)
         return self._run(layer, images, nothing).transpose(0, 2, 3, 1)
 
     def slopes(self, images: npt.NDArray[Any], direction: Floats32, layer: str) -> Floats32:
-        """Compute the gradient by a layer's activations, float32 (N, rows, columns, channels).
+        """Compute the gradient of a weighted sum of the outputs by the activations of a layer.
 
         Parameters
         ----------
-        images, direction
-            As in `gradient`.
+        images : ndarray of shape (N, side, side, 3)
+            Images.
+        direction : ndarray of shape (N, numbers), float32
+            Weights of the outputs.
         layer : str
             One of `layers`.
+
+        Returns
+        -------
+        ndarray of shape (N, rows, columns, channels), float32
         """
         return self._run(self._slopes[layer], images, direction).transpose(0, 2, 3, 1)
 
@@ -158,7 +180,7 @@ def _session(model: Any) -> onnxruntime.InferenceSession:  # noqa: ANN401
 
 
 def _cut_ends(graph: Any) -> None:  # noqa: ANN401
-    """Let a network take floats, and give what it gives before a sigmoid."""
+    """Change a network to float input, and remove a sigmoid at the end."""
     cast = next(node for node in graph.node if node.op_type == "Cast")
     for node in graph.node:
         node.input[:] = [cast.input[0] if name == cast.output[0] else name for name in node.input]
@@ -179,7 +201,7 @@ def _randomise(graph: Any, layers: int, random: np.random.Generator) -> None:  #
 
 
 class _Backward:
-    """Adds the backward pass to a graph whose shapes are known."""
+    """Add the backward pass to a graph with known shapes."""
 
     def __init__(self, graph: Any) -> None:  # noqa: ANN401
         self.graph = graph
@@ -215,7 +237,7 @@ class _Backward:
         for node in list(self.graph.node)[::-1]:
             rule = _RULES.get(node.op_type)
             if rule is None:
-                raise GalaxiesError(f"no gradient is known for the operation {node.op_type}")
+                raise GalaxiesError(f"the gradient of the operation {node.op_type} is not known")
             rule(self, node, self.total(node.output[0]))
         slope = self.total(graph.input[0].name)
         numbers = self.shapes[graph.output[0].name][1]
@@ -279,7 +301,7 @@ class _Backward:
         name, kernel = node.output[0], _attributes(node)["kernel_shape"]
         pads, strides = _attributes(node)["pads"], _attributes(node)["strides"]
         _, channels, *given = self.shapes[node.input[0]]
-        # At the edges only the pixels within the image are averaged.
+        # At the edges only pixels inside the image are averaged.
         counts = np.ones(self.shapes[name][2:])
         for axis in (0, 1):
             starts = np.arange(counts.shape[axis]) * strides[axis] - pads[axis]
