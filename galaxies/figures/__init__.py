@@ -1,1 +1,1 @@
-"""All pictures and tables that the pipeline makes."""
+"""All figures and tables of the pipeline."""

@@ -1,4 +1,4 @@
-"""Curves and matrices: how models learned and how good they are."""
+"""Curves and matrices: learning, scores and promises of the models."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
@@ -27,18 +27,18 @@ _RING: dict[str, Any] = {
 
 
 _FEW: Final = 0.02
-"""Share of the galaxies up to which a curve of agreement is noise."""
+"""Share of the galaxies below which a curve of agreement is noise."""
 
 
 class Result(NamedTuple):
-    """How one model did."""
+    """Results of one model."""
 
     model: str
     """A key of `galaxies.models.registry.MODELS`."""
     scores: Mapping[str, Any]
-    """As `galaxies.judging.scores.score` returns them, and `model`, what figures call it."""
+    """Output of `galaxies.judging.scores.score`, and `model`, the name in figures."""
     p_spiral: npt.NDArray[np.float32]
-    """(N,) of the test galaxies."""
+    """(N,) for the test galaxies."""
     confusion: pd.DataFrame
     """`actual` and `predicted` class of each test galaxy."""
     roc: pd.DataFrame
@@ -46,26 +46,26 @@ class Result(NamedTuple):
     reliability: pd.DataFrame
     """`predicted`, `observed` and `galaxies` of each bin."""
     triage: pd.DataFrame
-    """`decided` share and `agreement` on these, the surest galaxies first."""
+    """The share `decided` and the `agreement` on these, the most certain galaxies first."""
     agreement: pd.DataFrame
-    """`agreement` of the volunteers, and the model's `accuracy` on those `galaxies`."""
+    """`agreement` of the volunteers, and the `accuracy` of the model on these `galaxies`."""
     learning: pd.DataFrame
-    """Loss and accuracy of every epoch, by part, or of every candidate."""
+    """Loss and accuracy of every epoch in training and validation, or of every candidate."""
 
     @property
     def title(self) -> str:
-        """What figures call the model."""
+        """Name in figures."""
         return str(self.scores["model"])
 
     @property
     def line(self) -> Registered:
-        """How the model is drawn."""
+        """Style of the model in figures."""
         return MODELS[self.model]
 
 
 @STYLE
 def draw_confusion(result: Result) -> Figure:
-    """Draw how many galaxies of each class a model takes for which."""
+    """Draw the confusion matrix of a model."""
     counts = pd.crosstab(result.confusion["actual"], result.confusion["predicted"])
     galaxies = counts.reindex(index=CLASSES, columns=CLASSES, fill_value=0).to_numpy()
     shares = galaxies / galaxies.sum(axis=1, keepdims=True)
@@ -85,16 +85,16 @@ def draw_confusion(result: Result) -> Figure:
     axes.set_xticks(range(len(CLASSES)), CLASSES)
     axes.set_yticks(range(len(CLASSES)), CLASSES, rotation=90, va="center")
     axes.tick_params(length=0)
-    axes.set(xlabel="class by the model", ylabel="class by the votes")
+    axes.set(xlabel="predicted class", ylabel="class by the votes")
     axes.set_title(f"{result.title}\naccuracy {with_interval(result.scores, 'accuracy')}")
-    bar = figure.colorbar(shown, label="share of the voted class", format=PercentFormatter(1))
+    bar = figure.colorbar(shown, label="share of each row", format=PercentFormatter(1))
     bar.outline.set_linewidth(0.6)
     return figure
 
 
 @STYLE
 def draw_roc(results: Sequence[Result]) -> Figure:
-    """Draw ROC curves and give their areas with 95% intervals."""
+    """Draw ROC curves, with their areas and 95% intervals."""
     figure = Figure(figsize=(WIDTH, 3.5 + 0.15 * len(results)), layout="constrained")
     axes = figure.add_subplot()
     axes.plot([0, 1], [0, 1], color=GREY, lw=0.6)
@@ -107,7 +107,7 @@ def draw_roc(results: Sequence[Result]) -> Figure:
             label=f"{result.title}: {with_interval(result.scores, 'roc_auc')}",
         )
     axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
-    axes.set(xlabel="share of ellipticals taken for spirals", ylabel="share of spirals found")
+    axes.set(xlabel="false positive rate", ylabel="true positive rate (spirals)")
     figure.legend(
         loc="outside lower center",
         title="area under the curve (95% interval)",
@@ -119,7 +119,7 @@ def draw_roc(results: Sequence[Result]) -> Figure:
 
 @STYLE
 def draw_reliability(results: Sequence[Result]) -> Figure:
-    """Draw what was promised against what happened, and how often what was promised."""
+    """Draw observed shares against predicted probabilities, and a histogram of the latter."""
     figure = Figure(figsize=(WIDTH, 4.1 + 0.15 * len(results)), layout="constrained")
     axes, strip = figure.subplots(2, sharex=True, height_ratios=(4, 1))
     axes.plot([0, 1], [0, 1], color=GREY, lw=0.6)
@@ -156,13 +156,13 @@ def draw_reliability(results: Sequence[Result]) -> Figure:
 
 @STYLE
 def draw_triage(results: Sequence[Result]) -> Figure:
-    """Draw how often the machine agrees with people, the more galaxies it decides.
+    """Draw the agreement with the votes against the share of galaxies that the machine decides.
 
-    A mark stands where a model decides as many galaxies as it promised to be able to.
+    Marks show the promises on the test galaxies.
     """
     figure = Figure(figsize=(WIDTH, 3.4 + 0.15 * len(results)), layout="constrained")
     axes = figure.add_subplot()
-    # Of the first few galaxies one mistake is a large share.
+    # Among the first few galaxies one mistake is a large share.
     lowest = min(
         one.triage.loc[one.triage["decided"] >= _FEW, "agreement"].min() for one in results
     )
@@ -203,7 +203,7 @@ def draw_triage(results: Sequence[Result]) -> Figure:
 
 @STYLE
 def draw_agreement(results: Sequence[Result]) -> Figure:
-    """Draw how often models are right where the volunteers agree more and less."""
+    """Draw the accuracy of models against the agreement of the volunteers."""
     figure = Figure(figsize=(WIDTH, 3.9 + 0.15 * len(results)), layout="constrained")
     axes, strip = figure.subplots(2, sharex=True, height_ratios=(4, 1))
     for result in results:
@@ -229,7 +229,7 @@ def draw_agreement(results: Sequence[Result]) -> Figure:
 
 @STYLE
 def draw_learning(results: Sequence[Result]) -> Figure:
-    """Draw how the networks learned, and how the other models' candidates did."""
+    """Draw the learning curves of the networks, and the losses of the other models' candidates."""
     networks = [one for one in results if "epoch" in one.learning]
     others = [one for one in results if "epoch" not in one.learning]
     figure = Figure(figsize=(WIDTH, 4.6), layout="constrained")
@@ -275,12 +275,12 @@ def _draw_epochs(above: Axes, below: Axes, result: Result) -> None:
 
 
 def _draw_candidates(axes: Axes, result: Result) -> None:
-    """Draw the loss against the last of the settings that the candidates differ in."""
+    """Draw the loss against the last setting of the candidates."""
     line = result.line
     settings = [name for name in map(str, result.learning) if name not in ("accuracy", "loss")]
     key = settings[-1]
     candidates = result.learning.sort_values([key, "loss"])
-    # Candidates of several settings do not follow one curve.
+    # With several settings, the candidates are not on one curve.
     dashes = line.dashes if len(settings) == 1 else "none"
     axes.set_visible(True)
     axes.plot(candidates[key], candidates["loss"], color=line.color, ls=dashes, marker=line.marker)
@@ -290,5 +290,5 @@ def _draw_candidates(axes: Axes, result: Result) -> None:
 
 
 def _ring(axes: Axes, x: "pd.Series[float]", y: "pd.Series[float]") -> None:
-    """Mark what was kept."""
+    """Mark the best epoch or candidate."""
     axes.plot(x, y, clip_on=False, **_RING)

@@ -1,4 +1,4 @@
-"""Pictures of galaxies with their votes, and the choice of the galaxies."""
+"""Pictures of galaxies with their votes, and how the galaxies are chosen."""
 
 from collections.abc import Mapping, Sequence
 from math import ceil
@@ -38,16 +38,16 @@ class Portrait(NamedTuple):
     """(side, side, 3)."""
     galaxy_id: int
     votes: tuple[float, float, float] | None
-    """Smooth, features or disk, star or artifact; `None` for a galaxy outside the split."""
+    """Smooth, features or disk, star or artifact; `None` for a galaxy that is not in the split."""
     p_spiral: float | None
-    """What the model in question says; `None` where there is none."""
+    """Prediction of a model, or `None`."""
     answers: Shares | None = None
-    """Kaggle's columns (37,), NaN where unknown; `None` where only the first question matters."""
+    """Kaggle's columns (37,), NaN where unknown; `None` if only the first question matters."""
 
 
 _ARTIFACT: Final = "Class1.3"
 
-# What goes without saying of a galaxy: most have no bar, and nothing odd.
+# Answers that are not worth mentioning: most galaxies have no bar, and nothing odd.
 _UNREMARKABLE: Final = (
     "Class1.1",
     "Class1.2",
@@ -61,26 +61,32 @@ _UNREMARKABLE: Final = (
 
 
 def choose_samples(split: pd.DataFrame, count: int) -> dict[str, pd.DataFrame]:
-    """Choose galaxies of each class evenly from the least to the most agreed on.
+    """Choose galaxies of each class, evenly from low to high agreement.
 
     Parameters
     ----------
     split : DataFrame
-        As `galaxies.dataset.splitting.split_galaxies` makes it.
+        Output of `galaxies.dataset.splitting.split_galaxies`.
     count : int
-        Galaxies of each class; fewer where there are fewer.
+        Number of galaxies of each class; fewer if there are fewer.
 
     Returns
     -------
     dict
-        For each class its rows of the split, in order of agreement; among galaxies with equal
-        votes, in order of `galaxy_id`.
+        For each class its rows of the split, in order of agreement, then `galaxy_id`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> split = pd.read_parquet("data/split.parquet")
+    >>> {label: len(rows) for label, rows in choose_samples(split, count=3).items()}
+    {'elliptical': 3, 'spiral': 3}
     """
     chosen = {}
     for label, votes in zip(CLASSES, ("p_smooth", "p_features"), strict=True):
         ranked = split[split["label"] == label].sort_values([votes, "galaxy_id"])
         shown = min(count, len(ranked))
-        # The middle of each of `shown` equal stretches, neither of the extremes.
+        # The middle of each of `shown` equal parts, so that there are no extremes.
         chosen[label] = ranked.iloc[((np.arange(shown) + 0.5) * len(ranked) / shown).astype(int)]
     return chosen
 
@@ -88,21 +94,30 @@ def choose_samples(split: pd.DataFrame, count: int) -> dict[str, pd.DataFrame]:
 def choose_mistakes(
     split: pd.DataFrame, predictions: pd.DataFrame, count: int
 ) -> dict[str, pd.DataFrame]:
-    """Choose the test galaxies of each class that a model is surest of being the other.
+    """Choose the most confident mistakes of a model for each class.
 
     Parameters
     ----------
     split : DataFrame
-        As `galaxies.dataset.splitting.split_galaxies` makes it.
+        Output of `galaxies.dataset.splitting.split_galaxies`.
     predictions : DataFrame
-        One model's, with `galaxy_id` and `p_spiral`.
+        Predictions of a model, with `galaxy_id` and `p_spiral`.
     count : int
-        Galaxies of each class; fewer where there are fewer mistakes.
+        Number of galaxies of each class; fewer if there are fewer mistakes.
 
     Returns
     -------
     dict
-        For each class its rows of the split with `p_spiral`, the surest mistake first.
+        For each class its rows of the split with `p_spiral`, the most confident mistake first.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> split = pd.read_parquet("data/split.parquet")
+    >>> predictions = pd.read_parquet("data/predictions/cnn.parquet")
+    >>> mistakes = choose_mistakes(split, predictions, count=3)
+    >>> list(mistakes), bool((mistakes["elliptical"]["p_spiral"] > 0.5).all())
+    (['elliptical', 'spiral'], True)
     """
     chosen = {}
     for label in CLASSES:
@@ -119,13 +134,13 @@ def choose_galaxy(
     predictions: pd.DataFrame,
     images: pd.DataFrame,
 ) -> int:
-    """Choose the galaxy that stands for a class where the network is explained.
+    """Choose the galaxy of a class for the figures of the network.
 
     Parameters
     ----------
     wanted : int, optional
         The setting `explain.<label>`: any galaxy with an image, or `None` for the test galaxy of
-        this class that the network is surest of; of equals the one with the smallest ID.
+        this class with the most certain correct prediction; in a tie, the smallest ID.
     label : str
         One of `CLASSES`.
     split, predictions : DataFrame
@@ -133,23 +148,38 @@ def choose_galaxy(
     images : DataFrame
         `galaxy_id` of every packed image.
 
+    Returns
+    -------
+    int
+        A `galaxy_id`.
+
     Raises
     ------
     GalaxiesError
-        If the galaxy wanted has no image.
+        If the galaxy has no image.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> split = pd.read_parquet("data/split.parquet")
+    >>> predictions = pd.read_parquet("data/predictions/cnn.parquet")
+    >>> images = pd.read_parquet("data/images.parquet")
+    >>> chosen = choose_galaxy(None, "spiral", split, predictions, images)
+    >>> split.set_index("galaxy_id").loc[chosen, "label"]
+    'spiral'
     """
     if wanted is None:
         return int(_by_surety(split, predictions, label)["galaxy_id"].iloc[0])
     if not (images["galaxy_id"] == wanted).any():
         raise GalaxiesError(
             f"explain.{label}: the survey has no image of GalaxyID {wanted}; "
-            "name one that it has, or null"
+            "use another, or null"
         )
     return wanted
 
 
 def _by_surety(split: pd.DataFrame, predictions: pd.DataFrame, label: str) -> pd.DataFrame:
-    """Test galaxies of a class, the surest right first, the surest mistake last."""
+    """Sort the test galaxies of a class, from certain and correct to certain and wrong."""
     test = split[(split["split"] == "test") & (split["label"] == label)]
     table = test.merge(predictions[["galaxy_id", "p_spiral"]], on="galaxy_id")
     surety = table["p_spiral"].astype(np.float64) - 0.5
@@ -158,20 +188,26 @@ def _by_surety(split: pd.DataFrame, predictions: pd.DataFrame, label: str) -> pd
 
 
 def choose_answers(answers: pd.DataFrame) -> dict[str, int]:
-    """Choose for each answer of the tree the galaxy that most volunteers gave it to.
+    """Choose for each answer of the tree the galaxy with the largest vote fraction.
 
     Parameters
     ----------
     answers : DataFrame
-        As `galaxies.dataset.votes.read_answers` makes it, of galaxies that have an image.
+        Output of `galaxies.dataset.votes.read_answers` for galaxies that have an image.
 
     Returns
     -------
     dict
-        `galaxy_id` by Kaggle's column, in the order of `COLUMNS`. No galaxy stands for two
-        answers while there are others: the rarest answers choose first. What most took for an
-        artifact stands for that alone. An answer that the survey does not know, or nobody gave, is
-        left out.
+        `galaxy_id` by Kaggle's column, in the order of `COLUMNS`. No galaxy is used for two answers
+        if there are others; the rarest answers choose first. Artifacts are used only for "artifact".
+        Answers without votes are left out.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> chosen = choose_answers(pd.read_parquet("data/votes.parquet"))
+    >>> list(chosen)[:3], len(set(chosen.values())) > 20
+    (['Class1.1', 'Class1.2', 'Class1.3'], True)
     """
     chosen: dict[str, int] = {}
     spoilt = answers[_ARTIFACT] > 0.5
@@ -186,16 +222,31 @@ def choose_answers(answers: pd.DataFrame) -> dict[str, int]:
 
 
 def portraits(galaxies: pd.DataFrame, packed: pd.DataFrame, images: Pixels) -> list[Portrait]:
-    """Put galaxies' images beside what is known of them.
+    """Join the images of galaxies with their votes and predictions.
 
     Parameters
     ----------
     galaxies : DataFrame
-        `galaxy_id`, the three vote fractions (NaN where unknown), `p_spiral` if a model is
-        meant to speak, and Kaggle's 37 columns if all answers matter.
+        `galaxy_id`, three vote fractions (NaN where unknown), optionally `p_spiral` and Kaggle's 37
+        columns.
     packed : DataFrame
         `galaxy_id` and `row` of every packed image.
     images : ndarray of shape (M, side, side, 3), uint8
+        Packed images.
+
+    Returns
+    -------
+    list of Portrait
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> split = pd.read_parquet("data/split.parquet")
+    >>> packed, images = pd.read_parquet("data/images.parquet"), np.load("data/images.npy")
+    >>> first, second = portraits(split.head(2), packed, images)
+    >>> first.image.shape, len(first.votes)
+    ((64, 64, 3), 3)
     """
     rows = packed.set_index("galaxy_id")["row"]
     return [
@@ -216,7 +267,7 @@ def portraits(galaxies: pd.DataFrame, packed: pd.DataFrame, images: Pixels) -> l
 
 @STYLE
 def draw_samples(galaxies: Mapping[str, Sequence[Portrait]]) -> Figure:
-    """Draw galaxies of each class with their votes, and the answers that matter."""
+    """Draw galaxies of each class with their votes and remarkable answers."""
     return _gallery({f"voted {label}": shown for label, shown in galaxies.items()})
 
 
@@ -227,8 +278,23 @@ def draw_answers(galaxies: Mapping[str, Portrait]) -> Figure:
     Parameters
     ----------
     galaxies : mapping
-        By Kaggle's column, as `choose_answers` chooses them, each with its `answers`. Below stands
-        how many of those who were asked the question gave the answer.
+        Galaxies by Kaggle's column, from `choose_answers`, each with its `answers`. The number
+        below each is the fraction among those who were asked the question.
+
+    Returns
+    -------
+    Figure
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> split = pd.read_parquet("data/split.parquet")
+    >>> packed, images = pd.read_parquet("data/images.parquet"), np.load("data/images.npy")
+    >>> votes = pd.read_parquet("data/votes.parquet")
+    >>> votes = votes.assign(p_smooth=votes["Class1.1"], p_features=votes["Class1.2"])
+    >>> [galaxy] = portraits(votes.assign(p_artifact=votes["Class1.3"]).head(1), packed, images)
+    >>> draw_answers({"Class1.1": galaxy}).savefig("answers.png")
     """
     columns, gap, words = 5, 0.05, 14
     side = (WIDTH - (columns + 1) * gap) / columns
@@ -248,10 +314,12 @@ def draw_answers(galaxies: Mapping[str, Portrait]) -> Figure:
 
 
 def answers_that_matter(answers: Shares) -> str:
-    """Say in words what most volunteers found worth saying of a galaxy, what is odd first.
+    """List the remarkable majority answers in words, odd features first.
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from galaxies.base.questions import COLUMNS
     >>> shares = np.zeros(37)
     >>> for column in ("Class1.1", "Class7.3", "Class6.2"):
     ...     shares[COLUMNS.index(column)] = 0.9
@@ -265,24 +333,37 @@ def answers_that_matter(answers: Shares) -> str:
 
 @STYLE
 def draw_mistakes(galaxies: Mapping[str, Sequence[Portrait]], title: str) -> Figure:
-    """Draw galaxies of each class that a model takes for the other.
+    """Draw galaxies that a model puts into the wrong class.
 
     Parameters
     ----------
     galaxies : mapping
-        As `choose_mistakes` chooses them.
+        Galaxies by class, from `choose_mistakes`.
     title : str
-        What figures call the model.
+        Name of the model.
+
+    Returns
+    -------
+    Figure
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> split = pd.read_parquet("data/split.parquet")
+    >>> packed, images = pd.read_parquet("data/images.parquet"), np.load("data/images.npy")
+    >>> mistakes = portraits(split.head(2).assign(p_spiral=0.9), packed, images)
+    >>> draw_mistakes({"elliptical": mistakes, "spiral": []}, "CNN").savefig("mistakes.png")
     """
     other = dict(zip(CLASSES, CLASSES[::-1], strict=True))
     return _gallery(
-        {f"voted {label}, {title} says {other[label]}": shown for label, shown in galaxies.items()}
+        {f"voted {label}, {title}: {other[label]}": shown for label, shown in galaxies.items()}
     )
 
 
 @STYLE
 def draw_input(galaxy: Portrait, title: str) -> Figure:
-    """Draw one galaxy as a network is given it."""
+    """Draw one galaxy as the network sees it."""
     side = len(galaxy.image)
     figure, axes = canvas(2.98)
     draw_vote_legend(axes)
@@ -292,7 +373,7 @@ def draw_input(galaxy: Portrait, title: str) -> Figure:
 
 
 def _gallery(blocks: Mapping[str, Sequence[Portrait]]) -> Figure:
-    """Draw portraits, three a row, under the heading of their block."""
+    """Draw portraits, three per row, below the heading of their block."""
     columns, gap, top, heading = 3, 0.06, 0.22, 0.22
     side = (WIDTH - (columns + 1) * gap) / columns
     spoken = any(one.p_spiral is not None for block in blocks.values() for one in block)
@@ -327,7 +408,7 @@ def draw_picture(
 
 
 def draw_vote_legend(axes: Axes) -> None:
-    """Say at the top of a canvas what the colours of the votes mean."""
+    """Draw a legend for the colours of the votes at the top of a canvas."""
     axes.legend(
         handles=[Patch(color=color, lw=0, label=name) for name, color in _VOTES.values()],
         loc="upper center",
@@ -341,11 +422,11 @@ def draw_vote_legend(axes: Axes) -> None:
 
 
 def draw_portrait(axes: Axes, galaxy: Portrait, x: float, y: float, side: float) -> None:
-    """Draw an image; below it a bar of the votes, the votes, the ID, and the model's word."""
+    """Draw an image, and below it a bar of the votes, the votes, the ID and the prediction."""
     draw_picture(axes, galaxy.image, x, y, side)
     below = y + side + 0.02
     if galaxy.votes is None:
-        lines = ["left out of the split"]
+        lines = ["not in the split"]
     else:
         left = x
         for votes, (_, color) in zip(galaxy.votes, _VOTES.values(), strict=True):
@@ -363,5 +444,5 @@ def draw_portrait(axes: Axes, galaxy: Portrait, x: float, y: float, side: float)
 
 
 def _rounded(p: float) -> str:
-    """Give a probability three decimals, and never the look of certainty."""
+    """Format a probability with three decimals, but never as 0 or 1."""
     return "< 0.001" if p < 0.0005 else "> 0.999" if p >= 0.9995 else f"= {p:.3f}"

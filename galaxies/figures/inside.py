@@ -1,4 +1,4 @@
-"""Pictures of what happens inside a network."""
+"""Figures of what happens inside a network."""
 
 from collections.abc import Mapping, Sequence
 from math import ceil
@@ -25,32 +25,42 @@ _METHODS: Final = {
 
 @STYLE
 def draw_layer(name: str, kind: str, values: npt.NDArray[np.float32], title: str) -> Figure:
-    """Draw what every channel of a layer makes of one galaxy, all on one scale.
+    """Draw the activations of all channels of a layer for one galaxy, on one scale.
 
     Parameters
     ----------
     name, kind : str
-        Of the layer.
+        Name and kind of the layer.
     values : ndarray of shape (height, width, channels), float32
-        . A channel that says the same everywhere is hatched.
+        Activations. Constant channels are hatched.
     title : str
-        What figures call the network.
+        Name of the network.
+
+    Returns
+    -------
+    Figure
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> values = np.random.default_rng(0).random((16, 16, 8), np.float32)
+    >>> draw_layer("relu_0", "Relu", values, "CNN").savefig("layer.png")
     """
     height, width, channels = values.shape
     silent = np.ptp(values, axis=(0, 1)) == 0
-    # The brightest and darkest half per cent would leave little of the scale to the rest.
+    # The brightest and darkest half per cent would use up most of the scale.
     low, high = (float(end) for end in np.percentile(values, (0.5, 99.5)))
     if values.min() < 0:
         scale, beyond = Normalize(low, high), "both"
     else:
-        # Most of what comes out of a relu is faint.
+        # Most activations behind a ReLU are small.
         scale, beyond = PowerNorm(0.5, 0, high or 1), "max"
 
     columns, gap, top, foot = (8 if channels <= 96 else 12), 0.04, 0.24, 0.46
     side = (WIDTH - (columns + 1) * gap) / columns
     row = side + 0.14
     figure, axes = canvas(top + row * ceil(channels / columns) + foot)
-    silence = f", {silent.sum()} silent" if silent.any() else ""
+    silence = f", {silent.sum()} constant" if silent.any() else ""
     axes.text(
         WIDTH / 2,
         0.15,
@@ -68,23 +78,36 @@ def draw_layer(name: str, kind: str, values: npt.NDArray[np.float32], title: str
             )
         else:
             draw_picture(axes, values[:, :, channel], x, y, side, cmap="viridis", norm=scale)
-    label = "activation (hatched: the same everywhere)" if silent.any() else "activation"
+    label = "activation (hatched: constant)" if silent.any() else "activation"
     draw_colour_bar(figure, scale, label, "viridis", beyond)
     return figure
 
 
 @STYLE
 def draw_filters(name: str, weights: npt.NDArray[np.float32], title: str) -> Figure:
-    """Draw the filters of the first convolution as small images, those they answer to most.
+    """Draw the filters of the first convolution as small colour images.
 
     Parameters
     ----------
     name : str
-        Of the layer.
+        Name of the layer.
     weights : ndarray of shape (height, width, 3, filters), float32
-        The third axis red, green and blue.
+        Weights for red, green and blue.
     title : str
-        What figures call the network.
+        Name of the network.
+
+    Returns
+    -------
+    Figure
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from galaxies.inside.gradient import Gradient
+    >>> filters = Gradient(Path("models/cnn/network.onnx")).filters
+    >>> filters.shape
+    (5, 5, 3, 24)
+    >>> draw_filters("conv_0", filters, "CNN").savefig("filters.png")
     """
     height, width, inputs, filters = weights.shape
     largest = float(np.abs(weights).max())
@@ -117,33 +140,45 @@ def draw_channels(
     activations: Mapping[str, npt.NDArray[np.float32]],
     title: str,
 ) -> Figure:
-    """Draw the channels of a layer that matter most, and what excites them.
+    """Draw the most important channels of a layer, and the patches that excite them.
 
     Parameters
     ----------
     layer : str
-        Its name.
+        Name of the layer.
     channels : sequence of Channel
-        The weightiest first.
+        The most important first.
     activations : mapping of ndarray of shape (height, width, channels), float32
-        For each class what the layer makes of a galaxy; a channel has one scale.
+        Activations for a galaxy of each class; each channel has one scale.
     title : str
-        What figures call the network.
+        Name of the network.
+
+    Returns
+    -------
+    Figure
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from galaxies.inside.channels import Channel
+    >>> channel = Channel(3, 0.4, [np.full((9, 9, 3), 90, np.uint8)] * 9)
+    >>> activations = {"elliptical": np.ones((8, 8, 24), np.float32)}
+    >>> draw_channels("relu_0", [channel], activations, "CNN").savefig("channels.png")
     """
     gap, top, row = 0.07, 0.5, 1.22
     side = (WIDTH - 4 * gap) / 3
     figure, axes = canvas(top + row * len(channels))
-    axes.text(WIDTH / 2, 0.14, f"{title}, {layer}: the channels that matter most", ha="center")
-    columns = [*activations, "what excites it most"]
+    axes.text(WIDTH / 2, 0.14, f"{title}, {layer}: most important channels", ha="center")
+    columns = [*activations, "patches that excite it most"]
     lefts = [gap + place * (side + gap) for place in range(len(columns))]
     for left, name in zip(lefts, columns, strict=True):
         axes.text(left + side / 2, 0.3, name, size=SMALL, ha="center")
     for place, channel in enumerate(channels):
         y = top + place * row
-        share = f"{channel.number}: {100 * channel.weight:.0f}% of what the layer does"
+        share = f"{channel.number}: {100 * channel.weight:.0f}% of the effect of the layer"
         axes.text(gap, y - 0.04, share, size=SMALL)
         maps = [values[:, :, channel.number] for values in activations.values()]
-        scale = Normalize(0, max(float(np.max(maps)), 1e-6))  # nothing is below 0 behind a relu
+        scale = Normalize(0, max(float(np.max(maps)), 1e-6))  # there are no negative values behind a ReLU
         for left, drawn in zip(lefts[:-1], maps, strict=True):
             draw_picture(axes, drawn, left, y, side, cmap="viridis", norm=scale)
         step = (side + 0.03) / 3
@@ -158,15 +193,25 @@ def draw_channels(
 def draw_evidence(
     galaxies: Sequence[tuple[str, npt.NDArray[np.uint8], npt.NDArray[np.float32]]], title: str
 ) -> Figure:
-    """Draw galaxies, each beside the evidence for an answer.
+    """Draw galaxies, each with the evidence for an answer.
 
     Parameters
     ----------
     galaxies : sequence of tuple
-        What is written above the evidence, the image uint8 (side, side, 3), and the evidence
-        float32 (side, side), drawn relative to its largest.
+        The heading, the image uint8 (side, side, 3), and the evidence float32 (side, side), which
+        is drawn relative to its maximum.
     title : str
-        What figures call the network.
+        Name of the network.
+
+    Returns
+    -------
+    Figure
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> image, evidence = np.load("data/images.npy")[0], np.ones((64, 64), np.float32)
+    >>> draw_evidence([("elliptical", image, evidence)], "CNN").savefig("evidence.png")
     """
     side, gap, top, row = 1.5, 0.1, 0.22, 1.74
     left = (WIDTH - 2 * side - gap) / 2
@@ -176,7 +221,7 @@ def draw_evidence(
         y = top + place * row
         right = left + side + gap
         axes.text(right + side / 2, y - 0.05, above, ha="center")
-        # Brightened, so that faint light shows.
+        # Brightened, so that faint light is visible.
         draw_picture(axes, np.sqrt(image / 255), left, y, side)
         largest = float(np.abs(evidence).max()) or 1.0
         draw_picture(axes, evidence / largest, right, y, side, cmap="RdBu_r", norm=scale)
@@ -192,16 +237,27 @@ def draw_faithfulness(
     insertion: Mapping[str, npt.NDArray[np.float32]],
     controls: Sequence[str],
 ) -> Figure:
-    """Draw how a score changes while the foremost pixels are taken away, and put back.
+    """Draw how a score changes while the most important pixels are replaced.
 
     Parameters
     ----------
     shares : sequence of float
-        Of the pixels.
+        Shares of the pixels.
     deletion, insertion : mapping of ndarray of shape (len(shares),), float32
-        By the method or the control that says which pixels are the foremost.
+        Changes of the logit by method or control.
     controls : sequence of str
-        The names of those that ask no network; drawn grey.
+        Names of the controls, which are drawn in grey.
+
+    Returns
+    -------
+    Figure
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> shares = [0.0, 0.1, 0.5]
+    >>> curves = {"evidence": np.float32([0, 3, 4]), "random": np.float32([0, 1, 2])}
+    >>> draw_faithfulness(shares, curves, curves, controls=["random"]).savefig("faithfulness.png")
     """
     figure = Figure(figsize=(WIDTH, 4.9), layout="constrained")
     above, below = figure.subplots(2, sharex=True)
@@ -213,9 +269,9 @@ def draw_faithfulness(
         label = _METHODS.get(name, name)
         above.plot(shares, deletion[name], label=label, color=color, ls=dash)
         below.plot(shares, insertion[name], color=color, ls=dash)
-    above.set(title="pixels become sky", ylabel="fall of the logit")
-    below.set(title="blurred pixels become sharp", ylabel="rise of the logit")
-    below.set_xlabel("share of the pixels, foremost first")
+    above.set(title="deletion: pixels replaced by sky", ylabel="drop of the logit")
+    below.set(title="insertion: blurred pixels sharpened", ylabel="rise of the logit")
+    below.set_xlabel("share of the pixels, most important first")
     below.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     figure.legend(loc="outside lower center", ncols=2, handlelength=2.4)
     return figure

@@ -1,7 +1,7 @@
-"""One look for all figures.
+"""The style of all figures.
 
-Every figure is one column of a journal wide (3.4 inches), in the colours of Okabe & Ito (2008),
-which colour-blind readers can tell apart.
+Every figure is one journal column wide (3.4 inches), in the colours of Okabe & Ito (2008), which
+colour-blind readers can distinguish.
 """
 
 from pathlib import Path
@@ -21,11 +21,10 @@ WIDTH = 3.4  # inches
 GREY = "#7F7F7F"
 
 
-SMALL = 6  # points; the least that is still read with ease in print
+SMALL = 6  # points; the smallest size that is easy to read in print
 
 
-# One of matplotlib's own fonts, so that figures are the same bytes on every machine, and that of
-# the site.
+# A font that comes with matplotlib, so that figures are identical on every machine.
 STYLE = style.context(
     {
         "font.family": "DejaVu Sans",
@@ -49,13 +48,13 @@ STYLE = style.context(
 
 @STYLE
 def save_figure(path: Path, figure: Figure) -> None:
-    """Write a PNG, whole or not at all, the same bytes for the same picture."""
+    """Write a PNG; the same figure gives identical bytes."""
     with written_beside(path) as beside:
         figure.savefig(beside, dpi=200, metadata={"Software": None})
 
 
 def canvas(height: float) -> tuple[Figure, Axes]:
-    """Make an empty figure, measured in inches from its upper left corner."""
+    """Make an empty figure with coordinates in inches from the upper left corner."""
     figure = Figure(figsize=(WIDTH, height))
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set(xlim=(0, WIDTH), ylim=(height, 0))

@@ -1,4 +1,4 @@
-"""How all models did, in a few lines for the terminal."""
+"""A table of the scores of all models for the terminal."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,24 +7,32 @@ import pandas as pd
 
 
 def with_interval(scores: Mapping[str, Any], name: str) -> str:
-    """Say one of the scores that `galaxies.judging.scores.score` returns, and its 95% interval."""
+    """Format a score from `galaxies.judging.scores.score` with its 95% interval."""
     low, high = scores[f"{name}_low"], scores[f"{name}_high"]
     return f"{scores[name]:.3f} ({low:.3f}–{high:.3f})"  # noqa: RUF001
 
 
 def score_table(results: Sequence[Mapping[str, Any]]) -> str:
-    """Put the scores of the models below each other.
+    """Format the scores of all models as a table.
 
     Parameters
     ----------
-    results : sequence of Mapping[str, Any]
-        What `metrics/<model>.json` holds, of one model or more.
+    results : sequence of mapping
+        Contents of `metrics/<model>.json`, for one model or more.
 
     Returns
     -------
     str
-        A line of headings and one for each model, aligned with spaces: accuracy with its 95%
-        interval, area under the ROC curve, expected calibration error, and Brier score.
+        A header and a line for each model: accuracy with its 95% interval, area under the ROC
+        curve, expected calibration error, and Brier score.
+
+    Examples
+    --------
+    >>> import json
+    >>> from pathlib import Path
+    >>> print(score_table([json.loads(Path("metrics/cnn.json").read_text())]))
+        accuracy (95% interval) ROC AUC    ECE  Brier
+    CNN ...
     """
     rows = [
         {

@@ -1,4 +1,4 @@
-"""The volunteers' answers beside a network's: all galaxies, and one."""
+"""Figures of observed and predicted vote fractions: for all galaxies, and for one."""
 
 from math import ceil
 from textwrap import wrap
@@ -29,14 +29,27 @@ Shares = npt.NDArray[np.float64]
 
 @STYLE
 def draw_votes(voted: Shares, predicted: Shares, title: str) -> Figure:
-    """Draw predicted against voted shares, a panel for each answer.
+    """Draw predicted against observed vote fractions, with a panel for each answer.
 
     Parameters
     ----------
     voted, predicted : ndarray of shape (N, 40), float64
-        Test galaxies, in the order of `ALL_COLUMNS`; NaN where there is none.
+        Fractions for the test galaxies, in the order of `ALL_COLUMNS`; NaN if unknown.
     title : str
-        What figures call the network.
+        Name of the network.
+
+    Returns
+    -------
+    Figure
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from galaxies.base.questions import ALL_COLUMNS
+    >>> predicted = pd.read_parquet("data/predictions/cnn.parquet").set_index("galaxy_id")
+    >>> voted = pd.read_parquet("data/votes.parquet").set_index("galaxy_id").loc[predicted.index]
+    >>> voted, predicted = (one[list(ALL_COLUMNS)].to_numpy(float) for one in (voted, predicted))
+    >>> draw_votes(voted, predicted, "CNN").savefig("votes.png")
     """
     known = ~np.isnan(voted + predicted)
     shown = [place for place in range(len(ALL_COLUMNS)) if known[:, place].any()]
@@ -45,10 +58,10 @@ def draw_votes(voted: Shares, predicted: Shares, title: str) -> Figure:
     height = 0.35 + max(1, ceil(len(shown) / columns)) * (side + foot) + 0.1
     figure, axes = canvas(height)
     if not shown:
-        axes.text(WIDTH / 2, height / 2, f"{title} knows the class alone", ha="center")
+        axes.text(WIDTH / 2, height / 2, f"{title} predicts only the class", ha="center")
         return figure
-    axes.text(0.3, 0.13, f"{title}: predicted share of the volunteers,")
-    axes.text(0.3, 0.27, "against the voted one, both from 0 to 1")
+    axes.text(0.3, 0.13, f"{title}: predicted vote fraction")
+    axes.text(0.3, 0.27, "against the observed one, both from 0 to 1")
     for number, place in enumerate(shown):
         down, across = divmod(number, columns)
         x, y = 0.25 + across * (side + gap), 0.37 + down * (side + foot)
@@ -72,12 +85,23 @@ def draw_votes(voted: Shares, predicted: Shares, title: str) -> Figure:
 
 
 def choose_tree(votes: pd.DataFrame) -> int:
-    """Choose the galaxy whose tree is drawn: the one in which most volunteers saw spiral arms.
+    """Choose the galaxy for `draw_tree`: the one with the largest vote fraction for spiral arms.
 
     Parameters
     ----------
     votes : DataFrame
-        Test galaxies with `galaxy_id` and Kaggle's columns. Without such votes, the first one.
+        Test galaxies with `galaxy_id` and Kaggle's columns.
+
+    Returns
+    -------
+    int
+        A `galaxy_id`; the first one if there are no votes on spiral arms.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> choose_tree(pd.DataFrame({"galaxy_id": [7, 8], "Class4.1": [0.1, 0.6]}))
+    8
     """
     ranked = votes.sort_values([_ARMS, "galaxy_id"], ascending=[False, True], na_position="last")
     return int(ranked["galaxy_id"].iloc[0])
@@ -85,15 +109,32 @@ def choose_tree(votes: pd.DataFrame) -> int:
 
 @STYLE
 def draw_tree(galaxy: Portrait, voted: Shares, predicted: Shares, title: str) -> Figure:
-    """Draw one galaxy's answers to all questions, voted and predicted.
+    """Draw all answers for one galaxy, observed and predicted.
 
     Parameters
     ----------
     galaxy : Portrait
+        The galaxy.
     voted, predicted : ndarray of shape (40,), float64
-        NaN where there is none.
+        Observed and predicted vote fractions; NaN if unknown.
     title : str
-        What figures call the network.
+        Name of the network.
+
+    Returns
+    -------
+    Figure
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from galaxies.base.questions import ALL_COLUMNS
+    >>> predicted = pd.read_parquet("data/predictions/cnn.parquet").set_index("galaxy_id")
+    >>> voted = pd.read_parquet("data/votes.parquet").set_index("galaxy_id").loc[predicted.index]
+    >>> voted, predicted = (one[list(ALL_COLUMNS)].to_numpy(float) for one in (voted, predicted))
+    >>> from galaxies.figures.galleries import Portrait
+    >>> import numpy as np
+    >>> galaxy = Portrait(np.load("data/images.npy")[0], 100008, None, None)
+    >>> draw_tree(galaxy, voted[0], predicted[0], "CNN").savefig("tree.png")
     """
     asked = [*in_order_of_asking(), ALL_QUESTIONS[-1]]
     known = ~np.isnan(voted + predicted)
@@ -111,13 +152,13 @@ def draw_tree(galaxy: Portrait, voted: Shares, predicted: Shares, title: str) ->
     draw_picture(axes, galaxy.image, 0.1, 0.1, 1.1)
     axes.text(1.35, 0.3, f"galaxy {galaxy.galaxy_id}")
     for line, (colour, words) in enumerate(
-        ((GREY, "voted"), (_PREDICTED, f"predicted by {title}"))
+        ((GREY, "observed"), (_PREDICTED, f"predicted by {title}"))
     ):
         y = 0.5 + 0.16 * line
         axes.barh(y, 0.25, height=0.07, left=1.35, color=colour)
         axes.text(1.68, y + 0.045, words, size=SMALL)
-    axes.text(1.35, 0.95, "bars: shares of those who were", size=SMALL)
-    axes.text(1.35, 1.07, "asked; numbers: share that was", size=SMALL)
+    axes.text(1.35, 0.95, "bars: fractions of those asked;", size=SMALL)
+    axes.text(1.35, 1.07, "numbers: fraction asked", size=SMALL)
     within = np.stack([_within(one) for one in (voted, predicted)])
     for column, some in enumerate(columns):
         x, y = 0.1 + 1.68 * column, top
@@ -143,7 +184,7 @@ def draw_tree(galaxy: Portrait, voted: Shares, predicted: Shares, title: str) ->
 
 
 def _within(shares: Shares) -> Shares:
-    """Shares of those who were asked (40,)."""
+    """Compute fractions (40,) among those who were asked."""
     count = ALL_QUESTIONS[-1].places.start
     typed = shares[count:] / max(np.nansum(shares[count:]), 1e-9)
     return np.concatenate([within_questions(shares[:count]), typed])
