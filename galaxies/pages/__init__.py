@@ -1,1 +1,1 @@
-"""Pages for a browser on this machine: galaxies to label, and a model to try out."""
+"""Pages for a browser on this machine: label galaxies, and explore a model."""

@@ -1,4 +1,4 @@
-"""The page of `galaxies explore`: a galaxy, changed by sliders, and what a bundle says of it."""
+"""The page of `galaxies explore`: a galaxy, sliders that change it, and a model's answers."""
 
 import html
 from pathlib import Path
@@ -28,14 +28,14 @@ _LAID: Final = "position: absolute; inset: 0; width: 100%; image-rendering: pixe
 
 
 class Explorer:
-    """What all windows share: the bundles, and the run if there is one.
+    """Shared by all windows: the bundles, and the finished run if there is one.
 
     Parameters
     ----------
     folder : Path
-        Where a finished run may lie.
+        Folder that may have a finished run.
     model : Path, optional
-        A further bundle, which is shown first.
+        Another bundle, which is shown first.
 
     Raises
     ------
@@ -69,7 +69,7 @@ def explore_page(explorer: Explorer) -> Any:  # noqa: ANN401 - Panel has no type
 
 
 class _Window:
-    """One window's widgets, its galaxy, and what is shown of it."""
+    """The widgets of a window, and its galaxy."""
 
     def __init__(self, explorer: Explorer) -> None:
         self._explorer = explorer
@@ -114,7 +114,7 @@ class _Window:
             width=320,
         )
         tree = pn.Column(self._tree, width=320)
-        return pn.FlexBox(shown, controls, tree, self._large)  # below each other on a narrow screen
+        return pn.FlexBox(shown, controls, tree, self._large)  # stacked on a narrow screen
 
     def _watch(self) -> None:
         self._bundle.param.watch(lambda _: self._new_bundle(), "value")
@@ -142,13 +142,13 @@ class _Window:
             groups = list(self._choices)
             group = self._group.value if self._group.value in groups else groups[0]
             self._group.param.update(options=groups, value=group)
-            if self._group.value == MISTAKES:  # which differ from model to model
+            if self._group.value == MISTAKES:  # each model has its own
                 self._new_group()
         self._show()
 
     def _new_group(self) -> None:
         if self._explorer.run:
-            # By their names: one galaxy may stand for several answers.
+            # By name, because one galaxy can stand for several answers.
             options = list(self._choices[self._group.value])
             self._galaxy.param.update(options=options, value=options[0])
             self._new_galaxy()
@@ -168,7 +168,7 @@ class _Window:
         self._show()
 
     def _new_file(self) -> None:
-        """Take a file that was dropped; it stays in memory."""
+        """Open a file that was dropped; it stays in memory."""
         if not self._file.value:
             return
         name, data = self._file.filename, self._file.value
@@ -196,7 +196,7 @@ class _Window:
 
     def _show(self) -> None:
         if self._frame is None:
-            self._say("Drop a JPEG, PNG or FITS file with a galaxy at its centre.")
+            self._say("Drop a JPEG, PNG or FITS file with a galaxy at the centre.")
             return
         try:
             self._show_galaxy(self._frame)
@@ -212,8 +212,8 @@ class _Window:
         if self._evidence.value and (values := evidence(classifier, image)) is not None:
             source = png(evidence_layer(values))
             laid = f'<img id="evidence" alt="evidence" style="{_LAID}" src="{source}">'
-            grey = "; filter: grayscale(1)"  # so that the colours are the evidence's alone
-            told = "<p>Orange speaks for the network's class, blue against it.</p>"
+            grey = "; filter: grayscale(1)"  # so that only the evidence has colours
+            told = "<p>Orange: evidence for the predicted class. Blue: against it.</p>"
         self._said.object = ""
         self._picture.object = (
             '<div style="position: relative; aspect-ratio: 1; max-width: 320px">'
@@ -260,10 +260,11 @@ def serve_explorer(explorer: Explorer, *, port: int = 0, browser: bool = True) -
     Parameters
     ----------
     explorer : Explorer
+        The bundles.
     port : int
-        0 takes any that is free.
+        Port; 0 is any free port.
     browser : bool
-        Whether the page is opened in the browser.
+        Whether to open the page in a browser.
     """
     pn.extension()
     serve(lambda: explore_page(explorer), "galaxies explore", port=port, browser=browser)

@@ -1,4 +1,4 @@
-"""The test galaxies of a finished run, to be looked at."""
+"""The test galaxies of a finished run."""
 
 from pathlib import Path
 from typing import Final
@@ -15,24 +15,24 @@ from galaxies.models.registry import MODELS
 from galaxies.settings import load_settings
 
 TEST: Final = "test galaxies"
-MISTAKES: Final = "the surest mistakes"
+MISTAKES: Final = "the most confident mistakes"
 ANSWERED: Final = "one for each answer"
 
 _SHOWN: Final = 200
 
 
 class FinishedRun:
-    """What a run of the pipeline left in a folder.
+    """The results of the pipeline in a folder.
 
     Parameters
     ----------
     folder : Path
-        That of `params.yaml`.
+        Folder with `params.yaml`.
 
     Attributes
     ----------
     bundles : dict
-        Folders of the models that were trained, by their names.
+        Folders of the trained models, by name.
 
     Raises
     ------
@@ -41,9 +41,10 @@ class FinishedRun:
 
     Examples
     --------
-    >>> run = FinishedRun(Path())  # doctest: +SKIP
-    >>> list(run.choices("cnn"))  # doctest: +SKIP
-    ['test galaxies', 'the surest mistakes', 'one for each answer']
+    >>> from pathlib import Path
+    >>> run = FinishedRun(Path())
+    >>> list(run.bundles), list(run.choices("cnn"))[-1]
+    (['cnn'], 'one for each answer')
     """
 
     def __init__(self, folder: Path) -> None:
@@ -69,17 +70,17 @@ class FinishedRun:
         return cls(folder) if all((folder / name).is_file() for name in needed) else None
 
     def choices(self, model: str) -> dict[str, dict[str, int]]:
-        """List galaxies to choose from.
+        """List the galaxies to choose from.
 
         Parameters
         ----------
         model : str
-            Whose mistakes; without its predictions there are none to choose from.
+            Name of a model, for its mistakes.
 
         Returns
         -------
         dict
-            For each group the galaxies' IDs, by what they are called.
+            For each group the IDs of the galaxies by their labels.
         """
         some = self._test.index.sort_values()[:_SHOWN].tolist()
         groups = {TEST: {str(galaxy_id): galaxy_id for galaxy_id in some}}
@@ -89,7 +90,7 @@ class FinishedRun:
         answered: dict[str, int] = {}
         for column in self._votes:
             shares = self._votes[column].dropna()
-            if shares.max() > 0:  # False where there are none
+            if shares.max() > 0:  # False if there are none
                 name = f"{ANSWERS[str(column)].name} ({shares.max():.0%})"
                 answered[name] = int(shares.index[int(shares.argmax())])
         groups[ANSWERED] = answered
@@ -108,12 +109,12 @@ class FinishedRun:
         }  # fmt: skip
 
     def frame(self, galaxy_id: int) -> bytes:
-        """Read a galaxy's image file.
+        """Read the image file of a galaxy.
 
         Raises
         ------
         GalaxiesError
-            If it is gone or damaged.
+            If it is missing or damaged.
         """
         if galaxy_id not in self._names:
             raise GalaxiesError(f"{self._archive.filename}: no image of galaxy {galaxy_id}")
@@ -123,12 +124,12 @@ class FinishedRun:
             raise GalaxiesError(f"the image of galaxy {galaxy_id} {error}") from error
 
     def voted(self, galaxy_id: int) -> dict[str, float]:
-        """Say which share of the volunteers gave each answer.
+        """Return the vote fraction of each answer.
 
         Returns
         -------
         dict
-            By the answers' columns; without those that the survey does not ask for.
+            Vote fractions by column; columns without votes are left out.
         """
         if galaxy_id not in self._votes.index:
             return {}

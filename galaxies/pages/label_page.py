@@ -15,7 +15,7 @@ _PICTURE: Final = (
     '<img id="galaxy" alt="the galaxy" src="data:image/jpeg;base64,{}" '
     'style="display: block; width: min(100%, 60vh); image-rendering: auto; background: black">'
 )
-_DONE: Final = '<p id="done"><b>No galaxy is left.</b> End with Ctrl-C where you started.</p>'
+_DONE: Final = '<p id="done"><b>All galaxies are labelled.</b> Press Ctrl-C in the terminal to finish.</p>'
 
 
 def label_page(labelling: Labelling) -> pn.Column:
@@ -24,7 +24,11 @@ def label_page(labelling: Labelling) -> pn.Column:
     Parameters
     ----------
     labelling : Labelling
-        What all windows share.
+        Shared by all windows.
+
+    Returns
+    -------
+    Column
     """
     told = pn.pane.HTML(sizing_mode="stretch_width")
     picture = pn.pane.HTML(sizing_mode="stretch_width")
@@ -93,10 +97,11 @@ def serve_labelling(labelling: Labelling, *, port: int = 0, browser: bool = True
     Parameters
     ----------
     labelling : Labelling
+        The galaxies and the votes.
     port : int
-        0 takes any that is free.
+        Port; 0 is any free port.
     browser : bool
-        Whether the page is opened in the browser.
+        Whether to open the page in a browser.
     """
     pn.extension()
     serve(lambda: label_page(labelling), "galaxies label", port=port, browser=browser)

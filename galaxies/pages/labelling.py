@@ -1,4 +1,4 @@
-"""One person and a heap of galaxies: which one comes next, undo, and the survey at the end."""
+"""Label galaxies: which one comes next, undo, and the survey at the end."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,41 +19,52 @@ from galaxies.volunteers.survey import Counted, write_survey
 
 
 def vote_file(output: Path) -> Path:
-    """Name the file of the votes that a survey is made of: `data/mine.votes.csv`."""
+    """Return the file of votes for a survey, such as `data/mine.votes.csv`."""
     return output.with_name(f"{output.name}.votes.csv")
 
 
 class Labelling:
-    """A person who looks at one galaxy after another.
+    """A person who labels one galaxy after another.
 
     Parameters
     ----------
     inputs : sequence of str
         Images, as in `galaxies.classifying.inputs.opening.open_inputs`.
     output : Path
-        The survey that is made at the end; the votes go beside it, at once.
+        The survey to make at the end; the votes are written beside it at once.
     person : str
-        Whose votes these are.
+        Name of the person.
     questions : {"first", "all"}
-        Whether only the first question is asked, or all down the tree.
+        Whether to ask only the first question, or all down the tree.
 
     Attributes
     ----------
     galaxy_id : str or None
-        Of the galaxy that is looked at; `None` where none is left.
+        ID of the current galaxy; `None` if none is left.
     jpeg : bytes
         Its image.
     question : Question or None
-        What is asked about it.
+        The current question.
     turn : int
-        Rises with each change of these.
+        Increases with each change of these.
     left_out : dict
-        Why galaxies could not be shown.
+        Reasons why galaxies could not be shown.
 
     Raises
     ------
     GalaxiesError
-        If the images or the votes cannot be read, or a survey is there that is not of these votes.
+        If the images or the votes cannot be read, or if there is a survey from other votes.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> labelling = Labelling(["cutouts/"], Path("data/mine"), "anna")
+    >>> labelling.total, labelling.question.name
+    (6, 'smooth')
+    >>> first = labelling.galaxy_id
+    >>> labelling.answer(0)
+    >>> labelling.galaxy_id != first, labelling.votes.answered("anna")
+    (True, 1)
     """
 
     def __init__(
@@ -79,7 +90,7 @@ class Labelling:
         self.turn = 0
         self._seen: dict[str, Item] = {}
         self._waiting: list[Item] = []
-        """Galaxies that undo pushed aside."""
+        """Galaxies that were interrupted by undo."""
         self._rest = self._all_items()
         self._go_on()
 
@@ -93,7 +104,7 @@ class Labelling:
         return next_question(given, self._questions)
 
     def _go_on(self) -> None:
-        """Stay with the galaxy while something is to be asked about it, then take the next one."""
+        """Ask the next question about the galaxy, or take the next galaxy."""
         self.turn += 1
         while self.galaxy_id is None or (question := self._asked(self.galaxy_id)) is None:
             if self._waiting:
@@ -117,12 +128,12 @@ class Labelling:
             self._seen[item.galaxy_id] = item
 
     def answer(self, place: int) -> None:
-        """Answer the question, and go on.
+        """Answer the question, and continue.
 
         Parameters
         ----------
         place : int
-            Of the answer, from 0; nothing happens if there is none.
+            Place of the answer, from 0; ignored if there is no such answer.
         """
         if self.galaxy_id is None or self.question is None:
             return
@@ -131,19 +142,19 @@ class Labelling:
             self._go_on()
 
     def undo(self) -> None:
-        """Take back the last answer, also of an earlier day, and ask again.
+        """Undo the last answer, also from an earlier session, and ask again.
 
         Raises
         ------
         GalaxiesError
-            If that galaxy is not among the images.
+            If this galaxy is not among the images.
         """
         galaxy_id = self.votes.last(self.person)
         if galaxy_id is None:
             return
         item = self._seen.get(galaxy_id) or next(items_of(self._inputs, {galaxy_id}), None)
         if item is None:
-            raise GalaxiesError(f"galaxy {galaxy_id!r}, the last one, is not among the images")
+            raise GalaxiesError(f"the last galaxy, {galaxy_id!r}, is not among the images")
         self.votes.add(self.person, galaxy_id, UNDO)
         if galaxy_id != self.galaxy_id:
             if self.galaxy_id is not None:
@@ -153,28 +164,38 @@ class Labelling:
 
 
 def _refuse_another_survey(output: Path) -> None:
-    """Refuse to replace a survey that was not made of the votes beside it."""
+    """Raise an error if there is a survey that was not made from the votes beside it."""
     free_folder(output, vote_file(output).is_file(), SURVEY_FILES)
 
 
 def finish(inputs: Sequence[str], output: Path) -> Counted:
-    """Make a survey of all votes so far; more can follow.
+    """Make a survey from all votes so far; more votes can follow.
 
     Parameters
     ----------
     inputs : sequence of str
-        The images that were looked at, as in `galaxies.classifying.inputs.opening.open_inputs`.
+        The labelled images, as in `galaxies.classifying.inputs.opening.open_inputs`.
     output : Path
-        The survey to make, whole or not at all; one of earlier votes is replaced.
+        The survey to make; a survey from earlier votes is replaced.
+
+    Returns
+    -------
+    Counted
 
     Raises
     ------
     GalaxiesError
-        If there is no vote, or no image of a galaxy that has one.
+        If there are no votes, or if an image is missing.
 
     Examples
     --------
-    >>> finish(["cutouts/"], Path("data/mine"))  # doctest: +SKIP
+    >>> from pathlib import Path
+    >>> labelling = Labelling(["cutouts/"], Path("data/mine"), "anna")
+    >>> for _ in range(3):
+    ...     labelling.answer(1)
+    >>> made = finish(["cutouts/"], Path("data/mine"))
+    >>> made.galaxies, made.classifications
+    (3, 3)
     """
     path = vote_file(output)
     if not path.is_file():

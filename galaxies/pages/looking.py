@@ -1,4 +1,4 @@
-"""What the page of `galaxies explore` shows: a galaxy, changed, and what a bundle says of it."""
+"""The contents of the page of `galaxies explore`: a changed galaxy, and the answers of a bundle."""
 
 import base64
 import html
@@ -24,40 +24,43 @@ if TYPE_CHECKING:
 
 _CHANNELS: Final = 8
 _GAP: Final = 2  # pixels between channels
-_TILE: Final = 64  # pixels of a channel's side
+_TILE: Final = 64  # side of a channel, in pixels
 
 
 class Change(NamedTuple):
-    """What is done to an image before it is classified."""
+    """Changes to an image before it is classified."""
 
     turn: float = 0.0
     """Degrees, anticlockwise."""
     mirror: bool = False
     size: float = 1.0
-    """How many times as large the galaxy becomes."""
+    """Factor on the size of the galaxy."""
     blur: float = 0.0
-    """Standard deviation, in hundredths of the image's side."""
+    """Standard deviation, in hundredths of the side of the image."""
     noise: float = 0.0
-    """Standard deviation, in grey levels out of 255."""
+    """Standard deviation, in grey levels (0 to 255)."""
 
 
 def changed(image: Pixels, change: Change) -> Pixels:
-    """Turn, mirror, resize and blur an image, and add noise.
+    """Rotate, mirror, resize and blur an image, and add noise.
 
-    What comes in from beyond the edge is sky: the median of the edge's pixels.
+    Pixels that come in from outside are filled with sky, the median of the edge pixels.
 
     Parameters
     ----------
     image : ndarray of shape (size, size, 3), uint8
+        The image.
     change : Change
+        The changes.
 
     Returns
     -------
     ndarray of shape (size, size, 3), uint8
-        The same for the same change; `image` itself where nothing changes.
+        Identical for the same change.
 
     Examples
     --------
+    >>> import numpy as np
     >>> image = np.zeros((64, 64, 3), np.uint8)
     >>> changed(image, Change(turn=30, noise=5)).shape
     (64, 64, 3)
@@ -71,7 +74,7 @@ def changed(image: Pixels, change: Change) -> Pixels:
     if rest or change.size != 1:
         edge = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
         red, green, blue = np.median(edge, axis=0).astype(int).tolist()
-        # Of each new pixel: where it comes from.
+        # The source position of each new pixel.
         angle, middle = np.radians(rest), side / 2
         cosine, sine = np.cos(angle) / change.size, np.sin(angle) / change.size
         shift = middle * (1 - cosine + sine), middle * (1 - cosine - sine)
@@ -87,22 +90,21 @@ def changed(image: Pixels, change: Change) -> Pixels:
         frame = frame.filter(ImageFilter.GaussianBlur(change.blur * side / 100))
     if not change.noise:
         return np.asarray(frame)
-    # The same noise for each strength, so that a slider changes nothing else.
+    # The same noise for each amplitude, so that a slider changes nothing else.
     noise = np.random.default_rng(0).standard_normal(image.shape)
     return (np.asarray(frame) + change.noise * noise).round().clip(0, 255).astype(np.uint8)
 
 
 class Seen(NamedTuple):
-    """What a bundle says of one image."""
+    """The answers of a bundle for one image."""
 
     p_spiral: float
-    """Calibrated."""
+    """Calibrated probability."""
     decision: str
     vote_fraction: float
     spread: float
     answers: dict[str, float]
-    """Predicted share of each answer, by its column; empty where the bundle knows the class
-    alone."""
+    """Predicted vote fractions by column; empty if the bundle predicts only the class."""
 
 
 def look(classifier: Classifier, image: Pixels, agreement: float) -> Seen:
@@ -111,15 +113,31 @@ def look(classifier: Classifier, image: Pixels, agreement: float) -> Seen:
     Parameters
     ----------
     classifier : Classifier
+        The bundle.
     image : ndarray of shape (size, size, 3), uint8
-        As `classifier.prepare` makes it.
+        Output of `classifier.prepare`.
     agreement : float
-        How often the machine must agree with the volunteers where it decides alone.
+        Target agreement with the volunteers.
+
+    Returns
+    -------
+    Seen
 
     Raises
     ------
     GalaxiesError
-        If the bundle promises no such agreement.
+        If the bundle has no promise for this agreement.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from galaxies.classifying.classifier import Classifier
+    >>> classifier = Classifier(Path("models/cnn"), agreement=0.9)
+    >>> image = np.load("data/images.npy")[0]
+    >>> seen = look(classifier, image, agreement=0.9)
+    >>> 0 < seen.p_spiral < 1, len(seen.answers) >= 37
+    (True, True)
     """
     threshold = choose_promise(classifier.description.triage, agreement).threshold
     found = classifier.predictor.predict(image[None])
@@ -137,17 +155,29 @@ def look(classifier: Classifier, image: Pixels, agreement: float) -> Seen:
 
 
 def evidence(classifier: Any, image: Pixels) -> npt.NDArray[np.float32] | None:  # noqa: ANN401
-    """Say where a classifier sees evidence, if it can tell.
+    """Compute the evidence of a classifier, if it can be explained.
 
     Parameters
     ----------
     classifier : Classifier
+        The bundle.
     image : ndarray of shape (size, size, 3), uint8
+        The image.
 
     Returns
     -------
     ndarray of shape (size, size), float32, or None
         `None` for a classifier that cannot be explained.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from galaxies.classifying.classifier import Classifier
+    >>> classifier = Classifier(Path("models/cnn"), agreement=0.9)
+    >>> image = np.load("data/images.npy")[0]
+    >>> evidence(classifier, image).shape
+    (64, 64)
     """
     explain = getattr(classifier, "explain", None)
     try:
@@ -157,18 +187,24 @@ def evidence(classifier: Any, image: Pixels) -> npt.NDArray[np.float32] | None: 
 
 
 def evidence_layer(values: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
-    """Colour evidence, to be laid over the galaxy.
+    """Colour evidence for an overlay on the galaxy.
 
     Parameters
     ----------
     values : ndarray of shape (size, size), float32
-        Above zero what speaks for the class, below what speaks against it.
+        Positive for the class, negative against it.
 
     Returns
     -------
     ndarray of shape (size, size, 4), uint8
-        Orange above zero, blue below; the more opaque the stronger, the strongest hundredth of the
-        pixels alike.
+        Orange if positive, blue if negative; the stronger, the more opaque, up to the 99th
+        percentile.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> evidence_layer(np.array([[1.0, -0.5]], np.float32))[0].tolist()
+    [[255, 140, 0, 180], [30, 144, 255, 90]]
     """
     sizes = np.abs(values)
     strong = float(np.percentile(sizes, 99)) or float(sizes.max()) or 1.0
@@ -184,11 +220,17 @@ def layers_picture(layers: Sequence[npt.NDArray[np.float32]]) -> Pixels:
     Parameters
     ----------
     layers : sequence of ndarray of shape (height, width, channels), float32
-        One or more.
+        Activations of at least one layer.
 
     Returns
     -------
     ndarray of shape (height, width), uint8
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> layers_picture([np.zeros((32, 32, 24), np.float32), np.zeros((8, 8, 48), np.float32)]).shape
+    (132, 528)
     """
     step = _TILE + _GAP
     picture = np.full((len(layers) * step, _CHANNELS * step), 255, np.uint8)
@@ -204,7 +246,7 @@ def layers_picture(layers: Sequence[npt.NDArray[np.float32]]) -> Pixels:
 
 
 class Activation(NamedTuple):
-    """What one layer makes of one galaxy."""
+    """Activations of a layer for one galaxy."""
 
     name: str
     values: npt.NDArray[np.float32]
@@ -220,31 +262,56 @@ def _gradient(bundle: Path) -> "Gradient":
 
 
 def layer_activations(bundle: Path, image: Pixels) -> list[Activation]:
-    """Note what each layer of a CNN makes of an image.
+    """Compute the activations of all layers of a CNN for an image.
 
     Parameters
     ----------
     bundle : Path
+        A bundle.
     image : ndarray of shape (size, size, 3), uint8
+        The image.
+
+    Returns
+    -------
+    list of Activation
 
     Raises
     ------
     GalaxiesError
-        If the bundle holds no CNN, or the extra `pipeline` is missing.
+        If the bundle is not a CNN, or if the extra `pipeline` is missing.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> layers = layer_activations(Path("models/cnn"), np.load("data/images.npy")[0])
+    >>> layers[0].name, layers[0].values.shape
+    ('relu_0', (32, 32, 24))
     """
     if read_description(bundle).model != "cnn":
-        raise GalaxiesError("only a CNN has layers to show")
+        raise GalaxiesError("only a CNN has layers")
     with needs("pipeline"):
         network = _gradient(bundle)
     return [Activation(name, network.activations(image[None], name)[0]) for name in network.layers]
 
 
 def png(pixels: npt.NDArray[np.uint8]) -> str:
-    """Write an image as an address that holds it.
+    """Encode an image as a data URL with a PNG.
 
     Parameters
     ----------
     pixels : ndarray of shape (height, width), (height, width, 3) or (height, width, 4), uint8
+        The image.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> png(np.zeros((4, 4), np.uint8))[:22]
+    'data:image/png;base64,'
     """
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG", compress_level=1)
@@ -252,17 +319,23 @@ def png(pixels: npt.NDArray[np.uint8]) -> str:
 
 
 def questions_table(predicted: Mapping[str, float], voted: Mapping[str, float]) -> str:
-    """Lay the questions out in the order of asking, with the shares of all volunteers.
+    """Make an HTML table of all questions with predicted and observed vote fractions.
 
     Parameters
     ----------
     predicted, voted : mapping of str to float
-        Share of each answer, by its column; those that are not known are missing.
+        Vote fractions by column; unknown ones are missing.
 
     Returns
     -------
     str
-        A table in HTML; empty where nothing is known.
+        The table; empty if there are no vote fractions.
+
+    Examples
+    --------
+    >>> table = questions_table({"Class6.1": 0.25, "Class6.2": 0.75}, {})
+    >>> "Is there anything odd?" in table, table.count("<tr>")
+    (True, 4)
     """
     rows = []
     for question in (*in_order_of_asking(), TYPE):
@@ -274,7 +347,7 @@ def questions_table(predicted: Mapping[str, float], voted: Mapping[str, float]) 
         for answer in question.answers:
             shares = (_bar(shares.get(answer.column)) for shares in (predicted, voted))
             rows.append(f"<tr><td>{html.escape(answer.words)}</td>{''.join(shares)}</tr>")
-    head = "<tr><td>share of volunteers</td><td>predicted</td><td>voted</td></tr>"
+    head = "<tr><td>fraction of volunteers</td><td>predicted</td><td>observed</td></tr>"
     return f'<table id="questions">{head}{"".join(rows)}</table>' if rows else ""
 
 

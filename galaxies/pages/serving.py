@@ -1,4 +1,4 @@
-"""A page on this machine, for this machine alone."""
+"""Serve a page to this machine only."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -15,7 +15,7 @@ LARGEST_UPLOAD: Final = 32_000_000
 """Bytes."""
 
 _SEND: Final = """
-    // A key that is held down, or pressed for the browser, is none of ours.
+    // Ignore keys that are held down, or that are for the browser.
     const send = key => { pressed.value = `${turn.value} ${key} ${Math.random()}` };
 """
 
@@ -40,17 +40,17 @@ _REFUSE: Final = """
 
 
 def refuse_large_files(on_refused: Callable[[str], None]) -> TextInput:
-    """Keep files beyond `LARGEST_UPLOAD` in the browser.
+    """Make the browser reject files larger than `LARGEST_UPLOAD`.
 
     Parameters
     ----------
     on_refused : callable
-        Takes the file's name.
+        Called with the name of the file.
 
     Returns
     -------
     TextInput
-        To be put on the page; nobody sees it.
+        An invisible element for the page.
     """
     refused = TextInput(visible=False)
     refused.on_change("value", lambda _name, _old, new: on_refused(new.partition(" ")[2]))
@@ -60,22 +60,22 @@ def refuse_large_files(on_refused: Callable[[str], None]) -> TextInput:
 
 
 class Keys:
-    """Keys and buttons of a page that does something else at each turn.
+    """Keys and buttons of a page that changes at each turn.
 
-    A key or a click counts for the turn that the browser was showing, so that a second one in
-    haste does not answer what nobody has seen yet.
+    A key or click belongs to the turn that the browser was showing, so that a quick second one does
+    not answer a question that nobody has seen.
 
     Parameters
     ----------
     on_press : callable
-        Takes the turn and the key.
+        Called with the turn and the key.
     """
 
     def __init__(self, on_press: Callable[[int, str], None]) -> None:
         self._pressed = TextInput(visible=False)
         self._turn = TextInput(visible=False)
         self.models = (self._pressed, self._turn)
-        """To be put on the page; nobody sees them."""
+        """Invisible elements for the page."""
 
         def press(_name: str, _old: str, new: str) -> None:
             turn, key, _ = new.split(" ", 2)
@@ -86,11 +86,11 @@ class Keys:
         pn.state.curdoc.js_on_event(DocumentReady, CustomJS(args=self._names, code=_LISTEN))
 
     def show(self, turn: int) -> None:
-        """Say which turn the page shows."""
+        """Set the turn that the page shows."""
         self._turn.value = str(turn)
 
     def button(self, key: str, **options: Any) -> pn.widgets.Button:  # noqa: ANN401
-        """Make a button that does what a key does."""
+        """Make a button that does the same as a key."""
         button = pn.widgets.Button(**options)
         button.js_on_click(args=self._names, code=f"{_SEND} send({key!r})")
         return button
@@ -102,13 +102,13 @@ def serve(page: Callable[[], Any], title: str, *, port: int, browser: bool) -> N
     Parameters
     ----------
     page : callable
-        Makes what each browser window is shown.
+        Makes the page for each browser window.
     title : str
-        Of the window.
+        Title of the window.
     port : int
-        0 takes any that is free.
+        Port; 0 is any free port.
     browser : bool
-        Whether the page is opened in the browser.
+        Whether to open the page in a browser.
 
     Raises
     ------
@@ -124,10 +124,10 @@ def serve(page: Callable[[], Any], title: str, *, port: int, browser: bool) -> N
             show=browser,
             start=False,
             verbose=False,
-            # Files come as text, a third longer than they are.
+            # Files are sent as text, which is a third longer.
             websocket_max_message_size=2 * LARGEST_UPLOAD,
         )
     except OSError as error:
         raise GalaxiesError(f"port {port} is taken; give another --port, or none") from error
-    print(f"http://{ADDRESS}:{server.port}/ until Ctrl-C", flush=True)
+    print(f"http://{ADDRESS}:{server.port}/ (stop with Ctrl-C)", flush=True)
     server.run_until_shutdown()

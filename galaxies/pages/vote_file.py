@@ -1,4 +1,4 @@
-"""The votes of the people who label: one line each, written at once."""
+"""The file of votes of the people who label: one line each, written at once."""
 
 import csv
 import datetime
@@ -18,23 +18,23 @@ HEADER: Final = ("person", "galaxy_id", "answer", "time")
 """Columns of the file. An answer has the name of its column, such as `Class1.1`."""
 
 UNDO: Final = "undo"
-"""In place of an answer: takes back the last one of this person."""
+"""In place of an answer: undoes the last answer of this person."""
 
 
 def next_question(given: Sequence[str], questions: Literal["first", "all"]) -> Question | None:
-    """Find what a person is asked next about a galaxy.
+    """Find the next question about a galaxy.
 
     Parameters
     ----------
     given : sequence of str
         Columns of the answers so far, in the order of asking.
     questions : {"first", "all"}
-        Whether only the first question is asked, or all down the tree.
+        Whether to ask only the first question, or all down the tree.
 
     Returns
     -------
     Question or None
-        `None` where nothing is left to ask.
+        `None` if there are no more questions.
 
     Examples
     --------
@@ -52,35 +52,39 @@ def next_question(given: Sequence[str], questions: Literal["first", "all"]) -> Q
 
 
 class VoteFile:
-    """A CSV of votes that only grows. Several people may have theirs in one.
+    """A CSV of votes that only grows; several people can share it.
 
     Parameters
     ----------
     path : Path
-        Made with the first vote.
+        The file; it is created with the first vote.
 
     Attributes
     ----------
     given : dict
-        For each person and each of their galaxies the columns of the answers, in the order of
-        asking.
+        Columns of the answers for each person and galaxy, in the order of asking.
 
     Raises
     ------
     GalaxiesError
-        If the file is no such table, or a line in it is damaged.
+        If the file is not such a table, or if a line is damaged.
 
     Examples
     --------
-    >>> votes = VoteFile(Path("data/mine.votes.csv"))  # doctest: +SKIP
-    >>> votes.add("anna", "100008", "Class1.1")  # doctest: +SKIP
+    >>> from pathlib import Path
+    >>> votes = VoteFile(Path("data/mine.votes.csv"))
+    >>> votes.add("anna", "100008", "Class1.1")
+    >>> votes.add("bert", "100008", "Class1.2")
+    >>> counted = votes.count()
+    >>> counted.people, counted.counts[0, :3].tolist()
+    (2, [1, 1, 0])
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.given: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
         self._order: dict[str, list[str]] = defaultdict(list)
-        """Galaxies of each person's answers, the last one at the end."""
+        """Galaxies of each person's answers; the last one is at the end."""
         if path.is_file():
             self._read()
 
@@ -89,14 +93,14 @@ class VoteFile:
             data = self.path.read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
             raise GalaxiesError(f"{self.path}: not UTF-8 text at byte {error.start}") from error
-        # Not splitlines, which also parts at characters that a galaxy's name may hold.
+        # Not splitlines, which also splits at characters that a galaxy name can have.
         *whole_lines, last = data.split("\n")
         lines = [f"{line}\n" for line in whole_lines] + ([last] if last else [])
         for line, row in enumerate(csv.reader(lines), 1):
             if line == 1 and tuple(row) != HEADER:
                 raise GalaxiesError(
-                    f"{self.path}: does not begin with {','.join(HEADER)}, as a file of votes "
-                    "does; give another --output"
+                    f"{self.path}: not a file of votes, which begins with {','.join(HEADER)}; "
+                    "give another --output"
                 )
             whole = len(row) == len(HEADER) and lines[line - 1].endswith("\n")
             if not whole or not (line == 1 or row[2] == UNDO or row[2] in COLUMNS):
@@ -112,21 +116,23 @@ class VoteFile:
                 order = self._order[person]
                 del order[len(order) - 1 - order[::-1].index(galaxy_id)]
             return
-        # Of a person's answers to a question the first counts, as in an export of Zooniverse.
+        # A person's first answer to a question counts, as in an export of Zooniverse.
         question = next_question(given, "all")
         if question is not None and answer in question.columns:
             given.append(answer)
             self._order[person].append(galaxy_id)
 
     def add(self, person: str, galaxy_id: str, answer: str) -> None:
-        """Write down an answer, or `UNDO`; it is on the disk when this returns.
+        """Write an answer, or `UNDO`, to disk.
 
         Parameters
         ----------
         person : str
+            Name of the person.
         galaxy_id : str
+            ID of the galaxy.
         answer : str
-            The answer's column, such as `Class1.1`.
+            Column of the answer, such as `Class1.1`.
         """
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -140,12 +146,12 @@ class VoteFile:
         self._take(person, galaxy_id, answer)
 
     def last(self, person: str) -> str | None:
-        """Name the galaxy of a person's last answer; `None` if there is none."""
+        """Return the galaxy of a person's last answer, or `None`."""
         order = self._order[person]
         return order[-1] if order else None
 
     def answered(self, person: str) -> int:
-        """Count the galaxies that have an answer of a person."""
+        """Count the galaxies with an answer of a person."""
         return sum(bool(given) for given in self.given[person].values())
 
     def count(self) -> Votes:
@@ -154,7 +160,7 @@ class VoteFile:
         Returns
         -------
         Votes
-            Each person counts once for a galaxy. Nothing is left out.
+            Each person counts once per galaxy.
         """
         places = {column: place for place, column in enumerate(COLUMNS)}
         counts: dict[str, Counter[int]] = {}
