@@ -1,1 +1,1 @@
-"""The simulated survey: galaxies, the camera that sees them and the volunteers who vote on them."""
+"""The simulated survey: its galaxies, camera and volunteers."""

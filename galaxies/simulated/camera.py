@@ -1,4 +1,4 @@
-"""The simulated camera: seeing, sky noise, colour composite and the cut-out people were shown."""
+"""The simulated camera: seeing, sky noise, and the cut-out that volunteers see."""
 
 import io
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from scipy.fft import irfft2, next_fast_len, rfft2
 from galaxies.base.arrays import Floats, Pixels
 from galaxies.images.colour import BANDS
 
-PIXEL = 0.396  # arcsec, the Sloan camera
+PIXEL = 0.396  # arcsec, the SDSS camera
 
 
 FRAME = 424  # pixels, the cut-outs of Galaxy Zoo
@@ -20,11 +20,11 @@ FRAME = 424  # pixels, the cut-outs of Galaxy Zoo
 ZEROPOINT = 22.5  # magnitude of one nanomaggy
 
 
-# Sky and read noise in nanomaggies per pixel: about the depth of the Sloan imaging.
+# Sky and read noise in nanomaggies per pixel: about the depth of SDSS images.
 SKY_NOISE = {"g": 0.0140, "r": 0.028, "i": 0.036}
 
 
-# Electrons per nanomaggy are about 1 / SHOT: the galaxy's own photon noise.
+# Photon noise of the galaxy: there are about 1 / SHOT electrons per nanomaggy.
 SHOT = {"g": 0.0013, "r": 0.0011, "i": 0.0015}
 
 
@@ -37,9 +37,9 @@ JPEG_QUALITY = 75
 
 @dataclass(frozen=True)
 class Band:
-    """One exposure: its point-spread function, slightly off centre, and its width in arcsec.
+    """The point-spread function of an exposure, slightly off centre, and its FWHM in arcsec.
 
-    `kernel` is the same function on survey pixels, sum 1, shape (49, 49).
+    `kernel` is the same function on SDSS pixels, with a sum of 1, shape (49, 49).
     """
 
     name: str
@@ -52,12 +52,13 @@ KERNEL = 49  # pixels along each side of a kernel
 
 
 def draw_bands(rng: np.random.Generator) -> tuple[Band, ...]:
-    """Draw the observing conditions of one galaxy, bands g, r, i.
+    """Draw the observing conditions of one galaxy in bands g, r, i.
 
-    A double Gaussian, as the Sloan pipeline itself fits; the measured function includes the pixel.
+    The point-spread function is a double Gaussian, like the fit of the SDSS pipeline, and includes
+    the pixel.
     """
     common = float(np.exp(rng.normal(0.0, 0.09)))
-    centring = rng.normal(0.0, 0.3, 2)  # arcsec: a cut-out's middle is a whole pixel
+    centring = rng.normal(0.0, 0.3, 2)  # arcsec: cut-outs are centred on a pixel
     bands = []
     for name in BANDS:
         fwhm = SEEING[name] * common * float(np.exp(rng.normal(0.0, 0.04)))
@@ -74,23 +75,31 @@ def draw_bands(rng: np.random.Generator) -> tuple[Band, ...]:
 
 
 def blur(maps: Floats, *kernels: Floats) -> Floats:
-    """Convolve maps with one kernel after the other.
+    """Convolve maps with kernels.
 
     Parameters
     ----------
-    maps : ndarray, shape (..., n, n)
-        Light on survey pixels; what lies outside is dark.
-    kernels : ndarray, shape (..., k, k)
-        Odd k; leading axes are matched with those of the maps.
+    maps : ndarray of shape (..., n, n)
+        Light on SDSS pixels; there is none outside.
+    kernels : ndarray of shape (..., k, k)
+        Kernels with odd k; leading axes are broadcast with those of the maps.
 
     Returns
     -------
     ndarray of shape (..., n, n), float64
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> point = np.zeros((1, 9, 9))
+    >>> point[0, 4, 4] = 1.0
+    >>> blur(point, np.full((1, 3, 3), 1 / 9))[0, 4, 3:6].round(3).tolist()
+    [0.111, 0.111, 0.111]
     """
     size = maps.shape[-1]
     reach = sum(kernel.shape[-1] // 2 for kernel in kernels)
     padded = (next_fast_len(size + 2 * reach, real=True),) * 2
-    # Single precision: seven digits are far below the noise, in half the time.
+    # Single precision takes half the time, and its error is far below the noise.
     transform = rfft2(maps.astype(np.float32), padded)
     for kernel in kernels:
         transform = transform * rfft2(kernel.astype(np.float32), padded)
@@ -99,17 +108,17 @@ def blur(maps: Floats, *kernels: Floats) -> Floats:
 
 
 def nanomaggies(magnitude: float | Floats) -> Floats:
-    """Flux of an AB magnitude in nanomaggies."""
+    """Convert AB magnitudes to nanomaggies."""
     return np.asarray(10 ** (0.4 * (ZEROPOINT - np.asarray(magnitude))), dtype=np.float64)
 
 
 def colours(r_magnitude: float, g_r: float, r_i: float) -> Floats:
-    """Fluxes in nanomaggies in g, r, i, shape (3,)."""
+    """Compute the fluxes in g, r, i in nanomaggies, shape (3,)."""
     return nanomaggies(np.array([r_magnitude + g_r, r_magnitude, r_magnitude - r_i]))
 
 
 def plane(size: int) -> tuple[Floats, Floats]:
-    """Offsets in x and y from the middle of a square frame in arcsec, each (size, size)."""
+    """Compute offsets in x and y from the centre of a square frame in arcsec, (size, size)."""
     axis = (np.arange(size) - (size - 1) / 2) * PIXEL
     x, y = np.meshgrid(axis, axis)
     return x, y
@@ -121,14 +130,23 @@ def expose(sky: Floats, rng: np.random.Generator, noise_factor: float) -> Floats
     Parameters
     ----------
     sky : ndarray of shape (3, n, n), float64
-        Noise-free light per survey pixel in nanomaggies, bands g, r, i.
+        Noise-free light per SDSS pixel in nanomaggies, bands g, r, i.
     rng : numpy.random.Generator
+        Random numbers.
     noise_factor : float
-        The night's sky noise relative to the survey's median.
+        Sky noise of the night relative to the median of the survey.
 
     Returns
     -------
     ndarray of shape (3, n, n), float64
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> dark = np.zeros((3, 64, 64))
+    >>> exposed = expose(dark, np.random.default_rng(0), noise_factor=1.0)
+    >>> exposed.std(axis=(1, 2)).round(3).tolist()
+    [0.014, 0.028, 0.036]
     """
     exposed = np.empty_like(sky)
     for layer, name in enumerate(BANDS):
@@ -140,9 +158,8 @@ def expose(sky: Floats, rng: np.random.Generator, noise_factor: float) -> Floats
 def cut_out(image: Pixels) -> bytes:
     """Resample a colour image to the frame of Galaxy Zoo and encode it.
 
-    The survey keeps its colour fields as JPEG on survey pixels and its image service enlarges
-    those, so the blotchy noise and the smeared colours of real cut-outs come from a first
-    compression before the enlargement.
+    SDSS stores its colour fields as JPEGs, and its image service enlarges these. The blotchy noise
+    and smeared colours of real cut-outs come from this first compression.
     """
     field = io.BytesIO()
     Image.fromarray(image).save(field, "JPEG", quality=JPEG_QUALITY)

@@ -1,7 +1,7 @@
-"""Where in its image the light of each component of a simulated galaxy lies.
+"""The light of each component of a simulated galaxy, on the grid of its image.
 
-The truth that explanations of a classifier are judged by; nothing is trained on it. The file is
-numpy's own archive with an array for each galaxy, compressed: one is read without the others.
+This is used to test explanations of a classifier; nothing is trained on it. The file is a compressed
+numpy archive with an array for each galaxy, which can be read separately.
 """
 
 import io
@@ -22,29 +22,39 @@ from galaxies.images.colour import ASINH_SCALE, SLOPE, grey_level
 COMPONENTS: Final = (
     "bulge", "disk", "bar", "arms", "ring", "tails", "knots", "partner", "neighbours", "stars"
 )  # fmt: skip
-"""The layers in their order. Arms and ring are what stands above the smooth disk, which is
-darkened where they leave it darker; the partner is that of an encounter."""
+"""The layers in order. Arms and ring are the light above the smooth disk; where they are darker than
+the disk, the disk is darkened. The partner is that of an encounter."""
 
 COMPONENTS_FILE: Final = "components.npz"
 
 SIDE: Final = 64
 CROP: Final = 0.5
-"""The grid is that of packed images by default: the central half of the frame, 64 pixels wide."""
+"""The default grid of packed images: the central half of the frame, 64 pixels wide."""
 
 
 def pack_components(layers: Mapping[str, Floats]) -> Pixels:
-    """Bring the light of the components onto the packed grid.
+    """Resample the light of the components to the grid of packed images.
 
     Parameters
     ----------
     layers : mapping of ndarray of shape (n, n), float64
-        Light of each component in the r band, in nanomaggies per survey pixel.
+        Light of each component in the r band, in nanomaggies per SDSS pixel.
 
     Returns
     -------
     ndarray of shape (10, 64, 64), uint8
-        In the order of `COMPONENTS`, the grey level that each light alone would have on the
-        screen (`galaxies.images.colour.grey_level`), so that faint light keeps its digits.
+        In the order of `COMPONENTS`, the grey level of each component alone
+        (`galaxies.images.colour.grey_level`), which is precise for faint light.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from galaxies.simulated.components import COMPONENTS
+    >>> layers = {name: np.zeros((200, 200)) for name in COMPONENTS}
+    >>> layers["disk"] += 0.1
+    >>> packed = pack_components(layers)
+    >>> packed.shape, COMPONENTS[packed.max(axis=(1, 2)).argmax()]
+    ((10, 64, 64), 'disk')
     """
     dark = np.minimum(layers["arms"], 0.0) + np.minimum(layers["ring"], 0.0)
     size = layers["disk"].shape[0]
@@ -62,7 +72,7 @@ def pack_components(layers: Mapping[str, Floats]) -> Pixels:
 
 
 def component_light(levels: Pixels) -> Floats:
-    """Turn the grey levels of components back into nanomaggies per survey pixel."""
+    """Convert the grey levels of components to nanomaggies per SDSS pixel."""
     return np.asarray(ASINH_SCALE / SLOPE * np.sinh(levels / ASINH_SCALE), dtype=np.float64)
 
 
@@ -78,7 +88,16 @@ def write_components(path: Path) -> Iterator[Callable[[int, Pixels], None]]:
     Yields
     ------
     callable
-        Takes a galaxy's ID and its components uint8 (10, 64, 64).
+        Call it with the ID of a galaxy and its components uint8 (10, 64, 64).
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> with write_components(Path("components.npz")) as add:
+    ...     add(100008, np.zeros((10, 64, 64), np.uint8))
+    >>> sorted(read_components(Path("components.npz"), 100008))[:3]
+    ['arms', 'bar', 'bulge']
     """
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
 
@@ -100,6 +119,7 @@ def read_components(path: Path, galaxy_id: int) -> dict[str, Pixels]:
     path : Path
         Such as `data/simulated/components.npz`.
     galaxy_id : int
+        ID of the galaxy.
 
     Returns
     -------
@@ -109,14 +129,16 @@ def read_components(path: Path, galaxy_id: int) -> dict[str, Pixels]:
     Raises
     ------
     GalaxiesError
-        If there is no such file or no such galaxy in it.
+        If the file does not exist or cannot be read, or if the galaxy is not in it.
 
     Examples
     --------
-    >>> from galaxies.base.questions import COLUMNS
-    >>> layers = read_components(Path("data/simulated/components.npz"), 100044)  # doctest: +SKIP
-    >>> layers["arms"].max()  # doctest: +SKIP
-    np.uint8(61)
+    >>> from pathlib import Path
+    >>> import pandas as pd
+    >>> galaxy_id = pd.read_parquet("data/simulated/truth.parquet")["galaxy_id"][0]
+    >>> layers = read_components(Path("data/simulated/components.npz"), galaxy_id)
+    >>> layers["arms"].shape
+    (64, 64)
     """
     try:
         with np.load(path, allow_pickle=False) as archive:
@@ -124,5 +146,6 @@ def read_components(path: Path, galaxy_id: int) -> dict[str, Pixels]:
     except KeyError as error:
         raise GalaxiesError(f"{path}: no components of GalaxyID {galaxy_id}") from error
     except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise GalaxiesError(f"{path}: cannot be read: {error}") from error
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise GalaxiesError(f"{path}: cannot be read: {reason}") from error
     return dict(zip(COMPONENTS, packed, strict=True))

@@ -1,4 +1,4 @@
-"""What surrounds a simulated galaxy in its frame: stars, other galaxies and stray light."""
+"""The surroundings of a simulated galaxy: stars, other galaxies and stray light."""
 
 from collections.abc import Sequence
 
@@ -35,14 +35,37 @@ def source_counts(rng: np.random.Generator, area: float, density: float, slope: 
 def field_light(
     galaxy: Galaxy, bands: Sequence[Band], size: int, rng: np.random.Generator
 ) -> Light:
-    """Foreground stars, background galaxies, companions, and the galaxy's own tails.
+    """Draw foreground stars, background galaxies, companions, and the tails of the galaxy.
 
     The counts are those of a high galactic latitude; galaxies cluster around early types.
+
+    Parameters
+    ----------
+    galaxy : Galaxy
+        The galaxy.
+    bands : sequence of Band
+        Observing conditions in g, r, i.
+    size : int
+        Side of the frame in SDSS pixels.
+    rng : numpy.random.Generator
+        Random numbers.
 
     Returns
     -------
     Light
         Layers are "stars", "neighbours", "partner" and "tails".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from galaxies.simulated.camera import draw_bands
+    >>> from galaxies.simulated.population import draw_target
+    >>> rng = np.random.default_rng(0)
+    >>> bands = draw_bands(rng)
+    >>> galaxy = draw_target(rng, faintest=17.0, seeing_fwhm=bands[1].fwhm)
+    >>> light = field_light(galaxy, bands, 100, rng)
+    >>> light.bands.shape, sorted(light.layers)
+    ((3, 100, 100), ['neighbours', 'partner', 'stars', 'tails'])
     """
     area = (size * PIXEL / 60) ** 2
     crowd = float(np.exp(rng.normal(0.25 if galaxy.bulge_fraction > 0.5 else 0.0, 0.5)))

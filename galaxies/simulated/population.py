@@ -1,8 +1,8 @@
-"""The simulated population: what each galaxy truly is, before anybody looks at it.
+"""The simulated population: the true parameters of each galaxy.
 
-Every galaxy gets an absolute magnitude and an apparent one; both give its distance, the distance
+Every galaxy has an absolute and an apparent magnitude, which give its distance. The distance gives
 its size on the sky and the reddening of its colours by redshift. Shapes, colours and sizes overlap
-between the kinds, as they do in nature: no single number tells an elliptical from a spiral.
+between the kinds, as they do in nature: no single number separates ellipticals and spirals.
 """
 
 from dataclasses import dataclass, replace
@@ -158,8 +158,13 @@ def draw_galaxy(rng: np.random.Generator, faintest: float) -> Galaxy:
     Parameters
     ----------
     rng : numpy.random.Generator
+        Random numbers.
     faintest : float
         Limit in apparent r magnitude; 17 in Galaxy Zoo 2 (Willett et al. 2013, MNRAS 435, 2835).
+
+    Returns
+    -------
+    Galaxy
 
     Notes
     -----
@@ -167,6 +172,13 @@ def draw_galaxy(rng: np.random.Generator, faintest: float) -> Galaxy:
     blue cloud (Strateva et al. 2001, AJ 122, 1861), axis ratios of ellipticals and the thickness of
     disks Padilla & Strauss 2008 (MNRAS 388, 1321), pitch angles Kennicutt 1981 (AJ 86, 1847). See
     also `_draw_structure` and `_draw_encounter`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> galaxy = draw_galaxy(np.random.default_rng(0), faintest=17.0)
+    >>> galaxy.kind in ("elliptical", "lenticular", "spiral", "irregular"), galaxy.r_magnitude <= 17
+    (True, True)
     """
     kinds = list(TRAITS)
     kind = kinds[rng.choice(len(kinds), p=[traits.share for traits in TRAITS.values()])]

@@ -1,9 +1,9 @@
 """The light of a simulated galaxy, before noise.
 
-Bulge, smooth disk and partner are drawn by GalSim through the seeing. What GalSim has no profile
-for (arms, bar, ring, knots, a box, a disk out of shape, tails) is painted and sent through the same
-seeing. All of it is kept apart in the r band, so that what volunteers can see of each is measured
-on it, and what a network looks at can be compared with it.
+GalSim draws bulge, smooth disk and partner through the seeing. Components without a GalSim profile
+(arms, bar, ring, knots, a box, a distorted disk, tails) are painted and convolved with the same
+seeing. In the r band all components are kept separate, to measure what volunteers can see of each,
+and to compare it with what a network looks at.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,10 +29,10 @@ OWN = ("bulge", "disk", "arms", "bar", "ring", "knots")
 
 @dataclass(frozen=True)
 class Light:
-    """Noise-free light through the seeing in nanomaggies per pixel.
+    """Noise-free light after the seeing in nanomaggies per pixel.
 
-    `bands` has shape (3, n, n), in g, r, i; `layers` the r band of each component, (n, n). Arms
-    and ring are negative where they leave the disk darker than a smooth one.
+    `bands` has shape (3, n, n), in g, r, i; `layers` has the r band of each component, (n, n). Arms
+    and ring are negative where the disk is darker than a smooth one.
     """
 
     bands: Floats
@@ -40,14 +40,14 @@ class Light:
 
 
 def sersic_profile(index: float, radius: float, axis_ratio: float, angle: float) -> galsim.GSObject:
-    """Sersic profile (Graham & Driver 2005, PASA 22, 118) of unit flux, circularised radius."""
+    """Build a Sersic profile (Graham & Driver 2005, PASA 22, 118) of unit flux, circularised radius."""
     rounded = max(0.5, round(index / SERSIC_STEP) * SERSIC_STEP)
     profile = galsim.Sersic(n=rounded, half_light_radius=radius, gsparams=FAST)
     return profile.shear(q=max(axis_ratio, 0.1), beta=angle * galsim.radians)
 
 
 def draw_profile(profile: galsim.GSObject, band: Band, size: int) -> Floats:
-    """Draw a profile through the seeing of a band on survey pixels, shape (size, size)."""
+    """Draw a profile through the seeing of a band on SDSS pixels, shape (size, size)."""
     seen = galsim.Convolve([profile, band.psf], gsparams=FAST)
     image = seen.drawImage(nx=size, ny=size, scale=PIXEL, method="no_pixel", dtype=float)
     return np.asarray(image.array, dtype=np.float64)
@@ -56,7 +56,7 @@ def draw_profile(profile: galsim.GSObject, band: Band, size: int) -> Floats:
 def galaxy_light(
     galaxy: Galaxy, bands: Sequence[Band], size: int, rng: np.random.Generator
 ) -> Light:
-    """Draw the galaxy itself, without partner and tails, before its dust.
+    """Draw the galaxy without partner, tails and dust.
 
     The disk is an inclined exponential with a sech^2 vertical profile (van der Kruit & Searle 1981,
     A&A 95, 105).
@@ -64,16 +64,31 @@ def galaxy_light(
     Parameters
     ----------
     galaxy : Galaxy
+        The galaxy.
     bands : sequence of Band
         Observing conditions in g, r, i.
     size : int
-        Pixels along each side.
+        Side of the frame in SDSS pixels.
     rng : numpy.random.Generator
+        Random numbers.
 
     Returns
     -------
     Light
-        Layers are those of `OWN`.
+        With the layers in `OWN`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from galaxies.simulated.camera import draw_bands
+    >>> from galaxies.simulated.population import draw_target
+    >>> rng = np.random.default_rng(0)
+    >>> bands = draw_bands(rng)
+    >>> galaxy = draw_target(rng, faintest=17.0, seeing_fwhm=bands[1].fwhm)
+    >>> light = galaxy_light(galaxy, bands, 300, rng)
+    >>> magnitude = 22.5 - 2.5 * np.log10(light.bands[1].sum())
+    >>> bool(abs(magnitude - galaxy.r_magnitude) < 0.3)
+    True
     """
     old = colours(galaxy.r_magnitude, galaxy.bulge_g_r, galaxy.bulge_r_i)
     young = colours(galaxy.r_magnitude, galaxy.disk_g_r, galaxy.disk_r_i)
@@ -122,8 +137,8 @@ def _paint(
 ) -> tuple[dict[str, Floats], dict[str, Floats], tuple[Floats, ...]]:
     """Paint what GalSim has no profile for.
 
-    Returns the light of each component relative to the galaxy's, before the seeing, its fluxes in
-    g, r, i, and the disk's thickness as a kernel.
+    Returns the light of each component relative to that of the galaxy, before the seeing, its
+    fluxes in g, r, i, and the thickness of the disk as a kernel.
     """
     maps: dict[str, Floats] = {}
     fluxes: dict[str, Floats] = {}
@@ -192,9 +207,9 @@ def _push(
     foreshortening: float,
     rng: np.random.Generator,
 ) -> tuple[Floats, Floats]:
-    """Push a disk out of shape: twisted with the radius, and shoved in waves.
+    """Distort a disk: twist it with the radius, and shift it in waves.
 
-    Most of the shove is in the disk's own plane: one seen edge-on is bent only a little.
+    Most of the shift is in the plane of the disk, so an edge-on disk is bent only a little.
     """
     turn = galaxy.twist * np.hypot(along, across)
     turned = along * np.cos(turn) + across * np.sin(turn)
@@ -213,14 +228,15 @@ def _push(
 def spiral_pattern(
     galaxy: Galaxy, radius: Floats, angle: Floats, rng: np.random.Generator
 ) -> Floats:
-    """Surface brightness of the disk relative to a smooth one, minus 1, on its own plane.
+    """Compute the surface brightness of the disk relative to a smooth one, minus 1, in its plane.
 
-    Logarithmic arms of constant pitch, wobbling and of unequal brightness, with patches sheared
-    along them, and a lopsided side.
+    Logarithmic arms of constant pitch with some wobble and unequal brightness, patches sheared along
+    them, and a lopsided side.
 
     Parameters
     ----------
     galaxy : Galaxy
+        The galaxy.
     radius : ndarray
         Distance from the centre in disk scale lengths.
     angle : ndarray
@@ -231,8 +247,20 @@ def spiral_pattern(
     -------
     ndarray, like `radius`, float64
         At least -0.9.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> import numpy as np
+    >>> from galaxies.simulated.population import draw_galaxy
+    >>> rng = np.random.default_rng(0)
+    >>> spiral = replace(draw_galaxy(rng, faintest=17.0), arms=2, arm_strength=1.0)
+    >>> angle = np.linspace(-np.pi, np.pi, 200)
+    >>> pattern = spiral_pattern(spiral, np.full(200, 1.5), angle, rng)
+    >>> pattern.shape, bool(np.ptp(pattern) > 0.5)
+    ((200,), True)
     """
-    # Single precision: cosines of whole images are half of the time of a simulation.
+    # Single precision, because cosines of whole images take half of the time.
     radius, angle = np.minimum(radius, 25.0).astype(np.float32), angle.astype(np.float32)
     log_radius = np.log(radius + np.float32(0.08))
     waves, starts = rng.normal(0.0, 0.30, 3), rng.uniform(0, 2 * np.pi, 3)
@@ -266,9 +294,9 @@ def spiral_pattern(
 
 
 def ring_pattern(galaxy: Galaxy, radius: Floats) -> Floats:
-    """Surface brightness that a ring adds to the smooth disk, relative to it, like `radius`.
+    """Compute the surface brightness of a ring relative to the smooth disk, shaped like `radius`.
 
-    The gap within is what the ring has swept up.
+    The ring has swept up the material of a gap inside it.
     """
     where, width = galaxy.ring_radius, galaxy.ring_width
     ring = np.exp(-(((radius - where) / width) ** 2) / 2)
@@ -279,7 +307,7 @@ def ring_pattern(galaxy: Galaxy, radius: Floats) -> Floats:
 
 
 def _thickness_kernel(thickness: float, cosine: float, sine: float) -> tuple[Floats, ...]:
-    """Smear along the minor axis by the disk's thickness (arcsec); none where it is thin."""
+    """Make a kernel along the minor axis for the thickness (arcsec) of a disk, unless it is thin."""
     if thickness < 0.2:
         return ()
     reach = np.linspace(-2.0, 2.0, 21)
@@ -291,12 +319,36 @@ def _thickness_kernel(thickness: float, cosine: float, sine: float) -> tuple[Flo
 
 
 def partner_light(galaxy: Galaxy, band: Band, size: int, rng: np.random.Generator) -> Floats:
-    """Draw the partner of an encounter; one band's seeing serves all.
+    """Draw the partner of an encounter, with the seeing of one band for all.
+
+    Parameters
+    ----------
+    galaxy : Galaxy
+        The galaxy.
+    band : Band
+        Observing conditions.
+    size : int
+        Side of the frame in SDSS pixels.
+    rng : numpy.random.Generator
+        Random numbers.
 
     Returns
     -------
     ndarray of shape (3, size, size), float64
         Nanomaggies per pixel in g, r, i.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from galaxies.simulated.camera import draw_bands
+    >>> from galaxies.simulated.population import draw_target
+    >>> rng = np.random.default_rng(0)
+    >>> bands = draw_bands(rng)
+    >>> galaxy = draw_target(rng, faintest=17.0, seeing_fwhm=bands[1].fwhm)
+    >>> from dataclasses import replace
+    >>> pair = replace(galaxy, partner_flux=0.5)
+    >>> partner_light(pair, bands[1], 100, rng).shape
+    (3, 100, 100)
     """
     radius = max(galaxy.half_light_radius * galaxy.partner_radius, 0.8)
     place = galaxy.partner_distance * galaxy.half_light_radius
@@ -309,14 +361,33 @@ def partner_light(galaxy: Galaxy, band: Band, size: int, rng: np.random.Generato
 
 
 def tail_map(galaxy: Galaxy, size: int, rng: np.random.Generator) -> Floats:
-    """Paint the tails that an encounter draws out, before the seeing.
+    """Paint the tidal tails of an encounter, before the seeing.
 
-    Each starts at the rim, bends away and widens as it fades; a partner gets a bridge as well.
+    Each starts at the rim, bends away and widens as it fades; there is a bridge to the partner.
+
+    Parameters
+    ----------
+    galaxy : Galaxy
+        The galaxy.
+    size : int
+        Side of the frame in SDSS pixels.
+    rng : numpy.random.Generator
+        Random numbers.
 
     Returns
     -------
     ndarray of shape (size, size), float64
-        Relative to the galaxy's light.
+        Light relative to that of the galaxy.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> import numpy as np
+    >>> from galaxies.simulated.population import draw_galaxy
+    >>> rng = np.random.default_rng(0)
+    >>> tidal = replace(draw_galaxy(rng, faintest=17.0), tails=2, tail_fraction=0.1, tail_length=1.0)
+    >>> round(float(tail_map(tidal, 300, rng).sum()), 2)
+    0.1
     """
     painted = np.zeros((size, size))
     if galaxy.tails == 0:
@@ -349,9 +420,9 @@ def tail_map(galaxy: Galaxy, size: int, rng: np.random.Generator) -> Floats:
 
 
 def dust_lane(galaxy: Galaxy, size: int, seeing_fwhm: float) -> Floats:
-    """Transmission in g, r, i of a lane of dust, shape (3, size, size).
+    """Compute the transmission of a dust lane in g, r, i, shape (3, size, size).
 
-    That of a disk seen edge-on lies in its plane, that of an early type across it.
+    In an edge-on disk it is in the plane of the disk; in an early type it is across it.
     """
     edge_on = float(np.clip((np.rad2deg(galaxy.inclination) - 74) / 10, 0, 1))
     depth = galaxy.lane if galaxy.lane > 0 else galaxy.dust * edge_on
@@ -374,7 +445,7 @@ def dust_lane(galaxy: Galaxy, size: int, seeing_fwhm: float) -> Floats:
 
 
 def deposit(image: Floats, columns: Floats, rows: Floats, flux: Floats) -> None:
-    """Add points to an image in place, each shared among its four nearest pixels.
+    """Add points to an image in place, each divided among its four nearest pixels.
 
     Points outside are dropped.
     """

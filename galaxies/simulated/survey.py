@@ -1,7 +1,7 @@
-"""A simulated survey in the layout of Kaggle's Galaxy Zoo challenge.
+"""Simulate a survey in the layout of Kaggle's Galaxy Zoo challenge.
 
-Each galaxy has its own random stream, derived from the survey's seed and its place in the survey:
-the files are the same byte for byte however many processes draw them.
+Each galaxy has its own random numbers, derived from the seed of the survey and its place in it, so
+the files are identical for any number of processes.
 """
 
 import multiprocessing
@@ -56,7 +56,7 @@ CHUNK = 16  # galaxies per task: small enough for a lively progress bar
 
 @dataclass(frozen=True)
 class Cutout:
-    """One member of the survey: the encoded image, the answers and the truth."""
+    """One galaxy of the survey: the encoded image, the votes and the truth."""
 
     jpeg: bytes
     votes: npt.NDArray[np.int64]
@@ -67,27 +67,41 @@ class Cutout:
 def draw_scene(
     galaxy: Galaxy, bands: tuple[Band, ...], noise_factor: float, rng: np.random.Generator
 ) -> tuple[Light, Appearance]:
-    """Draw a galaxy and its surroundings on survey pixels.
+    """Draw a galaxy and its surroundings on SDSS pixels.
 
     Parameters
     ----------
     galaxy : Galaxy
+        The galaxy.
     bands : tuple of Band
         Observing conditions in g, r, i.
     noise_factor : float
-        The night's sky noise relative to the survey's median.
+        Sky noise of the night relative to the median of the survey.
     rng : numpy.random.Generator
+        Random numbers.
 
     Returns
     -------
     light : Light
-        Without noise; the number of pixels follows the galaxy's Petrosian radius.
+        Light without noise; the number of pixels depends on the Petrosian radius.
     appearance : Appearance
         What people can see of the galaxy.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from galaxies.simulated.camera import draw_bands
+    >>> from galaxies.simulated.population import draw_target
+    >>> rng = np.random.default_rng(0)
+    >>> bands = draw_bands(rng)
+    >>> galaxy = draw_target(rng, faintest=17.0, seeing_fwhm=bands[1].fwhm)
+    >>> light, appearance = draw_scene(galaxy, bands, noise_factor=1.0, rng=rng)
+    >>> light.bands.shape[0], 0 < appearance.axis_ratio <= 1
+    (3, True)
     """
     seeing = bands[1].fwhm
     size = int(np.ceil(FRAME * CUT_OUT_SCALE * galaxy.petrosian_r90 / PIXEL))
-    # Two nuclei that the survey takes for one source: the frame's middle is between them.
+    # For two nuclei that SDSS takes for one source, the centre of the frame is between them.
     away = galaxy.off_centre * galaxy.partner_distance * galaxy.half_light_radius / PIXEL
     direction = np.array([np.sin(galaxy.partner_direction), np.cos(galaxy.partner_direction)])
     down, right = np.round(away * direction).astype(int)
@@ -108,7 +122,7 @@ def draw_scene(
 
 
 def spoil(light: Floats, artifact: Artifact, rng: np.random.Generator) -> Floats:
-    """Spoil a frame (3, n, n) as some real ones are: by a star, a satellite's trail or bad data."""
+    """Spoil a frame (3, n, n) like some real ones: with a star, a satellite trail or bad data."""
     size = light.shape[-1]
     if artifact == "star":
         brightness = colours(rng.uniform(9.5, 12.5), rng.uniform(0.3, 1.3), rng.uniform(0.1, 0.6))
@@ -119,7 +133,7 @@ def spoil(light: Floats, artifact: Artifact, rng: np.random.Generator) -> Floats
         angle = rng.uniform(0, np.pi)
         off_axis = x * np.sin(angle) - y * np.cos(angle) - rng.normal(0, 0.06 * size * PIXEL)
         trail = rng.uniform(0.1, 1.0) * np.exp(-((off_axis / rng.uniform(0.6, 1.5)) ** 2) / 2)
-        # A moving object crosses each filter at another time: the trail has one colour.
+        # A moving object crosses the filters at different times, so the trail has one colour.
         tint = np.roll([0.1, 0.4, 1.0], rng.integers(3))[:, None, None]
         return np.asarray(light + tint * trail, dtype=np.float64)
     if artifact == "frame":
@@ -129,13 +143,26 @@ def spoil(light: Floats, artifact: Artifact, rng: np.random.Generator) -> Floats
 
 
 def draw_cutout(place: int, settings: SimulateSettings) -> Cutout:
-    """Simulate one member of the survey: the galaxy, its image and its votes.
+    """Simulate one galaxy of the survey with its image and votes.
 
     Parameters
     ----------
     place : int
-        The galaxy's place in the survey; with the seed it fixes everything.
+        Place of the galaxy in the survey, which together with the seed determines everything.
     settings : SimulateSettings
+        Settings of the survey.
+
+    Returns
+    -------
+    Cutout
+
+    Examples
+    --------
+    >>> from galaxies.settings import load_settings
+    >>> settings = load_settings().simulate
+    >>> cutout = draw_cutout(7, settings)
+    >>> cutout.jpeg == draw_cutout(7, settings).jpeg, 40 <= cutout.votes[:3].sum() <= 50
+    (True, np.True_)
     """
     rng = np.random.default_rng(np.random.SeedSequence(settings.seed, spawn_key=(place,)))
     bands = draw_bands(rng)
@@ -147,7 +174,7 @@ def draw_cutout(place: int, settings: SimulateSettings) -> Cutout:
     scene, appearance = draw_scene(galaxy, bands, noise_factor, rng)
     light = spoil(scene.bands, artifact, rng)
     jpeg = cut_out(colour_image(expose(light, rng, noise_factor)))
-    # Few people call a galaxy an artifact; most do where the frame is spoilt.
+    # Few people call a galaxy an artifact; most do if the frame is spoilt.
     spoilt = float(rng.uniform(0.6, 0.9)) if artifact != "none" else 0.09 * float(rng.beta(1, 2))
     count = int(rng.integers(settings.votes_least, settings.votes_most + 1))
     truth = asdict(galaxy) | {
@@ -162,19 +189,19 @@ def draw_cutout(place: int, settings: SimulateSettings) -> Cutout:
 
 
 def draw_chunk(places: range, settings: SimulateSettings) -> list[Cutout]:
-    """Simulate several members of the survey, in order."""
+    """Simulate several galaxies of the survey, in order."""
     return [draw_cutout(place, settings) for place in places]
 
 
 def galaxy_ids(settings: SimulateSettings) -> npt.NDArray[np.int64]:
-    """Draw unique six-digit identifiers, ascending, shape (galaxies,)."""
+    """Draw unique six-digit IDs in increasing order, shape (galaxies,)."""
     rng = np.random.default_rng(np.random.SeedSequence(settings.seed))
     drawn = rng.choice(900_000, size=settings.galaxies, replace=False, shuffle=False)
     return np.sort(drawn.astype(np.int64)) + 100_000
 
 
 def end_with_parent() -> None:
-    """End this process as soon as the one that started it does, even if that one is killed."""
+    """End this process when its parent ends, even if the parent is killed."""
     parent = multiprocessing.parent_process()
     if parent is None:
         raise RuntimeError("not a worker process")
@@ -187,7 +214,7 @@ def end_with_parent() -> None:
 
 
 def _cutouts(settings: SimulateSettings, workers: int) -> Iterator[Cutout]:
-    """Yield all members in order, drawn by `workers` processes, few of them in memory at a time."""
+    """Yield all galaxies in order, drawn by `workers` processes, with few in memory."""
     chunks = (
         range(start, min(start + CHUNK, settings.galaxies))
         for start in range(0, settings.galaxies, CHUNK)
@@ -205,18 +232,28 @@ def _cutouts(settings: SimulateSettings, workers: int) -> Iterator[Cutout]:
 def simulate_survey(folder: Path, settings: SimulateSettings, workers: int) -> None:
     """Write a simulated survey.
 
-    Beside the images and the vote fractions stand `answers.parquet`, how many volunteers gave each
-    answer, and, for judging and never for training, `truth.parquet`, what each galaxy really is,
-    and `components.npz`, where in its image the light of each component lies.
+    In addition to images and vote fractions, it has `answers.parquet`, the number of votes for each
+    answer; and, for tests and never for training, `truth.parquet`, the true parameters of each
+    galaxy, and `components.npz`, the light of each component.
 
     Parameters
     ----------
     folder : Path
-        Made whole or not at all.
+        The folder to make.
     settings : SimulateSettings
+        Settings of the survey.
     workers : int
-        Processes; the files do not depend on it. More than one are spawned, so a script that calls
-        this needs the usual `if __name__ == "__main__"`.
+        Number of processes; the files do not depend on it. With more than one, a script needs the
+        usual `if __name__ == "__main__"`.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from galaxies.settings import load_settings
+    >>> settings = load_settings().simulate.model_copy(update={"galaxies": 3})
+    >>> simulate_survey(Path("data/small"), settings, workers=1)
+    >>> sorted(path.name for path in Path("data/small").iterdir())[:3]
+    ['answers.parquet', 'components.npz', 'images_training_rev1.zip']
     """
     ids = galaxy_ids(settings)
     votes, truths = [], []
@@ -235,7 +272,7 @@ def simulate_survey(folder: Path, settings: SimulateSettings, workers: int) -> N
         counted = np.stack(votes)
         fractions = pd.DataFrame(as_columns(counted), columns=list(COLUMNS))
         fractions.insert(0, "GalaxyID", ids)
-        # Nine digits: a question's answers shall add up.
+        # Nine digits, so that the answers to a question add up.
         fractions.to_csv(beside / VOTES, index=False, float_format="%.9g", lineterminator="\n")
         counts = pd.DataFrame(counted.astype(np.int32), columns=list(COLUMNS))
         counts.insert(0, "galaxy_id", ids)

@@ -1,9 +1,8 @@
-"""Simulated Galaxy Zoo volunteers: they answer by what can be seen, not by what is true.
+"""Simulated volunteers of Galaxy Zoo, who answer by what is visible and not by what is true.
 
-What can be seen is measured on the light through the seeing, on the screen's grey levels, and
-weighed against the frame's noise. How people answer is matched to how often they do in Galaxy Zoo
-2 (Willett et al. 2013, MNRAS 435, 2835): at which apparent axis ratio a galaxy is a cigar to half
-of them, say.
+What is visible is measured on the light after the seeing, in grey levels, relative to the noise of
+the frame. The answers are matched to their frequencies in Galaxy Zoo 2 (Willett et al. 2013, MNRAS
+435, 2835): for example, the apparent axis ratio at which half of the volunteers answer "cigar".
 """
 
 from collections.abc import Mapping
@@ -26,7 +25,7 @@ FAINTEST_SEEN = 12.0  # grey levels above the sky at which people see the edge o
 
 @dataclass(frozen=True)
 class Appearance:
-    """What the eye gets from one frame.
+    """What is visible in one frame.
 
     Contrasts are root mean squares against the light without the component, in grey levels over
     the visible galaxy, for a frame of median noise: `contrast` of all structure, and that of
@@ -71,14 +70,34 @@ def look(
     Parameters
     ----------
     galaxy : Galaxy
+        The galaxy.
     layers : mapping of ndarray of shape (n, n), float64
-        Noise-free light of each component through the seeing in nanomaggies per pixel.
+        Noise-free light of each component after the seeing in nanomaggies per pixel.
     dust : ndarray of shape (n, n), float64
-        What the dust, which is in the layers already, lets through.
+        Transmission of the dust, which is already applied to the layers.
     beam : float
         Full width at half maximum of the seeing in pixels.
     noise_factor : float
-        The night's sky noise relative to the survey's median.
+        Sky noise of the night relative to the median of the survey.
+
+    Returns
+    -------
+    Appearance
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from galaxies.simulated.camera import draw_bands
+    >>> from galaxies.simulated.population import draw_target
+    >>> rng = np.random.default_rng(0)
+    >>> bands = draw_bands(rng)
+    >>> galaxy = draw_target(rng, faintest=17.0, seeing_fwhm=bands[1].fwhm)
+    >>> from galaxies.simulated.survey import draw_scene
+    >>> light, _ = draw_scene(galaxy, bands, noise_factor=1.0, rng=rng)
+    >>> dust = np.ones(light.bands.shape[1:])
+    >>> appearance = look(galaxy, light.layers, dust, beam=3.3, noise_factor=1.0)
+    >>> 0 < appearance.axis_ratio <= 1
+    True
     """
     size = layers["disk"].shape[0]
     own = np.clip(np.sum([layers[name] for name in OWN], axis=0), 0.0, None)
@@ -159,12 +178,12 @@ def _dip(grey: Floats, others: Floats) -> float:
 
 
 def noticed(strength: float, half: float, steepness: float = 2.2) -> float:
-    """Share of people who notice something; one half at the strength `half`."""
+    """Compute the fraction of people who notice something; one half at the strength `half`."""
     return float(1 / (1 + (half / max(strength, 1e-6)) ** steepness))
 
 
 def rising(value: float, middle: float, width: float) -> float:
-    """Share that rises from 0 to 1 around a middle."""
+    """Compute a fraction that rises from 0 to 1 around `middle`."""
     return float(1 / (1 + np.exp(-np.clip((value - middle) / width, -50, 50))))
 
 
@@ -222,18 +241,26 @@ def odd_features(appearance: Appearance) -> dict[str, float]:
 
 
 def chances(appearance: Appearance, artifact: float) -> dict[int, Floats]:
-    """Chances of the answers to each question among those who are asked it.
+    """Compute the probabilities of the answers to each question among those who reach it.
 
     Parameters
     ----------
     appearance : Appearance
+        What is visible.
     artifact : float
-        Chance of "star or artifact".
+        Probability of "star or artifact".
 
     Returns
     -------
     dict of ndarray
-        By the question's number; each adds up to 1.
+        By the number of the question; each sums to 1.
+
+    Examples
+    --------
+    >>> round_and_smooth = Appearance(axis_ratio=0.95, bulge_share=0.9)
+    >>> found = chances(round_and_smooth, artifact=0.02)
+    >>> found[7].argmax(), round(float(found[7].sum()), 6)  # "completely round"
+    (np.int64(0), 1.0)
     """
     features = chance_of_features(appearance)
     ratio = appearance.axis_ratio
@@ -289,27 +316,36 @@ def _shares(*weights: float) -> Floats:
 def cast_votes(
     appearance: Appearance, artifact: float, volunteers: int, rng: np.random.Generator
 ) -> npt.NDArray[np.int64]:
-    """Let volunteers answer, question by question, as many of them as get there.
+    """Let volunteers answer, question by question, down the tree.
 
     Parameters
     ----------
     appearance : Appearance
         What they see.
     artifact : float
-        Chance of "star or artifact".
+        Probability of "star or artifact".
     volunteers : int
+        Number of volunteers.
     rng : numpy.random.Generator
+        Random numbers.
 
     Returns
     -------
     ndarray of shape (37,), int64
-        Answers, in the order of `galaxies.base.questions.COLUMNS`.
+        Number of votes for each answer, in the order of `galaxies.base.questions.COLUMNS`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> votes = cast_votes(Appearance(axis_ratio=0.95), 0.02, 40, np.random.default_rng(0))
+    >>> int(votes[:3].sum()), bool(votes[0] > votes[1])
+    (40, True)
     """
     asked = chances(appearance, artifact)
     votes = np.zeros(len(COLUMNS), dtype=np.int64)
     waiting = {question.number: 0 for question in QUESTIONS} | {1: volunteers}
     for question in in_order_of_asking():
-        # Every galaxy has its own quirks, and some volunteers click at random.
+        # Every galaxy is peculiar, and some volunteers click at random.
         shares = asked[question.number] * np.exp(rng.normal(0.0, 0.45, len(question.answers)))
         shares = shares / shares.sum() + rng.uniform(0.01, 0.06) / len(shares)
         if question.number == 1:  # on artifacts people agree
@@ -323,17 +359,26 @@ def cast_votes(
 
 
 def as_columns(votes: npt.NDArray[np.int64]) -> Floats:
-    """Turn counted answers into Kaggle's columns.
+    """Convert counted votes to Kaggle's columns.
 
     Parameters
     ----------
     votes : ndarray of shape (..., 37), int64
+        Number of votes for each answer.
 
     Returns
     -------
     ndarray of shape (..., 37), float64
-        NaN in "anything odd?" and what follows from it where all took the object for an artifact:
-        then nobody was asked.
+        Vote fractions. If all volunteers took the object for an artifact, nobody was asked whether
+        anything is odd: this question and the next are NaN.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> votes = np.zeros(37, np.int64)
+    >>> votes[:5] = [30, 10, 0, 2, 8]
+    >>> as_columns(votes)[:5].tolist()
+    [0.75, 0.25, 0.0, 0.05, 0.2]
     """
     within = np.full(votes.shape, np.nan)
     for question in QUESTIONS:
