@@ -30,17 +30,19 @@ os.environ.setdefault("TQDM_DISABLE", "1")
 
 
 @pytest.fixture(scope="session")
-def examples(tmp_path_factory) -> Path:
-    """A project folder with 40 simulated galaxies, and the pipeline run on them with one model.
+def examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a project folder with 40 simulated galaxies, and the pipeline run on them with one model.
 
     `data/simulated` and `data/gz2` are surveys, the second with votes on the first question alone;
-    `models/cnn` is the pretrained network, with predictions and scores; `survey.zip`, `cutouts/` and `catalogue.csv` hold
-    images, `classes.parquet` the classes from `models/cnn`; `subjects/`, `answers.yaml` and
-    `export.csv` are what `galaxies votes` reads.
+    `models/cnn` is the pretrained network, with predictions and scores; `survey.zip`, `cutouts/`
+    and `catalogue.csv` hold images, `classes.parquet` the classes from `models/cnn`; `subjects/`,
+    `answers.yaml` and `export.csv` are what `galaxies votes` reads.
     """
     folder = tmp_path_factory.mktemp("examples")
     params = (ROOT / "params.yaml").read_text(encoding="utf-8")
-    params = params.replace("galaxies: 5000", "galaxies: 40").replace("bootstrap: 1000", "bootstrap: 100")
+    params = params.replace("galaxies: 5000", "galaxies: 40").replace(
+        "bootstrap: 1000", "bootstrap: 100"
+    )
     (folder / "params.yaml").write_text(params, encoding="utf-8")
     shutil.copytree(ROOT / "galaxies/pretrained/simulated", folder / "models/cnn")
     with pytest.MonkeyPatch.context() as patch:
@@ -50,7 +52,10 @@ def examples(tmp_path_factory) -> Path:
         cnn = Path("models/cnn")
         learned_from = fingerprint(pd.read_parquet("data/split.parquet"))
         describe(cnn, read_description(cnn).model_copy(update={"learned_from": learned_from}))
-        for stage, words in ((stages.predict, ["cnn", "data/images.npy"]), (stages.evaluate, ["cnn"])):
+        for stage, words in (
+            (stages.predict, ["cnn", "data/images.npy"]),
+            (stages.evaluate, ["cnn"]),
+        ):
             patch.setattr(sys, "argv", [stage.__name__, *words])
             stage.main()
         write_tiny_survey(Path("data/gz2"), 20)
@@ -73,9 +78,7 @@ def examples(tmp_path_factory) -> Path:
 def _ask_volunteers(classes: Path) -> None:
     """Make a subject set, and the export of what the simulated volunteers answer about it."""
     subjects, random = Path("subjects"), np.random.default_rng(0)
-    ask(
-        classes, ["survey.zip"], subjects, number=10, choose="uncertain", audit_share=0.5, seed=0
-    )
+    ask(classes, ["survey.zip"], subjects, number=10, choose="uncertain", audit_share=0.5, seed=0)
     counts = pd.read_parquet("data/simulated/answers.parquet").set_index("galaxy_id")
     ids = [subject.galaxy_id for subject in read_manifest(subjects)]
     rows = simulated_rows({one: counts.loc[int(one)].to_dict() for one in ids}, random)

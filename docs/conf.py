@@ -75,13 +75,13 @@ WINGS = {
 
 
 def write_settings() -> str:
-    """List every setting with what `params.yaml` says of it."""
+    """List every setting with its comment in `params.yaml`."""
     lines = (ROOT / "params.yaml").read_text(encoding="utf-8").splitlines()
     page = [
         "# Settings",
         "",
-        "Every number that the pipeline uses, as `params.yaml` has it. Full names such as "
-        "`cnn.residual.epochs` go behind `dvc exp run -S`.",
+        "All settings of the pipeline, from `params.yaml`. Use the full names, such as "
+        "`cnn.residual.epochs`, with `dvc exp run -S`.",
     ]
     table = ["", "| setting | default | meaning |", "|---|---|---|"]
     folder: list[str] = []
@@ -122,8 +122,8 @@ def write_questions() -> str:
         "# Questions and answers",
         "",
         "*Votes* is the column in a survey's table, as in Kaggle's; *classified* the column that "
-        "`galaxies classify --questions all` adds. Both are fractions of all volunteers: the answers to a "
-        "question sum to the answer that leads to it.",
+        "`galaxies classify --questions all` adds. Both are fractions of all volunteers: the answers to "
+        "a question sum to the answer that leads to it.",
     ]
     for one in ALL_QUESTIONS:
         number = f"{one.number}. " if one is not TYPE else ""

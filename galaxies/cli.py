@@ -46,7 +46,10 @@ def _show_version(wanted: bool) -> None:
 @app.callback()
 def options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
     ] = False,
 ) -> None:
     """Classify galaxy morphologies from images and the votes of volunteers."""
@@ -58,7 +61,10 @@ def options(
 )
 def check(
     survey: Annotated[
-        Path, typer.Argument(help="Folder with images_training_rev1.zip and training_solutions_rev1.csv.")
+        Path,
+        typer.Argument(
+            help="Folder with images_training_rev1.zip and training_solutions_rev1.csv."
+        ),
     ],
 ) -> None:
     """Check a survey, summarise it, and compare it with Kaggle's Galaxy Zoo set.
@@ -84,7 +90,9 @@ def _say_what_is_in(survey: Path, report: "Report") -> None:
     if report.is_kaggle:
         typer.echo("This is the training set of Kaggle's Galaxy Zoo challenge.")
     else:
-        typer.echo("The pipeline can use this survey. It is not the training set of Kaggle's challenge.")
+        typer.echo(
+            "The pipeline can use this survey. It is not the training set of Kaggle's challenge."
+        )
     place = survey.resolve()
     if place.parent == Path("data").resolve():
         typer.echo(f"Run the pipeline on it: dvc exp run -S survey={place.name}")
@@ -109,8 +117,8 @@ def merge(
 
     Images and votes are copied unchanged; frames may have different sizes. All columns of the votes
     are kept, blank for surveys that do not have them. It is an error if two surveys have the same
-    GalaxyID. Votes of Galaxy Zoo 1 get separate columns, Type1.1 to Type1.3, unless all surveys have
-    its question.
+    GalaxyID. Votes of Galaxy Zoo 1 get separate columns, Type1.1 to Type1.3, unless all surveys
+    have its question.
     """
     from galaxies.surveys.merge import merge_surveys
 
@@ -172,8 +180,8 @@ def kaggle(output: SurveyToMake = Path("data/kaggle"), overwrite: Overwrite = Fa
     """Download the training set of Kaggle's Galaxy Zoo challenge: 61,578 galaxies, 0.8 GB.
 
     You need an account at Kaggle. Create a token at https://www.kaggle.com/settings, put it into
-    ~/.kaggle/access_token or the variable KAGGLE_API_TOKEN, and accept the rules of the challenge at
-    https://www.kaggle.com/competitions/galaxy-zoo-the-galaxy-challenge/rules.
+    ~/.kaggle/access_token or the variable KAGGLE_API_TOKEN, and accept the rules of the challenge
+    at https://www.kaggle.com/competitions/galaxy-zoo-the-galaxy-challenge/rules.
 
     If the connection breaks, run the command again: it continues where it stopped.
     """
@@ -323,12 +331,13 @@ def classify(
     campaign: Annotated[
         Campaign | None,
         typer.Option(
-            help="Question that defines the classes: Galaxy Zoo 1 (elliptical or spiral?) or Galaxy "
-            "Zoo 2 (smooth or features?); default: the bundle's."
+            help="Question that defines the classes: Galaxy Zoo 1 (elliptical or spiral?) or "
+            "Galaxy Zoo 2 (smooth or features?); default: the bundle's."
         ),
     ] = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace an existing output, and parts of another job.")
+        bool,
+        typer.Option("--overwrite", help="Replace an existing output, and parts of another job."),
     ] = False,
 ) -> None:
     """Classify images as elliptical or spiral, and find those that need volunteers.
@@ -370,13 +379,11 @@ def classify(
     typer.echo(f"{output}: {decisions.total() + unreadable:,} images: {decided or 'none readable'}")
     verdict = found.verdict
     if verdict.survey:
-        typer.echo(
-            f"These galaxies resemble {verdict.survey}; its calibration is used", err=True
-        )
+        typer.echo(f"These galaxies resemble {verdict.survey}; its calibration is used", err=True)
     if verdict.threshold is None:
         typer.echo(
-            f"The machine decides nothing: an agreement of {agreement:g} could not be proven on the "
-            "bundle's validation galaxies"
+            f"The machine decides nothing: an agreement of {agreement:g} could not be proven on "
+            "the bundle's validation galaxies"
             + (f"; try --agreement {max(verdict.proven):g}" if verdict.proven else ""),
             err=True,
         )
@@ -421,7 +428,9 @@ def submission(
     )
     typer.echo(f"{output}: {rows:,} galaxies")
     if rows != ROWS:
-        typer.echo(f"warning: the challenge has {ROWS:,} galaxies; Kaggle will reject this file", err=True)
+        typer.echo(
+            f"warning: the challenge has {ROWS:,} galaxies; Kaggle will reject this file", err=True
+        )
 
 
 _CALIBRATE = """Example: `galaxies calibrate real data/mine -o models/mine`
@@ -429,9 +438,7 @@ _CALIBRATE = """Example: `galaxies calibrate real data/mine -o models/mine`
 `galaxies calibrate models/cnn cutouts/ --shares-only -o models/cutouts`"""
 
 
-@app.command(
-    epilog=_CALIBRATE, short_help="Calibrate a bundle for another survey."
-)
+@app.command(epilog=_CALIBRATE, short_help="Calibrate a bundle for another survey.")
 def calibrate(
     bundle: Annotated[
         Path, typer.Argument(help="A bundle, or a pretrained one: real or simulated.")
@@ -515,8 +522,8 @@ def calibrate(
 def _say_before_and_after(survey: Path, bundle: Path, found: "Calibrated") -> None:
     if not found.knows_what_it_learned:
         typer.echo(
-            f"warning: {bundle} does not record its training galaxies; if some are in {survey}, these "
-            "scores are too good",
+            f"warning: {bundle} does not record its training galaxies; if some are in {survey}, "
+            "these scores are too good",
             err=True,
         )
     classes = ", ".join(f"{count:,} {name}" for name, count in found.galaxies.items())
@@ -641,8 +648,8 @@ def _judge(audited: "Audited", gap: str, agreement: float, confidence: float) ->
 
     if audited.left_out:
         typer.echo(
-            f"warning: {audited.left_out:,} {gap}; if these are the difficult ones, the answers are "
-            "not a random sample",
+            f"warning: {audited.left_out:,} {gap}; if these are the difficult ones, the answers "
+            "are not a random sample",
             err=True,
         )
     found = judge_answers(audited, agreement, confidence)
@@ -654,7 +661,9 @@ def _judge(audited: "Audited", gap: str, agreement: float, confidence: float) ->
         f"  an agreement of at least {agreement:g} on this survey is proven with a confidence of "
         f"{found.confidence:.3f}"
     )
-    typer.echo(f"  with a confidence of {confidence:g}, the agreement is at least {found.lower:.3f}")
+    typer.echo(
+        f"  with a confidence of {confidence:g}, the agreement is at least {found.lower:.3f}"
+    )
     if found.lower >= agreement:
         typer.echo("The promise holds.")
     elif found.bounds is None:
@@ -662,8 +671,8 @@ def _judge(audited: "Audited", gap: str, agreement: float, confidence: float) ->
     else:
         elliptical, spiral = found.bounds
         typer.echo(
-            f"Of the machine's decisions, keep as elliptical p_spiral <= {elliptical:.6f}, as spiral "
-            f"p_spiral >= {spiral:.6f}, and leave the others to volunteers:\n"
+            f"Of the machine's decisions, keep as elliptical p_spiral <= {elliptical:.6f}, as "
+            f"spiral p_spiral >= {spiral:.6f}, and leave the others to volunteers:\n"
             f"  an agreement of {agreement:g} is proven for the {found.kept:.1%} that you keep"
         )
 
@@ -751,8 +760,8 @@ def ask(
     choose: Annotated[
         Choose,
         typer.Option(
-            help="Among the galaxies left to people: the least certain, those that differ most from "
-            "each other in p_spiral and spread, or a random sample."
+            help="Among the galaxies left to people: the least certain, those that differ most "
+            "from each other in p_spiral and spread, or a random sample."
         ),
     ] = Choose.UNCERTAIN,
     audit_share: Annotated[
@@ -822,9 +831,7 @@ _VOTES_EXAMPLES = """Example: `galaxies votes export.csv --answers answers.yaml 
 )
 def votes(
     export: Annotated[Path, typer.Argument(help="Zooniverse's classification export, a CSV.")],
-    answers: Annotated[
-        Path, typer.Option(help="YAML file that maps answers to columns.")
-    ],
+    answers: Annotated[Path, typer.Option(help="YAML file that maps answers to columns.")],
     subjects: Annotated[
         list[Path], typer.Option(help="Subject set from galaxies ask; may be repeated.")
     ],
@@ -836,7 +843,10 @@ def votes(
     example: Annotated[
         bool,
         typer.Option(
-            "--example", callback=_show_example, is_eager=True, help="Print an example of answers.yaml."
+            "--example",
+            callback=_show_example,
+            is_eager=True,
+            help="Print an example of answers.yaml.",
         ),
     ] = False,
 ) -> None:
@@ -936,9 +946,10 @@ def explore(
 ) -> None:
     """See how a model answers when you change a galaxy, on a page (needs galaxies[explore]).
 
-    Rotate, mirror, resize and blur a galaxy, and watch the probability, the decision and the answers
-    change. You can use the test galaxies of a finished run in this folder, and any JPEG, PNG or FITS
-    file that you drop on the page. Ctrl-C closes the page. Only this machine can open it.
+    Rotate, mirror, resize and blur a galaxy, and watch the probability, the decision and the
+    answers change. You can use the test galaxies of a finished run in this folder, and any JPEG,
+    PNG or FITS file that you drop on the page. Ctrl-C closes the page. Only this machine can open
+    it.
     """
     from galaxies.errors import needs
 

@@ -1,1 +1,1 @@
-"""One script per stage of dvc.yaml, named after it."""
+"""One script for each stage of dvc.yaml, with the same name."""

@@ -1,4 +1,4 @@
-"""Judge one model on the test galaxies."""
+"""Score one model on the test galaxies."""
 
 import sys
 from pathlib import Path

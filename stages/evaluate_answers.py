@@ -1,4 +1,4 @@
-"""Judge the convolutional network's answers to all questions on the test galaxies."""
+"""Score the CNN's answers to all questions on the test galaxies."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ def main() -> None:
     """Run the stage."""
     votes = pd.read_parquet("data/votes.parquet")
     galaxies = answered(votes, pd.read_parquet("data/predictions/cnn.parquet"))
-    # The reference recipe knows the class alone.
+    # The reference recipe predicts the class only.
     scores = {} if galaxies is None else score_answers(galaxies)
     write_json(Path("metrics/votes.json"), scores)
 

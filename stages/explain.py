@@ -1,4 +1,4 @@
-"""Show what the convolutional network makes of a galaxy of each class, and judge the evidence."""
+"""Show what the CNN sees in one galaxy of each class, and test the evidence."""
 
 from pathlib import Path
 from typing import Final
@@ -50,10 +50,10 @@ from galaxies.simulated.components import (
 )
 
 MOST: Final = 200
-"""Test galaxies that the evidence is judged on, drawn at random where there are more."""
+"""Largest number of test galaxies on which the evidence is tested; a random sample if there are more."""
 
 CHANNELS: Final = 4
-"""Drawn of each layer."""
+"""Number of channels drawn for each layer."""
 
 SEED: Final = 0
 
@@ -118,7 +118,7 @@ def _features(
     spirals: npt.NDArray[np.bool_],
     images: Pixels,
 ) -> Masks:
-    """Read where the arms, bars and rings of spirals are; empty where that is not known."""
+    """Read the masks of arms, bars and rings of spirals; empty where these are not known."""
     masks = np.zeros(images.shape[:3], bool)
     if path is not None:
         for place in np.flatnonzero(spirals):
@@ -137,7 +137,7 @@ def _draw(
     answers: npt.NDArray[np.int64],
     title: str,
 ) -> None:
-    """Draw a network's inside and its evidence."""
+    """Draw the layers, the channels and the evidence."""
     both = np.stack([galaxy.image for galaxy in shown])
     labels = np.arange(len(CLASSES))
     spiral, image = shown[CLASSES.index("spiral")], both[CLASSES.index("spiral")]
@@ -156,7 +156,7 @@ def _draw(
     angles = (0, 45, 90)
     turns = np.stack([turned(image, angle) for angle in angles])
     maps = evidence(score, turns, np.ones(len(turns), np.int64))
-    rows = [(f"turned by {angle}°", *one) for angle, *one in zip(angles, turns, maps, strict=True)]
+    rows = [(f"rotated by {angle}°", *one) for angle, *one in zip(angles, turns, maps, strict=True)]
     save_figure(folder / "cnn_turned.png", draw_evidence(rows, title))
 
 

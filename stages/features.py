@@ -1,4 +1,4 @@
-"""Let InceptionV3 describe every galaxy by 2048 numbers."""
+"""Compute InceptionV3's 2048 features of every galaxy."""
 
 import os
 from pathlib import Path

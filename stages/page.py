@@ -1,4 +1,4 @@
-"""Make the page that `dvc plots show` fills, and say what the run has made."""
+"""Make the template of the page that `dvc plots show` writes, and print a summary of the run."""
 
 import json
 from pathlib import Path
@@ -10,8 +10,8 @@ from galaxies.errors import run_stage
 from galaxies.figures.table import score_table
 from galaxies.models.registry import MODELS
 
-# DVC's own page fetches Vega from the internet when it is opened. This one leaves out DVC's
-# {scripts}; a function keeps the bundle's names from those of DVC's plots.
+# DVC's own page loads Vega from the internet. This one contains Vega instead of DVC's {scripts},
+# inside a function, so that its names do not clash with those of DVC's plots.
 PAGE = """<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -34,11 +34,11 @@ BUNDLE
 """
 
 SUMMARY = """
-{models} models in models/, judged on {galaxies:,} test galaxies:
+{models} models in models/, tested on {galaxies:,} galaxies:
 
 {table}
 
-Scores in metrics/, probabilities in data/predictions/. Pictures in figures/; look first at
+Scores in metrics/, probabilities in data/predictions/. Figures in figures/; start with
   roc_all.png, reliability_all.png, samples.png, mistakes.png and cnn/cnn_layer_0.png
 Everything on one page: dvc plots show"""
 

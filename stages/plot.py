@@ -81,7 +81,7 @@ def votes_of_test(
     votes: pd.DataFrame,
     figures: Path,
 ) -> None:
-    """Draw the test galaxies' answers, voted and predicted."""
+    """Draw the vote fractions of the test galaxies, observed and predicted."""
     path = Path("data/predictions/cnn.parquet")
     test = (
         pd.read_parquet(path)
@@ -101,7 +101,7 @@ def votes_of_test(
 
 
 def read_result(model: str) -> Result:
-    """Collect what the earlier stages found out about a model."""
+    """Read the results of a model from the earlier stages."""
     metrics, curves = Path("metrics"), Path("metrics/curves")
     predictions = pd.read_parquet(Path("data/predictions", f"{model}.parquet"))
     return Result(

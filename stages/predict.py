@@ -23,7 +23,7 @@ def main() -> None:
     predictor = Predictor(Path("models", model))
     if predictor.description.learned_from != fingerprint(split):
         raise GalaxiesError(
-            f"models/{model}: learned from other galaxies than data/split.parquet lets it; "
+            f"models/{model}: was trained on other galaxies than those in data/split.parquet; "
             f"run `dvc repro train_{model}`"
         )
     prediction = predictor.predict_rows(

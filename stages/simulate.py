@@ -1,4 +1,4 @@
-"""Make the simulated survey."""
+"""Simulate a survey."""
 
 import os
 from pathlib import Path

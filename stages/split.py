@@ -1,4 +1,4 @@
-"""Decide which galaxies train, validate and test."""
+"""Split the galaxies into training, validation and test."""
 
 from pathlib import Path
 

@@ -18,7 +18,6 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.conftest import ROOT
 from tests.test_project import PAGES, text
 
 NUMBER = re.compile(r"(?<![\w.,/#-])\u2212?\d(?:[\d,]*\d)?(?:\.\d+)?(?![\w.]*\d)")

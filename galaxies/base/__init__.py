@@ -1,1 +1,1 @@
-"""What all other wings stand on: arrays, Galaxy Zoo's questions, outputs."""
+"""Used by all other wings: arrays, Galaxy Zoo's questions, outputs."""

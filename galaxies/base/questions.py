@@ -194,8 +194,8 @@ TYPE: Final = _question(
     ("star or don't know", None),
     columns="Type",
 )
-"""The only question of Galaxy Zoo 1. A survey of Galaxy Zoo 1 alone has the answers in the columns of
-the first question, `Class1.1` to `Class1.3`; a merged survey has them in separate columns."""
+"""The only question of Galaxy Zoo 1. A survey of Galaxy Zoo 1 alone has the answers in the columns
+of the first question, `Class1.1` to `Class1.3`; a merged survey has them in separate columns."""
 
 FIRST: Final[dict[Campaign, Question]] = {"gz2": QUESTIONS[0], "gz1": TYPE}
 """The question of each campaign that defines the classes: the first answer means elliptical, the

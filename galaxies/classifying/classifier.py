@@ -419,7 +419,8 @@ def table_schema(description: Description, folder: Path, questions: Questions) -
             pa.float32(),
             metadata={
                 "column": answer.column,
-                "description": f"fraction of all volunteers who answer: {answer.words} ({one.words})",
+                "description": f"fraction of all volunteers who answer: {answer.words} "
+                f"({one.words})",
             },
         )
         for one in learned
@@ -439,8 +440,7 @@ def _item(image: Any, place: int) -> Item:  # noqa: ANN401
     if isinstance(image, np.ndarray):
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
             raise GalaxiesError(
-                f"image {place}: must be uint8 (height, width, 3), "
-                f"got {image.dtype} {image.shape}"
+                f"image {place}: must be uint8 (height, width, 3), got {image.dtype} {image.shape}"
             )
         image = Image.fromarray(image)
     return Item(str(place), lambda: image)

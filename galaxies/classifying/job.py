@@ -68,7 +68,8 @@ def run_job(
     Raises
     ------
     GalaxiesError
-        If an input, the bundle or the output cannot be used, or if the shards belong to another job.
+        If an input, the bundle or the output cannot be used, or if the shards belong to another
+        job.
 
     Examples
     --------

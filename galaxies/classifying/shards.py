@@ -137,7 +137,8 @@ class Shards:
         """Delete the shards, and the folder if it is empty then."""
         fs, inside = url_to_fs(self.folder)
         names = [name for name in self._names() if _OURS.fullmatch(name)]
-        # The description of the job goes last; without it, remaining shards could not be identified.
+        # The description of the job goes last; without it, remaining shards could not be
+        # identified.
         for name in sorted(names, key=lambda name: name == _JOB):
             fs.rm_file(f"{inside}/{name}")
         if "file" in fs.protocol and not self._names():

@@ -18,8 +18,8 @@ Pieces = Callable[[], Iterator[pa.Table]]
 """Returns an iterator over the pieces of the table, each time it is called."""
 
 BUNDLE: Final = "bundle"
-"""Metadata of the schema: SHA-256 of the bundle that made the table. Parquet has it under this name,
-FITS as `BUNDLE` in the header; CSV files cannot have it."""
+"""Metadata of the schema: SHA-256 of the bundle that made the table. Parquet has it under this
+name, FITS as `BUNDLE` in the header; CSV files cannot have it."""
 
 _ROW_GROUP: Final = 131_072
 

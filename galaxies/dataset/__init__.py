@@ -1,1 +1,1 @@
-"""A survey as the pipeline sees it: what it is, its votes, its images, who trains and who tests."""
+"""Read a survey: its layout, its votes, its images, and the split into training and test galaxies."""

@@ -53,7 +53,8 @@ def list_images(path: Path) -> list[Member]:
     ------
     GalaxiesError
         If the archive is empty, cut off or not a zip archive, or if a member points outside it,
-        does not have the suffix of an image, is encrypted, or has no GalaxyID or one that occurs twice.
+        does not have the suffix of an image, is encrypted, or has no GalaxyID or one that occurs
+        twice.
 
     Examples
     --------
@@ -177,7 +178,8 @@ def read_images(
     >>> from pathlib import Path
     >>> path = Path("data/simulated/images_training_rev1.zip")
     >>> members = list_images(path)[:3]
-    >>> for member, pixels in read_images(path, members, 64, 0.5, "scaled", workers=2, doing="read"):
+    >>> read = read_images(path, members, 64, 0.5, "scaled", workers=2, doing="read")
+    >>> for member, pixels in read:
     ...     print(pixels.shape, pixels.dtype)
     (64, 64, 3) uint8
     (64, 64, 3) uint8

@@ -87,7 +87,7 @@ def draw_confusion(result: Result) -> Figure:
     axes.tick_params(length=0)
     axes.set(xlabel="predicted class", ylabel="class by the votes")
     axes.set_title(f"{result.title}\naccuracy {with_interval(result.scores, 'accuracy')}")
-    bar = figure.colorbar(shown, label="share of each row", format=PercentFormatter(1))
+    bar = figure.colorbar(shown, label="fraction of each row", format=PercentFormatter(1))
     bar.outline.set_linewidth(0.6)
     return figure
 
@@ -146,7 +146,7 @@ def draw_reliability(results: Sequence[Result]) -> Figure:
             color=result.line.color,
             ls=result.line.dashes,
         )
-    axes.set(xlim=(0, 1), ylim=(0, 1), ylabel="observed share of spirals")
+    axes.set(xlim=(0, 1), ylim=(0, 1), ylabel="observed fraction of spirals")
     strip.set(xlabel="predicted probability of spiral", ylabel="galaxies")
     strip.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     handles, labels = axes.get_legend_handles_labels()
@@ -156,7 +156,7 @@ def draw_reliability(results: Sequence[Result]) -> Figure:
 
 @STYLE
 def draw_triage(results: Sequence[Result]) -> Figure:
-    """Draw the agreement with the votes against the share of galaxies that the machine decides.
+    """Draw the agreement with the votes against the fraction of galaxies that the machine decides.
 
     Marks show the promises on the test galaxies.
     """
@@ -189,7 +189,9 @@ def draw_triage(results: Sequence[Result]) -> Figure:
                 clip_on=False,
             )
     axes.set(xlim=(0, 1), ylim=(lowest - 0.02, 1))
-    axes.set(xlabel="share of galaxies that the machine decides", ylabel="agreement with the votes")
+    axes.set(
+        xlabel="fraction of galaxies that the machine decides", ylabel="agreement with the votes"
+    )
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(PercentFormatter(1, decimals=0))
     figure.legend(

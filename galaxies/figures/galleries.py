@@ -172,8 +172,7 @@ def choose_galaxy(
         return int(_by_surety(split, predictions, label)["galaxy_id"].iloc[0])
     if not (images["galaxy_id"] == wanted).any():
         raise GalaxiesError(
-            f"explain.{label}: the survey has no image of GalaxyID {wanted}; "
-            "use another, or null"
+            f"explain.{label}: the survey has no image of GalaxyID {wanted}; use another, or null"
         )
     return wanted
 
@@ -199,8 +198,8 @@ def choose_answers(answers: pd.DataFrame) -> dict[str, int]:
     -------
     dict
         `galaxy_id` by Kaggle's column, in the order of `COLUMNS`. No galaxy is used for two answers
-        if there are others; the rarest answers choose first. Artifacts are used only for "artifact".
-        Answers without votes are left out.
+        if there are others; the rarest answers choose first. Artifacts are used only for
+        "artifact". Answers without votes are left out.
 
     Examples
     --------

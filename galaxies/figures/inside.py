@@ -178,7 +178,9 @@ def draw_channels(
         share = f"{channel.number}: {100 * channel.weight:.0f}% of the effect of the layer"
         axes.text(gap, y - 0.04, share, size=SMALL)
         maps = [values[:, :, channel.number] for values in activations.values()]
-        scale = Normalize(0, max(float(np.max(maps)), 1e-6))  # there are no negative values behind a ReLU
+        scale = Normalize(
+            0, max(float(np.max(maps)), 1e-6)
+        )  # there are no negative values behind a ReLU
         for left, drawn in zip(lefts[:-1], maps, strict=True):
             draw_picture(axes, drawn, left, y, side, cmap="viridis", norm=scale)
         step = (side + 0.03) / 3

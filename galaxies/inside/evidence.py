@@ -218,8 +218,8 @@ def smoothed(maps: Floats32, width: float = SMOOTH) -> Floats32:
 
 
 Method = Callable[[Score, Pixels, npt.NDArray[np.int64]], Floats32]
-"""Computes evidence float32 (N, side, side) from a score, images (N, side, side, 3) and the places of
-the answers (N,)."""
+"""Computes evidence float32 (N, side, side) from a score, images (N, side, side, 3) and the places
+of the answers (N,)."""
 
 
 def contributions(score: Score, images: Pixels, answers: npt.NDArray[np.int64]) -> Floats32:

@@ -137,7 +137,8 @@ class Mixture(NamedTuple):
     """Whether outputs can be a mixture of those of the two classes."""
 
     p_value: float
-    """Probability that galaxies of the same two classes differ from the mixture by at least as much."""
+    """Probability that galaxies of the same two classes differ from the mixture by at least as
+    much."""
     share: float
     """Share of spirals in the best mixture."""
     misfit: float
@@ -220,7 +221,7 @@ def require_outputs(outputs: ClassOutputs | None, bundle: object) -> ClassOutput
     """Return the histograms of a bundle; if it has none, this is a `GalaxiesError`."""
     if outputs is None:
         raise GalaxiesError(
-            f"{bundle}: has no outputs for each class, which are needed to estimate shares: it was "
-            "made by an earlier version, or its shares are already adjusted; calibrate it with votes"
+            f"{bundle}: has no outputs for each class, which are needed to estimate shares: it "
+            "was made by an earlier version, or its shares are already adjusted; calibrate it with votes"
         )
     return outputs

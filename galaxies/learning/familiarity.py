@@ -42,8 +42,8 @@ class KnownOutputs(BaseModel):
 
     galaxies: int
     deciles: tuple[tuple[float, ...], ...]
-    """For each output, nine values between ten bins with equally many galaxies; nine equal values if
-    there are no such bins, as for a decision tree with few leaves."""
+    """For each output, nine values between ten bins with equally many galaxies; nine equal values
+    if there are no such bins, as for a decision tree with few leaves."""
 
     @property
     def _telling(self) -> list[int]:
@@ -70,8 +70,8 @@ class KnownOutputs(BaseModel):
         Returns
         -------
         float
-            The total variation distance between the two histograms, averaged over the outputs, minus
-            its expectation for equal distributions. 0 means no difference; at most 1.
+            The total variation distance between the two histograms, averaged over the outputs,
+            minus its expectation for equal distributions. 0 means no difference; at most 1.
 
         Examples
         --------

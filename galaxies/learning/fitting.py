@@ -51,8 +51,8 @@ class Fit(NamedTuple, Generic[M]):
 
     model: M
     chosen: dict[str, Any]
-    """For `metrics/train_<model>.json`: `accuracy` and `loss` on the validation galaxies, and the best
-    settings or epoch."""
+    """For `metrics/train_<model>.json`: `accuracy` and `loss` on the validation galaxies, and the
+    best settings or epoch."""
     history: History
     """The same for every epoch or candidate."""
     kept: tuple[str, ...] = ()

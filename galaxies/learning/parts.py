@@ -59,7 +59,7 @@ class Part(NamedTuple):
 
     @property
     def vote_fractions(self) -> npt.NDArray[np.float64]:
-        """(N,) fraction of "features or disk" among the votes for a galaxy; 0 or 1 for hard votes."""
+        """(N,) fraction of "features or disk" among a galaxy's votes; 0 or 1 for hard votes."""
         return spiral_fraction(
             self.galaxies["p_smooth"].to_numpy(), self.galaxies["p_features"].to_numpy()
         )
@@ -88,7 +88,8 @@ def galaxies_of(
     Examples
     --------
     >>> import pandas as pd
-    >>> split, images = pd.read_parquet("data/split.parquet"), pd.read_parquet("data/images.parquet")
+    >>> split = pd.read_parquet("data/split.parquet")
+    >>> images = pd.read_parquet("data/images.parquet")
     >>> part = galaxies_of(split, images, "train", "validation")
     >>> len(part.galaxies), part.rows.dtype, sorted(set(part.labels.tolist()))
     (20, dtype('int64'), [0, 1])

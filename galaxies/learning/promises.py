@@ -90,8 +90,8 @@ def make_promises(
     the same labels select it from many.
 
     The guarantee: with the confidence in the settings, galaxies with the same certainties and votes
-    from the same process agree as often as promised. It is conditional on the certainties (Hoeffding
-    1956, "On the distribution of the number of successes in independent trials": unequal
+    from the same process agree as often as promised. It is conditional on the certainties
+    (Hoeffding 1956, "On the distribution of the number of successes in independent trials": unequal
     probabilities of agreement do not weaken the bound), assumes independent labels, and neglects
     that the two parameters of the calibration were fitted on the same labels. It does not hold for
     other surveys.

@@ -92,9 +92,9 @@ def _residual_block(
     name = f"block_{number}"
     past = x
     if halve:
-        # Averaged before the 1x1 convolution: with a stride it would skip three of four pixels (He et
-        # al. 2019, "Bag of tricks", ResNet-D), and with few channels TensorFlow 2.21 on CPU would
-        # write outside its memory.
+        # Averaged before the 1x1 convolution: with a stride it would skip three of four pixels (He
+        # et al. 2019, "Bag of tricks", ResNet-D), and with few channels TensorFlow 2.21 on CPU
+        # would write outside its memory.
         past = layers.AveragePooling2D(2, padding="same", name=f"{name}_average")(past)
     past = layers.Conv2D(filters, 1, use_bias=False, name=f"{name}_past")(past)
     stride = 2 if halve else 1
@@ -148,7 +148,8 @@ class Augmentation(layers.Layer):  # type: ignore[misc]
         scale = 1 + self._draw(images, recipe.zoom)
         mirror = ops.sign(self._draw(images, 1.0))
         side = images.shape[1]
-        # The position in the image of each pixel of the result: rotated about the centre, then shifted.
+        # The position in the image of each pixel of the result: rotated about the centre, then
+        # shifted.
         xx, xy = scale * ops.cos(angle) * mirror, -scale * ops.sin(angle)
         yx, yy = scale * ops.sin(angle) * mirror, scale * ops.cos(angle)
         centre = (side - 1) / 2

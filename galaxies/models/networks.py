@@ -31,8 +31,8 @@ _TRAINING_THREADS: Final = 8
 def repeatable(seed: int) -> None:
     """Make Keras repeatable: identical results in every run on the same machine.
 
-    TensorFlow divides sums among its threads, so the last digits depend on their number. It is fixed
-    here, unless TensorFlow has already computed something in this process.
+    TensorFlow divides sums among its threads, so the last digits depend on their number. It is
+    fixed here, unless TensorFlow has already computed something in this process.
     """
     keras.utils.set_random_seed(seed)
     if keras.backend.backend() == "tensorflow":
@@ -151,8 +151,9 @@ class Training(NamedTuple):
     """Result of `fit_network`."""
 
     chosen: dict[str, float | int]
-    """`best_epoch` from 1, with its `loss` and `accuracy` on the validation galaxies; `parameters`, the
-    size of the network; `operations`, the floating-point operations for one view of an image."""
+    """`best_epoch` from 1, with its `loss` and `accuracy` on the validation galaxies; `parameters`,
+    the size of the network; `operations`, the floating-point operations for one view of an
+    image."""
     history: History
     """A row for each epoch: `epoch`, loss and accuracy for training and validation."""
 

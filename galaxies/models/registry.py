@@ -13,9 +13,9 @@ class Registered(NamedTuple):
     model: str
     """Module and class that predicts; imported when it is loaded."""
     graph: str | None
-    """Module and function that builds it in TensorFlow, for export: it takes the folder of a bundle and
-    the side of the images, and returns a function from a tensor uint8 (N, size, size, 3) to the raw
-    outputs. `None` if there is none."""
+    """Module and function that builds it in TensorFlow, for export: it takes the folder of a bundle
+    and the side of the images, and returns a function from a tensor uint8 (N, size, size, 3) to the
+    raw outputs. `None` if there is none."""
     color: str
     dashes: str
     marker: str

@@ -15,7 +15,9 @@ _PICTURE: Final = (
     '<img id="galaxy" alt="the galaxy" src="data:image/jpeg;base64,{}" '
     'style="display: block; width: min(100%, 60vh); image-rendering: auto; background: black">'
 )
-_DONE: Final = '<p id="done"><b>All galaxies are labelled.</b> Press Ctrl-C in the terminal to finish.</p>'
+_DONE: Final = (
+    '<p id="done"><b>All galaxies are labelled.</b> Press Ctrl-C in the terminal to finish.</p>'
+)
 
 
 def label_page(labelling: Labelling) -> pn.Column:

@@ -1,7 +1,7 @@
 """The light of each component of a simulated galaxy, on the grid of its image.
 
-This is used to test explanations of a classifier; nothing is trained on it. The file is a compressed
-numpy archive with an array for each galaxy, which can be read separately.
+This is used to test explanations of a classifier; nothing is trained on it. The file is a
+compressed numpy archive with an array for each galaxy, which can be read separately.
 """
 
 import io
@@ -22,8 +22,8 @@ from galaxies.images.colour import ASINH_SCALE, SLOPE, grey_level
 COMPONENTS: Final = (
     "bulge", "disk", "bar", "arms", "ring", "tails", "knots", "partner", "neighbours", "stars"
 )  # fmt: skip
-"""The layers in order. Arms and ring are the light above the smooth disk; where they are darker than
-the disk, the disk is darkened. The partner is that of an encounter."""
+"""The layers in order. Arms and ring are the light above the smooth disk; where they are darker
+than the disk, the disk is darkened. The partner is that of an encounter."""
 
 COMPONENTS_FILE: Final = "components.npz"
 

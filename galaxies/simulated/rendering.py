@@ -40,7 +40,7 @@ class Light:
 
 
 def sersic_profile(index: float, radius: float, axis_ratio: float, angle: float) -> galsim.GSObject:
-    """Build a Sersic profile (Graham & Driver 2005, PASA 22, 118) of unit flux, circularised radius."""
+    """Build a Sersic profile of unit flux (Graham & Driver 2005, PASA 22, 118)."""
     rounded = max(0.5, round(index / SERSIC_STEP) * SERSIC_STEP)
     profile = galsim.Sersic(n=rounded, half_light_radius=radius, gsparams=FAST)
     return profile.shear(q=max(axis_ratio, 0.1), beta=angle * galsim.radians)
@@ -230,8 +230,8 @@ def spiral_pattern(
 ) -> Floats:
     """Compute the surface brightness of the disk relative to a smooth one, minus 1, in its plane.
 
-    Logarithmic arms of constant pitch with some wobble and unequal brightness, patches sheared along
-    them, and a lopsided side.
+    Logarithmic arms of constant pitch with some wobble and unequal brightness, patches sheared
+    along them, and a lopsided side.
 
     Parameters
     ----------
@@ -307,7 +307,7 @@ def ring_pattern(galaxy: Galaxy, radius: Floats) -> Floats:
 
 
 def _thickness_kernel(thickness: float, cosine: float, sine: float) -> tuple[Floats, ...]:
-    """Make a kernel along the minor axis for the thickness (arcsec) of a disk, unless it is thin."""
+    """Make a kernel along the minor axis for a disk's thickness (arcsec), unless it is thin."""
     if thickness < 0.2:
         return ()
     reach = np.linspace(-2.0, 2.0, 21)
@@ -385,7 +385,8 @@ def tail_map(galaxy: Galaxy, size: int, rng: np.random.Generator) -> Floats:
     >>> import numpy as np
     >>> from galaxies.simulated.population import draw_galaxy
     >>> rng = np.random.default_rng(0)
-    >>> tidal = replace(draw_galaxy(rng, faintest=17.0), tails=2, tail_fraction=0.1, tail_length=1.0)
+    >>> galaxy = draw_galaxy(rng, faintest=17.0)
+    >>> tidal = replace(galaxy, tails=2, tail_fraction=0.1, tail_length=1.0)
     >>> round(float(tail_map(tidal, 300, rng).sum()), 2)
     0.1
     """

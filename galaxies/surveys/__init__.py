@@ -1,1 +1,1 @@
-"""What people do with whole surveys: download, check, merge and copy them."""
+"""Download, check, merge and copy surveys."""

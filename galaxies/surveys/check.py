@@ -1,4 +1,4 @@
-"""What is in a survey, and whether it is the one of the challenge."""
+"""Report what a survey contains, and whether it is the training set of the challenge."""
 
 from collections import Counter
 from pathlib import Path
@@ -26,24 +26,24 @@ from galaxies.errors import GalaxiesError
 from galaxies.images.decode import UnreadableImageError
 
 KAGGLE: Final = {"elliptical": 26_693, "spiral": 34_826, "artifact": 59}
-"""Galaxies of each class in the training set of Kaggle's Galaxy Zoo challenge."""
+"""Number of galaxies of each class in the training set of Kaggle's Galaxy Zoo challenge."""
 
 _SAMPLE: Final = 100
 
 _ROUNDING: Final = 0.001
-"""Shares with few digits do not add up to more than that."""
+"""Vote fractions with few digits may miss their sum by this much."""
 
 
 class Asked(NamedTuple):
-    """What a survey says to one of Galaxy Zoo's questions."""
+    """How a survey answers one of Galaxy Zoo's questions."""
 
     question: Question
     answered: int
-    """Galaxies with an answer, among those with image and votes."""
+    """Galaxies with an answer, among those with an image and votes."""
     broken: int
-    """Those of them whose answers do not add up to the share of volunteers that was asked."""
+    """Of these, galaxies whose answers do not sum to the fraction of volunteers who were asked."""
     worst: float
-    """By how much at most."""
+    """The largest difference from that fraction."""
 
 
 class Report(NamedTuple):
@@ -52,13 +52,13 @@ class Report(NamedTuple):
     images: int
     votes: int
     common: int
-    """Galaxies with both."""
+    """Galaxies with an image and votes."""
     classes: dict[str, int]
-    """Galaxies of each class among those with both; empty if the first question has no answer."""
+    """Galaxies of each class among these; empty if the first question has no answer."""
     frames: dict[str, int]
-    """Frame sizes, such as 424x424, among images taken evenly from the archive."""
+    """Number of images by frame size, such as 424x424, in a regular sample of the archive."""
     questions: tuple[Asked, ...] = ()
-    """What the survey says to each question that it answers."""
+    """One entry for each question that the survey answers."""
 
     @property
     def is_kaggle(self) -> bool:
@@ -67,31 +67,38 @@ class Report(NamedTuple):
 
 
 def check_survey(folder: Path) -> Report:
-    """Look through a survey without changing anything.
+    """Read a survey and report what it contains; nothing is changed.
 
     Parameters
     ----------
     folder : Path
-        Such as `data/kaggle`.
+        Folder of the survey, such as `data/kaggle`.
+
+    Returns
+    -------
+    Report
 
     Raises
     ------
     GalaxiesError
-        If a file could not be used; some hundred images are decoded to see. That a survey answers
-        only some of the questions, or that its answers do not add up, is reported and no error.
+        If a file cannot be used; a hundred images are decoded as a check. A survey that answers
+        only some of the questions, or whose answers do not add up, is reported without an
+        error.
 
     Examples
     --------
-    >>> report = check_survey(Path("data/gz2"))  # doctest: +SKIP
-    >>> worst = max(report.questions, key=lambda asked: asked.worst)  # doctest: +SKIP
-    >>> worst.question.name, worst.broken  # doctest: +SKIP
-    ('odd_feature', 4)
+    >>> from pathlib import Path
+    >>> report = check_survey(Path("data/simulated"))
+    >>> report.images, report.common, report.frames
+    (40, 40, {'424x424': 40})
+    >>> report.classes, report.is_kaggle, len(report.questions)
+    ({'elliptical': 29, 'spiral': 11, 'artifact': 0}, False, 11)
     """
     archive = survey_file(folder, IMAGES)
     campaign = read_campaign(folder)
     answers = read_answers(survey_file(folder, VOTES), campaign)
     if answers[list(FIRST[campaign].columns)].notna().to_numpy().any():
-        read_votes(survey_file(folder, VOTES))  # refuses what the pipeline would
+        read_votes(survey_file(folder, VOTES))  # raises the pipeline's errors
     members = list_images(archive)
     common = answers[answers["galaxy_id"].isin([member.galaxy_id for member in members])]
     if common.empty:
@@ -117,7 +124,7 @@ def check_survey(folder: Path) -> Report:
 
 
 def _classes(first: Shares) -> dict[str, int]:
-    """Count the classes among galaxies that the first question (N, 3) was answered for."""
+    """Count the classes of the galaxies with an answer to the first question (N, 3)."""
     answered = first[~np.isnan(first).any(axis=1)]
     if not len(answered):
         return {}
@@ -126,7 +133,7 @@ def _classes(first: Shares) -> dict[str, int]:
 
 
 def _questions(shares: Shares) -> tuple[Asked, ...]:
-    """Count answers, and those that break the tree."""
+    """Count the answers to each question, and those that do not add up."""
     errors = tree_errors(shares[:, : len(COLUMNS)])
     typed = np.abs(shares[:, TYPE.places].sum(axis=1, keepdims=True) - 1)
     errors = np.concatenate([errors, typed], axis=1)
@@ -141,7 +148,26 @@ def _questions(shares: Shares) -> tuple[Asked, ...]:
 
 
 def say_questions(report: Report) -> list[str]:
-    """Put into lines which questions a survey answers, and where its columns break the tree."""
+    """Format which questions a survey answers, and which answers do not add up.
+
+    Parameters
+    ----------
+    report : Report
+        From `check_survey`.
+
+    Returns
+    -------
+    list of str
+        The lines that `galaxies check` prints.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> for line in say_questions(check_survey(Path("data/gz2"))):
+    ...     print(line)
+      answers 1 of the 11 questions of Galaxy Zoo 2:
+         1 smooth               20
+    """
     if not report.questions:
         return []
     count = sum(asked.question is not TYPE for asked in report.questions)
@@ -153,8 +179,10 @@ def say_questions(report: Report) -> list[str]:
             lines.append("  answers the question of Galaxy Zoo 1:")
         line = f"  {asked.question.number:>4} {asked.question.name:<14} {asked.answered:>8,}"
         if asked.broken:
-            line += f"    {asked.broken:,} do not add up, by {asked.worst:.3f} at most"
+            line += f"    {asked.broken:,} do not add up (by up to {asked.worst:.3f})"
         lines.append(line)
     if not report.classes:
-        lines.append("  not the first one: the pipeline cannot make its classes of it")
+        lines.append(
+            "  without an answer to the first question, the pipeline cannot train on this survey"
+        )
     return lines

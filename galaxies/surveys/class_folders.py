@@ -1,4 +1,4 @@
-"""A survey as folders of images by part and class, for tools that want them so."""
+"""Copy a survey into folders of images by part and class, for tools that expect these."""
 
 from pathlib import Path, PurePosixPath
 
@@ -20,40 +20,44 @@ def export_folders(
 ) -> dict[str, int]:
     """Copy a survey's images into `<part>/<class>/<GalaxyID>.jpg`.
 
-    The split is made anew, by the same functions and settings as the pipeline's. It does not
-    depend on what the pipeline made last, which may be of another survey. Finding galaxies with
-    identical pixels takes decoding all images.
+    The split is made again, with the functions and settings of the pipeline; it does not depend on
+    the pipeline's last run, which may have used another survey. All images are decoded, to find
+    galaxies with identical pixels.
 
     Parameters
     ----------
     survey : Path
-        The survey's folder.
+        Folder of the survey.
     output : Path
-        The folder to make, whole or not at all.
+        Folder to write; it appears only when it is complete.
     settings : Settings
         `pack` and `split` are used.
     workers : int
         Decoding threads.
     overwrite : bool
-        Whether such a folder that is there is replaced.
+        Replace an existing folder of this kind.
 
     Returns
     -------
     dict
-        How many galaxies of each class went where, and how many were left out, and why; as in
-        `galaxies.dataset.splitting.Split`.
+        Number of galaxies of each class in each part, and of those left out for each reason, as
+        in `galaxies.dataset.splitting.Split`.
 
     Raises
     ------
     GalaxiesError
-        If the survey is unusable, or the output is there already.
+        If the survey cannot be used, or the output exists already.
 
     Examples
     --------
+    >>> from pathlib import Path
     >>> from galaxies.settings import load_settings
-    >>> export_folders(
-    ...     Path("data/kaggle"), Path("folders"), load_settings(Path("params.yaml")), workers=4
-    ... )  # doctest: +SKIP
+    >>> settings = load_settings(Path("params.yaml"))
+    >>> counts = export_folders(Path("data/simulated"), Path("folders"), settings, workers=2)
+    >>> sorted(path.name for path in Path("folders").iterdir())
+    ['test', 'train', 'validation']
+    >>> len(list(Path("folders").glob("*/*/*.jpg")))
+    40
     """
     output = free_folder(output, overwrite, PARTS)
     archive = survey_file(survey, IMAGES)

@@ -1,4 +1,4 @@
-"""One survey made of several."""
+"""Merge several surveys into one."""
 
 import csv
 import zipfile
@@ -31,22 +31,22 @@ _TYPE_NAMES: Final = dict(zip(FIRST["gz2"].columns, FIRST["gz1"].columns, strict
 
 
 class Merged(NamedTuple):
-    """What `merge_surveys` made."""
+    """What `merge_surveys` wrote."""
 
     images: int
     votes: int
     """Rows of votes."""
     columns: list[str]
-    """Of the votes: all that some survey has."""
+    """Columns of the votes: all that any survey has."""
 
 
 class _Survey(NamedTuple):
-    """A survey to merge, looked through."""
+    """A survey to merge."""
 
     folder: Path
     members: list[Member]
     ids: npt.NDArray[np.int64]
-    """GalaxyIDs of images and votes, rising."""
+    """GalaxyIDs with an image or votes, in ascending order."""
     columns: list[str]
     campaign: Campaign
 
@@ -54,35 +54,41 @@ class _Survey(NamedTuple):
 def merge_surveys(
     folders: Sequence[Path], output: Path, *, skip_known: bool = False, overwrite: bool = False
 ) -> Merged:
-    """Make one survey of several.
+    """Merge several surveys into one.
 
-    Images keep their bytes and votes their digits. Every column of the votes stays, blank for the
-    galaxies of surveys that do not have it; so do the counts of answers. A column `Survey` names
-    the survey that each galaxy came from. Where the surveys answer the questions of both campaigns,
-    the answers of Galaxy Zoo 1 move from `Class1.1` to `Class1.3` to columns of their own,
-    `Type1.1` to `Type1.3`. The surveys follow each other in the order given.
+    Image files and vote fractions are copied unchanged. Every column of the votes is kept, blank
+    for the galaxies of surveys that do not have it, and so are the counts of answers. A column
+    `Survey` names the survey of each galaxy. If the surveys belong to both campaigns, the answers
+    of Galaxy Zoo 1 move from `Class1.1` to `Class1.3` to separate columns, `Type1.1` to `Type1.3`.
+    The surveys follow each other in the order given.
 
     Parameters
     ----------
     folders : sequence of Path
-        Two surveys or more.
+        Folders of two or more surveys.
     output : Path
-        The survey to make, whole or not at all.
+        Folder to write; it appears only when it is complete.
     skip_known : bool
-        Leave out galaxies whose GalaxyID an earlier survey has.
+        Leave out galaxies whose GalaxyID is in an earlier survey.
     overwrite : bool
-        Whether a survey that is there is replaced.
+        Replace an existing survey.
+
+    Returns
+    -------
+    Merged
 
     Raises
     ------
     GalaxiesError
-        If a survey is unusable, two know the same GalaxyID, or the output is there already.
+        If a survey cannot be used, two contain the same GalaxyID, or the output exists already.
 
     Examples
     --------
-    >>> merged = merge_surveys(
-    ...     [Path("data/gz1"), Path("data/gz2")], Path("data/real")
-    ... )  # doctest: +SKIP
+    >>> from pathlib import Path
+    >>> surveys = [Path("data/simulated"), Path("data/gz2")]
+    >>> merged = merge_surveys(surveys, Path("data/both"), skip_known=True)
+    >>> merged.images, merged.votes, len(merged.columns)
+    (60, 60, 39)
     """
     if len(folders) < 2:
         raise GalaxiesError("merge needs at least two surveys, such as data/gz1 data/gz2")
@@ -126,7 +132,7 @@ def _look_through(folder: Path) -> _Survey:
 
 
 def _renamed(survey: _Survey, names: Mapping[str, str]) -> list[str]:
-    """Columns of a survey as the merged one has them."""
+    """Return the names that a survey's columns have in the merged survey."""
     if survey.campaign == "gz2":
         return survey.columns
     return [names.get(column, column) for column in survey.columns]
@@ -147,8 +153,8 @@ def _refuse_clashes(surveys: Sequence[_Survey]) -> None:
             if len(common):
                 more = f" (and {len(common) - 1} more)" if len(common) > 1 else ""
                 raise GalaxiesError(
-                    f"GalaxyID {common[0]}{more} stands in {earlier.folder} and in "
-                    f"{survey.folder}; rename it in one of them, or leave one out"
+                    f"GalaxyID {common[0]}{more} is in {earlier.folder} and in "
+                    f"{survey.folder}; --skip-known leaves out the second one"
                 )
 
 
@@ -174,14 +180,14 @@ def _merge_votes(
         writer = csv.DictWriter(target, columns, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         for survey in surveys:
-            # Row by row, and as text: no digit of an ID or a vote is lost.
+            # Rows are copied as text, so that no digit of an ID or a vote is lost.
             with (survey.folder / VOTES).open(encoding="utf-8-sig", newline="") as file:
                 rows = csv.DictReader(file)
                 rows.fieldnames = _renamed(survey, names)
                 next(rows)  # the header
                 ids = frozenset(survey.ids.tolist())
                 for row in rows:
-                    # A row of nothing but commas is no galaxy.
+                    # Skip rows that contain only commas.
                     if row["GalaxyID"].strip() and int(row["GalaxyID"]) in ids:
                         row[SURVEY] = row.get(SURVEY) or survey.folder.resolve().name
                         writer.writerow(row)
@@ -190,7 +196,7 @@ def _merge_votes(
 
 
 def _merge_counts(path: Path, surveys: Sequence[_Survey]) -> None:
-    """Put together how many volunteers gave each answer, of the surveys that know."""
+    """Merge the counts of answers of the surveys that have them."""
     tables = []
     for survey in surveys:
         if (survey.folder / COUNTS).is_file():

@@ -1,4 +1,4 @@
-"""Files copied byte for byte, into folders that nobody loses by accident."""
+"""Copy files byte for byte, and protect existing folders."""
 
 import shutil
 import zipfile
@@ -12,37 +12,48 @@ from galaxies.dataset.layout import ABOUT, COUNTS, IMAGES, VOTES, image_name
 from galaxies.errors import GalaxiesError
 
 SURVEY_FILES: Final = (IMAGES, VOTES, COUNTS, ABOUT, "components.npz", "truth.parquet")
-"""All that a survey's folder may hold; the last two are a simulated one's."""
+"""Files that a survey's folder may contain; the last two only in simulated surveys."""
 
 
 class StoredImage(NamedTuple):
-    """An image file that is a member of an archive."""
+    """An image file in an archive."""
 
     archive: zipfile.ZipFile
     name: str
 
 
 def free_folder(folder: Path, overwrite: bool, own: Collection[str]) -> Path:
-    """Make sure that a folder may be made, and replaced if it is there.
+    """Check that a folder can be written without losing files.
 
     Parameters
     ----------
     folder : Path
-        What is to be made.
+        Folder to write.
     overwrite : bool
-        Whether one that is there may be replaced.
+        Allow an existing folder to be replaced.
     own : collection of str
-        Names of all that such a folder may hold.
+        Names of files that such a folder may contain.
 
     Returns
     -------
     Path
-        The folder, absolute and without links.
+        Absolute path of the folder, links resolved.
 
     Raises
     ------
     GalaxiesError
-        If it is there and `overwrite` is false, or if it holds what the user would miss.
+        If the folder exists and `overwrite` is false, or if it contains other files.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from galaxies.surveys.writing import SURVEY_FILES
+    >>> free_folder(Path("data/new"), overwrite=False, own=SURVEY_FILES).name
+    'new'
+    >>> free_folder(Path("data/gz2"), overwrite=False, own=SURVEY_FILES)
+    Traceback (most recent call last):
+    ...
+    galaxies.errors.GalaxiesError: ...gz2: exists; --overwrite replaces it
     """
     folder = folder.resolve()
     if not folder.exists():
@@ -61,12 +72,31 @@ def free_folder(folder: Path, overwrite: bool, own: Collection[str]) -> Path:
 
 
 def copy_member(archive: zipfile.ZipFile, name: str, target: IO[bytes]) -> None:
-    """Copy a member of an archive as it is, in pieces.
+    """Copy a member of an archive unchanged; only a small piece is in memory at a time.
+
+    Parameters
+    ----------
+    archive : ZipFile
+        Open for reading.
+    name : str
+        Name of the member.
+    target : binary file
+        Open for writing.
 
     Raises
     ------
     GalaxiesError
-        If it is damaged.
+        If the member is damaged.
+
+    Examples
+    --------
+    >>> import zipfile
+    >>> from io import BytesIO
+    >>> copied = BytesIO()
+    >>> with zipfile.ZipFile("survey.zip") as archive:
+    ...     copy_member(archive, archive.namelist()[0], copied)
+    >>> copied.getvalue()[:2]  # the first bytes of a JPEG
+    b'\\xff\\xd8'
     """
     try:
         with archive.open(name) as source:
@@ -78,10 +108,10 @@ def copy_member(archive: zipfile.ZipFile, name: str, target: IO[bytes]) -> None:
 
 
 def add_image(target: zipfile.ZipFile, galaxy_id: int, image: bytes | StoredImage) -> None:
-    """Put an image into a survey's archive, where its name is its GalaxyID.
+    """Add an image to a survey's archive; its file name is the GalaxyID.
 
-    The bytes written do not depend on when this is done, or on how and where the image was stored
-    before.
+    The bytes written depend only on the image and the GalaxyID, not on the time or on how the
+    image was stored before.
 
     Parameters
     ----------
@@ -89,17 +119,22 @@ def add_image(target: zipfile.ZipFile, galaxy_id: int, image: bytes | StoredImag
         The survey's archive, open for writing.
     galaxy_id : int
     image : bytes or StoredImage
-        A JPEG's bytes, or an image of any kind in another archive.
+        Content of a JPEG file, or an image of any format in another archive.
 
     Raises
     ------
     GalaxiesError
-        If the image is damaged where it is stored.
+        If the image in the other archive is damaged.
 
     Examples
     --------
-    >>> with zipfile.ZipFile("images_training_rev1.zip", "w") as archive:  # doctest: +SKIP
-    ...     add_image(archive, 100008, Path("cutout.jpg").read_bytes())
+    >>> import zipfile
+    >>> from pathlib import Path
+    >>> cutout = next(Path("cutouts").glob("*.jpg"))
+    >>> with zipfile.ZipFile("new.zip", "w") as archive:
+    ...     add_image(archive, 100008, cutout.read_bytes())
+    ...     archive.namelist()
+    ['images_training_rev1/100008.jpg']
     """
     suffix = ".jpg" if isinstance(image, bytes) else PurePosixPath(image.name).suffix.lower()
     with target.open(zip_member(image_name(galaxy_id, suffix)), "w") as file:

@@ -121,8 +121,8 @@ def ask(
     Raises
     ------
     GalaxiesError
-        If there is no galaxy to ask about, if the table, the inputs, the bundle or an earlier folder
-        cannot be used, or if the output is not empty.
+        If there is no galaxy to ask about, if the table, the inputs, the bundle or an earlier
+        folder cannot be used, or if the output is not empty.
 
     Examples
     --------

@@ -45,7 +45,7 @@ def test_columns_that_break_the_tree_are_reported_and_not_refused(tmp_path: Path
     assert report.questions[0] == Asked(QUESTIONS[0], 2, 0, 0.0)
     assert report.questions[1].broken == 1
     assert report.questions[1].worst == pytest.approx(0.05, abs=1e-6)
-    assert "1 do not add up, by 0.050 at most" in "\n".join(say_questions(report))
+    assert "1 do not add up (by up to 0.050)" in "\n".join(say_questions(report))
 
 
 def test_a_survey_that_answers_the_first_question_for_some_is_described(tmp_path: Path) -> None:

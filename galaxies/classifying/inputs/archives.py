@@ -30,8 +30,8 @@ _PLACE: Final = (
     "compress_type",
     "flag_bits",
 )  # fmt: skip
-"""The attributes needed to read a member of a zip archive. The whole entry of `zipfile` takes half a
-kilobyte."""
+"""The attributes needed to read a member of a zip archive. The whole entry of `zipfile` takes half
+a kilobyte."""
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,8 @@ def make_backbone(folder: Path, weights: str, seed: int) -> Weights:
     GalaxiesError
         If the weights are not available, or do not fit InceptionV3.
     """
-    # The numbers in layer names, which are in the file, continue from earlier models in the process.
+    # The numbers in layer names, which are in the file, continue from earlier models in the
+    # process.
     keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
     # Convolutions do not depend on the size of the image; the smallest is the fastest to build.
@@ -187,5 +188,7 @@ def load_backbone(folder: Path, size: int) -> keras.Model:
         model.layers[-1].load_weights(folder / _WEIGHTS)
     except (OSError, ValueError, KeyError) as error:
         reason = str(error).splitlines()[0]
-        raise GalaxiesError(f"{folder / _WEIGHTS}: damaged ({reason}); run `dvc repro --force backbone`") from error
+        raise GalaxiesError(
+            f"{folder / _WEIGHTS}: damaged ({reason}); run `dvc repro --force backbone`"
+        ) from error
     return model

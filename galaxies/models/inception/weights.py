@@ -40,4 +40,6 @@ def read_weights_record(folder: Path) -> Weights:
     try:
         return Weights.model_validate_json((folder / _FILE).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, ValidationError) as error:
-        raise GalaxiesError(f"{folder / _FILE}: damaged; run `dvc repro --force backbone`") from error
+        raise GalaxiesError(
+            f"{folder / _FILE}: damaged; run `dvc repro --force backbone`"
+        ) from error

@@ -37,13 +37,13 @@ class Prediction(NamedTuple):
     vote_fraction: Probabilities
     """Expected fraction of volunteers who see features or a disk."""
     spread: Probabilities
-    """Standard deviation of the fraction of volunteers who answer "spiral": as predicted by the model,
-    and between views. 0 for one view of a model that predicts only the class."""
+    """Standard deviation of the fraction of volunteers who answer "spiral": as predicted by the
+    model, and between views. 0 for one view of a model that predicts only the class."""
     outputs: Outputs
     """All outputs of the model, as in `galaxies.learning.outputs`."""
     answers: npt.NDArray[np.float32] | None = None
-    """(N, 40) predicted vote fractions in the order of `galaxies.base.questions.ALL_COLUMNS`, NaN for
-    questions that the model does not answer; `None` if it predicts only the class."""
+    """(N, 40) predicted vote fractions in the order of `galaxies.base.questions.ALL_COLUMNS`, NaN
+    for questions that the model does not answer; `None` if it predicts only the class."""
     concentrations: npt.NDArray[np.float32] | None = None
     """(N, 12) for each of `galaxies.base.questions.ALL_QUESTIONS`: the certainty of the fractions,
     comparable to a number of volunteers."""

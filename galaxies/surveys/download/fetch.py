@@ -63,7 +63,7 @@ def fetch(url: str, folder: Path, *, md5: str | None, page: str) -> Path:
         )
     except ValueError as error:  # pooch's word for a wrong hash
         raise GalaxiesError(
-            f"{url}: the file differs from the published one (MD5 {md5}) and was thrown away; "
+            f"{url}: the file differs from the published one (MD5 {md5}) and was deleted; "
             f"run this again, or {by_hand}"
         ) from error
 

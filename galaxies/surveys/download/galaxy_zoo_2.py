@@ -199,5 +199,5 @@ def _read(path: Path, columns: dict[str, type]) -> pd.DataFrame:
         path.unlink(missing_ok=True)
         reason = str(error).splitlines()[0]
         raise GalaxiesError(
-            f"{path.name}: not the expected file ({reason}); it was thrown away, run this again"
+            f"{path.name}: not the expected file ({reason}); it was deleted, run this again"
         ) from error

@@ -111,10 +111,12 @@ def _refusal(status: int, name: str) -> str:
             return f"Kaggle does not know the token (HTTP 401); {_NEW_TOKEN}"
         case 403:
             return (
-                f"Kaggle does not hand out {name} (HTTP 403) before the challenge's rules are "
+                f"Kaggle does not provide {name} (HTTP 403) before the challenge's rules are "
                 f"accepted; do so at {PAGE}/rules, with the token's account, and run this again"
             )
-    return f"Kaggle does not hand out {name} (HTTP {status}); see whether it is at {PAGE}/data"
+    return (
+        f"Kaggle does not provide {name} (HTTP {status}); check whether it is listed at {PAGE}/data"
+    )
 
 
 def _check(path: Path) -> None:
