@@ -31,7 +31,7 @@ os.environ.setdefault("TQDM_DISABLE", "1")
 
 @pytest.fixture(scope="session")
 def examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make a project folder with 40 simulated galaxies, and the pipeline run on them with one model.
+    """Make a project folder with 40 simulated galaxies, and run the pipeline with one model.
 
     `data/simulated` and `data/gz2` are surveys, the second with votes on the first question alone;
     `models/cnn` is the pretrained network, with predictions and scores; `survey.zip`, `cutouts/`

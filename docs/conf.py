@@ -122,8 +122,8 @@ def write_questions() -> str:
         "# Questions and answers",
         "",
         "*Votes* is the column in a survey's table, as in Kaggle's; *classified* the column that "
-        "`galaxies classify --questions all` adds. Both are fractions of all volunteers: the answers to "
-        "a question sum to the answer that leads to it.",
+        "`galaxies classify --questions all` adds. Both are fractions of all volunteers: the "
+        "answers to a question sum to the answer that leads to it.",
     ]
     for one in ALL_QUESTIONS:
         number = f"{one.number}. " if one is not TYPE else ""

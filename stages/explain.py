@@ -50,7 +50,7 @@ from galaxies.simulated.components import (
 )
 
 MOST: Final = 200
-"""Largest number of test galaxies on which the evidence is tested; a random sample if there are more."""
+"""Test galaxies on which the evidence is tested; a random sample if there are more."""
 
 CHANNELS: Final = 4
 """Number of channels drawn for each layer."""

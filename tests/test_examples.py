@@ -12,7 +12,6 @@ import pytest
 from tests.test_project import CODE, text
 
 NOT_RUN = {
-    "galaxies/cli.py": "its commands' help has examples, which docs/ show",
     "galaxies/surveys/download": "needs the internet",
     "galaxies/pages/serving.py": "serves until it is stopped",
     "galaxies/pages/explore_page.py": "serves until it is stopped",

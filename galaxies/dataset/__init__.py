@@ -1,1 +1,1 @@
-"""Read a survey: its layout, its votes, its images, and the split into training and test galaxies."""
+"""Read a survey: its layout, its votes, its images, and the split."""

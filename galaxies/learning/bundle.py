@@ -166,6 +166,15 @@ def new_bundle(folder: Path) -> Iterator[Path]:
     Path
         An empty folder for the weights; the block must also write the description, with
         `describe`.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> with new_bundle(Path("models/new")) as folder:
+    ...     path = folder / "weights.npz"
+    ...     written = path.write_bytes(b"")
+    >>> Path("models/new/weights.npz").exists()
+    True
     """
     with written_beside(folder) as beside:
         beside.mkdir()

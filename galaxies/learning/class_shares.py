@@ -222,6 +222,7 @@ def require_outputs(outputs: ClassOutputs | None, bundle: object) -> ClassOutput
     if outputs is None:
         raise GalaxiesError(
             f"{bundle}: has no outputs for each class, which are needed to estimate shares: it "
-            "was made by an earlier version, or its shares are already adjusted; calibrate it with votes"
+            "was made by an earlier version, or its shares are already adjusted; calibrate it with "
+            "votes"
         )
     return outputs

@@ -165,7 +165,13 @@ class Labelling:
 
 def _refuse_another_survey(output: Path) -> None:
     """Raise an error if there is a survey that was not made from the votes beside it."""
-    free_folder(output, vote_file(output).is_file(), SURVEY_FILES)
+    votes = vote_file(output)
+    if not votes.is_file() and output.is_dir() and any(output.iterdir()):
+        raise GalaxiesError(
+            f"{output}: exists, but not the file of votes that it was made from ({votes.name}); "
+            "give another --output"
+        )
+    free_folder(output, overwrite=True, own=SURVEY_FILES)
 
 
 def finish(inputs: Sequence[str], output: Path) -> Counted:

@@ -145,7 +145,8 @@ def read_components(path: Path, galaxy_id: int) -> dict[str, Pixels]:
             packed: Pixels = archive[str(galaxy_id)]
     except KeyError as error:
         raise GalaxiesError(f"{path}: no components of GalaxyID {galaxy_id}") from error
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise GalaxiesError(f"{path}: cannot be read: {reason}") from error
+    except OSError as error:
+        raise GalaxiesError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except (EOFError, ValueError, zipfile.BadZipFile) as error:
+        raise GalaxiesError(f"{path}: damaged; simulate the survey again") from error
     return dict(zip(COMPONENTS, packed, strict=True))

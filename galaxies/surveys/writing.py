@@ -72,7 +72,7 @@ def free_folder(folder: Path, overwrite: bool, own: Collection[str]) -> Path:
 
 
 def copy_member(archive: zipfile.ZipFile, name: str, target: IO[bytes]) -> None:
-    """Copy a member of an archive unchanged; only a small piece is in memory at a time.
+    r"""Copy a member of an archive unchanged; only a small piece is in memory at a time.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def copy_member(archive: zipfile.ZipFile, name: str, target: IO[bytes]) -> None:
     >>> with zipfile.ZipFile("survey.zip") as archive:
     ...     copy_member(archive, archive.namelist()[0], copied)
     >>> copied.getvalue()[:2]  # the first bytes of a JPEG
-    b'\\xff\\xd8'
+    b'\xff\xd8'
     """
     try:
         with archive.open(name) as source:

@@ -232,7 +232,7 @@ def test_members_of_one_name_in_a_zip_archive_are_two_images(data, tmp_path):
         (lambda path: [str(path)], "contains no image"),
         (lambda path: [_file(path / "a.gif", b"GIF")], "a.gif: unknown suffix; read are .jpg"),
         (lambda path: [_file(path / "a.zip", b"PK")], "a.zip: is cut off or not a zip archive"),
-        (lambda path: [_file(path / "a.tar", b"tar" * 999)],"a.tar: is cut off or not a tar archive"),
+        (lambda path: [_file(path / "a.tar", b"tar" * 999)], "a.tar: is cut off or not a tar"),
         (lambda path: [_file(path / "a.tgz", gzip.compress(b"x"))], "a.tgz: "),
         (lambda path: [_file(path / "a.parquet", b"PAR1")], "a.parquet: damaged or no Parquet"),
         (lambda path: [_file(path / "a.csv", b"")], "a.csv: not a CSV table"),

@@ -133,6 +133,14 @@ def test_the_components_are_small_and_refused_where_they_are_missing(survey: Pat
         read_components(survey / "none.npz", 7)
 
 
+@pytest.mark.parametrize("content", [b"", b"no archive", b"PK"])
+def test_damaged_components_are_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "components.npz"
+    path.write_bytes(content)
+    with pytest.raises(GalaxiesError, match="components.npz: damaged; simulate the survey again"):
+        read_components(path, 7)
+
+
 def test_the_truth_has_a_row_per_image(survey: Path) -> None:
     truth = pd.read_parquet(survey / "truth.parquet")
     assert list(truth["galaxy_id"]) == list(pd.read_csv(survey / FILES[1])["GalaxyID"])

@@ -95,6 +95,8 @@ def kaggle_votes(catalogue: pd.DataFrame) -> pd.DataFrame:
 
     Examples
     --------
+    >>> import pandas as pd
+    >>> from galaxies.surveys.download.galaxy_zoo_2 import FRACTIONS
     >>> nobody = pd.DataFrame(0.0, index=[0], columns=list(FRACTIONS.values()))
     >>> smooth = nobody.assign(**{FRACTIONS["Class1.1"]: 0.61, FRACTIONS["Class1.2"]: 0.41})
     >>> kaggle_votes(smooth)["Class1.1"][0].item()
