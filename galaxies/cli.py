@@ -69,7 +69,7 @@ def check(
 ) -> None:
     """Check a survey, summarise it, and compare it with Kaggle's Galaxy Zoo set.
 
-    The exit status is 0 if the pipeline can use the survey, even if it is not Kaggle's.
+    The exit status is 0 if the files are valid, even if the survey is not Kaggle's.
     """
     from galaxies.surveys.check import check_survey
 
@@ -89,12 +89,12 @@ def _say_what_is_in(survey: Path, report: "Report") -> None:
     typer.echo(f"  size of {sum(report.frames.values())} frames: {frames}")
     if report.is_kaggle:
         typer.echo("This is the training set of Kaggle's Galaxy Zoo challenge.")
-    else:
+    elif report.classes:
         typer.echo(
             "The pipeline can use this survey. It is not the training set of Kaggle's challenge."
         )
     place = survey.resolve()
-    if place.parent == Path("data").resolve():
+    if report.classes and place.parent == Path("data").resolve():
         typer.echo(f"Run the pipeline on it: dvc exp run -S survey={place.name}")
 
 

@@ -25,7 +25,7 @@ def test_check_says_what_is_in_a_survey(tiny_survey):
     assert words[words.index("spiral") + 1] == "30"
     assert words[words.index("artifact") + 1] == "1"
     assert "96x96 (60)" in done.output
-    assert "not the whole training set" in done.output
+    assert "It is not the training set of Kaggle's challenge" in done.output
     assert "dvc exp run" not in done.output
 
 
@@ -189,7 +189,7 @@ def test_a_bundle_that_cannot_be_used_stops_classify_at_once(tiny_survey, tmp_pa
     command = ["classify", str(archive), "-o", str(tmp_path / "out.csv"), "--model", str(tmp_path)]
     done = CliRunner().invoke(app, command)
     assert isinstance(done.exception, GalaxiesError)
-    assert str(done.exception) == f"{tmp_path}: no bundle: bundle.json cannot be read"
+    assert str(done.exception) == f"{tmp_path}: not a bundle: bundle.json cannot be read"
     assert not list(tmp_path.iterdir())
 
 

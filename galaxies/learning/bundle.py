@@ -296,7 +296,9 @@ def read_description(folder: Path) -> Description:
                 f"{path}: format {first['input']}, but this version reads {FORMAT}; "
                 "train the model again, or install the version of galaxies that made it"
             ) from error
-        raise GalaxiesError(f"{path}: {key}: {first['msg']}; train the model again") from error
+        raise GalaxiesError(
+            f"{path}: {key and f'{key}: '}{first['msg']}; train the model again"
+        ) from error
     if description.classes != CLASSES:
         raise GalaxiesError(f"{path}: classes {description.classes}, expected {CLASSES}")
     return description

@@ -72,7 +72,7 @@ def test_a_bundle_that_keeps_nothing_of_its_training_is_warned_of(
 ):
     assert "warning: " in run(tree_bundle, tiny_survey, "-o", tmp_path / "a")
     said = run(tree_bundle, tiny_survey, "-o", tmp_path / "b", "--shares-only")
-    assert "keeps no outputs of each class" in said
+    assert "has no outputs for each class" in said
 
 
 def test_galaxies_that_a_bundle_learned_from_are_refused(knowing_bundle, tiny_survey, tmp_path):
@@ -80,7 +80,7 @@ def test_galaxies_that_a_bundle_learned_from_are_refused(knowing_bundle, tiny_su
     copy_recalibrated(knowing_bundle, known, read_description(knowing_bundle))
     write_learned(known, np.array([587722952767439450 + 7], np.int64))
     said = run(known, tiny_survey, "-o", tmp_path / "a")
-    assert "learned from 1 of these 60 galaxies, such as 587722952767439457" in said
+    assert "was trained on 1 of these 60 galaxies, such as 587722952767439457" in said
     assert not (tmp_path / "a").exists()
     run(known, tiny_survey, "-o", tmp_path / "a", "--other-ids")
 
@@ -89,24 +89,26 @@ def test_few_galaxies_and_absent_votes_are_refused(knowing_bundle, tmp_path):
     few = write_tiny_survey(tmp_path / "few", galaxies=20)
     assert "19 galaxies with images and votes" in run(knowing_bundle, few, "-o", tmp_path / "a")
     (few / "training_solutions_rev1.csv").unlink()
-    assert "with --shares-only" in run(knowing_bundle, few, "-o", tmp_path / "a")
-    assert "20 images can be read; estimating shares takes 30" in run(
+    assert "--shares-only estimates the shares" in run(knowing_bundle, few, "-o", tmp_path / "a")
+    assert "20 readable images; estimating shares needs 30" in run(
         knowing_bundle, few, "-o", tmp_path / "a", "--shares-only"
     )
-    assert "goes with --shares-only" in run(knowing_bundle, few, "-o", tmp_path / "a", "--anyway")
+    assert "goes --shares-only estimates the shares" in run(
+        knowing_bundle, few, "-o", tmp_path / "a", "--anyway"
+    )
     assert not (tmp_path / "a").exists()
 
 
 def test_shares_alone_promise_nothing(knowing_bundle, tiny_survey, tmp_path):
     said = run(knowing_bundle, tiny_survey, "-o", tmp_path / "a", "--shares-only", "--anyway")
     assert "60 images; 0 could not be read" in said
-    assert "it promises nothing" in said
+    assert "it makes no promises" in said
     made = read_description(tmp_path / "a")
     assert made.calibrated is not None
     assert made.calibrated.by == "shares"
     assert {one.threshold for one in made.triage} == {None}
     again = run(tmp_path / "a", tiny_survey, "-o", tmp_path / "b", "--shares-only")
-    assert "keeps no outputs" in again
+    assert "has no outputs" in again
 
 
 def test_shares_are_not_adjusted_where_more_differs(knowing_bundle, tiny_survey, tmp_path):
@@ -115,7 +117,7 @@ def test_shares_are_not_adjusted_where_more_differs(knowing_bundle, tiny_survey,
     description = read_description(knowing_bundle).model_copy(update={"outputs": outputs})
     copy_recalibrated(knowing_bundle, odd, description)
     said = run(odd, tiny_survey, "-o", tmp_path / "a", "--shares-only")
-    assert "not made, since" in said
+    assert "not saved, because" in said
     assert not (tmp_path / "a").exists()
 
 

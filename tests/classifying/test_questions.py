@@ -89,7 +89,9 @@ def test_all_answers_stand_in_columns_named_in_words(archive, bundle, outputs, t
     assert schema.names == [*classifier.COLUMNS.names, *(one.name for one in learned)]
     field = schema.field("arms_2")
     assert field.metadata[b"column"] == b"Class11.2"
-    assert field.metadata[b"description"].startswith(b"share of all volunteers who say: 2 arms (")
+    assert field.metadata[b"description"].startswith(
+        b"fraction of all volunteers who answer: 2 arms ("
+    )
     table = pd.read_parquet(path)
     assert table["smooth"].isna().sum() == 1
     read = table[table["error"].isna()]
@@ -108,9 +110,9 @@ def test_all_answers_stand_in_columns_named_in_words(archive, bundle, outputs, t
 
 
 def test_a_bundle_that_knows_the_class_alone_answers_no_more(archive, tree_bundle, tmp_path):
-    with pytest.raises(GalaxiesError, match="tree: answers the first question alone; take a"):
+    with pytest.raises(GalaxiesError, match="tree: answers only the first question; use a"):
         classify(archive, tmp_path / "a.csv", BundleUse(tree_bundle, questions="all"))
-    with pytest.raises(GalaxiesError, match=r"^this bundle tells the classes by gz2, not by gz1"):
+    with pytest.raises(GalaxiesError, match=r"^this bundle supports the campaign gz2, not gz1"):
         classify(archive, tmp_path / "a.csv", BundleUse(tree_bundle, campaign="gz1"))
     assert not list(tmp_path.iterdir())
 
@@ -179,7 +181,7 @@ def test_the_command_says_that_a_survey_is_unfamiliar(archive, bundle, outputs, 
     command = ["classify", str(archive), "-o", str(tmp_path / "a.csv"), "--model", str(strange)]
     command += ["--agreement", "0.9"]
     said = CliRunner().invoke(app, command).output
-    assert "the machine decides nothing. Calibrate it on votes of your own" in said
+    assert "the machine decides nothing. Calibrate it on your own votes" in said
     said = CliRunner().invoke(app, [*command, "--decide-anyway", "--overwrite"]).output
-    assert "its promises do not hold. Calibrate it on votes of your own" in said
+    assert "its promises do not hold. Calibrate it on your own votes" in said
     assert json.loads((strange / "bundle.json").read_text())["known"]["galaxies"] == 3 * GALAXIES

@@ -132,7 +132,7 @@ def test_a_gpu_is_taken_only_on_request(device, machines, expected, monkeypatch)
 
 def test_a_cluster_without_a_gpu_says_so(monkeypatch):
     monkeypatch.setattr(ray, "nodes", lambda: [{"Alive": True, "Resources": {"CPU": 8.0}}])
-    with pytest.raises(GalaxiesError, match="has a GPU; leave out --device gpu"):
+    with pytest.raises(GalaxiesError, match="has a GPU; omit --device gpu"):
         _share_out("gpu")
 
 

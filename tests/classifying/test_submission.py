@@ -56,7 +56,7 @@ def test_the_command_says_that_rows_are_lacking(archive, tmp_path):
     done = CliRunner().invoke(app, ["submission", str(archive), "-o", str(output)])
     assert done.exit_code == 0
     assert "submission.csv: 5 galaxies" in done.output
-    assert "the challenge has 79,975; it will refuse this file" in done.output
+    assert "the challenge has 79,975 galaxies; Kaggle will reject this file" in done.output
 
 
 def test_a_damaged_image_is_refused_and_nothing_left(archive, tmp_path):
@@ -65,19 +65,24 @@ def test_a_damaged_image_is_refused_and_nothing_left(archive, tmp_path):
     with zipfile.ZipFile(path, "a") as file:
         file.writestr("images_test_rev1/100123.jpg", b"text")
     with pytest.raises(
-        GalaxiesError, match=r"zip: member 'images_test_rev1/100123\.jpg' .*; the challenge wants"
+        GalaxiesError,
+        match=r"zip: member 'images_test_rev1/100123\.jpg' .*; the challenge needs all images",
     ):
         write_submission(path, tmp_path / "a.csv", REAL, workers=2)
     assert [one.name for one in tmp_path.iterdir()] == [path.name]
 
 
 def test_a_bundle_that_did_not_learn_all_questions_is_refused(archive, tree_bundle, tmp_path):
-    with pytest.raises(GalaxiesError, match=r"tree: did not learn 11 of the 11 questions, such as"):
+    with pytest.raises(
+        GalaxiesError, match=r"tree: does not answer 11 of the 11 questions, such as"
+    ):
         write_submission(archive, tmp_path / "a.csv", tree_bundle, workers=1)
     before = read_description(REAL)
     questions = tuple(name for name in before.questions if name != "bar")
     few = tmp_path / "few"
     copy_recalibrated(REAL, few, before.model_copy(update={"questions": questions}))
-    with pytest.raises(GalaxiesError, match=r"few: did not learn 1 of the 11 questions, .* 'bar'"):
+    with pytest.raises(
+        GalaxiesError, match=r"few: does not answer 1 of the 11 questions, .* 'bar'"
+    ):
         write_submission(archive, tmp_path / "a.csv", few, workers=1)
     assert not (tmp_path / "a.csv").exists()

@@ -7,7 +7,7 @@ from galaxies.errors import GalaxiesError
 def test_an_absent_survey_says_what_belongs_there(tmp_path):
     with pytest.raises(GalaxiesError, match=r"no such folder; put images_training_rev1\.zip"):
         survey_file(tmp_path / "none", IMAGES)
-    with pytest.raises(GalaxiesError, match="no such file; a survey holds"):
+    with pytest.raises(GalaxiesError, match="no such file; a survey consists of"):
         survey_file(tmp_path, VOTES)
 
 
@@ -17,8 +17,8 @@ def test_an_absent_survey_says_what_belongs_there(tmp_path):
         (b"campaign: gz3", "campaign: must be gz1 or gz2, got 'gz3'"),
         (b"campaign: [gz1]", r"must be gz1 or gz2, got \['gz1'\]"),
         (b"campaign: gz1\nvolunteers: 40", "must contain only campaign: gz1 or campaign: gz2"),
-        (b"gz1", "holds one key"),
-        (b"", "holds one key"),
+        (b"gz1", "must contain only"),
+        (b"", "must contain only"),
         (b"campaign: gz1: x\n  y", "not YAML: "),
         (b"campaign: \xff", "not YAML: "),
     ],

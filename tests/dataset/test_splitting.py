@@ -105,9 +105,9 @@ def test_nothing_in_common_or_no_galaxy_of_a_class_is_refused():
     votes, images = survey(30, 30)
     with pytest.raises(GalaxiesError, match="no GalaxyID in common: the votes start with 5877"):
         split_galaxies(votes, images.assign(galaxy_id=np.arange(60)), PROTOCOL)
-    with pytest.raises(GalaxiesError, match="make 0 galaxies spiral"):
+    with pytest.raises(GalaxiesError, match="give 0 spiral galaxies"):
         split_galaxies(*survey(30, 0), PROTOCOL)
-    with pytest.raises(GalaxiesError, match="make 1 galaxies elliptical"):
+    with pytest.raises(GalaxiesError, match="give 1 elliptical galaxies"):
         split_galaxies(*survey(1, 30), PROTOCOL)
 
 

@@ -86,7 +86,7 @@ def test_portrait_of_a_galaxy_outside_the_split_has_no_votes(split, packed):
     (one,) = portraits(galaxies, packed, np.zeros((20, 2, 2, 3), np.uint8))
     assert one.votes is None
     assert one.p_spiral is None
-    assert "left out of the split" in texts(draw_input(one, "CNN"))
+    assert "not in the split" in texts(draw_input(one, "CNN"))
 
 
 def test_galaxies_are_shown_with_exact_id_votes_and_probability():
@@ -96,7 +96,7 @@ def test_galaxies_are_shown_with_exact_id_votes_and_probability():
     assert "0.70 / 0.20 / 0.10" in shown
     assert "$p$(spiral) = 0.250" in shown
     assert "none" in shown
-    assert "voted spiral, CNN says elliptical" in shown
+    assert "voted spiral, CNN: elliptical" in shown
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ def test_mosaic_has_one_panel_for_every_channel_and_hatches_silent_ones(channels
     assert len(hatched) == 1
     assert hatched[0].get_hatch()
     assert {str(channel) for channel in range(channels)} <= set(texts(figure))
-    assert f"CNN, conv_0 (Conv2D): 4 × 4 × {channels}, 1 silent" in texts(figure)  # noqa: RUF001
+    assert f"CNN, conv_0 (Conv2D): 4 × 4 × {channels}, 1 constant" in texts(figure)  # noqa: RUF001
     assert len({image.norm for image in panels.images}) == min(1, channels - 1)
 
 

@@ -34,7 +34,7 @@ def test_each_answer_that_both_know_has_a_panel():
 def test_a_network_that_knows_the_class_alone_is_said_to():
     figure = draw_votes(shares(3, 1), np.full((3, ANSWERS), np.nan), "CNN")
     assert len(figure.axes) == 1
-    assert words(figure) == "CNN knows the class alone"
+    assert words(figure) == "CNN predicts only the class"
 
 
 def test_the_tree_shows_what_was_asked_and_by_how_many():

@@ -173,9 +173,12 @@ def test_eight_views_are_averaged_and_turn_with_the_image(images):
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        ({"question": "colour"}, "no question 'colour' was learned; take one of: smooth, edge_on"),
-        ({"answer": "bar_yes"}, "no answer 'bar_yes' counts here; take one of: smooth, features"),
-        ({"question": "bar", "answer": "arms_2"}, "take one of: bar_yes, bar_no"),
+        (
+            {"question": "colour"},
+            "the bundle does not answer 'colour'; choose one of: smooth, edge_on",
+        ),
+        ({"answer": "bar_yes"}, "'bar_yes' is not an answer here; choose one of: smooth, features"),
+        ({"question": "bar", "answer": "arms_2"}, "choose one of: bar_yes, bar_no"),
     ],
 )
 def test_what_was_not_learned_is_refused(asked, message, images):
@@ -186,7 +189,7 @@ def test_what_was_not_learned_is_refused(asked, message, images):
 def test_images_of_another_size_or_kind_are_refused(images):
     classifier = galaxies.load(BUNDLE)
     for wrong in (images[0], images[:, :32], images.astype(np.float32)):
-        with pytest.raises(GalaxiesError, match=r"explains images uint8 \(N, 64, 64, 3\), not"):
+        with pytest.raises(GalaxiesError, match=r"images must be uint8 \(N, 64, 64, 3\), got"):
             classifier.explain(wrong)
 
 

@@ -100,5 +100,5 @@ def test_a_model_that_learned_from_another_split_does_not_predict(project, monke
     assert set(table["split"]) == {"validation", "test"}
     set_params(project, {"split.seed": 124})
     stages.split.main()
-    with pytest.raises(GalaxiesError, match=r"models/tree: learned from other galaxies than"):
+    with pytest.raises(GalaxiesError, match=r"models/tree: was trained on other galaxies than"):
         stages.predict.main()

@@ -122,5 +122,5 @@ def test_the_least_strict_promise_that_suffices_is_chosen():
     )
     assert choose_promise(promises, 0.93).agreement == 0.95
     assert choose_promise(promises, 0.99).agreement == 0.99
-    with pytest.raises(GalaxiesError, match=r"no promise of an agreement of 0\.995.*0\.99, 0\.9"):
+    with pytest.raises(GalaxiesError, match=r"no promise for an agreement of 0\.995.*0\.99, 0\.9"):
         choose_promise(promises, 0.995)

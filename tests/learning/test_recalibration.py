@@ -89,8 +89,8 @@ def test_smoothed_labels_keep_their_order_and_stay_inside(labels):
 @pytest.mark.parametrize(
     ("labels", "said"),
     [
-        ([0, 1] * 14, "28 galaxies with images and votes; calibrating takes 30"),
-        ([0] * 40, "0 of 40 galaxies are spiral; calibrating takes 5 of each class"),
+        ([0, 1] * 14, "28 galaxies with images and votes; calibrating needs at least 30"),
+        ([0] * 40, "0 of 40 galaxies are spiral; calibrating needs at least 5 of each class"),
         ([1] * 40 + [0] * 4, "4 of 44 galaxies are elliptical"),
     ],
 )
@@ -140,7 +140,7 @@ def test_a_bundle_of_another_format_is_refused_in_one_line(tree_bundle, tmp_path
     text = (old / "bundle.json").read_text(encoding="utf-8")
     for other in (4, 6):
         (old / "bundle.json").write_text(text.replace('"format": 5', f'"format": {other}'))
-        with pytest.raises(GalaxiesError, match=rf"bundle\.json: format {other}, and .* reads 5; "):
+        with pytest.raises(GalaxiesError, match=rf"bundle\.json: format {other}, but .* reads 5; "):
             read_description(old)
 
 
@@ -155,7 +155,7 @@ def test_a_campaign_is_changed_there_and_back():
     assert (other.calibration, other.triage) == (judgement.calibration, judgement.triage)
     assert (other.survey, other.size) == (both.survey, both.size)
     assert other.by("gz2") == both
-    with pytest.raises(GalaxiesError, match=r"^this bundle tells the classes by gz2, not by gz1; "):
+    with pytest.raises(GalaxiesError, match=r"^this bundle supports the campaign gz2, not gz1; "):
         BEFORE.by("gz1")
 
 

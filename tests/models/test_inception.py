@@ -106,7 +106,7 @@ def test_a_file_that_is_not_the_published_one_is_refused(server, monkeypatch, tm
         make_backbone(tmp_path / "backbone", "imagenet", seed=1)
     assert not (tmp_path / "backbone").exists()
     assert make_backbone(tmp_path / "backbone", "auto", seed=1).source == "random"
-    assert "WARNING: InceptionV3 gets RANDOM weights" in capsys.readouterr().err
+    assert "WARNING: InceptionV3 has RANDOM weights" in capsys.readouterr().err
 
 
 def test_an_unreachable_server_is_fatal_for_imagenet_and_loud_for_auto(
@@ -134,7 +134,7 @@ def test_random_weights_follow_the_seed(random_backbone, images, tmp_path):
 def test_a_local_file_is_used_and_a_wrong_one_refused(published, tmp_path):
     assert make_backbone(tmp_path / "backbone", str(published), seed=1).source == "file"
     (tmp_path / "wrong.h5").write_bytes(b"no weights")
-    with pytest.raises(GalaxiesError, match=r"wrong.h5: no weights of InceptionV3"):
+    with pytest.raises(GalaxiesError, match=r"wrong.h5: not weights of InceptionV3"):
         make_backbone(tmp_path / "other", str(tmp_path / "wrong.h5"), seed=1)
     with pytest.raises(GalaxiesError, match=r"inception\.weights: no file 'imagnet'"):
         make_backbone(tmp_path / "other", "imagnet", seed=1)

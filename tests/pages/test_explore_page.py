@@ -141,7 +141,7 @@ def test_a_run_offers_its_galaxies_and_models(tmp_path, browser, tree_bundle):
         page.locator("img#evidence").wait_for(timeout=60_000)
         expect(page.locator("#models tr")).to_have_count(4)
         page.get_by_label("model", exact=True).select_option("tree")
-        says(page, "p#layers", "only a CNN has layers to show")
+        says(page, "p#layers", "only a CNN has layers")
         evidence.wait_for(state="hidden")
         expect(page.locator("img#evidence")).to_have_count(0)
         page.get_by_label("model", exact=True).select_option("pretrained real")

@@ -82,7 +82,7 @@ def test_undo_of_a_galaxy_that_is_gone_changes_nothing(cutouts):
     labelling(cutouts).answer(0)
     (cutouts / "1.jpg").unlink()
     work = labelling(cutouts)
-    with pytest.raises(GalaxiesError, match=r"galaxy '1', the last one, is not among the images"):
+    with pytest.raises(GalaxiesError, match=r"the last galaxy, '1', is not among the images"):
         work.undo()
     assert work.votes.answered("anna") == 1
 
@@ -149,7 +149,7 @@ def test_what_cannot_be_shown_is_passed_over_and_named(cutouts):
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b"GalaxyID\n1\n", "does not begin with person,galaxy_id,answer,time"),
+        (b"GalaxyID\n1\n", "not a file of votes, which begins with person,galaxy_id,answer,time"),
         (b"{}anna,1,Class1.1,now", "line 2: cut off or damaged; delete it"),
         (b"{}anna,1,Class1.4,now\n", "line 2: cut off or damaged; delete it"),
         (b"{}anna,1,Class1.1,now\nanna,2\n", "line 3: cut off or damaged; delete it"),
@@ -167,7 +167,7 @@ def test_a_survey_that_is_not_of_these_votes_is_left_alone(cutouts):
     mine = cutouts.parent / "mine"
     mine.mkdir()
     (mine / "answers.parquet").write_bytes(b"precious")
-    with pytest.raises(GalaxiesError, match="already there"):
+    with pytest.raises(GalaxiesError, match="exists, but not the file of votes"):
         labelling(cutouts)
     with pytest.raises(GalaxiesError, match=r"mine\.votes\.csv: no such file; label some galaxies"):
         finish([str(cutouts)], mine)
@@ -178,7 +178,7 @@ def test_a_survey_needs_votes_and_their_images(cutouts):
     work = labelling(cutouts)
     work.answer(0)
     work.undo()
-    with pytest.raises(GalaxiesError, match="all votes were taken back"):
+    with pytest.raises(GalaxiesError, match="all votes were undone"):
         survey(cutouts)
     work.answer(0)
     (cutouts / "1.jpg").unlink()

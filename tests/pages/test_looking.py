@@ -97,7 +97,7 @@ def test_a_look_says_what_the_python_interface_says(classifier):
     assert seen.p_spiral == found.p_spiral[0]
     assert seen.spread == found.spread[0]
     assert set(COLUMNS) <= set(seen.answers)
-    with pytest.raises(GalaxiesError, match=r"no promise of an agreement of 0\.999"):
+    with pytest.raises(GalaxiesError, match=r"no promise for an agreement of 0\.999"):
         look(classifier, IMAGE, 0.999)
 
 
@@ -133,7 +133,7 @@ def test_the_layers_of_a_cnn_are_drawn():
 
 
 def test_other_models_have_no_layers_to_show(tree_bundle):
-    with pytest.raises(GalaxiesError, match="only a CNN has layers to show"):
+    with pytest.raises(GalaxiesError, match="only a CNN has layers"):
         layer_activations(tree_bundle, IMAGE)
 
 

@@ -137,7 +137,7 @@ def test_the_components_are_small_and_refused_where_they_are_missing(survey: Pat
 def test_damaged_components_are_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "components.npz"
     path.write_bytes(content)
-    with pytest.raises(GalaxiesError, match="components.npz: damaged; simulate the survey again"):
+    with pytest.raises(GalaxiesError, match=r"components\.npz: damaged; simulate the survey again"):
         read_components(path, 7)
 
 

@@ -82,11 +82,13 @@ def test_what_is_there_is_replaced_only_on_demand(tiny_survey, tmp_path):
     settings = load_settings(ROOT / "params.yaml")
     export_folders(tiny_survey, tmp_path / "out", settings, workers=2)
     before = exported(tmp_path / "out")
-    with pytest.raises(GalaxiesError, match="out: already there; replace it with --overwrite"):
+    with pytest.raises(GalaxiesError, match="out: exists; --overwrite replaces it"):
         export_folders(tiny_survey, tmp_path / "out", settings, workers=2)
     export_folders(tiny_survey, tmp_path / "out", settings, workers=2, overwrite=True)
     pd.testing.assert_frame_equal(exported(tmp_path / "out"), before)
-    with pytest.raises(GalaxiesError, match=r"holds 'images_training_rev1\.zip', which would be"):
+    with pytest.raises(
+        GalaxiesError, match=r"contains 'images_training_rev1\.zip', which would be"
+    ):
         export_folders(tiny_survey, tiny_survey, settings, workers=2, overwrite=True)
 
 

@@ -113,9 +113,7 @@ def test_a_clash_names_the_galaxy_and_both_surveys(two, tmp_path):
     write_survey(two[1], {"7.jpg": frame(8), "8.jpg": frame(8)}, ["7,1,0,0", "2,1,0,0", "1,1,0,0"])
     with pytest.raises(GalaxiesError) as caught:
         merge_surveys(two, tmp_path / "both")
-    assert str(caught.value).startswith(
-        f"GalaxyID 1 (and 1 more) stands in {two[0]} and in {two[1]}; "
-    )
+    assert str(caught.value).startswith(f"GalaxyID 1 (and 1 more) is in {two[0]} and in {two[1]}; ")
     assert not (tmp_path / "both").exists()
 
 
@@ -123,13 +121,13 @@ def test_what_is_there_is_replaced_only_on_demand(two, tmp_path):
     output = tmp_path / "both"
     merge_surveys(two, output)
     before = (output / IMAGES).read_bytes()
-    with pytest.raises(GalaxiesError, match="both: already there; replace it with --overwrite"):
+    with pytest.raises(GalaxiesError, match="both: exists; --overwrite replaces it"):
         merge_surveys(two, output)
     write_survey(two[1], {"9.jpg": b"nine"}, ["9,1,0,0"])
     merge_surveys(two, output, overwrite=True)
     assert contents(output) == contents(two[0]) | {9: b"nine"} != before
     (output / "notes.txt").write_text("dear")
-    with pytest.raises(GalaxiesError, match=r"holds 'notes\.txt', which would be lost"):
+    with pytest.raises(GalaxiesError, match=r"contains 'notes\.txt', which would be lost"):
         merge_surveys(two, output, overwrite=True)
     assert (output / "notes.txt").read_text() == "dear"
     with pytest.raises(GalaxiesError, match="cannot be merged into itself"):

@@ -132,7 +132,9 @@ def test_no_galaxy_is_asked_about_twice(survey, tmp_path, choose):
 
 def test_a_forgotten_batch_beside_the_output_is_named(survey, tmp_path):
     make(survey, tmp_path / "subjects")
-    with pytest.raises(GalaxiesError, match=r"subjects: has asked .* add --earlier .*subjects"):
+    with pytest.raises(
+        GalaxiesError, match=r"subjects: already asks about .* add --earlier .*subjects"
+    ):
         make(survey, tmp_path / "subjects-2")
     make(survey, tmp_path / "elsewhere/subjects-2")
 
@@ -323,10 +325,14 @@ def test_tables_that_cannot_be_used_are_refused(survey, tmp_path, change, said):
         ("classes.txt", b"", "unknown suffix"),
         ("classes.csv", b"", "not a table with the columns galaxy_id"),
         ("classes.csv", b"id,p\n1,2\n", "not a table with the columns"),
-        ("classes.csv", b"galaxy_id,p_spiral,spread,decision\n1,many,0,\n", "is 'many', not from"),
+        (
+            "classes.csv",
+            b"galaxy_id,p_spiral,spread,decision\n1,many,0,\n",
+            "is 'many', not between 0 and 1",
+        ),
         ("classes.csv", b"\xff\xfe\x00", "not a table with the columns"),
-        ("classes.parquet", b"PAR1", "no Parquet table"),
-        ("classes.fits", b"SIMPLE", "no FITS table"),
+        ("classes.parquet", b"PAR1", "not a Parquet table"),
+        ("classes.fits", b"SIMPLE", "not a FITS table"),
         ("gone.parquet", None, "no such file; create it with galaxies classify"),
     ],
 )

@@ -166,8 +166,8 @@ def test_what_cannot_be_read_is_said_in_one_line(tmp_path):
         with pytest.raises(GalaxiesError, match=said):
             read_audit(path, answers)
 
-    refused("galaxy_id,answer\n", "no answer yet")
-    refused(f"galaxy_id,answer\n{known},\n", "no answer yet")
+    refused("galaxy_id,answer\n", "no answers yet")
+    refused(f"galaxy_id,answer\n{known},\n", "no answers yet")
     refused(f"galaxy_id,answer\n{known},spiralish\n", "line 2: answer 'spiralish' of galaxy")
     refused(f"galaxy_id,answer\n{known},spiral\n{known},spiral\n", "line 3: .* occurs twice")
     refused("galaxy_id,answer\n17,spiral\n", "galaxy 17 is not one that the machine decided")
@@ -204,12 +204,12 @@ def test_the_command_draws_and_judges(tmp_path):
     said = run(path, "-o", answers, "--number", 400)
     assert said.startswith(f"{answers}: 400 of {len(decided)} galaxies that the machine decided")
     assert "exists; --overwrite replaces it" in run(path, "-o", answers)
-    assert "no answer yet" in run(path, "--answers", answers)
+    assert "no answers yet" in run(path, "--answers", answers)
     fill_in(answers, decided)
     assert "The promise holds." in run(path, "--answers", answers)
     fill_in(answers, decided, wrong=100)
     said = run(path, "--answers", answers, "--agreement", 0.9)
-    assert "400 answers, 300 agree with the machine: 0.750" in said
+    assert "400 answers; 300 agree with the machine: 0.750" in said
     assert "proven with a confidence of 0.000" in said
     assert "The promise holds." not in said
     assert "say one of -o" in run(path)
@@ -228,7 +228,9 @@ def test_answers_left_out_on_the_way_are_warned_of(tmp_path):
     sample = pd.read_csv(answers, dtype=str)
     sample.loc[[4, 9], "answer"] = None
     sample.to_csv(answers, index=False)
-    assert "warning: 2 galaxies before the last answer have none" in run(path, "--answers", answers)
+    assert "warning: 2 galaxies before the last answer have no answer" in run(
+        path, "--answers", answers
+    )
 
 
 def write_manifest(folder, rows):
@@ -281,7 +283,7 @@ def test_from_subjects_through_votes_to_a_judgement(tmp_path):
     assert audited.left_out == 1
     said = run(path, "--survey", tmp_path / "mine", "--subjects", tmp_path / "subjects")
     assert "warning: 1 galaxies of the audit have no votes" in said
-    assert "39 answers, 36 agree with the machine" in said
+    assert "39 answers; 36 agree with the machine" in said
 
 
 def test_votes_on_several_batches_and_on_galaxies_with_names_count_together(tmp_path):
@@ -312,7 +314,7 @@ def test_votes_that_cannot_judge_are_refused_in_one_line(tmp_path):
         assert "\n" not in str(caught.value)
 
     refused("no galaxy was drawn for an audit", (known, "uncertain"), ("17", "random"))
-    refused("has votes on none of the 1 galaxies", ("19", "audit"))
+    refused("has no votes on the 1 galaxies", ("19", "audit"))
     refused("galaxy 17 is not one that the machine decided", ("17", "audit"))
     refused("line 2: cut off or damaged", (known, ""))
     refused("gone: no such folder", (known, "audit"), votes=tmp_path / "gone")
@@ -322,7 +324,7 @@ def test_votes_that_cannot_judge_are_refused_in_one_line(tmp_path):
     with pytest.raises(GalaxiesError, match=r"manifest.csv: no such file"):
         read_survey_audit(path, survey, [survey])
     for options in (["--survey", survey], ["--answers", "a.csv", "--subjects", survey]):
-        assert "--survey and --subjects go together" in run(path, *options)
+        assert "--survey and --subjects must be given together" in run(path, *options)
 
 
 def test_subjects_of_another_bundle_are_refused(tmp_path):

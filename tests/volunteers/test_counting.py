@@ -215,7 +215,7 @@ def test_a_round_trip_brings_the_votes_back(tmp_path, tree_bundle, tiny_survey):
             name = f"images_training_rev1/{galaxy_id}.jpg"
             assert after.read(name) == before.read(f"images/{galaxy_id}.jpg")
     other = write_tiny_survey(tmp_path / "other", galaxies=8)
-    with pytest.raises(GalaxiesError, match="stands in"):
+    with pytest.raises(GalaxiesError, match="is in"):
         merge_surveys([tmp_path / "mine", other], tmp_path / "both")
 
 
@@ -317,24 +317,27 @@ def test_several_answers_menus_and_combined_tasks_are_read(place):
     counts = pd.read_parquet(place / "mine/answers.parquet").loc[0]
     assert counts["Class1.1"] == 3
     assert counts[["Class6.1", "Class6.2", "Class8.1", "Class8.6"]].tolist() == [1, 1, 1, 1]
-    assert made.say_left_out() == ["  task 'T5', which no map names, was answered 1 times"]
+    assert made.say_left_out() == ["  task 'T5' is not in the map; it was answered 1 times"]
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "no answer counts for a column; galaxies votes --example"),
+        ("", "no answer is mapped to a column; see galaxies votes --example"),
         ("T0: [", "not YAML"),
-        ("- T0", "must hold tasks"),
-        ("T0: Smooth", "T0: must hold answers"),
-        ("T0: {Smooth: Class1.4}", r"T0.Smooth: 'Class1.4' is no column .* Class1.1 to Class11.6"),
-        ("T0: {Smooth: [Class1.1]}", "T0.Smooth: .* is no column"),
+        ("- T0", "must contain tasks"),
+        ("T0: Smooth", "T0: must contain answers"),
+        (
+            "T0: {Smooth: Class1.4}",
+            r"T0.Smooth: 'Class1.4' is not one of Kaggle's columns, from Class1.1 to Class11.6",
+        ),
+        ("T0: {Smooth: [Class1.1]}", "T0.Smooth: .* is not one of"),
         ("Smooth: {T0: Class1.1}", "Smooth: unknown key; tasks have names such as T0"),
-        ("T0: {Smooth: Class1.1, Smooth: Class1.2}", "Smooth: written twice .* line 1"),
+        ("T0: {Smooth: Class1.1, Smooth: Class1.2}", "Smooth: occurs twice .* line 1"),
         ("T0: {Smooth: Class1.1, ' Smooth': Class1.2}", "the same answer has two columns"),
-        ("T0: {Smooth: Class1.1}\nT0: {Smooth: Class1.1}", "T0: written twice"),
+        ("T0: {Smooth: Class1.1}\nT0: {Smooth: Class1.1}", "T0: occurs twice"),
         ("workflow: mine\nT0: {A: Class1.1}", "workflow: must be a number, got 'mine'"),
-        ("versions: all\nT0: {A: Class1.1}", "versions: must be such as 28 or 28.30"),
+        ("versions: all\nT0: {A: Class1.1}", "versions: must be like 28 or 28.30"),
         ("T0: {Round: Class7.1}", r"question 7 is asked after the answer Class1.1, which no task"),
     ],
 )
@@ -377,7 +380,7 @@ def test_broken_rows_are_counted_and_named(place):
     tallies = made.votes.broken
     assert tallies["whose annotations are not JSON"] == (2, 6)
     assert tallies["whose annotations are not a list of tasks"] == (4, 7)
-    assert tallies["without a classification's number"] == (2, 16)
+    assert tallies["without the number of a classification"] == (2, 16)
     assert sum(tally.rows for tally in tallies.values()) == len(bad)
     assert {tally.line for tally in tallies.values()} < set(range(6, 20))
     assert sorted(tally.line for tally in made.votes.left_out.values()) == [20, 21, 22]
@@ -412,7 +415,10 @@ def test_a_byte_order_mark_and_windows_lines_do_not_matter(place):
     [
         (b"", "is empty"),
         (b"\n\n", "is empty"),
-        (b"subject_id,annotations\n1,[]\n", "no column 'classification_id'; give the class"),
+        (
+            b"subject_id,annotations\n1,[]\n",
+            "no column 'classification_id'; give Zooniverse's class",
+        ),
         (",".join([*HEADER, "user_id"]).encode() + b"\n", "column 'user_id' twice"),
         (";".join(HEADER).encode() + b"\n", "no column 'classification_id'"),
         ("\ufeff".encode("utf-16") + ",".join(HEADER).encode("utf-16"), "not a CSV table in UTF-8"),
@@ -428,7 +434,7 @@ def test_files_that_are_no_export_are_refused(place, content, said):
 
 def test_an_export_of_another_workflow_is_refused(place):
     rows = [row | {"workflow_id": "12"} for row in ROWS]
-    with pytest.raises(GalaxiesError, match=r"of workflow 6122; it holds 12 \(4 rows\)"):
+    with pytest.raises(GalaxiesError, match=r"of workflow 6122; it contains 12 \(4 rows\)"):
         count(place, rows)
     (place / "answers.yaml").write_text(ANSWERS.replace("workflow: 6122\n", ""))
     with pytest.raises(GalaxiesError, match=r"several workflows: 12 \(4 rows\), 6122 \(4 rows\)"):
@@ -445,7 +451,7 @@ def test_answers_that_the_map_does_not_know_are_refused(place):
     ]
     with pytest.raises(
         GalaxiesError,
-        match=r"line 6: T1: 'Roundish' \(1 rows\) is no answer that .*answers.yaml knows, "
+        match=r"line 6: T1: 'Roundish' \(1 rows\) is not in .*answers.yaml, "
         "and 1 more answers; add it with its column, or with null",
     ):
         count(place, ROWS + odd)
@@ -455,7 +461,9 @@ def test_answers_that_the_map_does_not_know_are_refused(place):
 def test_subjects_that_are_gone_are_named(place):
     count(place)
     (place / "subjects/1.jpg").unlink()
-    with pytest.raises(GalaxiesError, match=r"manifest.csv: line 3: 1.jpg is gone; copy it back"):
+    with pytest.raises(
+        GalaxiesError, match=r"manifest.csv: line 3: 1.jpg is missing; copy it back"
+    ):
         count(place, overwrite=True)
     assert shares(place).index.tolist() == [7, 8]  # the survey that was there is kept
     (place / "subjects/1.jpg").write_bytes(b"text")
@@ -508,7 +516,7 @@ def test_two_galaxies_of_one_number_are_refused(tmp_path):
     write_subjects(tmp_path / "subjects", ["7", "007"])
     (tmp_path / "answers.yaml").write_text(ANSWERS, encoding="utf-8")
     rows = [classification(1, "anna", "7", SMOOTH), classification(2, "anna", "007", SMOOTH)]
-    with pytest.raises(GalaxiesError, match="galaxies '7' and '007' have one number"):
+    with pytest.raises(GalaxiesError, match="galaxies '7' and '007' get the same number"):
         count(tmp_path, rows)
 
 
