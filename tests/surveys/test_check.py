@@ -35,6 +35,7 @@ def test_a_survey_without_the_first_question_is_described(tmp_path: Path) -> Non
     assert done.exit_code == 0
     assert "answers 2 of the 11 questions" in done.output
     assert "without an answer to the first question" in done.output
+    assert "The pipeline can use" not in done.output
 
 
 def test_columns_that_break_the_tree_are_reported_and_not_refused(tmp_path: Path) -> None:

@@ -175,8 +175,8 @@ def test_a_wrong_checksum_is_refused_and_nothing_of_it_stays(server, tmp_path):
     with pytest.raises(GalaxiesError) as caught:
         get(server, tmp_path)
     assert str(caught.value) == (
-        f"{server.url}/a.bin: the file differs from the published one (MD5 {MD5}) and was thrown "
-        f"away; run this again, or look for a.bin at https://example.org, put it into {tmp_path}, "
+        f"{server.url}/a.bin: the file differs from the published one (MD5 {MD5}) and was "
+        f"deleted; run this again, or look for a.bin at https://example.org, put it into {tmp_path}, "
         "and run this again"
     )
     assert list(tmp_path.iterdir()) == []

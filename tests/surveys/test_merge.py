@@ -132,7 +132,7 @@ def test_what_is_there_is_replaced_only_on_demand(two, tmp_path):
     assert (output / "notes.txt").read_text() == "dear"
     with pytest.raises(GalaxiesError, match="cannot be merged into itself"):
         merge_surveys(two, two[0], overwrite=True)
-    with pytest.raises(GalaxiesError, match="a file is there"):
+    with pytest.raises(GalaxiesError, match="is a file; give another folder"):
         merge_surveys(two, output / "notes.txt", overwrite=True)
     (tmp_path / "empty").mkdir()
     assert merge_surveys(two, tmp_path / "empty").images == 3
