@@ -85,7 +85,7 @@ class _Window:
         self._large = refuse_large_files(self._refuse)
         # In the order of `Change`.
         self._sliders = [
-            slider(label="turn [degrees]", start=0, end=360, step=1, **wide),
+            slider(label="rotation [degrees]", start=0, end=360, step=1, **wide),
             pn.widgets.Toggle(label="mirror"),
             slider(label="size", start=0.5, end=2, step=0.01, value=1, **wide),
             slider(label="blur [% of the side]", start=0, end=5, step=0.25, **wide),

@@ -30,7 +30,7 @@ _TILE: Final = 64  # side of a channel, in pixels
 class Change(NamedTuple):
     """Changes to an image before it is classified."""
 
-    turn: float = 0.0
+    rotation: float = 0.0
     """Degrees, anticlockwise."""
     mirror: bool = False
     size: float = 1.0
@@ -62,12 +62,12 @@ def changed(image: Pixels, change: Change) -> Pixels:
     --------
     >>> import numpy as np
     >>> image = np.zeros((64, 64, 3), np.uint8)
-    >>> changed(image, Change(turn=30, noise=5)).shape
+    >>> changed(image, Change(rotation=30, noise=5)).shape
     (64, 64, 3)
     """
     if change.mirror:
         image = image[:, ::-1]
-    quarters, rest = divmod(change.turn, 90)
+    quarters, rest = divmod(change.rotation, 90)
     image = np.ascontiguousarray(np.rot90(image, int(quarters)))
     side = len(image)
     frame = Image.fromarray(image)

@@ -32,7 +32,7 @@ def drop(page, name, data):
 
 
 def press(page, place, key, times=1):
-    """Move a slider by the keyboard; 0 turns, 1 resizes, 2 blurs, 3 adds noise."""
+    """Move a slider by the keyboard; 0 rotates, 1 resizes, 2 blurs, 3 adds noise."""
     page.locator(".noUi-handle").nth(place).focus()
     for _ in range(times):
         page.keyboard.press(key)
@@ -51,9 +51,9 @@ def test_a_slider_changes_the_probability_as_python_says(alone, browser):
         drop(page, "galaxy.jpg", FRAME)
         says(page, "#p_spiral", expected(FRAME, Change()))
         press(page, 0, "ArrowRight", 3)
-        says(page, "#p_spiral", expected(FRAME, Change(turn=3)))
+        says(page, "#p_spiral", expected(FRAME, Change(rotation=3)))
         press(page, 3, "End")
-        says(page, "#p_spiral", expected(FRAME, Change(turn=3, noise=50)))
+        says(page, "#p_spiral", expected(FRAME, Change(rotation=3, noise=50)))
         page.get_by_role("button", name="mirror").press("Space")
         says(page, "#p_spiral", expected(FRAME, Change(3, mirror=True, noise=50)))
         page.get_by_role("button", name="reset").click()

@@ -36,26 +36,26 @@ def test_no_change_changes_nothing():
 
 
 def test_quarter_turns_and_mirrors_move_pixels_alone():
-    assert np.array_equal(changed(IMAGE, Change(turn=90)), np.rot90(IMAGE))
-    assert np.array_equal(changed(IMAGE, Change(turn=360)), IMAGE)
+    assert np.array_equal(changed(IMAGE, Change(rotation=90)), np.rot90(IMAGE))
+    assert np.array_equal(changed(IMAGE, Change(rotation=360)), IMAGE)
     assert np.array_equal(changed(IMAGE, Change(mirror=True)), IMAGE[:, ::-1])
 
 
 def difference(one, other):
-    """Mean difference inside the circle that no turn takes anything from."""
+    """Mean difference inside the circle that no rotation takes anything from."""
     y, x = np.mgrid[:64, :64] - 31.5
     inside = np.hypot(x, y) < 28
     return np.abs(one.astype(float) - other)[inside].mean()
 
 
-@pytest.mark.parametrize("turn", [1, 30, 89, 91, 200])
-def test_a_turn_is_anticlockwise_about_the_middle(turn):
+@pytest.mark.parametrize("rotation", [1, 30, 89, 91, 200])
+def test_a_rotation_is_anticlockwise_about_the_middle(rotation):
     smooth = changed(IMAGE, Change(blur=2))
-    back = changed(changed(smooth, Change(turn=turn)), Change(turn=360 - turn))
+    back = changed(changed(smooth, Change(rotation=rotation)), Change(rotation=360 - rotation))
     assert difference(back, smooth) < 1.5  # a resampling evens out some of the noise
-    turned = changed(smooth, Change(turn=turn))
-    quarter = 90 * round(turn / 90)
-    near, far = (changed(smooth, Change(turn=quarter + more)) for more in (0, 90))
+    turned = changed(smooth, Change(rotation=rotation))
+    quarter = 90 * round(rotation / 90)
+    near, far = (changed(smooth, Change(rotation=quarter + more)) for more in (0, 90))
     assert difference(turned, near) < difference(turned, far)
 
 
@@ -78,7 +78,7 @@ def test_blur_smooths_and_noise_has_its_strength():
 @given(
     st.builds(
         Change,
-        turn=st.floats(0, 360),
+        rotation=st.floats(0, 360),
         mirror=st.booleans(),
         size=st.floats(0.5, 2),
         blur=st.floats(0, 5),

@@ -176,8 +176,8 @@ def test_a_wrong_checksum_is_refused_and_nothing_of_it_stays(server, tmp_path):
         get(server, tmp_path)
     assert str(caught.value) == (
         f"{server.url}/a.bin: the file differs from the published one (MD5 {MD5}) and was "
-        f"deleted; run this again, or look for a.bin at https://example.org, put it into {tmp_path}, "
-        "and run this again"
+        f"deleted; run this again, or look for a.bin at https://example.org, "
+        f"put it into {tmp_path}, and run this again"
     )
     assert list(tmp_path.iterdir()) == []
     server.files["/a.bin"] = DATA
