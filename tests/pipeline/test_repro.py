@@ -78,7 +78,12 @@ def test_the_metrics_name_the_weights_and_every_score(clone):
 def test_the_plots_page_holds_every_plot(clone):
     run(clone, "dvc", "plots", "show", "--out", "page")
     page = (clone / "page/index.html").read_text(encoding="utf-8")
-    for name in ("ROC, test galaxies", "Reliability", "Confusion, test galaxies", "Loss of mlp"):
+    for name in (
+        "ROC curves, test galaxies",
+        "Reliability",
+        "Confusion matrices, test galaxies",
+        "Loss of mlp",
+    ):
         assert name in page
     for name in ("roc_all", "samples", "cnn_layer_0"):
         assert f"{name}.png" in page
