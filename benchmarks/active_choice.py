@@ -34,7 +34,7 @@ from benchmarks.leave_one_out import Survey, read_survey, take
 from galaxies.base.outputs import write_json
 from galaxies.base.questions import Campaign
 from galaxies.dataset.layout import read_campaign
-from galaxies.figures.style import save_figure
+from galaxies.figures.style import STYLE, WIDTH, save_figure
 from galaxies.learning.bundle import PRETRAINED
 from galaxies.learning.calibration import fit_calibration, smoothed
 from galaxies.learning.outputs import p_spiral, vote_spread
@@ -188,9 +188,10 @@ def means(rows: pd.DataFrame) -> list[dict[str, Any]]:
     return found
 
 
+@STYLE
 def draw(rows: pd.DataFrame) -> Figure:
     """Draw the log loss against the number of labels."""
-    figure = Figure(figsize=(4.5, 3.2), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 2.6), layout="constrained")
     axes = figure.subplots()
     for way, (colour, mark) in zip(WAYS, MARKS[1:], strict=True):
         some = rows[rows["way"] == way].groupby("labelled")["log_loss"]
@@ -203,15 +204,8 @@ def draw(rows: pd.DataFrame) -> Figure:
     return figure
 
 
-def main() -> None:
-    """Run the benchmark."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("survey", type=Path)
-    parser.add_argument("--start", type=Path, default=PRETRAINED / "real", help="a bundle")
-    parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS)
-    parser.add_argument("-o", "--output", type=Path, default=Path("benchmarks/active_choice.json"))
-    parser.add_argument("--figure", type=Path, help="where to draw the log losses")
-    options = parser.parse_args()
+def learn_survey(options: argparse.Namespace) -> pd.DataFrame:
+    """Fine-tune on the survey by every way, write the results, and return one row a batch."""
     with tempfile.TemporaryDirectory() as scratch:
         survey = read_survey(options.survey, Path(scratch), load_settings())
     campaign = read_campaign(options.survey)
@@ -231,6 +225,24 @@ def main() -> None:
     if options.output.is_file():
         everything = json.loads(options.output.read_text(encoding="utf-8"))
     write_json(options.output, everything | {options.survey.name: found})
+    return rows
+
+
+def main() -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("survey", type=Path)
+    parser.add_argument("--start", type=Path, default=PRETRAINED / "real", help="a bundle")
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS)
+    parser.add_argument("-o", "--output", type=Path, default=Path("benchmarks/active_choice.json"))
+    parser.add_argument("--figure", type=Path, help="where to draw the log losses")
+    parser.add_argument("--draw", action="store_true", help="only draw what was measured")
+    options = parser.parse_args()
+    if options.draw:
+        measured = json.loads(options.output.read_text(encoding="utf-8"))
+        rows = pd.DataFrame(measured[options.survey.name]["rows"])
+    else:
+        rows = learn_survey(options)
     if options.figure:
         save_figure(options.figure, draw(rows))
 

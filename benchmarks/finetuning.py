@@ -4,7 +4,7 @@ Of each survey 150 galaxies are held out at random to judge, five times over. Of
 labelled: 50, 100, 200, and 500 or as many as there are. With these
 
 - a bundle that learned from all other surveys is taken as it is,
-- its calibration is fitted anew, as `galaxies calibrate` does,
+- its calibration is fitted again, as `galaxies calibrate` does,
 - it is fine-tuned (`cnn.residual.start`),
 - and the same network is trained from random weights.
 
@@ -33,7 +33,7 @@ from sklearn.metrics import log_loss, roc_auc_score
 from benchmarks.leave_one_out import Survey, read_survey, take
 from galaxies.base.arrays import Floats
 from galaxies.base.outputs import write_json
-from galaxies.figures.style import save_figure
+from galaxies.figures.style import STYLE, save_figure
 from galaxies.learning.calibration import fit_calibration, smoothed
 from galaxies.learning.outputs import p_spiral
 from galaxies.learning.parts import Labels, Part
@@ -49,11 +49,11 @@ STEPS, BATCH, MOST_EPOCHS = 300, 32, 60
 FEWEST_VALIDATE = 10
 WAYS = {
     "as it is": "bundle of the other surveys, as it is",
-    "calibrated": "the same, calibrated anew",
+    "calibrated": "the same, recalibrated",
     "fine-tuned": "the same, fine-tuned",
     "random weights": "trained from random weights",
 }
-MARKS = (("0.3", ":"), ("C0", "s-"), ("C2", "o-"), ("C1", "^-"))
+MARKS = (("0.3", ":"), ("#0072B2", "s-"), ("#009E73", "o-"), ("#E69F00", "^-"))  # Okabe & Ito
 MEASURES = ("error", "roc_auc", "log_loss")
 
 
@@ -117,10 +117,10 @@ def measure(name: str, survey: Survey, bundle: Path, settings: CnnSettings) -> l
         for most in LABELLED:
             some = others[:most]
             here = take(survey, some)
-            anew = fit_calibration(raw[some], smoothed(labels[some]))
+            again = fit_calibration(raw[some], smoothed(labels[some]))
             predicted = {
                 "as it is": known(raw[judge]).astype(np.float64),
-                "calibrated": anew(raw[judge]).astype(np.float64),
+                "calibrated": again(raw[judge]).astype(np.float64),
             } | {
                 way: trained(here, labels[some], judges, recipe(settings, start, len(some), seed))
                 for way, start in (("fine-tuned", bundle), ("random weights", None))
@@ -162,9 +162,10 @@ def fewer_errors(rows: pd.DataFrame) -> list[dict[str, Any]]:
     return found
 
 
+@STYLE
 def draw(found: pd.DataFrame) -> Figure:
     """Draw the error against the number of labelled galaxies."""
-    figure = Figure(figsize=(7, 3.2), layout="constrained")
+    figure = Figure(figsize=(5.6, 2.8), layout="constrained")
     panels = figure.subplots(1, len(SURVEYS), sharey=True)
     titles = {"gz2": "Galaxy Zoo 2", "kaggle": "Kaggle, clear votes"}
     for axes, survey in zip(panels, SURVEYS, strict=True):
@@ -177,7 +178,7 @@ def draw(found: pd.DataFrame) -> Figure:
         axes.set_xticks(some["labelled"], [str(one) for one in some["labelled"]])
         axes.minorticks_off()
     panels[0].set_ylabel("error on held-out galaxies")
-    panels[1].legend(fontsize="small")
+    panels[1].legend()
     return figure
 
 

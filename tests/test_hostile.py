@@ -180,7 +180,7 @@ VOTE_CASES = [
 
 
 def packed(members: dict[str, bytes], **options):
-    """Write the archive anew."""
+    """Rewrite the archive."""
 
     def spoil() -> None:
         with zipfile.ZipFile(ARCHIVE, "w", **options) as archive:

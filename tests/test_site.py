@@ -20,7 +20,7 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory) -> Iterator[str]:
-    """The site, built anew and served to this machine."""
+    """The site, rebuilt and served to this machine."""
     folder = tmp_path_factory.mktemp("site")
     command = ["sphinx", "-W", "--keep-going", "-q", "-d", str(folder / "trees")]
     done = subprocess.run(

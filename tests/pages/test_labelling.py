@@ -115,7 +115,7 @@ def test_two_peoples_votes_are_kept_apart_and_counted_together(cutouts):
     assert counts.loc[1].tolist() == [1, 1, 0]
 
 
-def test_the_survey_can_be_used_and_made_anew(cutouts):
+def test_the_survey_can_be_used_and_made_again(cutouts):
     work = labelling(cutouts, questions="all")
     while work.galaxy_id:
         work.answer(0)
