@@ -1,1 +1,1 @@
-"""Speed, memory and design choices, measured; each prints a table and writes a JSON."""
+"""Benchmarks of speed, memory and design choices. Each prints a table and writes a JSON file."""

@@ -1,19 +1,20 @@
-"""How many labels it takes to learn a survey, by how its galaxies are chosen.
+"""How many labels it takes to learn a survey, for three ways to choose the galaxies.
 
-A bundle that has not seen the survey is fine-tuned on batches of labels. Of each batch a fifth is
-drawn at random: it chooses the epoch and calibrates. The others train; they are drawn at random
-too, or are those that `galaxies ask` chooses by what the network of the last batch says:
-`uncertain`, or `diverse`. A label is all that the survey's volunteers said of a galaxy.
+A bundle that has not seen the survey is fine-tuned batch by batch. A fifth of each batch is random
+and is used to choose the epoch and to calibrate. The rest is used for training: a random sample, or
+the galaxies that `galaxies ask` chooses with the network of the last batch, `uncertain` or
+`diverse`. A label is all the votes that the survey has for a galaxy.
 
-What is compared is the number of labels at which a way has the log loss on the test galaxies that
-random choice has with 800, read off between batches on a logarithmic scale. Walmsley et al. (2020,
-MNRAS 491, 1554) needed 35 to 60% fewer labels with a Bayesian network.
+The result is the number of labels with which a way reaches the log loss, on the test galaxies, of
+random choice with 800 labels; between batches it is interpolated on a logarithmic scale. Walmsley
+et al. (2020, MNRAS 491, 1554) needed 35 to 60% fewer labels with a Bayesian network.
 
     python -m benchmarks.active_choice data/simulated
     python -m benchmarks.active_choice ../shared/data/gz1 --start /tmp/others/gz1
 
-What is committed was measured on 5,000 simulated galaxies (`simulate.galaxies`) of `simulate.seed`
-778, from the shipped bundle `real`; and on Galaxy Zoo 1, from a bundle of all other surveys.
+The committed results are for 5,000 simulated galaxies (`simulate.galaxies`) with `simulate.seed`
+778, starting from the pretrained bundle `real`; and for Galaxy Zoo 1, starting from a bundle
+trained on all other surveys.
 """
 
 import argparse
@@ -55,7 +56,7 @@ Rows = npt.NDArray[np.int64]
 
 
 class Loop(NamedTuple):
-    """What is learned, and what from."""
+    """The survey to learn, and the bundle to start from."""
 
     survey: Survey
     labels: Labels
@@ -64,7 +65,7 @@ class Loop(NamedTuple):
 
 
 def choose(model: Cnn, loop: Loop, pool: Rows, number: int, way: Choice, seed: int) -> Rows:
-    """Choose galaxies of the pool, as `galaxies ask` does, were all left to people."""
+    """Choose galaxies from the pool, as `galaxies ask` would if all were left to people."""
     outputs = model.predict(loop.survey.images[pool])
     table = pd.DataFrame(
         {
@@ -81,7 +82,7 @@ def choose(model: Cnn, loop: Loop, pool: Rows, number: int, way: Choice, seed: i
 def learn(
     loop: Loop, train: Rows, validate: Rows, test: Rows, settings: CnnSettings
 ) -> tuple[Cnn, dict[str, float]]:
-    """Fine-tune on the labels so far, and judge on the test galaxies."""
+    """Fine-tune on the labels so far, and test on the test galaxies."""
     survey, labels, campaign, start = loop
     parts = [
         Part(pd.DataFrame(index=rows), rows, labels[rows], take(survey, rows).votes)
@@ -100,7 +101,7 @@ def learn(
 
 
 def measure(loop: Loop, way: Choice, seed: int) -> list[dict[str, Any]]:
-    """Label batch by batch."""
+    """Label and train, batch by batch."""
     settings = load_settings().cnn.model_copy(update={"seed": seed})
     random = np.random.default_rng(seed)
     order = random.permutation(len(loop.labels))
@@ -122,7 +123,7 @@ def measure(loop: Loop, way: Choice, seed: int) -> list[dict[str, Any]]:
 
 
 def labels_needed(losses: npt.NDArray[np.float64], target: float) -> float:
-    """Find the number of labels at which log losses, one a batch, first come down to a target."""
+    """Find the number of labels at which the log loss first falls to a target."""
     lowest = np.minimum.accumulate(losses)
     if lowest[-1] > target:
         return float("nan")
@@ -133,7 +134,7 @@ def labels_needed(losses: npt.NDArray[np.float64], target: float) -> float:
 
 
 def compare(rows: pd.DataFrame) -> list[dict[str, Any]]:
-    """Find the labels that each way needs, with 95% intervals: the seeds drawn again."""
+    """Find the labels that each way needs, with 95% intervals from resampled seeds."""
     losses = {
         way: rows[rows["way"] == way].pivot_table("log_loss", "seed", "labelled")
         for way in rows["way"].unique()
@@ -168,7 +169,7 @@ def compare(rows: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def placebo(rows: pd.DataFrame) -> dict[str, float]:
-    """Compare random choice with itself: what two of the seeds save beside the other three."""
+    """Compare random choice with itself: two of the seeds with the other three."""
     losses = rows[rows["way"] == "random"].pivot_table("log_loss", "seed", "labelled").to_numpy()
     saved = []
     for some in itertools.combinations(range(SEEDS), 2):
@@ -205,7 +206,7 @@ def draw(rows: pd.DataFrame) -> Figure:
 
 
 def learn_survey(options: argparse.Namespace) -> pd.DataFrame:
-    """Fine-tune on the survey by every way, write the results, and return one row a batch."""
+    """Fine-tune on the survey in every way, write the results, and return a row for each batch."""
     with tempfile.TemporaryDirectory() as scratch:
         survey = read_survey(options.survey, Path(scratch), load_settings())
     campaign = read_campaign(options.survey)

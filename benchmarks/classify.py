@@ -1,8 +1,8 @@
-"""Speed and memory of `galaxies classify`, beside what a user would take instead, in one run.
+"""Speed and memory of `galaxies classify`, compared with what users would otherwise run.
 
-Each measurement has a process of its own, and the machine for itself; all are made in rounds, and
-the best of each is kept, since what disturbs only ever slows down. The images are a survey's own,
-repeated under new names as often as needed. OpenVINO is measured where it is installed.
+Every measurement runs in its own process, one at a time. They are repeated in rounds and the best
+is kept, because disturbances only slow things down. The images are those of a survey, repeated
+under new names as often as needed. OpenVINO is measured if it is installed.
 
     python -m benchmarks.classify --survey data/gz1 --model galaxies/pretrained/real
 """
@@ -56,7 +56,7 @@ _TURNS = 7
 
 
 def best(work: Callable[[], int], repeats: int = _REPEATS) -> float:
-    """Galaxies per second, the best of some repeats."""
+    """Galaxies per second: the best of some repeats."""
     rates = []
     for _ in range(repeats):
         start = time.perf_counter()
@@ -71,7 +71,7 @@ def in_threads(work: Callable[[Any], int], batches: Iterable[Any]) -> int:
 
 
 def loaded(options: argparse.Namespace, views: int) -> Classifier:
-    """Load the model, and warm it up."""
+    """Load the model and warm it up."""
     classifier = BundleUse(options.model, views=views).load()  # type: ignore[arg-type]
     side = classifier.description.size
     classifier.predictor.predict(np.zeros((BATCH, side, side, 3), np.uint8))
@@ -79,7 +79,7 @@ def loaded(options: argparse.Namespace, views: int) -> Classifier:
 
 
 def prepared(options: argparse.Namespace, classifier: Classifier, count: int) -> list[Pixels]:
-    """Batches of images as the model takes them."""
+    """Batches of images, ready for the model."""
     images = np.stack([classifier.prepare(data) for data in first(options, count)])
     return np.split(images, range(BATCH, len(images), BATCH))
 
@@ -95,12 +95,12 @@ def first(options: argparse.Namespace, count: int) -> list[bytes]:
 
 
 def measure_read(options: argparse.Namespace) -> Measured:
-    """Take the bytes out of the archive."""
+    """Read the bytes from the archive."""
     return {"read": best(lambda: len(first(options, options.few)))}
 
 
 def measure_decode(options: argparse.Namespace) -> Measured:
-    """Decode in one thread, and decode without reducing."""
+    """Decode in one thread, with and without reducing."""
     description = Classifier(options.model).description
     size, crop = description.size, description.crop
     batches = list(batched(first(options, options.few), BATCH))
@@ -143,7 +143,7 @@ def measure_write(options: argparse.Namespace) -> Measured:
 
 
 def measure_forward(options: argparse.Namespace) -> Measured:
-    """Run the model alone, a batch for each thread."""
+    """Run the model alone, one batch per thread."""
     measured = {}
     for views in (1, 8):
         classifier = loaded(options, views)
@@ -159,11 +159,11 @@ def count_predictions(classifier: Classifier, images: Pixels) -> int:
 
 
 def measure_side_by_side(options: argparse.Namespace) -> Measured:
-    """Do each step by turns, batch by batch in all threads: today's way, and as it was.
+    """Run each step in the present and the former way, in turn, batch by batch in all threads.
 
-    Before, `classify` decoded whole frames, and ran eight views of each through Keras on
-    TensorFlow. The ratios are medians over the turns, so that what disturbs hits both sides; the
-    processor's time hardly depends on who else works.
+    Formerly `classify` decoded whole frames and ran eight views of each through Keras on
+    TensorFlow. The ratios are medians over the turns, so that disturbances affect both ways; the
+    CPU time hardly depends on other work on the machine.
     """
     import tensorflow as tf
 
@@ -228,7 +228,7 @@ def side_by_side_ratios(rates: dict[str, npt.NDArray[np.float64]]) -> Measured:
 
 
 def measure_openvino(options: argparse.Namespace) -> Measured:
-    """Run the same graph by OpenVINO, in full precision and in bfloat16."""
+    """Run the same graph with OpenVINO, in float32 and bfloat16."""
     if not find_spec("openvino"):
         return {}
     import openvino
@@ -262,7 +262,7 @@ def measure_openvino(options: argparse.Namespace) -> Measured:
 
 
 def measure_whole(options: argparse.Namespace, *, views: int) -> Measured:
-    """From the archive to the table, the model being loaded."""
+    """From the archive to the table, with the model already loaded."""
     classifier = loaded(options, views)
     use = BundleUse(options.model, views=views)  # type: ignore[arg-type]
 
@@ -280,7 +280,7 @@ def measure_whole(options: argparse.Namespace, *, views: int) -> Measured:
 
 
 def measure_efficientnet(options: argparse.Namespace) -> Measured:
-    """EfficientNetB0 at 224 pixels, bare forward pass, the better of both ways to use threads."""
+    """EfficientNetB0 at 224 pixels: the forward pass alone, with the better use of threads."""
     import keras
 
     network = keras.applications.EfficientNetB0(weights=None, include_top=False, pooling="avg")
@@ -345,7 +345,7 @@ def measure_folder_reader(options: argparse.Namespace) -> Measured:
 def measure_command(
     options: argparse.Namespace, archive: str, arguments: list[str], name: str
 ) -> Measured:
-    """Run the command itself: its rate, start included, and the peak of its memory."""
+    """Run the command itself: images per second including its start, and peak memory."""
     output = options.scratch / "command.parquet"
     command = [sys.executable, "-m", "galaxies.cli", "classify", str(options.scratch / archive)]
     command += ["-o", str(output), "--overwrite", "--model", str(options.model), *arguments]
@@ -364,7 +364,7 @@ def measure_command(
 
 
 def measure_start(options: argparse.Namespace) -> Measured:
-    """Start each of three commands some times; seconds, the median."""
+    """Median start-up time of three commands, in seconds."""
     folder = options.scratch / "ten"
     folder.mkdir(exist_ok=True)
     for number, data in enumerate(first(options, 10)):
@@ -393,7 +393,7 @@ def measure_start(options: argparse.Namespace) -> Measured:
 
 
 def measurements(options: argparse.Namespace) -> dict[str, Callable[[], Measured]]:
-    """Order them so that what is compared runs close together."""
+    """List all measurements, those to be compared next to each other."""
     one, eight = ["--views", "1"], ["--views", "8"]
     return {
         "side_by_side": partial(measure_side_by_side, options),
@@ -415,7 +415,7 @@ def measurements(options: argparse.Namespace) -> dict[str, Callable[[], Measured
 
 
 def ratios(m: Measured) -> Measured:
-    """Compare the rates with each other."""
+    """Compute the ratios of the rates."""
     found = {name: value for name, value in m.items() if name.startswith("by turns: ")}
     for views in (1, 8):
         whole = m[f"end to end, {views} views"]
@@ -436,14 +436,14 @@ def ratios(m: Measured) -> Measured:
 
 
 def best_of(what: str, values: list[float]) -> float:
-    """Take the best of several rounds; memory and differences count at their most."""
+    """Take the best of several rounds; of memory and differences, the largest."""
     if what.startswith("by turns"):
         return statistics.median(values)
     return min(values) if "seconds" in what else max(values)
 
 
 def scaled_copy(bundle: Path, folder: Path) -> Path:
-    """Copy a bundle, to be used on scaled JPEGs whatever it learned from."""
+    """Copy a bundle and let it decode scaled JPEGs, whatever it was trained on."""
     shutil.copytree(bundle, folder)
     path = folder / "bundle.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"decoding": "scaled"}))
@@ -451,7 +451,7 @@ def scaled_copy(bundle: Path, folder: Path) -> Path:
 
 
 def repeated(survey: Path, archive: Path, count: int) -> None:
-    """Write an archive of a survey's images, repeated as often as needed."""
+    """Write an archive with the images of a survey, repeated as often as needed."""
     with zipfile.ZipFile(survey / IMAGES) as source, zipfile.ZipFile(archive, "w") as target:
         names = [name for name in source.namelist() if name.endswith(".jpg")]
         for number, name in enumerate(islice(cycle(names), count)):

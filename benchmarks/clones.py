@@ -1,4 +1,4 @@
-"""The whole pipeline in a folder of its own: made, run with chosen settings, and compared."""
+"""Copies of the project, in which the pipeline runs with chosen settings, to compare results."""
 
 import argparse
 import functools
@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say what a clone runs: `survey`, and `set`, a list of settings."""
+    """Add the options that choose what a clone runs: `survey`, and `set`, a list of settings."""
     parser.add_argument("--survey", type=Path, help="folder of a survey; default: the simulated")
     parser.add_argument(
         "--set", nargs="+", type=_setting, default=[], metavar="KEY=VALUE", help="as in params.yaml"
@@ -30,14 +30,14 @@ def _setting(text: str) -> tuple[str, object]:
 
 
 def make_clone(folder: Path, params: Mapping[str, object], survey: Path | None = None) -> Path:
-    """Copy the project as it stands here, without its results, into a repository of its own.
+    """Copy the project in its present state, without results, into a new repository.
 
     Parameters
     ----------
     folder
-        To make.
+        The new repository.
     params
-        Values of `params.yaml` to change, by their full keys such as `cnn.views`.
+        Values of `params.yaml` to change, by their full names such as `cnn.views`.
     survey
         Folder to copy to `data/` under its own name, and to run the pipeline on.
     """
@@ -62,7 +62,7 @@ def make_clone(folder: Path, params: Mapping[str, object], survey: Path | None =
 
 
 def set_params(clone: Path, changes: Mapping[str, object]) -> None:
-    """Change values of a clone's `params.yaml`; a key that is not there is a `KeyError`."""
+    """Change values in the `params.yaml` of a clone; an unknown key is a `KeyError`."""
     path = clone / "params.yaml"
     params = yaml.safe_load(path.read_text(encoding="utf-8"))
     for key, value in changes.items():
@@ -75,7 +75,7 @@ def set_params(clone: Path, changes: Mapping[str, object]) -> None:
 
 
 class Surroundings(NamedTuple):
-    """What must make no difference to a run."""
+    """Conditions that must not affect a run."""
 
     hash_seed: int
     """Of Python's hashes, on which the order of sets depends."""
@@ -91,18 +91,18 @@ def start(
     within: Surroundings | None = None,
     output: int = subprocess.PIPE,
 ) -> subprocess.Popen[bytes]:
-    """Start a command in a clone, in a process group of its own, this Python first on the path.
+    """Start a command in a clone, in its own process group, with this Python first on the path.
 
     Parameters
     ----------
     clone
-        Where.
+        The folder.
     command
         The words of the command.
     within
-        Surroundings other than those here.
+        Other surroundings than the present ones.
     output
-        Where what it prints goes, as `subprocess.Popen` takes it.
+        Where its output goes, as for `subprocess.Popen`.
     """
     environment = os.environ | {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -127,12 +127,12 @@ def start(
 
 
 def run(clone: Path, *command: str, status: int = 0, within: Surroundings | None = None) -> str:
-    """Run a command as `start` does, and give what it printed.
+    """Run a command like `start`, and return its output.
 
     Raises
     ------
     RuntimeError
-        If the exit status is not the one expected; holds what was printed.
+        If the exit status is not the expected one; holds the output.
     """
     process = start(clone, *command, within=within)
     text = process.communicate()[0].decode()
@@ -150,7 +150,7 @@ def lock(clone: Path) -> dict[str, dict[str, Any]]:
 
 
 def results(clone: Path) -> dict[str, str]:
-    """Gather what a run came to, to be compared with another run's.
+    """Collect the results of a run, to compare them with those of another.
 
     Returns
     -------

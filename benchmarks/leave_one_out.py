@@ -1,19 +1,19 @@
-"""How a bundle does on a survey that it has not seen, cut out by somebody else.
+"""How well a bundle does on a survey that it was not trained on.
 
-Each survey is left out in turn: the network is trained on all others, starting from the shipped
-`simulated` one, and judged on every galaxy of the one that it has not seen. Scores are those of the
-bundle as it is, with the calibration of the survey that it takes the galaxies for, if any; beside
-them, whether it notices that this is another survey, and what its promises would have been worth,
-had it decided anyway. `familiar` must be false wherever a promise would not have been kept.
+Each survey is left out in turn: the network is trained on all others, starting from the pretrained
+bundle `simulated`, and tested on every galaxy of the survey that was left out. If the bundle finds
+that the galaxies resemble one of its training surveys, the calibration of that survey is used. The
+results also say whether the bundle notices that the survey is new, and whether its promises would
+have been kept if it had decided anyway. Where one would not, `familiar` must be false.
 
     python -m benchmarks.leave_one_out --data ../shared/data
 
-With `--bundles FOLDER` the trained bundles are kept, one for each survey left out: `promises` and
-`finetuning` take them. With `--halves`, the network is trained once, on the training halves of
-`gz1`, `gz2` and `kaggle` (the pipeline's protocol) and all of the other surveys, and judged on the
-three test halves.
+With `--bundles FOLDER` the trained bundles are kept, one for each survey left out; `promises` and
+`finetuning` use them. With `--halves` the network is trained once, on the training halves of `gz1`,
+`gz2` and `kaggle` (the pipeline's protocol) and all of the other surveys, and tested on the three
+test halves.
 
-The folder of surveys is taken from $GALAXY_DATA where `--data` is not given.
+Without `--data`, the folder of surveys is $GALAXY_DATA.
 """
 
 import argparse
@@ -64,7 +64,7 @@ class Survey(NamedTuple):
 
 
 def read_survey(folder: Path, packed: Path, settings: Settings) -> Survey:
-    """Pack a survey into a scratch folder."""
+    """Pack a survey into a temporary folder."""
     array = packed / f"{folder.name}.npy"
     pack = settings.pack
     images = pack_images(
@@ -86,13 +86,13 @@ def read_survey(folder: Path, packed: Path, settings: Settings) -> Survey:
 
 
 def take(survey: Survey, some: npt.NDArray[np.bool_]) -> Survey:
-    """Select some of a survey's galaxies."""
+    """Select some galaxies of a survey."""
     images, ids, sha1, votes = survey
     return Survey(images[some], ids[some], sha1[some], Votes(*(one[some] for one in votes)))
 
 
 def in_test(survey: Survey, settings: Settings) -> npt.NDArray[np.bool_]:
-    """Tell which galaxies the pipeline would test on, were the survey run by itself."""
+    """Find the galaxies that the pipeline would test on if it ran on this survey alone."""
     table = pd.DataFrame(survey.votes.shares, columns=list(ALL_COLUMNS))
     table.insert(0, "galaxy_id", survey.galaxy_id)
     table["volunteers"] = survey.votes.volunteers
@@ -105,9 +105,9 @@ def in_test(survey: Survey, settings: Settings) -> npt.NDArray[np.bool_]:
 
 
 def together(others: dict[str, Survey], judged: list[Survey], seed: int) -> TrainingGalaxies:
-    """Put surveys together to learn from; a fifth of the galaxies validates.
+    """Merge surveys for training; a fifth of the galaxies is for validation.
 
-    What is judged is dropped, by its pixels and by its ID.
+    Galaxies of the test set are dropped, by their pixels and by their IDs.
     """
     names = np.repeat(list(others), [len(one.images) for one in others.values()])
     surveys = list(others.values())
@@ -139,7 +139,7 @@ def together(others: dict[str, Survey], judged: list[Survey], seed: int) -> Trai
 
 
 def judge(network: Cnn, description: Description, survey: Survey) -> dict[str, Any]:
-    """Score a network on a survey that it has not seen, by the survey's own question."""
+    """Score a network on a survey that it has not seen, for the survey's own question."""
     labels = survey.votes.labels(description.campaign)
     known = labels >= 0
     outputs, labels = network.predict(survey.images[known]), labels[known]

@@ -1,9 +1,9 @@
-"""Time and memory of the way to the volunteers and back, at millions of rows.
+"""Time and memory of `ask`, `votes` and `audit` with millions of rows.
 
-The inputs are made up: a table of classes, a catalogue whose paths all lead to one picture, and an
-export of classifications, forty for each galaxy that was asked about. Each command runs in a
-process of its own, and so does what makes the inputs: a new process starts with the peak of the one
-that starts it.
+The inputs are synthetic: a table of classes, a catalogue whose paths all point to one picture, and
+an export with forty classifications for each galaxy that was asked about. Each command runs in its
+own process, and so does the code that makes the inputs, because a new process inherits the peak
+memory of its parent.
 
     python -m benchmarks.loop_size --rows 10000000
 """
@@ -57,14 +57,14 @@ METADATA = {
 
 
 def picture() -> bytes:
-    """Make the JPEG that stands for all."""
+    """Make the JPEG that is used for every galaxy."""
     file = io.BytesIO()
     Image.new("RGB", (64, 64), "navy").save(file, "JPEG")
     return file.getvalue()
 
 
 def make_classes(folder: Path, rows: int) -> None:
-    """Write a table of classes, two in three decided, and the catalogue that it was made of."""
+    """Write a table of classes, two in three decided, and its catalogue."""
     random = np.random.default_rng(SEED)
     (folder / "one.jpg").write_bytes(picture())
 
@@ -94,7 +94,7 @@ def make_classes(folder: Path, rows: int) -> None:
 
 
 def make_export(folder: Path, rows: int) -> None:
-    """Write a subject set, what its answers mean, and an export of that many classifications."""
+    """Write a subject set, an answer map, and an export with that many classifications."""
     random = np.random.default_rng(SEED)
     galaxies = max(1, rows // VOLUNTEERS)
     subjects = folder / "asked"
@@ -138,7 +138,7 @@ def make_export(folder: Path, rows: int) -> None:
 
 
 def apart(make: Callable[[Path, int], None], folder: Path, rows: int) -> None:
-    """Make inputs in a process of its own."""
+    """Make inputs in a separate process."""
     process = get_context("spawn").Process(target=make, args=(folder, rows))
     process.start()
     process.join()
@@ -147,12 +147,12 @@ def apart(make: Callable[[Path, int], None], folder: Path, rows: int) -> None:
 
 
 def measure(folder: Path, *command: str) -> dict[str, float]:
-    """Run `galaxies` with a command, and see what it took.
+    """Run a `galaxies` command; returns its time and memory.
 
     Raises
     ------
     RuntimeError
-        If it fails; holds what was printed.
+        If it fails; holds the output.
     """
     log = folder / "log"
     began = time.perf_counter()

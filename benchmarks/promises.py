@@ -1,8 +1,8 @@
-"""Whether promises hold: counted over many resplits, audits and calibrations of real surveys.
+"""How often promises are kept, over many resplits, audits and calibrations of real surveys.
 
-Each survey's galaxies are predicted once; what is redrawn is which of them prove a promise, are
-audited, or calibrate. No bundle has seen the survey: `simulated` has learned from no real galaxy,
-`other surveys` from all real surveys but this one, as `benchmarks.leave_one_out` trains it.
+Each survey is predicted once; then the galaxies that prove a promise, are audited, or calibrate are
+drawn again and again. No bundle has seen the survey: `simulated` was trained on simulated galaxies
+only, `other surveys` on all real surveys but this one, by `benchmarks.leave_one_out`.
 
     python -m benchmarks.leave_one_out --data ../shared/data --bundles /tmp/others
     python -m benchmarks.promises --data ../shared/data --others /tmp/others
@@ -56,7 +56,7 @@ def in_sequence(p: Probabilities, labels: Labels) -> list[float | None]:
 
 
 def union_bound(p: Probabilities, labels: Labels) -> list[float | None]:
-    """Take the lowest of ten thresholds, each proven with a tenth of what may go wrong."""
+    """Take the lowest of ten thresholds, each tested with a tenth of the error probability."""
     steps = 10
     order = np.argsort(-certainty(p), kind="stable")
     sure, right = certainty(p)[order], ((p > 0.5) == labels)[order]
@@ -76,7 +76,7 @@ WAYS: dict[str, Make] = {
 
 
 def resplit(galaxies: Voted, proving: float, judging: float) -> list[dict[str, float | str | int]]:
-    """Prove promises on some galaxies and judge them on others, again and again."""
+    """Prove promises on some galaxies and test them on the others, many times."""
     random = np.random.default_rng(123)
     count = len(galaxies.labels)
     shape = (len(WAYS), len(TARGETS.agreement))
@@ -115,7 +115,7 @@ def resplit(galaxies: Voted, proving: float, judging: float) -> list[dict[str, f
 
 
 def missed_shares(resplits: pd.DataFrame) -> list[dict[str, float | str | int]]:
-    """Share of the promises that were missed, all targets together."""
+    """Share of promises that were missed, over all targets."""
     by = ["bundle", "survey", "proving", "way"]
     sums = resplits.groupby(by)[["promises", "missed"]].sum()
     everywhere = resplits.groupby(["proving", "way"])[["promises", "missed"]].sum().reset_index()
@@ -130,7 +130,7 @@ def missed_shares(resplits: pd.DataFrame) -> list[dict[str, float | str | int]]:
 def audit(
     galaxies: Voted, description: Description, target: float, answers: int
 ) -> dict[str, float | int]:
-    """Audit what a bundle decides on a survey that it does not know, again and again."""
+    """Audit the decisions of a bundle on a survey that it does not know, many times."""
     threshold = choose_promise(description.triage, target).threshold
     p = description.calibration(galaxies.raw)
     decided = np.flatnonzero(certainty(p) >= (threshold or 2.0))
@@ -174,7 +174,7 @@ def scores(p: Floats, labels: Labels) -> tuple[float, float]:
 
 
 def calibrate(galaxies: Voted, description: Description, labelled: int) -> dict[str, float | int]:
-    """Calibrate on some galaxies and judge on the others, again and again."""
+    """Calibrate on some galaxies and test on the others, many times."""
     raw, labels = galaxies.raw, galaxies.labels
     random = np.random.default_rng(123)
     known = description.calibration(raw).astype(np.float64)
@@ -199,7 +199,7 @@ def calibrate(galaxies: Voted, description: Description, labelled: int) -> dict[
 
 
 def shares(galaxies: Voted, description: Description) -> dict[str, float]:
-    """Adjust to the shares of the classes, and see what that does."""
+    """Adjust to the shares of the classes, and score before and after."""
     assert description.outputs is not None
     adjusted, share = adjust_shares(description, description.outputs, galaxies.raw)
     was = scores(description.calibration(galaxies.raw).astype(np.float64), galaxies.labels)

@@ -1,8 +1,8 @@
-"""The pipeline on real surveys, each by itself: all scores, and the figures that the docs show.
+"""The pipeline on each real survey: all scores, and the figures in the docs.
 
     python -m benchmarks.real --data ../shared/data
 
-Runs `dvc repro page` in a clone for each survey; `--from` collects clones' outputs that are there.
+Runs `dvc repro page` in a clone for each survey. `--from` collects the outputs of finished clones.
 """
 
 import argparse

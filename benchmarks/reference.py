@@ -1,8 +1,8 @@
-"""The recipes of the CNN side by side: the same galaxies, the same split.
+"""Both recipes of the CNN on the same galaxies with the same split.
 
-Each is a run of the pipeline with the settings of `params.yaml`, as far as the CNN's scores: the
-reference's recipe; the residual recipe in one view, in the mean of eight, and from random weights,
-with the learning rate that is best there.
+Each is a run of the pipeline with the settings of `params.yaml`, up to the scores of the CNN: the
+reference recipe; the residual recipe with one view, with the mean of eight, and from random weights
+with the best learning rate for it.
 
     python -m benchmarks.reference ../shared/data/gz1
 """
@@ -31,7 +31,7 @@ RUNS: dict[str, dict[str, object]] = {
 
 
 def measure(folder: Path, survey: Path, params: dict[str, object]) -> dict[str, Any]:
-    """Run the pipeline in a folder of its own; the CNN's scores and costs."""
+    """Run the pipeline in a clone; returns the CNN's scores and costs."""
     make_clone(folder, params, survey)
     run(folder, "dvc", "repro", "split")
     start = time.perf_counter()
@@ -52,7 +52,7 @@ def measure(folder: Path, survey: Path, params: dict[str, object]) -> dict[str, 
 
 
 def error_ratios(rows: dict[str, dict[str, Any]]) -> dict[str, float]:
-    """Divide each run's share of wrong answers by that of the reference recipe."""
+    """Divide each run's error rate by that of the reference recipe."""
     reference = 1 - rows["reference"]["accuracy"]
     return {name: (1 - row["accuracy"]) / reference for name, row in rows.items()}
 

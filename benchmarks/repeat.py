@@ -1,7 +1,7 @@
-"""Whether the pipeline gives the same bytes twice: every hash, every metric, every figure.
+"""Whether two runs of the pipeline give the same bytes: every hash, every metric, every figure.
 
-The whole pipeline runs twice, each time in a clone of its own: another folder, another seed of
-Python's hashes, another number of threads and of processors that it may use.
+The whole pipeline runs twice, each time in a new clone, with another hash seed for Python, another
+number of threads and other processors.
 
     python -m benchmarks.repeat
     python -m benchmarks.repeat --survey data/kaggle --set cnn.recipe=reference
@@ -31,18 +31,18 @@ FOLDERS = {
 
 
 def compare(one: dict[str, str], other: dict[str, str]) -> pd.DataFrame:
-    """Count what is the same and name what is not.
+    """Count the identical results, and name the different ones.
 
     Parameters
     ----------
     one, other
-        As `benchmarks.clones.results` returns them.
+        As returned by `benchmarks.clones.results`.
 
     Returns
     -------
     DataFrame
-        One row each for the stages' hashes, metrics and figures: `compared`, `identical`, and
-        the names of the `different` ones.
+        A row each for the hashes of stages, metrics and figures: `compared`, `identical`, and the
+        names of the `different` ones.
     """
     kinds = {
         "hashes in dvc.lock": [name for name in (one | other) if ": " in name],

@@ -1,15 +1,15 @@
-"""How realistic the simulated sky is: judged on real galaxies.
+"""How realistic the simulated survey is, tested on real galaxies.
 
-First the mean and the spread of each of Galaxy Zoo's 37 columns, simulated beside real. Then the
-pipeline's network, from random weights, learns all eleven questions from a simulated survey alone
-(a tenth of which validates and a fifth is held back) and is scored on every galaxy of the real
-surveys: on the first question where they answer it, on all 37 columns where they have them, and on
-telling mergers from other galaxies. No real galaxy trains anything here.
+First, the mean and the scatter of each of Galaxy Zoo's 37 columns, simulated and real. Then the
+pipeline's network is trained from random weights on all eleven questions of a simulated survey (a
+tenth is for validation, a fifth is held out) and scored on every galaxy of the real surveys: on the
+first question where they have it, on all 37 columns where they have them, and on separating mergers
+from other galaxies. No real galaxy is used for training.
 
     python -m benchmarks.sim_to_real --real ../shared/data
 
-The folder of real surveys is taken from $GALAXY_DATA where `--real` is not given. Of the surveys
-`gz1`, `gz2`, `kaggle`, `gz1b` and `mergers` those are used that are there.
+Without `--real`, the folder of real surveys is $GALAXY_DATA. Those of the surveys `gz1`, `gz2`,
+`kaggle`, `gz1b` and `mergers` that are there are used.
 """
 
 import argparse
@@ -55,7 +55,7 @@ class Survey(NamedTuple):
 
 
 def read_survey(folder: Path, packed: Path, settings: Settings) -> Survey:
-    """Pack a survey into a scratch folder; galaxies without image or answers are left out."""
+    """Pack a survey into a temporary folder; galaxies without image or votes are left out."""
     array = packed / f"{folder.name}.npy"
     pack = settings.pack
     table = pack_images(
@@ -77,7 +77,7 @@ def read_survey(folder: Path, packed: Path, settings: Settings) -> Survey:
 
 
 def learn(survey: Survey, volunteers: Shares, settings: Settings) -> tuple[Cnn, Survey]:
-    """Train the pipeline's network; returns it with the fifth of the galaxies that is held back."""
+    """Train the pipeline's network; returns it and the fifth of the galaxies that is held out."""
     order = np.random.default_rng(settings.split.seed).permutation(len(survey.images))
     test, validation, train = np.split(order, [len(order) // 5, 3 * len(order) // 10])
     votes = Votes(survey.answers.astype(np.float32), volunteers.astype(np.float32))
@@ -92,7 +92,7 @@ def learn(survey: Survey, volunteers: Shares, settings: Settings) -> tuple[Cnn, 
 
 
 def first_question(answers: Shares, predicted: Shares) -> dict[str, float]:
-    """Score "features or disk" where most saw a galaxy."""
+    """Score "features or disk" against the majority of the volunteers."""
     galaxy = answers[:, :3].argmax(axis=1) < 2
     label = answers[galaxy, 1] > answers[galaxy, 0]
     p = spiral_fraction(*(predicted[galaxy, place].astype(np.float32) for place in (0, 1)))
@@ -104,12 +104,12 @@ def first_question(answers: Shares, predicted: Shares) -> dict[str, float]:
 
 
 def rmse(answers: Shares, predicted: Shares) -> float:
-    """Root mean square over all columns, as Kaggle scored."""
+    """Root mean square error over all columns, the score of the Kaggle challenge."""
     return float(np.sqrt(np.mean((answers - predicted) ** 2)))
 
 
 def compare_columns(simulated: Shares, real: Shares) -> pd.DataFrame:
-    """Mean and spread of each column, simulated beside real."""
+    """Mean and scatter of each column, simulated and real."""
     table = pd.DataFrame(
         {
             "answer": [ANSWERS[column].words for column in COLUMNS],
