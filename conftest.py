@@ -33,7 +33,7 @@ os.environ.setdefault("TQDM_DISABLE", "1")
 def examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make a project folder with 40 simulated galaxies, and run the pipeline with one model.
 
-    `data/simulated` and `data/gz2` are surveys, the second with votes on the first question alone;
+    `data/simulated` and `data/gz2` are surveys, the second with votes on the first question only;
     `models/cnn` is the pretrained network, with predictions and scores; `survey.zip`, `cutouts/`
     and `catalogue.csv` hold images, `classes.parquet` the classes from `models/cnn`; `subjects/`,
     `answers.yaml` and `export.csv` are what `galaxies votes` reads.
@@ -88,7 +88,7 @@ def _ask_volunteers(classes: Path) -> None:
 
 @pytest.fixture(autouse=True)
 def _workplace(request: pytest.FixtureRequest) -> None:
-    """Run a docstring's examples in a copy of the folder, knowing its own module's names alone."""
+    """Run a docstring's examples in a copy of the folder, with only the names of its module."""
     if not isinstance(request.node, DoctestItem):
         return
     here = request.getfixturevalue("tmp_path") / "project"

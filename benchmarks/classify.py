@@ -334,7 +334,7 @@ def measure_folder_reader(options: argparse.Namespace) -> Measured:
         ]
         large = keras.models.model_from_json(json.dumps(config))
         large.set_weights(network.get_weights())
-    except (ValueError, KeyError):  # a network that knows one size alone
+    except (ValueError, KeyError):  # a network for one size only
         return measured
     few = dataset().take(8)
     whole = few.map(lambda images: tf.cast(images, tf.uint8))

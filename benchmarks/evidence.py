@@ -61,7 +61,7 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, default=Path("benchmarks/evidence.json"))
     options = parser.parse_args()
     if options.data is None:
-        parser.error("name the folder of surveys by --data or $GALAXY_DATA")
+        parser.error("give the folder of surveys with --data or $GALAXY_DATA")
     found = {}
     with tempfile.TemporaryDirectory() as scratch:
         for name in SURVEYS:

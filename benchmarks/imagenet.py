@@ -139,7 +139,7 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, default=Path("benchmarks/imagenet.json"))
     options = parser.parse_args()
     if options.data is None:
-        parser.error("name the folder of the surveys by --data or $GALAXY_DATA")
+        parser.error("give the folder of surveys with --data or $GALAXY_DATA")
     network, settings = load_network(), load_settings()
     rows = [
         measure(Path(options.data, survey), size, network, settings)

@@ -34,7 +34,7 @@ def wait_for_script(process: "subprocess.Popen[bytes]") -> None:
     """Wait until DVC has started the script of a stage, or has ended."""
     while process.poll() is None:
         for command in Path("/proc").glob("[0-9]*/cmdline"):
-            # Processes may end while they are looked at.
+            # Processes may end while they are inspected.
             with contextlib.suppress(OSError):
                 of_ours = os.getpgid(int(command.parent.name)) == process.pid
                 if of_ours and b"\0-m\0stages." in command.read_bytes():

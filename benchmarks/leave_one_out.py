@@ -202,7 +202,7 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, default=Path("benchmarks/leave_one_out.json"))
     options = parser.parse_args()
     if options.data is None:
-        parser.error("name the folder of surveys by --data or $GALAXY_DATA")
+        parser.error("give the folder of surveys with --data or $GALAXY_DATA")
     settings = load_settings()
     update: dict[str, object] = {
         "counted": options.counted,

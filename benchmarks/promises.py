@@ -238,7 +238,7 @@ def main() -> None:
             ("simulated", PRETRAINED / "simulated"),
             ("other surveys", options.others / name),
         ):
-            # Simulated galaxies answered Galaxy Zoo 2's question alone.
+            # Simulated galaxies have only the question of Galaxy Zoo 2.
             campaign: Campaign | None = None if kind == "simulated" else read_campaign(folder)
             predictor = Predictor(bundle, campaign=campaign)
             description = predictor.description

@@ -48,7 +48,7 @@ def main() -> None:
             folder = (options.done or Path(scratch)) / survey
             if options.done is None:
                 if options.data is None:
-                    parser.error("name the folder of surveys by --data or $GALAXY_DATA")
+                    parser.error("give the folder of surveys with --data or $GALAXY_DATA")
                 make_clone(folder, {}, options.data / survey)
                 run(folder, "dvc", "repro", "page")
             found[survey] = collect(survey, folder)

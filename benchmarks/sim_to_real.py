@@ -67,7 +67,7 @@ def read_survey(folder: Path, packed: Path, settings: Settings) -> Survey:
         max_unreadable=pack.max_unreadable,
         workers=len(os.sched_getaffinity(0)),
     ).table
-    # Both campaigns' first question, as one: the network has seen simulated volunteers alone.
+    # Both campaigns' first question, as one: the network has seen only simulated volunteers.
     both = table.merge(read_answers(folder / VOTES), on="galaxy_id")
     return Survey(
         open_array(array)[both["row"].to_numpy()],
@@ -160,10 +160,10 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, default=Path("benchmarks/sim_to_real.json"))
     options = parser.parse_args()
     if options.real is None:
-        parser.error("name the folder of the real surveys by --real or $GALAXY_DATA")
+        parser.error("give the folder of real surveys with --real or $GALAXY_DATA")
     settings = load_settings()
-    # From random weights: the network that trainings start from knows simulated galaxies already.
-    # Frames of other surveys are not cut at Galaxy Zoo 2's scale: sizes vary more.
+    # From random weights: `simulated` has already seen simulated galaxies.
+    # Frames of other surveys have another scale than those of Galaxy Zoo 2: sizes vary more.
     update: dict[str, object] = {"start": None, "learning_rate": 0.003, "zoom": ZOOM}
     if options.epochs is not None:
         update["epochs"] = options.epochs
