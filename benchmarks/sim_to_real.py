@@ -125,11 +125,11 @@ def compare_columns(simulated: Shares, real: Shares) -> pd.DataFrame:
 
 
 def judge(
-    network: Cnn, held_back: Survey, real: Mapping[str, Survey]
+    network: Cnn, held_out: Survey, real: Mapping[str, Survey]
 ) -> dict[str, dict[str, float]]:
     """Score the network on every survey."""
     rows: dict[str, dict[str, float]] = {}
-    told = {"simulated, held back": held_back, **real}
+    told = {"simulated, held out": held_out, **real}
     columns = len(COLUMNS)
     predicted = {name: network.predict(survey.images)[:, :columns] for name, survey in told.items()}
     for name, survey in told.items():
@@ -179,10 +179,10 @@ def main() -> None:
         }
     votes = read_survey_votes(options.simulated, settings.volunteers).set_index("galaxy_id")
     volunteers = votes.loc[simulated.galaxy_id, "volunteers"].to_numpy()
-    network, held_back = learn(simulated, volunteers, settings)
+    network, held_out = learn(simulated, volunteers, settings)
     content: dict[str, Any] = {
         "galaxies": len(simulated.images),
-        "scores": judge(network, held_back, real),
+        "scores": judge(network, held_out, real),
     }
     print(pd.DataFrame(content["scores"]).T.round(3).to_string())
     if "gz2" in real:

@@ -34,7 +34,7 @@ def test_surveys_are_scored_on_what_they_answer(network) -> None:
     rows = judge(network, Survey(images(4), ids, everything), real)
     assert rows["gz1"]["galaxies"] == 3
     assert "rmse" not in rows["gz1"]
-    assert rows["simulated, held back"]["rmse"] < 0.3
+    assert rows["simulated, held out"]["rmse"] < 0.3
     assert rows["mergers"]["roc_auc_merger"] == pytest.approx(0.5)
     scored = first_question(first, np.where(np.isnan(first), 0, first))
     assert (scored["roc_auc"], scored["accuracy"]) == (1, 1)
