@@ -8,12 +8,13 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterable
-from importlib.metadata import packages_distributions
+from importlib.metadata import distribution, packages_distributions
 from pathlib import Path
 
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from galaxies import __version__
 from tests.conftest import ROOT
@@ -181,6 +182,28 @@ def test_every_package_asked_for_is_pinned():
     pinned = packages(re.findall(r"^[a-z0-9-]+==.*$", text("requirements.txt"), re.M))
     asked = packages(PROJECT["dependencies"]).union(*map(packages, EXTRAS.values()))
     assert asked - pinned == set()
+
+
+def test_every_package_needed_on_this_python_is_pinned():
+    pins = [Requirement(line) for line in re.findall(r"^\S+==.*$", text("requirements.txt"), re.M)]
+    pinned = {canonicalize_name(one.name): one.specifier for one in pins}
+    needed = set()
+    asked = [
+        Requirement(one) for group in (PROJECT["dependencies"], *EXTRAS.values()) for one in group
+    ]
+    while asked:
+        new = {(canonicalize_name(one.name), extra) for one in asked for extra in ("", *one.extras)}
+        new = {(name, extra) for name, extra in new - needed if name != "galaxies"}
+        needed |= new
+        asked = [
+            one
+            for name, extra in new
+            for one in map(Requirement, distribution(name).requires or ())
+            if one.marker is None or one.marker.evaluate({"extra": extra})
+        ]
+    installed = {name: distribution(name).version for name, _ in needed}
+    other = {name: it for name, it in installed.items() if it not in pinned.get(name, ())}
+    assert other == {}
 
 
 def test_the_list_of_licences_names_every_package_where_it_is_asked_for():
