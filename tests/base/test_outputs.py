@@ -2,6 +2,7 @@ import json
 import resource
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import numpy as np
 import pandas as pd
@@ -62,13 +63,18 @@ def test_two_runs_at_once_do_not_write_into_each_other(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.fixture
+@contextmanager
 def small_files():
-    """The kernel refuses files beyond 100,000 bytes, as a full disk would."""
+    """The kernel refuses files beyond 100,000 bytes, as a full disk would.
+
+    No fixture: the file that pytest's own output goes to may be longer.
+    """
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 NOISE = np.random.default_rng(0).integers(0, 256, 200_000, dtype=np.uint8)
@@ -89,11 +95,10 @@ def write_array(path):
     ],
     ids=["array", "json", "parquet", "csv"],
 )
-@pytest.mark.usefixtures("small_files")
 def test_a_full_disk_leaves_the_earlier_output_and_says_which_file(tmp_path, write):
     path = tmp_path / "output"
     path.write_text("earlier")
-    with pytest.raises(GalaxiesError) as caught:
+    with small_files(), pytest.raises(GalaxiesError) as caught:
         write(path)
     assert str(caught.value) == f"{path}: File too large; free some space and run again"
     assert path.read_text() == "earlier"
