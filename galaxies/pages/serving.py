@@ -1,5 +1,6 @@
 """Serve a page to this machine only."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -115,6 +116,7 @@ def serve(page: Callable[[], Any], title: str, *, port: int, browser: bool) -> N
     GalaxiesError
         If the port is taken.
     """
+    asyncio.set_event_loop(asyncio.new_event_loop())  # Tornado expects one
     try:
         server = pn.serve(
             page,
