@@ -82,7 +82,8 @@ def test_the_plots_page_holds_every_plot(clone):
         "ROC curves, test galaxies",
         "Reliability",
         "Confusion matrices, test galaxies",
-        "Loss of mlp",
+        "Learning curves, one hidden layer",
+        "negative log-likelihood of the votes",
     ):
         assert name in page
     for name in ("roc_all", "samples", "cnn_layer_0"):
