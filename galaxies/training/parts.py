@@ -86,8 +86,7 @@ def galaxies_of(
     Examples
     --------
     >>> import pandas as pd
-
-    from galaxies.base.arrays import Labels    >>> split = pd.read_parquet("data/split.parquet")
+    >>> split = pd.read_parquet("data/split.parquet")
     >>> images = pd.read_parquet("data/images.parquet")
     >>> part = galaxies_of(split, images, "train", "validation")
     >>> len(part.galaxies), part.rows.dtype, sorted(set(part.labels.tolist()))
