@@ -7,18 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from galaxies.questions.tree import (
-    ANSWERS,
-    COLUMNS,
-    QUESTIONS,
-    answers_behind,
-    down_the_tree,
-    in_order_of_asking,
-    most_said,
-    shares_asked,
-    tree_errors,
-    within_questions,
-)
 from tests.conftest import real_data
 
 WEIGHTS = arrays(np.float64, (3, 37), elements=st.floats(0.01, 1.0))
