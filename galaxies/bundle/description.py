@@ -220,14 +220,16 @@ def _upgraded(text: str) -> str:
     """Turn a description of format 5, which knew two campaigns, into one of today's format."""
     try:
         contents = json.loads(text)
-    except json.JSONDecodeError:
+    except (json.JSONDecodeError, RecursionError):
         return text
     if not isinstance(contents, dict) or contents.get("format") != 5:
         return text
+    campaign, others = contents.setdefault("campaign", GZ2.name), contents.pop("others", {})
+    answered: Any = contents.pop("questions", [])
+    if not (isinstance(campaign, str) and isinstance(others, dict) and isinstance(answered, list)):
+        return "{}"  # damaged: refused with the first key that is missing
     own = {name: contents.pop(name) for name in Judgement.model_fields if name in contents}
-    campaign = contents.setdefault("campaign", GZ2.name)
-    contents["judgements"] = {campaign: own} | contents.pop("others", {})
-    answered: list[Any] = contents.pop("questions", [])
+    contents["judgements"] = {campaign: own} | others
     campaigns = (GZ2, GZ1) if answered else (GZ1 if campaign == GZ1.name else GZ2,)
     contents["questions"] = {
         asked.name: names
