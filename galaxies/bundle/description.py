@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from galaxies.base.arrays import Decoding
+from galaxies.bundle.pretrained import DESCRIPTION
 from galaxies.errors import GalaxiesError
 from galaxies.judgement.calibration import Calibration
 from galaxies.judgement.class_shares import ClassOutputs
@@ -21,8 +22,6 @@ from galaxies.questions.layout import ClassPlaces, Layout
 
 FORMAT: Final = 6
 """Version of the format; increased when earlier versions cannot read it."""
-
-DESCRIPTION: Final = "bundle.json"
 
 # Without our own: a new version must not change the bytes of a bundle.
 _PACKAGES: Final = (
@@ -188,7 +187,7 @@ def read_description(folder: Path) -> Description:
 
     Examples
     --------
-    >>> from galaxies.bundle.folder import PRETRAINED
+    >>> from galaxies.bundle.pretrained import PRETRAINED
     >>> description = read_description(PRETRAINED / "real")
     >>> description.title, description.size, [one.name for one in description.campaigns]
     ('CNN', 64, ['gz2', 'gz1'])
