@@ -157,18 +157,14 @@ def submission(
 
 
 @commands.command(
-    epilog="Example: `galaxies export models/cnn --format onnx -o cnn.onnx`",
-    short_help="Write a bundle as one ONNX or TensorFlow Lite file.",
+    epilog="Example: `galaxies export models/cnn -o cnn.onnx`",
+    short_help="Write a network as one ONNX file.",
     rich_help_panel=_PANEL,
 )
 def export(
     bundle: Annotated[
-        Path | None, typer.Argument(help="A bundle; default: the pretrained one.")
-    ] = None,
-    kind: Annotated[
-        Literal["onnx", "tflite"],
-        typer.Option("--format", help="Format of the file (needs galaxies[onnx])."),
-    ] = "onnx",
+        Path, typer.Argument(help="A bundle, or a pretrained one: real or simulated.")
+    ] = Path("real"),
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", help="The file to make; default: the name of the bundle."),
@@ -176,19 +172,19 @@ def export(
     views: Views = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Write a bundle as one file for other programs.
+    """Write the network of a bundle as one ONNX file for other programs (needs galaxies[onnx]).
 
     Input: images uint8 (N, size, size, 3), cropped and reduced by
     galaxies.images.decode.decode_reduced. Output: p_spiral (calibrated) and spread, both float32
-    (N,). The metadata of an ONNX file have size and crop.
+    (N,). The metadata of the file have size, crop and decoding.
     """
-    from galaxies.bundle.folder import PRETRAINED
+    from galaxies.bundle.folder import bundle_folder
 
-    folder = bundle or PRETRAINED / "real"
-    path = output or Path(f"{folder.absolute().name}.{kind}")
+    folder = bundle_folder(bundle)
+    path = output or Path(f"{folder.absolute().name}.onnx")
     if path.exists() and not overwrite:
         raise GalaxiesError(f"{path}: exists; --overwrite replaces it")
     from galaxies.classifying.export import export_bundle
 
-    export_bundle(folder, path, kind, views)
+    export_bundle(folder, path, views)
     printing.exported(path)
