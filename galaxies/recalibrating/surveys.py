@@ -21,6 +21,7 @@ from galaxies.bundle.predictor import Predictor
 from galaxies.classifying.classifier import BATCH, Classifier
 from galaxies.classifying.inputs.chunks import Item
 from galaxies.classifying.inputs.opening import open_inputs
+from galaxies.classifying.options import Options
 from galaxies.dataset.layout import (
     IMAGES,
     VOTES,
@@ -333,7 +334,7 @@ class _Read(NamedTuple):
 def _raw_probabilities(bundle: Path, images: Path, workers: int) -> _Read:
     """Compute the raw probabilities of images, and count those that cannot be read."""
     # The least strict promise, which is not used.
-    classifier = Classifier(bundle, agreement=0.5)
+    classifier = Classifier(bundle, Options(agreement=0.5))
     none = np.empty(0, np.float32), np.empty((0, 3), np.uint64)
 
     def predict(items: tuple[Item, ...]) -> _Read:
