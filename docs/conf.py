@@ -125,8 +125,8 @@ def write_questions() -> str:
         "# Questions and answers",
         "",
         "The questions of each campaign. *Votes* is the column in a survey's table; *classified* "
-        "the column that `galaxies classify --questions all` adds, a fraction of all volunteers: the "
-        "answers to a question sum to the answer that leads to it.",
+        "the column that `galaxies classify --questions all` adds, a fraction of all volunteers: "
+        "the answers to a question sum to the answer that leads to it.",
     ]
     for campaign in CAMPAIGNS.values():
         page += ["", f"## {campaign.title}", ""]
