@@ -76,7 +76,6 @@ def fit(images: Pixels, train: Part, validation: Part, settings: MlpSettings) ->
     network = build_mlp(images.shape[1], settings)
     training = fit_network(
         network,
-        keras.Sequential([network]),
         keras.optimizers.SGD(settings.learning_rate, momentum=settings.momentum),
         GalaxyBatches(images, train.rows, train.labels, settings.batch, settings.seed),
         GalaxyBatches(images, validation.rows, validation.labels, settings.batch),

@@ -22,6 +22,9 @@ from galaxies.models.saved_network import NETWORK
 Targets = npt.NDArray[np.int64] | npt.NDArray[np.floating[Any]]
 """(N,) or (N, numbers) targets of a network: labels, vote fractions or answers."""
 
+Augment = Callable[[Pixels, int, int], Pixels]
+"""Changes the images of a batch at random, given the numbers of the epoch and the batch."""
+
 
 _ARCHITECTURE: Final = "network.json"
 _PREDICT_BATCH: Final = 256
@@ -58,6 +61,9 @@ class GalaxyBatches(keras.utils.PyDataset):  # type: ignore[misc]
         Galaxies per batch.
     seed : int, optional
         Seed of the order, which is different in every epoch; `None` keeps the order.
+    augment : callable, optional
+        Changes the images, differently in every epoch. Keras takes batches in a thread that works
+        ahead of the training step.
 
     Examples
     --------
@@ -75,6 +81,7 @@ class GalaxyBatches(keras.utils.PyDataset):  # type: ignore[misc]
         targets: Targets,
         batch: int,
         seed: int | None = None,
+        augment: Augment | None = None,
     ) -> None:
         super().__init__(workers=1)
         self._images = images
@@ -84,6 +91,8 @@ class GalaxyBatches(keras.utils.PyDataset):  # type: ignore[misc]
         self._batch = batch
         self._random = None if seed is None else np.random.default_rng(seed)
         self._order = np.arange(len(rows))
+        self._augment = augment
+        self._epoch = -1
         self.on_epoch_end()
 
     def __len__(self) -> int:
@@ -91,10 +100,14 @@ class GalaxyBatches(keras.utils.PyDataset):  # type: ignore[misc]
 
     def __getitem__(self, index: int) -> tuple[Pixels, Probabilities]:
         chosen = self._order[index * self._batch : (index + 1) * self._batch]
-        return self._images[self._rows[chosen]], self._targets[chosen]
+        images = self._images[self._rows[chosen]]
+        if self._augment is not None:
+            images = self._augment(images, self._epoch, index)
+        return images, self._targets[chosen]
 
     def on_epoch_end(self) -> None:
         """Draw the order of the next epoch."""
+        self._epoch += 1
         if self._random is not None:
             self._order = self._random.permutation(len(self._rows))
 
@@ -160,7 +173,6 @@ class Training(NamedTuple):
 
 def fit_network(
     network: keras.Model,
-    model: keras.Model,
     optimizer: keras.optimizers.Optimizer,
     train: GalaxyBatches,
     validation: GalaxyBatches,
@@ -174,8 +186,6 @@ def fit_network(
     ----------
     network : keras.Model
         The network.
-    model : keras.Model
-        The network alone, or with augmentation before it.
     optimizer : keras.optimizers.Optimizer
         The optimizer.
     train, validation : GalaxyBatches
@@ -196,6 +206,8 @@ def fit_network(
     GalaxiesError
         If the loss becomes infinite or NaN.
     """
+    # A wrapper is compiled, so that the network itself is saved without the loss.
+    model = keras.Sequential([network])
     model.compile(
         optimizer=optimizer,
         loss=loss or keras.losses.BinaryCrossentropy(),
