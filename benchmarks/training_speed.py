@@ -19,12 +19,12 @@ import pandas as pd
 import tensorflow as tf
 
 from galaxies.base.outputs import write_json
-from galaxies.base.questions import ALL_COLUMNS, ALL_QUESTIONS
-from galaxies.learning.parts import Part, Votes
 from galaxies.models.cnn import build_residual, fit
 from galaxies.models.likelihood import surprise, targets
 from galaxies.models.networks import repeatable
+from galaxies.questions.tree import ALL_COLUMNS, ALL_QUESTIONS
 from galaxies.settings import CnnSettings, load_settings
+from galaxies.training.parts import Part, Votes
 
 PACKAGES = ("keras", "numpy", "opencv-python-headless", "tensorflow")
 VOLUNTEERS = 45.0
