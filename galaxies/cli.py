@@ -151,7 +151,7 @@ def export_folders(
     same order of classes: elliptical 0, spiral 1.
     """
     from galaxies.dataset.splitting import PARTS
-    from galaxies.questions.tree import CLASSES
+    from galaxies.questions.campaign import CLASSES
     from galaxies.settings import load_settings
     from galaxies.surveys import class_folders as folders
 

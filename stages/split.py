@@ -7,7 +7,7 @@ import pandas as pd
 from galaxies.base.outputs import write_json, write_table
 from galaxies.dataset.layout import VOTES, survey_file
 from galaxies.dataset.splitting import split_galaxies
-from galaxies.dataset.votes import first_votes, read_survey_votes, read_votes
+from galaxies.dataset.votes import campaign_of, first_votes, read_survey_votes, read_votes
 from galaxies.errors import run_stage
 from galaxies.settings import load_settings
 
@@ -18,10 +18,12 @@ def main() -> None:
     survey = Path("data", settings.survey)
     images = pd.read_parquet("data/images.parquet")
     votes = read_survey_votes(survey, settings.volunteers)
-    first = first_votes(votes, read_votes(survey_file(survey, VOTES)))
+    campaign = campaign_of(votes)
+    first = first_votes(votes, read_votes(survey_file(survey, VOTES), campaign))
     split = split_galaxies(first, images, settings.split)
     votes = votes[votes["galaxy_id"].isin(images["galaxy_id"])]
     table = split.table.merge(votes[["galaxy_id", "survey"]], how="left")
+    table["campaign"] = pd.Categorical([campaign.name] * len(table))
     write_table(Path("data/split.parquet"), table)
     write_table(Path("data/votes.parquet"), votes.drop(columns="survey"))
     write_json(Path("metrics/split.json"), split.counts)

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from galaxies.errors import GalaxiesError, needs
-from galaxies.questions.tree import CLASSES, VOTED, most_voted
+from galaxies.questions.campaign import CLASSES, VOTED, most_voted
 from galaxies.settings import SplitSettings
 
 PARTS: Final = ("train", "validation", "test")

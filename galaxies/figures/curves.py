@@ -14,7 +14,7 @@ from matplotlib.ticker import PercentFormatter
 from galaxies.bundle.registry import MODELS, Registered
 from galaxies.figures.style import GREY, STYLE, WIDTH
 from galaxies.figures.table import with_interval
-from galaxies.questions.tree import CLASSES
+from galaxies.questions.campaign import CLASSES
 
 _RING: dict[str, Any] = {
     "marker": "o",

@@ -13,13 +13,8 @@ from tqdm import tqdm
 
 from galaxies.base.arrays import Pixels, Probabilities, open_array
 from galaxies.base.pool import batched, in_order
-from galaxies.bundle.folder import (
-    Description,
-    copy_recalibrated,
-    read_description,
-    read_learned,
-    require_free,
-)
+from galaxies.bundle.description import Description, read_description
+from galaxies.bundle.folder import copy_recalibrated, read_learned, require_free
 from galaxies.bundle.predictor import Predictor
 from galaxies.classifying.classifier import BATCH, Classifier
 from galaxies.classifying.inputs.chunks import Item
@@ -29,15 +24,14 @@ from galaxies.dataset.layout import (
     LARGEST_ID,
     VOTES,
     WHOLE_ID,
-    read_campaign,
     survey_file,
 )
 from galaxies.dataset.packing import pack_images
-from galaxies.dataset.votes import read_votes
+from galaxies.dataset.votes import campaign_of, read_answers, read_votes
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import UnreadableImageError
 from galaxies.judgement.class_shares import Mixture, compare_with_mixture, require_outputs
-from galaxies.questions.tree import CLASSES, VOTED, Campaign, most_voted, spiral_fraction
+from galaxies.questions.campaign import CLASSES, VOTED, Campaign, most_voted, spiral_fraction
 from galaxies.recalibrating.refitting import (
     FEWEST,
     Voted,
@@ -128,32 +122,67 @@ def calibrate_on_votes(
     archive, table = survey_file(survey, IMAGES), survey_file(survey, VOTES)
     learned = read_learned(bundle)
     votes = read_votes(table)
+    campaign = campaign_of(read_answers(table))
     if learned is not None and not other_ids:
         _refuse_learned(votes["galaxy_id"].to_numpy(np.int64), learned, bundle, survey)
-    predictor = Predictor(bundle, campaign=_known(read_description(bundle), survey))
+    predictor = Predictor(bundle, description=for_campaign(read_description(bundle), campaign))
     galaxies = read_voted(predictor, archive, votes, workers=workers)
     require_enough(galaxies, str(survey))
     description = predictor.description
-    before, after = judge_recalibration(description, galaxies)
-    made = recalibrate(description, galaxies).model_copy(
+    before, after = judge_recalibration(description.judgement, galaxies)
+    made = recalibrate(description.judgement, galaxies).model_copy(
         update={
             "calibrated": calibrated_on(survey.resolve().name, galaxies.galaxy_ids, "votes"),
         }
     )
-    copy_recalibrated(bundle, output, made)
+    copy_recalibrated(bundle, output, description.judged(made))
     counts = dict(zip(CLASSES, np.bincount(galaxies.labels, minlength=2).tolist(), strict=True))
     # The pretrained bundle has no IDs: those of simulated galaxies can occur in real surveys.
     checked = learned is not None or description.survey == "simulated"
     return Calibrated(before, after, counts, checked)
 
 
-def _known(description: Description, survey: Path) -> Campaign | None:
-    """Return the campaign of the survey if the bundle supports it; otherwise that of the bundle.
+def for_campaign(description: Description, campaign: Campaign) -> Description:
+    """Describe a bundle for the votes of a campaign, even if it is not calibrated for them.
 
-    Calibration corrects a part of the difference between the questions.
+    If the bundle has no answers of the campaign, those of its own campaign are calibrated for it:
+    that corrects a part of the difference between the questions. The promises are void until the
+    bundle is calibrated.
+
+    Parameters
+    ----------
+    description : Description
+        Description of the bundle.
+    campaign : Campaign
+        Whose votes shall be predicted.
+
+    Returns
+    -------
+    Description
+
+    Examples
+    --------
+    >>> from galaxies.bundle.description import read_description
+    >>> from galaxies.bundle.folder import PRETRAINED
+    >>> from galaxies.questions.registry import campaign_named
+    >>> simulated = read_description(PRETRAINED / "simulated")
+    >>> kaggle = for_campaign(simulated, campaign_named("kaggle"))
+    >>> kaggle.campaign, kaggle.answers_of.name, kaggle.triage[0].threshold
+    ('kaggle', 'gz2', None)
     """
-    campaign = read_campaign(survey)
-    return campaign if campaign in description.others else None
+    if campaign.name in description.judgements:
+        return description.by(campaign.name)
+    answers_of = None if campaign.name in description.questions else description.answers_of.name
+    void = [promise.model_copy(update={"threshold": None}) for promise in description.triage]
+    judgement = description.judgement.model_copy(
+        update={"triage": tuple(void), "answers_of": answers_of, "known": None, "surveys": {}}
+    )
+    return description.model_copy(
+        update={
+            "campaign": campaign.name,
+            "judgements": description.judgements | {campaign.name: judgement},
+        }
+    )
 
 
 def read_voted(predictor: Predictor, archive: Path, votes: pd.DataFrame, *, workers: int) -> Voted:
@@ -271,7 +300,7 @@ def adjust_to_shares(
     """
     require_free(output, overwrite)
     description = read_description(bundle)
-    outputs = require_outputs(description.outputs, bundle)
+    outputs = require_outputs(description.judgement.outputs, bundle)
     archive = images / IMAGES
     ids, raw, unreadable = _raw_probabilities(
         bundle, archive if archive.is_file() else images, workers
@@ -285,11 +314,17 @@ def adjust_to_shares(
         whole = [int(one) for one in ids if WHOLE_ID.fullmatch(one) and int(one) <= LARGEST_ID]
         _refuse_learned(np.array(whole, np.int64), learned, bundle, images)
     test = compare_with_mixture(outputs, raw)
-    adjusted, share = adjust_shares(description, outputs, raw)
+    adjusted, share = adjust_shares(description.judgement, outputs, raw)
     written = anyway or test.p_value >= LEAST_P_VALUE
     if written:
         on = calibrated_on(images.resolve().name, ids, "shares")
-        copy_recalibrated(bundle, output, adjusted.model_copy(update={"calibrated": on}))
+        # Nothing is known about the other campaigns on this survey.
+        made = description.model_copy(
+            update={
+                "judgements": {description.campaign: adjusted.model_copy(update={"calibrated": on})}
+            }
+        )
+        copy_recalibrated(bundle, output, made)
     return Adjusted(len(raw), unreadable, outputs.spiral_share, share, test, written)
 
 

@@ -17,7 +17,6 @@ from galaxies.bundle.answers import (
     vote_spread,
 )
 from galaxies.bundle.views import average_views
-from galaxies.questions.tree import ALL_QUESTIONS, FIRST, QUESTIONS, TYPE, tree_errors
 
 NETWORK = arrays(np.float32, (4, NUMBERS), elements=st.floats(-90, 90, width=32))
 KAGGLE = slice(0, TYPE.places.start)

@@ -8,7 +8,6 @@ from scipy.stats import betabinom
 from galaxies.bundle.answers import ANSWERS, NUMBERS, read_outputs
 from galaxies.bundle.predictor import Prediction, prediction_table
 from galaxies.judgement.vote_scores import Answered, answered, beta_binomial, score_answers
-from galaxies.questions.tree import ALL_COLUMNS, ALL_QUESTIONS, QUESTIONS, TYPE
 
 SMOOTH = QUESTIONS[0]
 

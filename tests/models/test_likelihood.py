@@ -11,7 +11,6 @@ from scipy.stats import dirichlet_multinomial
 
 from galaxies.bundle.answers import ANSWERS, NUMBERS, USUAL, read_outputs
 from galaxies.models.likelihood import ClassAccuracy, surprise, targets
-from galaxies.questions.tree import ALL_QUESTIONS, FIRST, TYPE
 from galaxies.training.parts import Votes
 
 SMOOTH, ODD = ALL_QUESTIONS[0], ALL_QUESTIONS[5]

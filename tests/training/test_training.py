@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 
 from galaxies.bundle.answers import NUMBERS, read_outputs
-from galaxies.questions.tree import ALL_COLUMNS, FIRST, QUESTIONS
 from galaxies.settings import TriageSettings
 from galaxies.training.fitting import Fit
 from galaxies.training.training import Seen, open_galaxies, train
