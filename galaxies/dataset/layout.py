@@ -120,7 +120,7 @@ def read_campaign(folder: Path) -> Campaign:
         raise GalaxiesError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(about, dict) or set(about) != {"campaign"}:
         raise GalaxiesError(f"{path}: must contain only campaign: and one of {names}")
-    if about["campaign"] not in CAMPAIGNS:
+    if about["campaign"] not in list(CAMPAIGNS):  # it may be a list, which has no hash
         raise GalaxiesError(f"{path}: campaign: must be {names}, got {about['campaign']!r}")
     return CAMPAIGNS[about["campaign"]]
 
