@@ -17,12 +17,12 @@ import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
+from galaxies.questions.tree import ALL_COLUMNS, ALL_QUESTIONS
 
 from galaxies.base.outputs import write_json
 from galaxies.models.cnn import build_residual, fit
 from galaxies.models.likelihood import surprise, targets
 from galaxies.models.networks import repeatable
-from galaxies.questions.tree import ALL_COLUMNS, ALL_QUESTIONS
 from galaxies.settings import CnnSettings, load_settings
 from galaxies.training.parts import Part, Votes
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 import numpy.typing as npt
-from keras import layers, ops
+from keras import layers
 from threadpoolctl import threadpool_limits
 
 from galaxies.base.arrays import Pixels, in_full_batches
@@ -149,8 +149,12 @@ def _fit_reference(
     training = fit_network(
         network,
         keras.optimizers.SGD(recipe.learning_rate, momentum=recipe.momentum),
-        GalaxyBatches(images, train.rows, train.labels, recipe.batch, seed, augmentation),
-        GalaxyBatches(images, validation.rows, validation.labels, recipe.batch),
+        GalaxyBatches(
+            images, train.rows, train.labels, recipe.batch, seed, train.weights, augmentation
+        ),
+        GalaxyBatches(
+            images, validation.rows, validation.labels, recipe.batch, weights=validation.weights
+        ),
         recipe.epochs,
     )
     return Fit(Cnn(network), *training)
@@ -183,9 +187,21 @@ def _fit_residual(
         network,
         keras.optimizers.AdamW(rate, weight_decay=recipe.weight_decay),
         GalaxyBatches(
-            images, train.rows, targets(train.votes, layout), recipe.batch, seed, augmentation
+            images,
+            train.rows,
+            targets(train.votes, layout),
+            recipe.batch,
+            seed,
+            train.weights,
+            augmentation,
         ),
-        GalaxyBatches(images, validation.rows, targets(validation.votes, layout), recipe.batch),
+        GalaxyBatches(
+            images,
+            validation.rows,
+            targets(validation.votes, layout),
+            recipe.batch,
+            weights=validation.weights,
+        ),
         recipe.epochs,
         lambda votes, numbers: surprise(votes, numbers, layout, recipe.sharpness, recipe.counted),
         ClassAccuracy(classes),

@@ -5,6 +5,8 @@ import json
 import keras
 import numpy as np
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from galaxies.bundle.description import read_description
 from galaxies.bundle.folder import PRETRAINED
@@ -12,7 +14,7 @@ from galaxies.errors import GalaxiesError
 from galaxies.models import cnn, mlp
 from galaxies.models.cnn import Cnn, build_reference
 from galaxies.models.mlp import HiddenLayer
-from galaxies.models.networks import GalaxyBatches, operations
+from galaxies.models.networks import GalaxyBatches, draw, operations
 from galaxies.settings import (
     CnnSettings,
     MlpSettings,
@@ -102,6 +104,37 @@ def test_a_loss_that_is_no_number_stops_the_training(images):
     hopeless = MLP.model_copy(update={"learning_rate": 1e38})
     with pytest.raises(GalaxiesError, match=r"mlp: the loss became nan in epoch 1, step \d; lower"):
         mlp.fit(images, TRAIN, VALIDATION, hopeless)
+
+
+def test_a_galaxy_is_drawn_as_often_as_its_weight_says():
+    random = np.random.default_rng(0)
+    weights = random.exponential(size=200).astype(np.float32)
+    share = 200 * weights / weights.sum()
+    counts = np.array([np.bincount(draw(weights, random), minlength=200) for _ in range(300)])
+    assert (counts.sum(axis=1) == 200).all()
+    assert (counts >= np.floor(share - 1e-4)).all()
+    assert (counts <= np.ceil(share + 1e-4)).all()
+    assert counts.mean(axis=0) == pytest.approx(share, abs=0.15)
+
+
+@given(st.lists(st.floats(0.0, 100.0, width=32), min_size=1, max_size=50), st.integers(0, 99))
+def test_drawing_never_leaves_the_galaxies(weights, seed):
+    assume(sum(weights) > 1e-3)
+    drawn = draw(np.array(weights, np.float32), np.random.default_rng(seed))
+    assert len(drawn) == len(weights)
+    assert (np.array(weights)[drawn] > 0).all()
+
+
+def test_weights_count_in_the_loss_of_validation_galaxies(images):
+    heavy = np.where(VALIDATION.labels == 1, 3.0, 1.0).astype(np.float32)
+    weighted = VALIDATION._replace(galaxies=VALIDATION.galaxies.assign(weight=heavy))
+    fitted = mlp.fit(images, TRAIN, weighted, MLP)
+    p = fitted.model.predict(images[VALIDATION.rows]).astype(float)
+    losses = -np.log(np.where(VALIDATION.labels == 1, p, 1 - p))
+    expected = np.average(losses, weights=heavy)
+    assert fitted.chosen["loss"] == pytest.approx(expected, abs=1e-4)
+    right = (p > 0.5) == (VALIDATION.labels == 1)
+    assert fitted.chosen["accuracy"] == pytest.approx(np.average(right, weights=heavy), abs=1e-6)
 
 
 def test_batches_are_augmented_anew_each_epoch(images):
