@@ -61,7 +61,7 @@ def load(
     >>> len(table), set(table["label"]) <= {"elliptical", "spiral"}
     (6, True)
     """
-    from galaxies.bundle.folder import bundle_folder
+    from galaxies.bundle.pretrained import bundle_folder
     from galaxies.classifying.classifier import Classifier
 
     folder = bundle_folder(Path(bundle or "real"))

@@ -119,7 +119,8 @@ def every_other(rows: np.ndarray) -> Part:
     layout = Layout((KAGGLE,))
     shares = np.full((len(rows), layout.answers), np.nan, np.float32)
     shares[:, :3] = np.stack([1 - spiral, spiral, 0 * spiral], axis=1)
-    return Part(galaxies, rows, rows % 2, Votes(layout, shares, np.zeros(len(rows), np.float32)))
+    votes = Votes(layout, shares, np.zeros(len(rows), np.float32))
+    return Part(galaxies, rows, rows % 2, np.zeros((len(rows), 3), np.uint64), votes)
 
 
 @pytest.fixture(scope="session")

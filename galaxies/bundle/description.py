@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from galaxies.base.arrays import Decoding
+from galaxies.bundle.pretrained import DESCRIPTION
 from galaxies.errors import GalaxiesError
 from galaxies.judgement.calibration import Calibration
 from galaxies.judgement.class_shares import ClassOutputs
@@ -21,8 +22,6 @@ from galaxies.questions.layout import ClassPlaces, Layout
 
 FORMAT: Final = 6
 """Version of the format; increased when earlier versions cannot read it."""
-
-DESCRIPTION: Final = "bundle.json"
 
 # Without our own: a new version must not change the bytes of a bundle.
 _PACKAGES: Final = (
@@ -188,7 +187,7 @@ def read_description(folder: Path) -> Description:
 
     Examples
     --------
-    >>> from galaxies.bundle.folder import PRETRAINED
+    >>> from galaxies.bundle.pretrained import PRETRAINED
     >>> description = read_description(PRETRAINED / "real")
     >>> description.title, description.size, [one.name for one in description.campaigns]
     ('CNN', 64, ['gz2', 'gz1'])
@@ -220,14 +219,16 @@ def _upgraded(text: str) -> str:
     """Turn a description of format 5, which knew two campaigns, into one of today's format."""
     try:
         contents = json.loads(text)
-    except json.JSONDecodeError:
+    except (json.JSONDecodeError, RecursionError):
         return text
     if not isinstance(contents, dict) or contents.get("format") != 5:
         return text
+    campaign, others = contents.setdefault("campaign", GZ2.name), contents.pop("others", {})
+    answered: Any = contents.pop("questions", [])
+    if not (isinstance(campaign, str) and isinstance(others, dict) and isinstance(answered, list)):
+        return "{}"  # damaged: refused with the first key that is missing
     own = {name: contents.pop(name) for name in Judgement.model_fields if name in contents}
-    campaign = contents.setdefault("campaign", GZ2.name)
-    contents["judgements"] = {campaign: own} | contents.pop("others", {})
-    answered: list[Any] = contents.pop("questions", [])
+    contents["judgements"] = {campaign: own} | others
     campaigns = (GZ2, GZ1) if answered else (GZ1 if campaign == GZ1.name else GZ2,)
     contents["questions"] = {
         asked.name: names

@@ -403,7 +403,7 @@ def table_schema(description: Description, folder: Path, questions: Questions) -
     Examples
     --------
     >>> from galaxies.bundle.description import read_description
-    >>> from galaxies.bundle.folder import PRETRAINED
+    >>> from galaxies.bundle.pretrained import PRETRAINED
     >>> folder = PRETRAINED / "real"
     >>> schema = table_schema(read_description(folder), folder, "all")
     >>> schema.field("bar_yes").metadata[b"column"]

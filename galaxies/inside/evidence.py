@@ -532,7 +532,7 @@ def answers_that_count(description: Description, question: str | None) -> tuple[
     Examples
     --------
     >>> from galaxies.bundle.description import read_description
-    >>> from galaxies.bundle.folder import PRETRAINED
+    >>> from galaxies.bundle.pretrained import PRETRAINED
     >>> answers_that_count(read_description(PRETRAINED / "real"), "bar")
     (slice(5, 7, None), ['bar_yes', 'bar_no'])
     """

@@ -94,8 +94,9 @@ def score_answers(galaxies: Answered) -> dict[str, Any]:
     dict
         `rmse` over all answers, for Kaggle's 37 columns the score of the challenge, for galaxies
         with counted votes on all of them; `rmse_of_the_means`, that of the best constant
-        prediction; `noise`, the noise of the votes. `questions`: the same for each question; `accuracy` where at least 80%
-        of the volunteers agree, among galaxies for which at least half reached the question; and
+        prediction; `noise`, the noise of the votes. `questions`: the same for each question;
+        `accuracy` where at least 80% of the volunteers agree, among galaxies for which at least
+        half reached the question; and
         `intervals_hold`, the share of answers with a number of votes inside the 90% interval.
         `answers`: Pearson's correlation of observed and predicted fractions. Scores that cannot be
         computed for these galaxies are left out.

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from galaxies.base.arrays import Pixels, in_full_batches
 from galaxies.bundle.description import Description, read_description
-from galaxies.bundle.folder import bundle_folder
+from galaxies.bundle.pretrained import bundle_folder
 from galaxies.errors import GalaxiesError
 from galaxies.models.augmentation import Augmentation
 from galaxies.models.graph import read_weights

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from galaxies.base.arrays import Floats, Labels, Outputs, Probabilities
 from galaxies.bundle.description import CalibratedOn, Judgement
 from galaxies.errors import GalaxiesError
+from galaxies.images.fingerprints import Fingerprints
 from galaxies.judgement.calibration import fit_calibration, smoothed, softened
 from galaxies.judgement.class_shares import (
     ClassOutputs,
@@ -41,6 +42,8 @@ class Voted(NamedTuple):
     """(N,) equal numbers for identical images."""
     outputs: Outputs | None = None
     """All outputs of the model."""
+    fingerprints: Fingerprints = np.empty((0, 3), np.uint64)
+    """(N, 3) of the images."""
 
     def take(self, some: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> "Voted":
         """Select some of the galaxies."""
@@ -51,6 +54,7 @@ class Voted(NamedTuple):
             self.vote_fractions[some],
             self.same_pixels[some],
             None if self.outputs is None else self.outputs[some],
+            self.fingerprints[some] if len(self.fingerprints) else self.fingerprints,
         )
 
 

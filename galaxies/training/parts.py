@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from galaxies.base.arrays import Labels
+from galaxies.images.fingerprints import Fingerprints, from_text
 from galaxies.questions.campaign import Campaign, spiral_fraction
 from galaxies.questions.layout import Layout, layout_of
 from galaxies.questions.registry import CAMPAIGNS
@@ -56,6 +57,8 @@ class Part(NamedTuple):
     rows: npt.NDArray[np.int64]
     """(N,) rows of the packed images or features, increasing."""
     labels: Labels
+    fingerprints: Fingerprints
+    """(N, 3) of the packed images."""
     votes: Votes | None = None
     """Votes on all questions, for a model that is trained on them."""
 
@@ -70,7 +73,9 @@ class Part(NamedTuple):
             shares=self.votes.shares[kept], volunteers=self.votes.volunteers[kept]
         )
         galaxies = self.galaxies[kept].reset_index(drop=True)
-        return type(self)(galaxies, self.rows[kept], self.labels[kept], votes)
+        return type(self)(
+            galaxies, self.rows[kept], self.labels[kept], self.fingerprints[kept], votes
+        )
 
     @property
     def weights(self) -> npt.NDArray[np.float32]:
@@ -97,7 +102,7 @@ def galaxies_of(
     split : DataFrame
         Output of `galaxies.dataset.splitting.split_galaxies`.
     images : DataFrame
-        `galaxy_id` and `row` of every packed image.
+        `galaxy_id`, `row` and `fingerprint` of every packed image.
     parts : str
         Names from `galaxies.dataset.splitting.PARTS`.
     votes : DataFrame, optional
@@ -116,7 +121,9 @@ def galaxies_of(
     >>> len(part.galaxies), part.rows.dtype, sorted(set(part.labels.tolist()))
     (20, dtype('int64'), [0, 1])
     """
-    galaxies = split[split["split"].isin(parts)].merge(images[["galaxy_id", "row"]], on="galaxy_id")
+    galaxies = split[split["split"].isin(parts)].merge(
+        images[["galaxy_id", "row", "fingerprint"]], on="galaxy_id"
+    )
     galaxies = galaxies.sort_values("row", ignore_index=True)
     asked = None
     if votes is not None:
@@ -127,8 +134,9 @@ def galaxies_of(
         if "weight" in rows:
             galaxies["weight"] = rows["weight"].to_numpy(np.float32)
     return Part(
-        galaxies.drop(columns="row"),
+        galaxies.drop(columns=["row", "fingerprint"]),
         galaxies["row"].to_numpy(np.int64),
         np.asarray(galaxies["label"].cat.codes, dtype=np.int64),
+        from_text(galaxies["fingerprint"]),
         asked,
     )

@@ -12,7 +12,8 @@ from galaxies.base.arrays import Decoding, Labels, Outputs, open_array
 from galaxies.base.outputs import write_json
 from galaxies.bundle.answers import p_spiral, read_outputs
 from galaxies.bundle.description import Description, Judgement, SurveyJudgement
-from galaxies.bundle.folder import describe, new_bundle, write_learned
+from galaxies.bundle.folder import describe, new_bundle
+from galaxies.bundle.learned import Learned, write_learned
 from galaxies.bundle.views import predict_rows
 from galaxies.judgement.calibration import fit_calibration, smoothed, softened
 from galaxies.judgement.class_shares import summarise_outputs
@@ -64,8 +65,8 @@ class Trained(NamedTuple):
 
     fit: Fit[Any]
     description: Description
-    learned: npt.NDArray[np.int64]
-    """(N,) IDs of the training and the validation galaxies."""
+    learned: Learned
+    """The training and the validation galaxies."""
 
     def save(self, bundle: Path, chosen: Path, history: Path) -> None:
         """Write the bundle, the best settings, and the learning curve.
@@ -160,8 +161,8 @@ def train(
     >>> settings = load_settings()
     >>> fit = partial(tree.fit, settings=settings.tree)
     >>> trained = train("tree", fit, galaxies, Seen(64, 0.5, "scaled"), settings.triage)
-    >>> trained.description.title, trained.learned.shape
-    ('decision tree', (20,))
+    >>> trained.description.title, len(trained.learned.galaxy_ids)
+    ('decision tree', 20)
     """
     inputs, validation = galaxies.inputs, galaxies.validation
     fitted = fit(inputs, galaxies.train, validation)
@@ -200,7 +201,10 @@ def train(
         learned_from=galaxies.learned_from,
     )
     parts = (galaxies.train, validation)
-    learned = np.concatenate([part.galaxies["galaxy_id"].to_numpy(np.int64) for part in parts])
+    learned = Learned(
+        np.concatenate([part.galaxies["galaxy_id"].to_numpy(np.int64) for part in parts]),
+        np.concatenate([part.fingerprints for part in parts]),
+    )
     return Trained(fitted, description, learned)
 
 
