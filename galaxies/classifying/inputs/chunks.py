@@ -6,7 +6,8 @@ from typing import Any, Final, NamedTuple, Protocol
 
 import pyarrow as pa
 from fsspec.core import url_to_fs
-from PIL import Image
+
+from galaxies.images.pixels import AnyImage
 
 IMAGE_SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".fits", ".fit", ".fits.gz")
 TAR_SUFFIXES: Final = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
@@ -16,7 +17,7 @@ class Item(NamedTuple):
     """One image to classify."""
 
     galaxy_id: str
-    load: Callable[[], bytes | Image.Image]
+    load: Callable[[], AnyImage]
     """Returns the contents of the file, or the frame; may raise `UnreadableImageError`."""
 
 
