@@ -17,10 +17,10 @@ import stages.pack
 import stages.predict
 import stages.simulate
 import stages.split
+from galaxies.bundle.folder import describe, read_description
 from galaxies.classifying.engines import BundleUse, local_engine
 from galaxies.classifying.job import run_job
-from galaxies.learning.bundle import describe, read_description
-from galaxies.learning.parts import fingerprint
+from galaxies.training.parts import fingerprint
 from galaxies.volunteers.subjects import ask, read_manifest
 from tests.conftest import ROOT, write_tiny_survey
 from tests.volunteers.zooniverse import ANSWERS, simulated_rows, write_export

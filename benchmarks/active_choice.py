@@ -32,17 +32,18 @@ from matplotlib.figure import Figure
 
 from benchmarks.finetuning import MARKS, scores
 from benchmarks.leave_one_out import Survey, read_survey, take
+from galaxies.base.arrays import Labels
 from galaxies.base.outputs import write_json
-from galaxies.base.questions import Campaign
+from galaxies.bundle.answers import p_spiral, vote_spread
+from galaxies.bundle.folder import PRETRAINED
 from galaxies.dataset.layout import read_campaign
 from galaxies.figures.style import STYLE, WIDTH, save_figure
-from galaxies.learning.bundle import PRETRAINED
-from galaxies.learning.calibration import fit_calibration, smoothed
-from galaxies.learning.outputs import p_spiral, vote_spread
-from galaxies.learning.parts import Labels, Part
-from galaxies.learning.promises import UNDECIDED
+from galaxies.judgement.calibration import fit_calibration, smoothed
+from galaxies.judgement.promises import UNDECIDED
 from galaxies.models.cnn import Cnn, fit
+from galaxies.questions.tree import Campaign
 from galaxies.settings import CnnSettings, load_settings
+from galaxies.training.parts import Part
 from galaxies.volunteers.choosing import Choice, choose_galaxies
 
 LABELS = (100, 200, 300, 400, 600, 800)

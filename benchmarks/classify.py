@@ -34,6 +34,9 @@ import simplejpeg
 from galaxies.base.arrays import Decoding, Pixels
 from galaxies.base.outputs import write_json
 from galaxies.base.pool import batched
+from galaxies.bundle.folder import PRETRAINED
+from galaxies.bundle.forward import BATCH as FORWARD_BATCH
+from galaxies.bundle.views import average_views
 from galaxies.classifying.classifier import BATCH, COLUMNS, Classifier
 from galaxies.classifying.engines import BundleUse, Progress, classify_chunks
 from galaxies.classifying.inputs.chunks import Chunk, Item
@@ -42,9 +45,6 @@ from galaxies.classifying.job import SHARD, run_job
 from galaxies.classifying.shards import Shards
 from galaxies.dataset.layout import IMAGES
 from galaxies.images.decode import decode_image, decode_reduced
-from galaxies.learning.bundle import PRETRAINED
-from galaxies.learning.views import average_views
-from galaxies.models.predicting.forward import BATCH as FORWARD_BATCH
 from galaxies.models.saved_network import NETWORK
 
 Measured = dict[str, float]

@@ -16,15 +16,15 @@ import pandas as pd
 
 from galaxies.base.arrays import Decoding
 from galaxies.base.outputs import write_json, write_table
+from galaxies.bundle.predictor import Predictor
 from galaxies.dataset.layout import IMAGES, VOTES, survey_file
 from galaxies.dataset.packing import pack_images
 from galaxies.dataset.splitting import split_galaxies
 from galaxies.dataset.votes import read_votes
-from galaxies.learning.parts import galaxies_of
-from galaxies.learning.training import Seen, open_galaxies, train
 from galaxies.models.cnn import fit
-from galaxies.models.predicting.predictor import Predictor
 from galaxies.settings import load_settings
+from galaxies.training.parts import galaxies_of
+from galaxies.training.training import Seen, open_galaxies, train
 
 CORES = len(os.sched_getaffinity(0))
 

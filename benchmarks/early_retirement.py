@@ -42,8 +42,8 @@ from galaxies.base.arrays import Floats
 from galaxies.base.outputs import write_json
 from galaxies.dataset.layout import COUNTS
 from galaxies.dataset.layout import VOTES as VOTES_TABLE
-from galaxies.learning.calibration import fit_calibration
-from galaxies.learning.promises import lower_bound
+from galaxies.judgement.calibration import fit_calibration
+from galaxies.judgement.promises import lower_bound
 
 SEED = 123
 VOTES = 40

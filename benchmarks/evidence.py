@@ -16,6 +16,7 @@ import pandas as pd
 
 from benchmarks.leave_one_out import read_survey, take
 from galaxies.base.outputs import write_json
+from galaxies.bundle.folder import PRETRAINED, read_description, read_learned
 from galaxies.dataset.layout import read_campaign
 from galaxies.inside.evidence import Score, answers_that_count
 from galaxies.inside.faithfulness import (
@@ -25,7 +26,6 @@ from galaxies.inside.faithfulness import (
     report,
 )
 from galaxies.inside.gradient import Gradient
-from galaxies.learning.bundle import PRETRAINED, read_description, read_learned
 from galaxies.models.saved_network import NETWORK
 from galaxies.settings import load_settings
 

@@ -20,7 +20,7 @@ from playwright.sync_api import sync_playwright
 
 import galaxies
 from galaxies.base.outputs import write_json
-from galaxies.learning.bundle import PRETRAINED
+from galaxies.bundle.folder import PRETRAINED
 from galaxies.pages.looking import (
     Change,
     changed,

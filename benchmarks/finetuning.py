@@ -31,15 +31,15 @@ from matplotlib.figure import Figure
 from sklearn.metrics import log_loss, roc_auc_score
 
 from benchmarks.leave_one_out import Survey, read_survey, take
-from galaxies.base.arrays import Floats
+from galaxies.base.arrays import Floats, Labels
 from galaxies.base.outputs import write_json
+from galaxies.bundle.answers import p_spiral
+from galaxies.bundle.predictor import Predictor
 from galaxies.figures.style import STYLE, save_figure
-from galaxies.learning.calibration import fit_calibration, smoothed
-from galaxies.learning.outputs import p_spiral
-from galaxies.learning.parts import Labels, Part
+from galaxies.judgement.calibration import fit_calibration, smoothed
 from galaxies.models.cnn import fit
-from galaxies.models.predicting.predictor import Predictor
 from galaxies.settings import CnnSettings, load_settings
+from galaxies.training.parts import Part
 
 SURVEYS = ("gz2", "kaggle")
 LABELLED = (50, 100, 200, 500)

@@ -30,11 +30,11 @@ from tqdm import tqdm
 from benchmarks.clones import make_clone, run, start
 from galaxies.base.arrays import Pixels
 from galaxies.base.outputs import write_json
+from galaxies.bundle.views import view_of
 from galaxies.dataset.archive import list_images, open_archive
 from galaxies.dataset.layout import IMAGES, VOTE_COLUMNS, VOTES
 from galaxies.dataset.votes import read_votes
 from galaxies.images.decode import decode_image, decode_reduced
-from galaxies.learning.views import view_of
 from galaxies.settings import load_settings
 from galaxies.surveys.check import KAGGLE
 

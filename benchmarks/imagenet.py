@@ -35,12 +35,12 @@ from galaxies.dataset.layout import IMAGES, VOTES
 from galaxies.dataset.packing import pack_images
 from galaxies.dataset.splitting import split_galaxies
 from galaxies.dataset.votes import read_votes
-from galaxies.judging.scores import score
-from galaxies.learning.parts import fingerprint, galaxies_of
-from galaxies.learning.training import Seen, TrainingGalaxies, train
+from galaxies.judgement.scores import score
 from galaxies.models.inception.classifier import fit
 from galaxies.models.inception.weights import Weights, write_weights_record
 from galaxies.settings import Settings, load_settings
+from galaxies.training.parts import fingerprint, galaxies_of
+from galaxies.training.training import Seen, TrainingGalaxies, train
 
 SURVEYS = ("gz1", "gz2", "kaggle")
 SIZES = (128, 224)

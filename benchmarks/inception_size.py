@@ -16,10 +16,10 @@ from sklearn.metrics import roc_auc_score
 from galaxies.base.arrays import open_array
 from galaxies.base.outputs import write_json
 from galaxies.dataset.layout import IMAGES, survey_file
-from galaxies.learning.parts import galaxies_of
 from galaxies.models.inception.classifier import fit
 from galaxies.models.inception.extraction import survey_features
 from galaxies.settings import load_settings
+from galaxies.training.parts import galaxies_of
 
 
 def main() -> None:

@@ -31,21 +31,21 @@ from sklearn.metrics import roc_auc_score
 
 from galaxies.base.arrays import Pixels, open_array
 from galaxies.base.outputs import write_json
-from galaxies.base.questions import ALL_COLUMNS, FIRST, Campaign, chosen_by_answer
+from galaxies.bundle.answers import ANSWERS, p_spiral
+from galaxies.bundle.folder import Description
 from galaxies.dataset.layout import IMAGES, read_campaign
 from galaxies.dataset.packing import pack_images
 from galaxies.dataset.splitting import split_galaxies
 from galaxies.dataset.votes import campaign_of, read_survey_votes
-from galaxies.judging.answers import Answered, score_answers
-from galaxies.judging.scores import expected_calibration_error
-from galaxies.learning.bundle import Description
-from galaxies.learning.class_shares import estimate_spiral_share, odds_factor
-from galaxies.learning.familiarity import count
-from galaxies.learning.outputs import ANSWERS, p_spiral
-from galaxies.learning.parts import Part, Votes
-from galaxies.learning.training import Seen, TrainingGalaxies, train
+from galaxies.judgement.class_shares import estimate_spiral_share, odds_factor
+from galaxies.judgement.familiarity import count
+from galaxies.judgement.scores import expected_calibration_error
+from galaxies.judgement.vote_scores import Answered, score_answers
 from galaxies.models.cnn import Cnn, fit
+from galaxies.questions.tree import ALL_COLUMNS, FIRST, Campaign, chosen_by_answer
 from galaxies.settings import Settings, load_settings
+from galaxies.training.parts import Part, Votes
+from galaxies.training.training import Seen, TrainingGalaxies, train
 
 SURVEYS = ("gz1", "gz1b", "gz2", "kaggle", "odd", "mergers")
 LEFT_OUT = ("gz1", "gz1b", "gz2", "kaggle")

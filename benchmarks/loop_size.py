@@ -27,10 +27,10 @@ import pyarrow as pa
 from PIL import Image
 
 from galaxies.base.outputs import write_json
-from galaxies.base.questions import CLASSES
 from galaxies.classifying.classifier import COLUMNS
 from galaxies.classifying.table_files import write_stream
-from galaxies.learning.promises import UNDECIDED
+from galaxies.judgement.promises import UNDECIDED
+from galaxies.questions.tree import CLASSES
 from galaxies.volunteers.subjects import COLUMNS as MANIFEST_COLUMNS
 from galaxies.volunteers.subjects import MANIFEST
 

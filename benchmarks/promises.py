@@ -16,20 +16,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from galaxies.base.arrays import Floats, Probabilities
+from galaxies.base.arrays import Floats, Labels, Probabilities
 from galaxies.base.outputs import write_json
-from galaxies.base.questions import Campaign
-from galaxies.classifying.calibrating import read_voted
+from galaxies.bundle.folder import PRETRAINED, Description
+from galaxies.bundle.predictor import Predictor
 from galaxies.dataset.layout import IMAGES, VOTES, read_campaign
 from galaxies.dataset.votes import read_votes
-from galaxies.judging.scores import expected_calibration_error
-from galaxies.learning.bundle import PRETRAINED, Description
-from galaxies.learning.calibration import fit_calibration, smoothed
-from galaxies.learning.class_shares import compare_with_mixture
-from galaxies.learning.parts import Labels
-from galaxies.learning.promises import certainty, choose_promise, lower_bound, make_promises
-from galaxies.learning.recalibration import Voted, adjust_shares
-from galaxies.models.predicting.predictor import Predictor
+from galaxies.judgement.calibration import fit_calibration, smoothed
+from galaxies.judgement.class_shares import compare_with_mixture
+from galaxies.judgement.promises import certainty, choose_promise, lower_bound, make_promises
+from galaxies.judgement.scores import expected_calibration_error
+from galaxies.questions.tree import Campaign
+from galaxies.recalibrating.refitting import Voted, adjust_shares
+from galaxies.recalibrating.surveys import read_voted
 from galaxies.settings import TriageSettings
 from galaxies.volunteers.audit import Audited, judge_answers
 

@@ -26,13 +26,13 @@ from sklearn.metrics import roc_auc_score
 
 from galaxies.base.arrays import Pixels, open_array
 from galaxies.base.outputs import write_json
-from galaxies.base.questions import ALL_COLUMNS, ANSWERS, COLUMNS, spiral_fraction
 from galaxies.dataset.layout import IMAGES, VOTES
 from galaxies.dataset.packing import pack_images
 from galaxies.dataset.votes import read_answers, read_survey_votes
-from galaxies.learning.parts import Part, Votes
 from galaxies.models.cnn import Cnn, fit
+from galaxies.questions.tree import ALL_COLUMNS, ANSWERS, COLUMNS, spiral_fraction
 from galaxies.settings import Settings, load_settings
+from galaxies.training.parts import Part, Votes
 
 Shares = npt.NDArray[np.float64]
 

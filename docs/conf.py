@@ -18,8 +18,8 @@ os.environ["TQDM_DISABLE"] = "1"
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 import galaxies  # noqa: E402
-from galaxies.base.questions import ALL_QUESTIONS, ANSWERS, TYPE  # noqa: E402
 from galaxies.cli import app  # noqa: E402
+from galaxies.questions.tree import ALL_QUESTIONS, ANSWERS, TYPE  # noqa: E402
 
 project = "galaxies"
 author = "The galaxies maintainers"
@@ -60,17 +60,20 @@ REFERENCE = HERE / "reference"
 WINGS = {
     "galaxies": "Load a bundle; errors and settings",
     "galaxies.classifying": "Classify any number of images",
+    "galaxies.recalibrating": "Calibrate a bundle for another survey",
     "galaxies.volunteers": "Ask volunteers, read their answers, audit the machine",
     "galaxies.surveys": "Download, check and merge surveys",
     "galaxies.figures": "Pictures and tables",
-    "galaxies.judging": "Score predictions",
     "galaxies.inside": "What a network sees in a galaxy",
     "galaxies.models": "The four models",
-    "galaxies.learning": "Parts, views, calibration, promises, bundles",
+    "galaxies.training": "Fit, calibrate and describe a model",
+    "galaxies.bundle": "A model on disk, and its predictions",
     "galaxies.simulated": "The simulated survey",
     "galaxies.dataset": "A survey as the pipeline reads it",
+    "galaxies.judgement": "Calibration, promises, familiarity and scores",
     "galaxies.images": "From files to pixels",
-    "galaxies.base": "Arrays, questions, outputs",
+    "galaxies.base": "Arrays and outputs",
+    "galaxies.questions": "What volunteers are asked",
 }
 
 

@@ -61,8 +61,8 @@ def load(
     >>> len(table), set(table["label"]) <= {"elliptical", "spiral"}
     (6, True)
     """
+    from galaxies.bundle.folder import bundle_folder
     from galaxies.classifying.classifier import Classifier
-    from galaxies.learning.bundle import bundle_folder
 
     folder = bundle_folder(Path(bundle or "real"))
     return Classifier(folder, views, agreement, device, campaign, questions, anyway)

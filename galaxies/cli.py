@@ -16,7 +16,7 @@ UNREADABLE = 3
 """Exit status of `classify` if the table is complete but some images could not be read."""
 
 if TYPE_CHECKING:
-    from galaxies.classifying.calibrating import Adjusted, Calibrated
+    from galaxies.recalibrating.surveys import Adjusted, Calibrated
     from galaxies.surveys.check import Report
     from galaxies.volunteers.audit import Audited
 
@@ -150,8 +150,8 @@ def export_folders(
     `keras.utils.image_dataset_from_directory("kaggle-folders/train")` reads the folders, with the
     same order of classes: elliptical 0, spiral 1.
     """
-    from galaxies.base.questions import CLASSES
     from galaxies.dataset.splitting import PARTS
+    from galaxies.questions.tree import CLASSES
     from galaxies.settings import load_settings
     from galaxies.surveys import class_folders as folders
 
@@ -354,9 +354,9 @@ def classify(
     Exit status: 0 on success, 1 after an error, 3 if the table is complete but some
     images could not be read.
     """
+    from galaxies.bundle.folder import bundle_folder
     from galaxies.classifying.engines import BundleUse, local_engine
     from galaxies.classifying.job import run_job
-    from galaxies.learning.bundle import bundle_folder
 
     use = BundleUse(
         bundle_folder(model or Path("real")).absolute(),
@@ -416,8 +416,8 @@ def submission(
     To have the CSV scored, upload it at
     https://www.kaggle.com/competitions/galaxy-zoo-the-galaxy-challenge, "Late Submission".
     """
+    from galaxies.bundle.folder import bundle_folder
     from galaxies.classifying.submission import ROWS, write_submission
-    from galaxies.learning.bundle import bundle_folder
 
     rows = write_submission(
         images,
@@ -488,9 +488,9 @@ def calibrate(
     different too, no bundle is saved. No test can show whether volunteers would answer differently,
     so this bundle makes no promises.
     """
-    from galaxies.classifying.calibrating import adjust_to_shares, calibrate_on_votes
+    from galaxies.bundle.folder import bundle_folder
     from galaxies.dataset.layout import VOTES
-    from galaxies.learning.bundle import bundle_folder
+    from galaxies.recalibrating.surveys import adjust_to_shares, calibrate_on_votes
 
     folder, workers = bundle_folder(bundle), len(os.sched_getaffinity(0))
     if shares_only:
@@ -551,7 +551,7 @@ def _say_what_shares_are(images: Path, output: Path, found: "Adjusted") -> None:
         f"  not explained by a mixture of its classes: {found.test.misfit:.1%} of the galaxies "
         f"(p = {found.test.p_value:.2g})"
     )
-    from galaxies.classifying.calibrating import LEAST_P_VALUE
+    from galaxies.recalibrating.surveys import LEAST_P_VALUE
 
     if found.test.p_value < LEAST_P_VALUE:
         typer.echo("  More than the shares differs; calibrate with votes instead.")
@@ -715,7 +715,7 @@ def export(
     galaxies.images.decode.decode_reduced. Output: p_spiral (calibrated) and spread, both float32
     (N,). The metadata of an ONNX file have size and crop.
     """
-    from galaxies.learning.bundle import PRETRAINED
+    from galaxies.bundle.folder import PRETRAINED
 
     folder = bundle or PRETRAINED / "real"
     path = output or Path(f"{folder.absolute().name}.{kind}")

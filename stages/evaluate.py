@@ -6,9 +6,10 @@ from pathlib import Path
 import pandas as pd
 
 from galaxies.base.outputs import write_json, write_records, write_text_table
+from galaxies.bundle.folder import read_description
 from galaxies.errors import GalaxiesError, run_stage
-from galaxies.judging.promises import coverage, judge_promises
-from galaxies.judging.scores import (
+from galaxies.judgement.kept_promises import coverage, judge_promises
+from galaxies.judgement.scores import (
     accuracy_by_agreement,
     confusion,
     judged,
@@ -16,7 +17,6 @@ from galaxies.judging.scores import (
     roc,
     score,
 )
-from galaxies.learning.bundle import read_description
 from galaxies.settings import load_settings
 
 

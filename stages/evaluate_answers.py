@@ -6,7 +6,7 @@ import pandas as pd
 
 from galaxies.base.outputs import write_json
 from galaxies.errors import run_stage
-from galaxies.judging.answers import answered, score_answers
+from galaxies.judgement.vote_scores import answered, score_answers
 
 
 def main() -> None:

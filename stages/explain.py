@@ -9,7 +9,7 @@ import pandas as pd
 
 from galaxies.base.arrays import Pixels, open_array
 from galaxies.base.outputs import write_json, written_beside
-from galaxies.base.questions import CLASSES
+from galaxies.bundle.predictor import Predictor
 from galaxies.errors import run_stage
 from galaxies.figures.galleries import Portrait, choose_galaxy, draw_input, portraits
 from galaxies.figures.inside import (
@@ -38,8 +38,8 @@ from galaxies.inside.faithfulness import (
     report,
 )
 from galaxies.inside.gradient import Gradient
-from galaxies.models.predicting.predictor import Predictor
 from galaxies.models.saved_network import NETWORK
+from galaxies.questions.tree import CLASSES
 from galaxies.settings import load_settings
 from galaxies.simulated.components import (
     COMPONENTS_FILE,

@@ -6,9 +6,9 @@ from pathlib import Path
 import vl_convert
 
 from galaxies.base.outputs import written_beside
+from galaxies.bundle.registry import MODELS
 from galaxies.errors import run_stage
 from galaxies.figures.table import score_table
-from galaxies.models.registry import MODELS
 
 # DVC's own page loads Vega from the internet. This one contains Vega instead of DVC's {scripts},
 # inside a function, so that its names do not clash with those of DVC's plots.

@@ -8,7 +8,7 @@ import pandas as pd
 
 from galaxies.base.arrays import Pixels, open_array
 from galaxies.base.outputs import table_title, written_beside
-from galaxies.base.questions import ALL_COLUMNS
+from galaxies.bundle.registry import MODELS
 from galaxies.errors import run_stage
 from galaxies.figures.curves import (
     Result,
@@ -30,7 +30,7 @@ from galaxies.figures.galleries import (
 )
 from galaxies.figures.style import save_figure
 from galaxies.figures.votes import choose_tree, draw_tree, draw_votes
-from galaxies.models.registry import MODELS
+from galaxies.questions.tree import ALL_COLUMNS
 from galaxies.settings import load_settings
 
 

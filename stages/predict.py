@@ -8,9 +8,9 @@ import pandas as pd
 
 from galaxies.base.arrays import open_array
 from galaxies.base.outputs import write_table
+from galaxies.bundle.predictor import Predictor, prediction_table
 from galaxies.errors import GalaxiesError, run_stage
-from galaxies.learning.parts import fingerprint, galaxies_of
-from galaxies.models.predicting.predictor import Predictor, prediction_table
+from galaxies.training.parts import fingerprint, galaxies_of
 
 
 def main() -> None:

@@ -4,9 +4,9 @@ from functools import partial
 from pathlib import Path
 
 from galaxies.errors import run_stage
-from galaxies.learning.training import Seen, open_galaxies, train
 from galaxies.models.cnn import fit
 from galaxies.settings import load_settings
+from galaxies.training.training import Seen, open_galaxies, train
 
 
 def main() -> None:

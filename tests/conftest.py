@@ -17,12 +17,12 @@ from playwright.sync_api import Browser, sync_playwright
 
 import stages.pack
 import stages.split
-from galaxies.base.questions import ALL_COLUMNS
-from galaxies.learning.bundle import Description, describe, new_bundle
-from galaxies.learning.calibration import Calibration
-from galaxies.learning.parts import Part, Votes
-from galaxies.learning.promises import Promise
+from galaxies.bundle.folder import Description, describe, new_bundle
+from galaxies.judgement.calibration import Calibration
+from galaxies.judgement.promises import Promise
 from galaxies.models.tree import DecisionTree
+from galaxies.questions.tree import ALL_COLUMNS
+from galaxies.training.parts import Part, Votes
 
 ROOT = Path(__file__).parents[1]
 # CI tries the same examples each time, on machines of any speed; at home they vary.

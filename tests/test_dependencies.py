@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel
 
 from galaxies import settings as all_settings
-from galaxies.models.registry import MODELS
+from galaxies.bundle.registry import MODELS
 from tests.conftest import ROOT, cannot_change_an_output
 
 PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
@@ -89,7 +89,7 @@ def code_of(stage: str) -> set[str]:
     """What a stage runs: its script, what that imports, and a model that it loads by name."""
     script = script_of(stage)
     reached = modules_reached(ROOT / script) | {script}
-    if "galaxies/models/predicting/predictor.py" in reached:
+    if "galaxies/bundle/predictor.py" in reached:
         module = (
             MODELS[stage.partition("@")[2] or "cnn"].model.partition(":")[0].replace(".", "/")
             + ".py"

@@ -60,11 +60,11 @@ def test_the_import_contracts_hold(copy):
     [
         ("galaxies/base/arrays.py", "import galaxies.images.decode", "downwards only"),
         ("galaxies/surveys/check.py", "import galaxies.classifying.job", "downwards only"),
-        ("galaxies/figures/style.py", "import galaxies.judging.scores", "Figures draw"),
+        ("galaxies/figures/style.py", "import galaxies.judgement.scores", "Figures draw"),
         ("galaxies/dataset/votes.py", "import stages.pack", "neither the stages nor DVC"),
         ("galaxies/dataset/votes.py", "def f():\n    import dvc.api", "neither the stages nor DVC"),
         ("stages/pack.py", "import stages.split", "No stage imports another"),
-        ("galaxies/judging/scores.py", "def f():\n    import keras", "Keras and TensorFlow stay"),
+        ("galaxies/judgement/scores.py", "def f():\n    import keras", "Keras and TensorFlow stay"),
         ("stages/plot.py", "import tensorflow", "Keras and TensorFlow stay"),
         ("galaxies/images/fits.py", "import galsim", "only an extra installs"),
     ],

@@ -22,6 +22,13 @@ Decoding = Literal["scaled", "whole"]
 Probabilities = npt.NDArray[np.float32]
 """(N,) probability of "spiral"."""
 
+Labels = npt.NDArray[np.int64]
+"""(N,) classes: 0 elliptical, 1 spiral, -1 for a galaxy without a class."""
+
+Outputs = npt.NDArray[np.float32]
+"""Outputs of a model for N galaxies: (N,) probabilities of "spiral", or (N, outputs) as in
+`galaxies.bundle.answers`."""
+
 Device = Literal["cpu", "gpu"]
 """The device that computes."""
 

@@ -14,18 +14,18 @@ from PIL import Image
 
 from galaxies.base.arrays import Device, Pixels
 from galaxies.base.pool import batched
-from galaxies.base.questions import ALL_COLUMNS, ALL_QUESTIONS, ANSWERS, CLASSES, Campaign
+from galaxies.bundle.folder import Description
+from galaxies.bundle.predictor import Predictor
 from galaxies.classifying.inputs.chunks import Item, is_image, stem
 from galaxies.classifying.inputs.files import read_file
 from galaxies.classifying.inputs.opening import open_inputs
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import UnreadableImageError
 from galaxies.images.pixels import AnyImage, check_array, read_pixels, refuse_blank
-from galaxies.learning.bundle import Description
-from galaxies.learning.calibration import Calibration
-from galaxies.learning.familiarity import count
-from galaxies.learning.promises import UNDECIDED, choose_promise, decide
-from galaxies.models.predicting.predictor import Predictor
+from galaxies.judgement.calibration import Calibration
+from galaxies.judgement.familiarity import count
+from galaxies.judgement.promises import UNDECIDED, choose_promise, decide
+from galaxies.questions.tree import ALL_COLUMNS, ALL_QUESTIONS, ANSWERS, CLASSES, Campaign
 
 Questions = Literal["first", "all"]
 """Whether the table has only the first question, or all questions that the bundle answers."""
@@ -47,7 +47,7 @@ same in all rows, and null if fewer than 80 images were read or the bundle canno
 false, the machine decides nothing."""
 
 PLACES: Final = "places"
-"""An additional column until the table is complete: the bins of `galaxies.learning.familiarity`."""
+"""An additional column until the table is complete: bins of `galaxies.judgement.familiarity`."""
 
 BATCH: Final = 256
 """Images that go through the model together."""
@@ -411,7 +411,7 @@ def table_schema(description: Description, folder: Path, questions: Questions) -
 
     Examples
     --------
-    >>> from galaxies.learning.bundle import PRETRAINED, read_description
+    >>> from galaxies.bundle.folder import PRETRAINED, read_description
     >>> folder = PRETRAINED / "real"
     >>> schema = table_schema(read_description(folder), folder, "all")
     >>> schema.field("bar_yes").metadata[b"column"]

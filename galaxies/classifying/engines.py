@@ -12,10 +12,10 @@ import pyarrow as pa
 
 from galaxies.base.arrays import Device
 from galaxies.base.pool import batched, in_order
-from galaxies.base.questions import Campaign
 from galaxies.classifying.classifier import BATCH, Classifier, Questions
 from galaxies.classifying.inputs.chunks import Chunk, Item
 from galaxies.classifying.shards import Shards
+from galaxies.questions.tree import Campaign
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from galaxies.base.outputs import written_beside
-from galaxies.base.questions import ALL_QUESTIONS, FIRST, Campaign
+from galaxies.bundle.answers import ANSWERS, LEAST, MOST, USUAL
+from galaxies.bundle.folder import Description, read_description
+from galaxies.bundle.predictor import registered
 from galaxies.errors import GalaxiesError, needs
-from galaxies.learning.bundle import Description, read_description
-from galaxies.learning.calibration import NEAREST, Calibration
-from galaxies.learning.outputs import ANSWERS, LEAST, MOST, USUAL
-from galaxies.models.predicting.predictor import registered
+from galaxies.judgement.calibration import NEAREST, Calibration
+from galaxies.questions.tree import ALL_QUESTIONS, FIRST, Campaign
 
 with needs("onnx"):
     import keras
@@ -65,7 +65,7 @@ def _two_classes(numbers: Any, campaign: Campaign) -> tuple[Any, Any, Any]:  # n
         spiral = tf.reshape(numbers, (-1,))
         return 1 - spiral, spiral, tf.zeros_like(spiral)
     first = FIRST[campaign]
-    # As in `galaxies.learning.outputs`: the divisor must not be 0.
+    # As in `galaxies.bundle.answers`: the divisor must not be 0.
     shares = tf.maximum(tf.nn.softmax(numbers[:, first.places]), 1e-30)
     galaxy = shares[:, 0] + shares[:, 1]
     p = shares[:, 1] / galaxy
@@ -75,7 +75,7 @@ def _two_classes(numbers: Any, campaign: Campaign) -> tuple[Any, Any, Any]:  # n
 
 
 def _orient(image: Any, view: int) -> Any:  # noqa: ANN401
-    """Compute `galaxies.learning.views.view_of` with operations that every format has."""
+    """Compute `galaxies.bundle.views.view_of` with operations that every format has."""
     if view >= 4:
         image = tf.reverse(image, [2])
     match view % 4:

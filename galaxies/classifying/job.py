@@ -10,6 +10,7 @@ import pyarrow as pa
 from tqdm import tqdm
 
 from galaxies import __version__
+from galaxies.bundle.folder import read_description
 from galaxies.classifying.classifier import PLACES, Familiarity, Verdict, table_schema
 from galaxies.classifying.engines import BundleUse, Engine
 from galaxies.classifying.inputs.chunks import Chunk, Input
@@ -17,7 +18,6 @@ from galaxies.classifying.inputs.opening import open_inputs
 from galaxies.classifying.shards import Shards
 from galaxies.classifying.table_files import BUNDLE, TABLE_SUFFIXES, write_stream
 from galaxies.errors import GalaxiesError
-from galaxies.learning.bundle import read_description
 
 SHARD: Final = 4096
 """Galaxies per shard; a job with another size would be a different job."""

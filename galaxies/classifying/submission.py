@@ -11,11 +11,11 @@ from tqdm import tqdm
 
 from galaxies.base.outputs import written_beside
 from galaxies.base.pool import batched, in_order
-from galaxies.base.questions import COLUMNS, QUESTIONS
 from galaxies.classifying.classifier import BATCH, Classifier
 from galaxies.dataset.archive import Member, list_images, open_archive, read_member
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import UnreadableImageError
+from galaxies.questions.tree import COLUMNS, QUESTIONS
 
 ROWS: Final = 79_975
 """Number of galaxies in `images_test_rev1.zip`."""

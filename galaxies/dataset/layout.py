@@ -6,8 +6,8 @@ from typing import Final, get_args
 
 import yaml
 
-from galaxies.base.questions import Campaign
 from galaxies.errors import GalaxiesError
+from galaxies.questions.tree import Campaign
 
 IMAGES: Final = "images_training_rev1.zip"
 

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from galaxies.base.questions import CLASSES, VOTED, most_voted
 from galaxies.errors import GalaxiesError, needs
+from galaxies.questions.tree import CLASSES, VOTED, most_voted
 from galaxies.settings import SplitSettings
 
 PARTS: Final = ("train", "validation", "test")

@@ -8,15 +8,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from galaxies.base.questions import (
-    ALL_COLUMNS,
-    ALL_QUESTIONS,
-    COLUMNS,
-    FIRST,
-    TYPE,
-    Campaign,
-    chosen_by_answer,
-)
 from galaxies.dataset.layout import (
     COUNTS,
     LARGEST_ID,
@@ -28,6 +19,15 @@ from galaxies.dataset.layout import (
     survey_file,
 )
 from galaxies.errors import GalaxiesError
+from galaxies.questions.tree import (
+    ALL_COLUMNS,
+    ALL_QUESTIONS,
+    COLUMNS,
+    FIRST,
+    TYPE,
+    Campaign,
+    chosen_by_answer,
+)
 
 
 def read_votes(path: Path) -> pd.DataFrame:
@@ -81,7 +81,7 @@ def read_answers(path: Path, campaign: Campaign = "gz2") -> pd.DataFrame:
     ----------
     path : Path
         A CSV file with the column `GalaxyID` and any of
-        `galaxies.base.questions.ALL_COLUMNS`; other columns are ignored.
+        `galaxies.questions.tree.ALL_COLUMNS`; other columns are ignored.
     campaign : {"gz1", "gz2"}
         Campaign of the columns `Class1.1` to `Class1.3`; those of Galaxy Zoo 1 are returned as
         `Type1.1` to `Type1.3`.
@@ -91,7 +91,7 @@ def read_answers(path: Path, campaign: Campaign = "gz2") -> pd.DataFrame:
     DataFrame
         `galaxy_id` int64 and the 40 columns float32, NaN for a blank cell or a missing column, in
         order of `galaxy_id`. The fractions of a question need not sum to those that lead to it: in
-        real tables they sometimes do not (`galaxies.base.questions.tree_errors`).
+        real tables they sometimes do not (`galaxies.questions.tree.tree_errors`).
 
     Raises
     ------

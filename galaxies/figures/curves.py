@@ -11,10 +11,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 
-from galaxies.base.questions import CLASSES
+from galaxies.bundle.registry import MODELS, Registered
 from galaxies.figures.style import GREY, STYLE, WIDTH
 from galaxies.figures.table import with_interval
-from galaxies.models.registry import MODELS, Registered
+from galaxies.questions.tree import CLASSES
 
 _RING: dict[str, Any] = {
     "marker": "o",
@@ -34,9 +34,9 @@ class Result(NamedTuple):
     """Results of one model."""
 
     model: str
-    """A key of `galaxies.models.registry.MODELS`."""
+    """A key of `galaxies.bundle.registry.MODELS`."""
     scores: Mapping[str, Any]
-    """Output of `galaxies.judging.scores.score`, and `model`, the name in figures."""
+    """Output of `galaxies.judgement.scores.score`, and `model`, the name in figures."""
     p_spiral: npt.NDArray[np.float32]
     """(N,) for the test galaxies."""
     confusion: pd.DataFrame

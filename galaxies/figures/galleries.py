@@ -13,7 +13,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
 from galaxies.base.arrays import Pixels
-from galaxies.base.questions import (
+from galaxies.errors import GalaxiesError
+from galaxies.figures.style import GREY, SMALL, STYLE, WIDTH, canvas
+from galaxies.questions.tree import (
     ANSWERS,
     CLASSES,
     COLUMNS,
@@ -21,8 +23,6 @@ from galaxies.base.questions import (
     most_said,
     within_questions,
 )
-from galaxies.errors import GalaxiesError
-from galaxies.figures.style import GREY, SMALL, STYLE, WIDTH, canvas
 
 _VOTES: Final = {
     "p_smooth": ("votes: smooth", "#D55E00"),
@@ -318,7 +318,7 @@ def answers_that_matter(answers: Shares) -> str:
     Examples
     --------
     >>> import numpy as np
-    >>> from galaxies.base.questions import COLUMNS
+    >>> from galaxies.questions.tree import COLUMNS
     >>> shares = np.zeros(37)
     >>> for column in ("Class1.1", "Class7.3", "Class6.2"):
     ...     shares[COLUMNS.index(column)] = 0.9

@@ -7,7 +7,7 @@ import pandas as pd
 
 
 def with_interval(scores: Mapping[str, Any], name: str) -> str:
-    """Format a score from `galaxies.judging.scores.score` with its 95% interval."""
+    """Format a score from `galaxies.judgement.scores.score` with its 95% interval."""
     low, high = scores[f"{name}_low"], scores[f"{name}_high"]
     return f"{scores[name]:.3f} ({low:.3f}–{high:.3f})"  # noqa: RUF001
 

@@ -9,7 +9,9 @@ import numpy.typing as npt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from galaxies.base.questions import (
+from galaxies.figures.galleries import Portrait, draw_picture
+from galaxies.figures.style import GREY, SMALL, STYLE, WIDTH, canvas
+from galaxies.questions.tree import (
     ALL_COLUMNS,
     ALL_QUESTIONS,
     ANSWERS,
@@ -17,8 +19,6 @@ from galaxies.base.questions import (
     in_order_of_asking,
     within_questions,
 )
-from galaxies.figures.galleries import Portrait, draw_picture
-from galaxies.figures.style import GREY, SMALL, STYLE, WIDTH, canvas
 
 _PREDICTED: Final = "#0072B2"
 _ARMS: Final = "Class4.1"
@@ -45,7 +45,7 @@ def draw_votes(voted: Shares, predicted: Shares, title: str) -> Figure:
     Examples
     --------
     >>> import pandas as pd
-    >>> from galaxies.base.questions import ALL_COLUMNS
+    >>> from galaxies.questions.tree import ALL_COLUMNS
     >>> predicted = pd.read_parquet("data/predictions/cnn.parquet").set_index("galaxy_id")
     >>> voted = pd.read_parquet("data/votes.parquet").set_index("galaxy_id").loc[predicted.index]
     >>> voted, predicted = (one[list(ALL_COLUMNS)].to_numpy(float) for one in (voted, predicted))
@@ -127,7 +127,7 @@ def draw_tree(galaxy: Portrait, voted: Shares, predicted: Shares, title: str) ->
     Examples
     --------
     >>> import pandas as pd
-    >>> from galaxies.base.questions import ALL_COLUMNS
+    >>> from galaxies.questions.tree import ALL_COLUMNS
     >>> predicted = pd.read_parquet("data/predictions/cnn.parquet").set_index("galaxy_id")
     >>> voted = pd.read_parquet("data/votes.parquet").set_index("galaxy_id").loc[predicted.index]
     >>> voted, predicted = (one[list(ALL_COLUMNS)].to_numpy(float) for one in (voted, predicted))

@@ -16,12 +16,12 @@ from PIL import Image
 
 from galaxies.base.arrays import Pixels
 from galaxies.base.pool import in_order
-from galaxies.base.questions import ALL_QUESTIONS, FIRST, Campaign
+from galaxies.bundle.folder import Description
+from galaxies.bundle.views import view_of
 from galaxies.errors import GalaxiesError
 from galaxies.inside.gradient import Floats32, Gradient
-from galaxies.learning.bundle import Description
-from galaxies.learning.views import view_of
 from galaxies.models.saved_network import NETWORK
+from galaxies.questions.tree import ALL_QUESTIONS, FIRST, Campaign
 
 STEPS: Final = 12
 """Steps along the path of integrated gradients."""
@@ -583,7 +583,7 @@ def explain(
     --------
     >>> from pathlib import Path
     >>> import numpy as np
-    >>> from galaxies.learning.bundle import read_description
+    >>> from galaxies.bundle.folder import read_description
     >>> folder = Path("models/cnn")
     >>> explain(folder, read_description(folder), np.load("data/images.npy")[:2]).shape
     (2, 64, 64)

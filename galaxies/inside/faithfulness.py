@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from galaxies.base.arrays import Pixels
 from galaxies.base.pool import in_order
-from galaxies.base.questions import CLASSES
 from galaxies.inside.evidence import Score, blurred, by_all_methods, sky
+from galaxies.questions.tree import CLASSES
 
 Maps = npt.NDArray[np.float32]
 """(N, side, side)."""

@@ -10,17 +10,17 @@ from keras import layers, ops
 from threadpoolctl import threadpool_limits
 
 from galaxies.base.arrays import Pixels, in_full_batches
-from galaxies.base.questions import ALL_QUESTIONS, QUESTIONS, TYPE, Campaign, Question
+from galaxies.bundle.answers import ANSWERS, NUMBERS
+from galaxies.bundle.folder import bundle_folder, read_description
 from galaxies.errors import GalaxiesError
-from galaxies.learning.bundle import bundle_folder, read_description
-from galaxies.learning.fitting import Fit
-from galaxies.learning.outputs import ANSWERS, NUMBERS
-from galaxies.learning.parts import Part
 from galaxies.models.graph import read_weights
 from galaxies.models.likelihood import ClassAccuracy, surprise, targets, untold
 from galaxies.models.networks import GalaxyBatches, Network, fit_network, repeatable
 from galaxies.models.saved_network import NETWORK
+from galaxies.questions.tree import ALL_QUESTIONS, QUESTIONS, TYPE, Campaign, Question
 from galaxies.settings import CnnSettings, ReferenceSettings, ResidualSettings
+from galaxies.training.fitting import Fit
+from galaxies.training.parts import Part
 
 # Keras's 0.99 is too slow for epochs of a few dozen steps.
 _NORM_MOMENTUM = 0.9

@@ -44,7 +44,7 @@ def write_graph(network: keras.Model, path: Path) -> None:
     >>> from pathlib import Path
     >>> import keras
     >>> import numpy as np
-    >>> from galaxies.models.predicting.forward import ForwardPass
+    >>> from galaxies.bundle.forward import ForwardPass
     >>> image = keras.Input((64, 64, 3), dtype="uint8", name="image")
     >>> scaled = keras.layers.Rescaling(1 / 64)(image)
     >>> mean = keras.layers.GlobalAveragePooling2D()(scaled)

@@ -8,7 +8,8 @@ import numpy.typing as npt
 import tensorflow as tf
 from keras import ops
 
-from galaxies.base.questions import (
+from galaxies.bundle.answers import ANSWERS, LEAST, MOST, USUAL
+from galaxies.questions.tree import (
     ALL_COLUMNS,
     ALL_QUESTIONS,
     FIRST,
@@ -16,8 +17,7 @@ from galaxies.base.questions import (
     Question,
     chosen_by_answer,
 )
-from galaxies.learning.outputs import ANSWERS, LEAST, MOST, USUAL
-from galaxies.learning.parts import Votes
+from galaxies.training.parts import Votes
 
 _CHOSEN: Final = 0.1
 
@@ -29,7 +29,7 @@ def targets(votes: Votes) -> npt.NDArray[np.float32]:
     """Convert votes to the input of `surprise`.
 
     Galaxies that were chosen by an answer do not show how common it is, so their votes have a tenth
-    of the weight (`galaxies.base.questions.chosen_by_answer`).
+    of the weight (`galaxies.questions.tree.chosen_by_answer`).
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def targets(votes: Votes) -> npt.NDArray[np.float32]:
     Examples
     --------
     >>> import numpy as np
-    >>> from galaxies.learning.parts import Votes
+    >>> from galaxies.training.parts import Votes
     >>> shares = np.full((1, 40), np.nan, np.float32)
     >>> shares[0, :3] = [0.75, 0.25, 0.0]
     >>> votes = Votes(shares, np.array([40.0], np.float32))
@@ -65,7 +65,7 @@ def untold(votes: Votes) -> tuple[Question, ...]:
     """Find the questions without votes that show how common the answers are.
 
     They have no votes, or only votes on galaxies that were chosen by the answer
-    (`galaxies.base.questions.chosen_by_answer`).
+    (`galaxies.questions.tree.chosen_by_answer`).
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def untold(votes: Votes) -> tuple[Question, ...]:
     Examples
     --------
     >>> import numpy as np
-    >>> from galaxies.learning.parts import Votes
+    >>> from galaxies.training.parts import Votes
     >>> shares = np.full((1, 40), np.nan, np.float32)
     >>> shares[0, :3] = [0.75, 0.25, 0.0]
     >>> votes = Votes(shares, np.array([40.0], np.float32))
@@ -108,7 +108,7 @@ def surprise(votes: Any, numbers: Any, sharpness: float, counted: float = 1.0) -
     votes : tensor of shape (N, 80)
         Output of `targets`.
     numbers : tensor of shape (N, 52)
-        Raw output of the network, the input of `galaxies.learning.outputs.read_outputs`.
+        Raw output of the network, the input of `galaxies.bundle.answers.read_outputs`.
     sharpness : float
         Exponent for hard votes.
     counted : float
@@ -121,7 +121,7 @@ def surprise(votes: Any, numbers: Any, sharpness: float, counted: float = 1.0) -
     Examples
     --------
     >>> import numpy as np
-    >>> from galaxies.learning.parts import Votes
+    >>> from galaxies.training.parts import Votes
     >>> shares = np.full((1, 40), np.nan, np.float32)
     >>> shares[0, :3] = [0.75, 0.25, 0.0]
     >>> votes = Votes(shares, np.array([40.0], np.float32))
@@ -179,7 +179,7 @@ class ClassAccuracy(keras.metrics.Mean):  # type: ignore[misc]
     Examples
     --------
     >>> import numpy as np
-    >>> from galaxies.learning.parts import Votes
+    >>> from galaxies.training.parts import Votes
     >>> shares = np.full((1, 40), np.nan, np.float32)
     >>> shares[0, :3] = [0.75, 0.25, 0.0]
     >>> votes = Votes(shares, np.array([40.0], np.float32))

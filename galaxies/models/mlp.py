@@ -4,10 +4,10 @@ import keras
 from keras import layers
 
 from galaxies.base.arrays import Pixels
-from galaxies.learning.fitting import Fit
-from galaxies.learning.parts import Part
 from galaxies.models.networks import GalaxyBatches, Network, fit_network, repeatable
 from galaxies.settings import MlpSettings
+from galaxies.training.fitting import Fit
+from galaxies.training.parts import Part
 
 
 class HiddenLayer(Network):

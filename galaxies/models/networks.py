@@ -12,12 +12,12 @@ import numpy.typing as npt
 from keras import layers, ops
 from tqdm import tqdm
 
-from galaxies.base.arrays import Pixels, Probabilities, in_full_batches
+from galaxies.base.arrays import Outputs, Pixels, Probabilities, in_full_batches
+from galaxies.bundle.answers import NUMBERS, read_outputs
 from galaxies.errors import GalaxiesError
-from galaxies.learning.fitting import History
-from galaxies.learning.outputs import NUMBERS, Outputs, read_outputs
 from galaxies.models.graph import read_weights, write_graph
 from galaxies.models.saved_network import NETWORK
+from galaxies.training.fitting import History
 
 Targets = npt.NDArray[np.int64] | npt.NDArray[np.floating[Any]]
 """(N,) or (N, numbers) targets of a network: labels, vote fractions or answers."""
@@ -245,7 +245,7 @@ class Network:
     ----------
     network : keras.Model
         Maps images uint8 (N, side, side, 3) to probabilities of "spiral" (N, 1), or to (N, 52), the
-        input of `galaxies.learning.outputs.read_outputs`.
+        input of `galaxies.bundle.answers.read_outputs`.
 
     Examples
     --------
@@ -304,6 +304,6 @@ class Network:
 
 
 def graph(folder: Path, size: int) -> Callable[[Any], Any]:
-    """Build the network of a bundle in TensorFlow, for `galaxies.models.registry.Registered`."""
+    """Build the network of a bundle in TensorFlow, for `galaxies.bundle.registry.Registered`."""
     network = Network.load(folder).network
     return lambda images: network(images, training=False)

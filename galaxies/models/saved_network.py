@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Final, Self
 
-from galaxies.base.arrays import Device, Pixels
-from galaxies.learning.outputs import NUMBERS, Outputs, read_outputs
-from galaxies.models.predicting.forward import ForwardPass
+from galaxies.base.arrays import Device, Outputs, Pixels
+from galaxies.bundle.answers import NUMBERS, read_outputs
+from galaxies.bundle.forward import ForwardPass
 
 NETWORK: Final = "network.onnx"
 """File of a network in a bundle."""

@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from galaxies.base.arrays import Device, Pixels, Probabilities, shrink
+from galaxies.bundle.plain_arrays import read_arrays
 from galaxies.errors import GalaxiesError
-from galaxies.learning.fitting import Candidate, Fit, best_candidate
-from galaxies.learning.parts import Part
-from galaxies.models.predicting.plain_arrays import read_arrays
 from galaxies.settings import TreeSettings
+from galaxies.training.fitting import Candidate, Fit, best_candidate
+from galaxies.training.parts import Part
 
 if TYPE_CHECKING:
     from sklearn.tree import DecisionTreeClassifier
@@ -140,7 +140,7 @@ class DecisionTree(NamedTuple):
 
 
 def graph(folder: Path, size: int) -> Callable[[Any], Any]:
-    """Build the tree of a bundle in TensorFlow, for `galaxies.models.registry.Registered`."""
+    """Build the tree of a bundle in TensorFlow, for `galaxies.bundle.registry.Registered`."""
     return DecisionTree.load(folder).graph(size)
 
 
@@ -164,7 +164,7 @@ def fit(images: Pixels, train: Part, validation: Part, settings: TreeSettings) -
     Examples
     --------
     >>> from pathlib import Path
-    >>> from galaxies.learning.training import open_galaxies
+    >>> from galaxies.training.training import open_galaxies
     >>> from galaxies.settings import load_settings
     >>> tables = [Path("data/split.parquet"), Path("data/images.parquet")]
     >>> galaxies = open_galaxies(*tables, Path("data/images.npy"), "simulated")

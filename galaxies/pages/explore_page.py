@@ -6,10 +6,10 @@ from typing import Any, Final
 
 import panel as pn
 
+from galaxies.bundle.folder import PRETRAINED, read_description
 from galaxies.classifying.classifier import Classifier
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import UnreadableImageError
-from galaxies.learning.bundle import PRETRAINED, read_description
 from galaxies.pages.finished_run import MISTAKES, FinishedRun
 from galaxies.pages.looking import (
     Change,

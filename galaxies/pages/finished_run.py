@@ -6,12 +6,12 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from galaxies.base.questions import ALL_COLUMNS, ANSWERS, CLASSES
+from galaxies.bundle.registry import MODELS
 from galaxies.dataset.archive import list_images, open_archive, read_member
 from galaxies.dataset.layout import IMAGES
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import UnreadableImageError
-from galaxies.models.registry import MODELS
+from galaxies.questions.tree import ALL_COLUMNS, ANSWERS, CLASSES
 from galaxies.settings import load_settings
 
 TEST: Final = "test galaxies"

@@ -6,10 +6,10 @@ from typing import Final
 
 import panel as pn
 
-from galaxies.base.questions import QUESTIONS
 from galaxies.errors import GalaxiesError
 from galaxies.pages.labelling import Labelling
 from galaxies.pages.serving import Keys, serve
+from galaxies.questions.tree import QUESTIONS
 
 _PICTURE: Final = (
     '<img id="galaxy" alt="the galaxy" src="data:image/jpeg;base64,{}" '

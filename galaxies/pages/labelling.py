@@ -6,13 +6,13 @@ from typing import Literal
 
 import numpy as np
 
-from galaxies.base.questions import QUESTIONS, Question
 from galaxies.classifying.inputs.chunks import Item
 from galaxies.classifying.inputs.opening import open_inputs
 from galaxies.classifying.job import SHARD
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import UnreadableImageError
 from galaxies.pages.vote_file import UNDO, VoteFile, next_question
+from galaxies.questions.tree import QUESTIONS, Question
 from galaxies.surveys.writing import SURVEY_FILES, free_folder
 from galaxies.volunteers.subjects import as_jpeg, items_of
 from galaxies.volunteers.survey import Counted, write_survey

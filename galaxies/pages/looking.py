@@ -13,11 +13,11 @@ import numpy.typing as npt
 from PIL import Image, ImageFilter
 
 from galaxies.base.arrays import Pixels
-from galaxies.base.questions import ALL_COLUMNS, TYPE, in_order_of_asking
+from galaxies.bundle.folder import read_description
 from galaxies.classifying.classifier import Classifier
 from galaxies.errors import GalaxiesError, needs
-from galaxies.learning.bundle import read_description
-from galaxies.learning.promises import choose_promise, decide
+from galaxies.judgement.promises import choose_promise, decide
+from galaxies.questions.tree import ALL_COLUMNS, TYPE, in_order_of_asking
 
 if TYPE_CHECKING:
     from galaxies.inside.gradient import Gradient

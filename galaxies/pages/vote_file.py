@@ -10,8 +10,8 @@ from typing import Final, Literal
 
 import numpy as np
 
-from galaxies.base.questions import ANSWERS, COLUMNS, QUESTIONS, Question
 from galaxies.errors import GalaxiesError
+from galaxies.questions.tree import ANSWERS, COLUMNS, QUESTIONS, Question
 from galaxies.volunteers.export import Votes
 
 HEADER: Final = ("person", "galaxy_id", "answer", "time")

@@ -23,9 +23,9 @@ from tqdm import tqdm
 from galaxies.base.arrays import Floats, Pixels
 from galaxies.base.outputs import write_table, written_beside, zip_member
 from galaxies.base.pool import in_order
-from galaxies.base.questions import COLUMNS
 from galaxies.dataset.layout import COUNTS, IMAGES, VOTES, image_name
 from galaxies.images.colour import colour_image
+from galaxies.questions.tree import COLUMNS
 from galaxies.settings import SimulateSettings
 from galaxies.simulated.camera import (
     FRAME,

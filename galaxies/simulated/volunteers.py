@@ -13,8 +13,8 @@ import numpy.typing as npt
 from scipy.ndimage import gaussian_filter, map_coordinates
 
 from galaxies.base.arrays import Floats
-from galaxies.base.questions import COLUMNS, QUESTIONS, down_the_tree, in_order_of_asking
 from galaxies.images.colour import grey_level
+from galaxies.questions.tree import COLUMNS, QUESTIONS, down_the_tree, in_order_of_asking
 from galaxies.simulated.camera import PIXEL
 from galaxies.simulated.population import Galaxy
 from galaxies.simulated.rendering import OWN
@@ -332,7 +332,7 @@ def cast_votes(
     Returns
     -------
     ndarray of shape (37,), int64
-        Number of votes for each answer, in the order of `galaxies.base.questions.COLUMNS`.
+        Number of votes for each answer, in the order of `galaxies.questions.tree.COLUMNS`.
 
     Examples
     --------

@@ -6,7 +6,12 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from galaxies.base.questions import (
+from galaxies.dataset.archive import list_images, open_archive, read_image
+from galaxies.dataset.layout import IMAGES, VOTES, read_campaign, survey_file
+from galaxies.dataset.votes import read_answers, read_votes
+from galaxies.errors import GalaxiesError
+from galaxies.images.decode import UnreadableImageError
+from galaxies.questions.tree import (
     ALL_COLUMNS,
     ALL_QUESTIONS,
     COLUMNS,
@@ -19,11 +24,6 @@ from galaxies.base.questions import (
     most_voted,
     tree_errors,
 )
-from galaxies.dataset.archive import list_images, open_archive, read_image
-from galaxies.dataset.layout import IMAGES, VOTES, read_campaign, survey_file
-from galaxies.dataset.votes import read_answers, read_votes
-from galaxies.errors import GalaxiesError
-from galaxies.images.decode import UnreadableImageError
 
 KAGGLE: Final = {"elliptical": 26_693, "spiral": 34_826, "artifact": 59}
 """Number of galaxies of each class in the training set of Kaggle's Galaxy Zoo challenge."""

@@ -12,7 +12,6 @@ import pandas as pd
 from tqdm import tqdm
 
 from galaxies.base.outputs import write_table, written_beside
-from galaxies.base.questions import ALL_COLUMNS, FIRST, Campaign
 from galaxies.dataset.archive import Member, list_images, open_archive
 from galaxies.dataset.layout import (
     ABOUT,
@@ -25,6 +24,7 @@ from galaxies.dataset.layout import (
 )
 from galaxies.dataset.votes import read_answers, read_counts
 from galaxies.errors import GalaxiesError
+from galaxies.questions.tree import ALL_COLUMNS, FIRST, Campaign
 from galaxies.surveys.writing import SURVEY_FILES, StoredImage, add_image, free_folder
 
 _TYPE_NAMES: Final = dict(zip(FIRST["gz2"].columns, FIRST["gz1"].columns, strict=True))

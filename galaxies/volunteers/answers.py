@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import yaml
 
-from galaxies.base.questions import COLUMNS, QUESTIONS
 from galaxies.errors import GalaxiesError
+from galaxies.questions.tree import COLUMNS, QUESTIONS
 
 EXAMPLE: Final = """\
 # The answers that volunteers see, and the column of Kaggle's Galaxy Zoo challenge for each.

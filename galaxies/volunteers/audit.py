@@ -11,13 +11,13 @@ import pandas as pd
 
 from galaxies.base.arrays import Probabilities
 from galaxies.base.outputs import write_text_table
-from galaxies.base.questions import CLASSES, VOTED, most_voted
 from galaxies.classifying.table_files import read_stream
 from galaxies.dataset.layout import VOTES, survey_file
 from galaxies.dataset.votes import read_votes
 from galaxies.errors import GalaxiesError, needs
-from galaxies.learning.calibration import fit_calibration, smoothed
-from galaxies.learning.promises import UNDECIDED, lower_bound, make_promises
+from galaxies.judgement.calibration import fit_calibration, smoothed
+from galaxies.judgement.promises import UNDECIDED, lower_bound, make_promises
+from galaxies.questions.tree import CLASSES, VOTED, most_voted
 from galaxies.settings import TriageSettings
 from galaxies.volunteers.choosing import AUDIT
 from galaxies.volunteers.classes import made_by
@@ -250,7 +250,7 @@ def judge_answers(audited: Audited, agreement: float, confidence: float) -> Audi
     """Compute what the answers prove about all decisions of the machine.
 
     Exact binomial bounds: Clopper & Pearson (1934); for the bounds on `p_spiral`, tests in a fixed
-    sequence, as in `galaxies.learning.promises.make_promises`. They hold for any survey, because
+    sequence, as in `galaxies.judgement.promises.make_promises`. They hold for any survey, because
     the sample is random. If people looked at most of the decisions, the bounds are conservative.
 
     Parameters

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from galaxies.learning.promises import UNDECIDED, certainty
+from galaxies.judgement.promises import UNDECIDED, certainty
 
 Choice = Literal["uncertain", "diverse", "random"]
 

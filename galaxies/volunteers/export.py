@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from galaxies.base.questions import COLUMNS
 from galaxies.errors import GalaxiesError
+from galaxies.questions.tree import COLUMNS
 from galaxies.volunteers.answers import AnswerMap, plain_words
 from galaxies.volunteers.subjects import GALAXY
 
@@ -69,7 +69,7 @@ class Votes:
     galaxies : list of str
         IDs of the galaxies with classifications.
     counts : ndarray of shape (N, 37), int32
-        Number of votes for each answer, in the order of `galaxies.base.questions.COLUMNS`.
+        Number of votes for each answer, in the order of `galaxies.questions.tree.COLUMNS`.
     volunteers : ndarray of shape (N,), int32
         Number of volunteers who gave any answer.
     people : int

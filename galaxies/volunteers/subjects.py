@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from galaxies.base.outputs import written_beside
 from galaxies.base.pool import in_order
+from galaxies.bundle.folder import read_description
 from galaxies.classifying.engines import BundleUse
 from galaxies.classifying.inputs.chunks import Input, Item
 from galaxies.classifying.inputs.files import FileChunk
@@ -25,7 +26,6 @@ from galaxies.classifying.job import SHARD
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import UnreadableImageError
 from galaxies.images.pixels import read_frame
-from galaxies.learning.bundle import read_description
 from galaxies.volunteers.choosing import AUDIT, Choice, choose_galaxies
 from galaxies.volunteers.classes import made_by, read_classes
 

@@ -12,10 +12,10 @@ import pandas as pd
 from tqdm import tqdm
 
 from galaxies.base.outputs import write_table, written_beside
-from galaxies.base.questions import COLUMNS, QUESTIONS, down_the_tree, within_questions
 from galaxies.dataset.layout import COUNTS, IMAGES, LARGEST_ID, VOTES, WHOLE_ID
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import UnreadableImageError
+from galaxies.questions.tree import COLUMNS, QUESTIONS, down_the_tree, within_questions
 from galaxies.surveys.writing import SURVEY_FILES, add_image, free_folder
 from galaxies.volunteers.answers import asked_questions, read_answer_maps
 from galaxies.volunteers.export import Votes, read_export

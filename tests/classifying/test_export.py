@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from galaxies.bundle.forward import ForwardPass
+from galaxies.bundle.predictor import Predictor
 from galaxies.classifying.export import export_bundle
 from galaxies.errors import GalaxiesError
 from galaxies.models.cnn import build_reference, build_residual
@@ -16,8 +18,6 @@ from galaxies.models.inception.features import extract_features
 from galaxies.models.inception.weights import BACKBONE
 from galaxies.models.mlp import build_mlp
 from galaxies.models.networks import Network
-from galaxies.models.predicting.forward import ForwardPass
-from galaxies.models.predicting.predictor import Predictor
 from galaxies.settings import load_settings
 from tests.conftest import ROOT, draw_galaxy, write_bundle
 

@@ -11,22 +11,22 @@ import pytest
 from astropy.table import Table
 from typer.testing import CliRunner
 
-from galaxies.base.questions import ALL_QUESTIONS, ANSWERS, COLUMNS, tree_errors
+from galaxies.bundle.folder import (
+    PRETRAINED,
+    Judgement,
+    copy_recalibrated,
+    read_description,
+)
+from galaxies.bundle.predictor import Predictor
 from galaxies.classifying import classifier, job
 from galaxies.classifying.classifier import Classifier
 from galaxies.classifying.engines import BundleUse, local_engine
 from galaxies.classifying.job import run_job
 from galaxies.cli import app
 from galaxies.errors import GalaxiesError
-from galaxies.learning.bundle import (
-    PRETRAINED,
-    Judgement,
-    copy_recalibrated,
-    read_description,
-)
-from galaxies.learning.calibration import Calibration
-from galaxies.learning.familiarity import summarise
-from galaxies.models.predicting.predictor import Predictor
+from galaxies.judgement.calibration import Calibration
+from galaxies.judgement.familiarity import summarise
+from galaxies.questions.tree import ALL_QUESTIONS, ANSWERS, COLUMNS, tree_errors
 from tests.conftest import PROMISES, draw_galaxy, encode
 
 LOCAL = partial(local_engine, workers=2)

@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from galaxies.base.questions import most_voted
 from galaxies.dataset.splitting import split_galaxies
 from galaxies.errors import GalaxiesError
-from galaxies.judging.scores import judged
-from galaxies.learning.parts import galaxies_of
+from galaxies.judgement.scores import judged
+from galaxies.questions.tree import most_voted
 from galaxies.settings import SplitSettings
+from galaxies.training.parts import galaxies_of
 
 PROTOCOL = SplitSettings(
     seed=123,

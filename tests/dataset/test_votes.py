@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from galaxies.base.questions import ALL_COLUMNS, COLUMNS, TYPE
 from galaxies.dataset.layout import ABOUT, COUNTS, VOTES
 from galaxies.dataset.votes import (
     campaign_of,
@@ -16,6 +15,7 @@ from galaxies.dataset.votes import (
     read_votes,
 )
 from galaxies.errors import GalaxiesError
+from galaxies.questions.tree import ALL_COLUMNS, COLUMNS, TYPE
 from tests.conftest import HEADER, real_data
 
 

@@ -4,13 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from galaxies.base.questions import CLASSES
 from galaxies.figures.curves import (
     Result,
 )
 from galaxies.figures.galleries import (
     Portrait,
 )
+from galaxies.questions.tree import CLASSES
 
 LARGE_ID = 587722952767439450  # beyond what a float64 can hold
 

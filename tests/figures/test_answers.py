@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from galaxies.base.questions import COLUMNS
 from galaxies.figures.galleries import (
     Portrait,
     answers_that_matter,
@@ -13,6 +12,7 @@ from galaxies.figures.galleries import (
     draw_samples,
     portraits,
 )
+from galaxies.questions.tree import COLUMNS
 
 IMAGE = np.zeros((16, 16, 3), np.uint8)
 

@@ -1,6 +1,7 @@
 import pandas as pd
 import pytest
 
+from galaxies.bundle.registry import MODELS
 from galaxies.figures.curves import (
     draw_confusion,
     draw_learning,
@@ -8,7 +9,6 @@ from galaxies.figures.curves import (
     draw_roc,
     draw_triage,
 )
-from galaxies.models.registry import MODELS
 from tests.figures.conftest import result, texts
 
 

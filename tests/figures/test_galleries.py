@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from galaxies.base.questions import CLASSES
 from galaxies.errors import GalaxiesError
 from galaxies.figures.galleries import (
     choose_galaxy,
@@ -11,6 +10,7 @@ from galaxies.figures.galleries import (
     draw_mistakes,
     portraits,
 )
+from galaxies.questions.tree import CLASSES
 from tests.figures.conftest import LARGE_ID, portrait, predicted, texts
 
 

@@ -6,7 +6,7 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from galaxies.base.questions import CLASSES
+from galaxies.bundle.registry import MODELS
 from galaxies.figures.curves import (
     draw_agreement,
     draw_confusion,
@@ -29,7 +29,7 @@ from galaxies.figures.inside import (
 )
 from galaxies.figures.style import save_figure
 from galaxies.inside.channels import Channel
-from galaxies.models.registry import MODELS
+from galaxies.questions.tree import CLASSES
 from tests.figures.conftest import portrait, result
 
 

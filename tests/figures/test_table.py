@@ -1,5 +1,5 @@
+from galaxies.bundle.registry import MODELS
 from galaxies.figures.table import score_table, with_interval
-from galaxies.models.registry import MODELS
 from tests.figures.conftest import result
 
 

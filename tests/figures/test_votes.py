@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 
-from galaxies.base.questions import ALL_COLUMNS, ALL_QUESTIONS, QUESTIONS
+from galaxies.bundle.answers import ANSWERS, NUMBERS, read_outputs
 from galaxies.figures.galleries import Portrait
 from galaxies.figures.votes import choose_tree, draw_tree, draw_votes
-from galaxies.learning.outputs import ANSWERS, NUMBERS, read_outputs
+from galaxies.questions.tree import ALL_COLUMNS, ALL_QUESTIONS, QUESTIONS
 
 GALAXY = Portrait(np.zeros((16, 16, 3), np.uint8), 7, None, None)
 

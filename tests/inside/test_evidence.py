@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 
 import galaxies
+from galaxies.bundle.folder import PRETRAINED
+from galaxies.bundle.views import view_of
 from galaxies.errors import GalaxiesError
 from galaxies.inside.evidence import (
     METHODS,
@@ -21,8 +23,6 @@ from galaxies.inside.evidence import (
     turned,
 )
 from galaxies.inside.gradient import Gradient
-from galaxies.learning.bundle import PRETRAINED
-from galaxies.learning.views import view_of
 from galaxies.models.graph import write_graph
 from galaxies.models.saved_network import NETWORK
 from tests.conftest import draw_galaxy

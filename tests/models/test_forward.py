@@ -12,16 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import layers
 
+from galaxies.bundle.answers import ANSWERS, NUMBERS
+from galaxies.bundle.folder import PRETRAINED
+from galaxies.bundle.forward import BATCH, ForwardPass
 from galaxies.errors import GalaxiesError
-from galaxies.learning.bundle import PRETRAINED
-from galaxies.learning.outputs import ANSWERS, NUMBERS
 from galaxies.models.cnn import build_reference, build_residual
 from galaxies.models.graph import read_weights, write_graph
 from galaxies.models.inception.backbone import load_backbone, make_backbone
 from galaxies.models.inception.weights import BACKBONE
 from galaxies.models.mlp import build_mlp
 from galaxies.models.networks import Network
-from galaxies.models.predicting.forward import BATCH, ForwardPass
 from galaxies.models.saved_network import SavedNetwork
 from galaxies.settings import load_settings
 from tests.conftest import ROOT, draw_galaxy
@@ -156,7 +156,7 @@ def test_the_same_weights_give_the_same_bytes_in_every_process(tmp_path):
     script = """if True:
         import sys
         from pathlib import Path
-        from galaxies.learning.bundle import PRETRAINED
+        from galaxies.bundle.folder import PRETRAINED
         from galaxies.models.graph import read_weights, write_graph
         from galaxies.models.networks import Network
         write_graph(Network.load(PRETRAINED / "real").network, Path(sys.argv[1]))
@@ -196,8 +196,8 @@ def test_predicting_imports_neither_keras_nor_tensorflow():
     script = """if True:
         import sys
         import numpy as np
-        from galaxies.learning.bundle import PRETRAINED
-        from galaxies.models.predicting.predictor import Predictor
+        from galaxies.bundle.folder import PRETRAINED
+        from galaxies.bundle.predictor import Predictor
         Predictor(PRETRAINED / "real").predict(np.zeros((2, 64, 64, 3), np.uint8))
         print(sorted({"keras", "tensorflow", "sklearn", "onnx", "scipy"} & set(sys.modules)))
     """

@@ -14,21 +14,21 @@ from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from galaxies.base.arrays import open_array
+from galaxies.bundle.forward import ForwardPass
+from galaxies.bundle.predictor import Predictor
 from galaxies.classifying.classifier import Classifier
 from galaxies.dataset.archive import list_images, open_archive
 from galaxies.dataset.layout import IMAGES
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import decode_image
-from galaxies.learning.parts import Part
 from galaxies.models.inception import backbone as subject
 from galaxies.models.inception.backbone import make_backbone
 from galaxies.models.inception.classifier import Regression, fit
 from galaxies.models.inception.extraction import survey_features
 from galaxies.models.inception.features import extract_features
 from galaxies.models.inception.weights import BACKBONE, read_weights_record
-from galaxies.models.predicting.forward import ForwardPass
-from galaxies.models.predicting.predictor import Predictor
 from galaxies.settings import InceptionSettings
+from galaxies.training.parts import Part
 from tests.conftest import every_other, write_bundle
 
 SIDE = 75

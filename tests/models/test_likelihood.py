@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from scipy.special import log_softmax
 from scipy.stats import dirichlet_multinomial
 
-from galaxies.base.questions import ALL_QUESTIONS, FIRST, TYPE
-from galaxies.learning.outputs import ANSWERS, NUMBERS, USUAL, read_outputs
-from galaxies.learning.parts import Votes
+from galaxies.bundle.answers import ANSWERS, NUMBERS, USUAL, read_outputs
 from galaxies.models.likelihood import ClassAccuracy, surprise, targets
+from galaxies.questions.tree import ALL_QUESTIONS, FIRST, TYPE
+from galaxies.training.parts import Votes
 
 SMOOTH, ODD = ALL_QUESTIONS[0], ALL_QUESTIONS[5]
 

@@ -6,7 +6,7 @@ import pytest
 from sklearn.tree import DecisionTreeClassifier
 
 from galaxies.base.arrays import shrink
-from galaxies.models.predicting.predictor import Predictor
+from galaxies.bundle.predictor import Predictor
 from galaxies.models.tree import DecisionTree, fit
 from galaxies.settings import TreeSettings
 from tests.conftest import draw_galaxy, every_other, write_bundle

@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from galaxies.base.questions import COLUMNS, tree_errors
 from galaxies.cli import app
 from galaxies.dataset.archive import open_archive
 from galaxies.errors import GalaxiesError
 from galaxies.pages.labelling import Labelling, finish, vote_file
 from galaxies.pages.vote_file import HEADER, VoteFile
+from galaxies.questions.tree import COLUMNS, tree_errors
 from galaxies.surveys.check import check_survey
 from tests.conftest import draw_galaxy, encode
 

@@ -7,9 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import galaxies
-from galaxies.base.questions import COLUMNS
+from galaxies.bundle.folder import PRETRAINED
 from galaxies.errors import GalaxiesError
-from galaxies.learning.bundle import PRETRAINED
 from galaxies.pages.finished_run import ANSWERED, MISTAKES, TEST, FinishedRun
 from galaxies.pages.looking import (
     Change,
@@ -21,6 +20,7 @@ from galaxies.pages.looking import (
     look,
     questions_table,
 )
+from galaxies.questions.tree import COLUMNS
 from tests.conftest import draw_galaxy, encode, write_project
 
 IMAGE = draw_galaxy(np.random.default_rng(3), spiral=True, side=64)

@@ -34,7 +34,7 @@ def write_the_code(clone: Path) -> None:
     settings = settings.strip() + "\n\n\n"
     insert(clone / "galaxies/settings.py", "class TrainingSettings", settings)
     insert(clone / "galaxies/settings.py", "    mlp: MlpSettings\n", "    linear: LinearSettings\n")
-    insert(clone / "galaxies/models/registry.py", '    "mlp": Registered(', line)
+    insert(clone / "galaxies/bundle/registry.py", '    "mlp": Registered(', line)
     params = yaml.safe_load((clone / "params.yaml").read_text(encoding="utf-8"))
     params |= yaml.safe_load(section)
     (clone / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.clones import Surroundings, lock, results, run, set_params
 from benchmarks.repeat import compare
-from galaxies.models.registry import MODELS
+from galaxies.bundle.registry import MODELS
 from tests.conftest import cannot_change_an_output
 from tests.pipeline.conftest import TINY
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.clones import run
-from galaxies.models.registry import MODELS
+from galaxies.bundle.registry import MODELS
 
 pytestmark = pytest.mark.pipeline
 
@@ -45,9 +45,9 @@ def reruns(clone: Path, file: str) -> set[str]:
             {"train_mlp", "train_cnn", "predict@mlp", "predict@cnn", "explain"},
         ),
         ("galaxies/models/inception/classifier.py", {"train_inception", "predict@inception"}),
-        ("galaxies/judging/promises.py", EVERY_EVALUATE),
-        ("galaxies/judging/scores.py", EVERY_EVALUATE),
-        ("galaxies/judging/answers.py", {"evaluate_answers"}),
+        ("galaxies/judgement/kept_promises.py", EVERY_EVALUATE),
+        ("galaxies/judgement/scores.py", EVERY_EVALUATE),
+        ("galaxies/judgement/vote_scores.py", {"evaluate_answers"}),
         ("galaxies/figures/curves.py", {"plot"}),
         ("galaxies/images/decode.py", {"pack", "features"}),
         ("galaxies/dataset/votes.py", {"split"}),

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from benchmarks.sim_to_real import Survey, compare_columns, first_question, judge
-from galaxies.base.questions import COLUMNS
 from galaxies.models.cnn import Cnn, build_residual
+from galaxies.questions.tree import COLUMNS
 from galaxies.settings import load_settings
 from tests.conftest import ROOT
 

@@ -10,14 +10,14 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from galaxies.base.arrays import Device, Probabilities
+from galaxies.bundle.forward import ForwardPass
+from galaxies.bundle.plain_arrays import read_arrays
 from galaxies.errors import GalaxiesError
-from galaxies.learning.fitting import Candidate, Fit, best_candidate
-from galaxies.learning.parts import Part
 from galaxies.models.inception.features import Features, extract_features
 from galaxies.models.inception.weights import BACKBONE, read_weights_record
-from galaxies.models.predicting.forward import ForwardPass
-from galaxies.models.predicting.plain_arrays import read_arrays
 from galaxies.settings import InceptionSettings
+from galaxies.training.fitting import Candidate, Fit, best_candidate
+from galaxies.training.parts import Part
 
 REGRESSION: Final = "regression.npz"
 

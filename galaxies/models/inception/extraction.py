@@ -8,12 +8,12 @@ import numpy as np
 
 from galaxies.base.arrays import Decoding, Pixels, growing_array
 from galaxies.base.pool import batched, in_order
+from galaxies.bundle.forward import BATCH, ForwardPass
 from galaxies.dataset.archive import UnreadableImages, list_images, read_images
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import UnreadableImageError
 from galaxies.models.inception.features import FEATURES, Features, extract_features
 from galaxies.models.inception.weights import BACKBONE
-from galaxies.models.predicting.forward import BATCH, ForwardPass
 
 
 def survey_features(

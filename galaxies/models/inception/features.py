@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from galaxies.base.arrays import Pixels
+from galaxies.bundle.forward import ForwardPass
 from galaxies.errors import GalaxiesError
-from galaxies.models.predicting.forward import ForwardPass
 
 Features = npt.NDArray[np.float16]
 """(N, 2048)."""

@@ -12,7 +12,7 @@ from galaxies.models.inception.classifier import REGRESSION, Regression
 
 
 def graph(folder: Path, size: int) -> Callable[[Any], Any]:
-    """Build the model of a bundle in TensorFlow, for `galaxies.models.registry.Registered`."""
+    """Build the model of a bundle in TensorFlow, for `galaxies.bundle.registry.Registered`."""
     backbone, regression = load_backbone(folder, size), Regression.load(folder / REGRESSION)
     mean, scale = regression.mean.astype(np.float32), regression.scale.astype(np.float32)
     weights = regression.weights.astype(np.float32)[:, None]

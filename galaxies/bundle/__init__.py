@@ -1,0 +1,1 @@
+"""A model on disk: its description, files and predictions."""

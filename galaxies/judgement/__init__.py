@@ -1,0 +1,1 @@
+"""What an answer is worth: calibration, promises, familiarity and scores."""

@@ -1,0 +1,215 @@
+"""Promises: the confidence threshold above which the machine decides."""
+
+from typing import Annotated, Final
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field
+
+from galaxies.base.arrays import Floats, Probabilities
+from galaxies.errors import GalaxiesError, needs
+from galaxies.questions.tree import CLASSES
+from galaxies.settings import TriageSettings
+
+UNDECIDED: Final = "ask volunteers"
+"""The decision if the machine must not decide."""
+
+_STEPS: Final = 20
+"""Largest number of thresholds to test. The first that fails ends the tests, and one of many would
+fail by chance."""
+
+
+class Promise(BaseModel):
+    """The confidence threshold above which a model reaches a target agreement.
+
+    The certainty is the larger of the calibrated probabilities of the two classes.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    agreement: Annotated[float, Field(gt=0.5, lt=1)]
+    """Target share of decisions that agree with the volunteers."""
+    confidence: Annotated[float, Field(gt=0, lt=1)]
+    """Confidence of the proof on the validation galaxies."""
+    threshold: Annotated[float, Field(ge=0.5, le=1)] | None
+    """The lowest certainty; `None` if the target cannot be proven for any."""
+
+
+def certainty(p_spiral: Probabilities) -> npt.NDArray[np.float64]:
+    """Compute the larger of the two class probabilities, (N,) from 0.5 to 1."""
+    p = p_spiral.astype(np.float64)
+    return np.maximum(p, 1 - p)
+
+
+def lower_bound(
+    right: npt.NDArray[np.int64], trials: npt.NDArray[np.int64], confidence: float
+) -> npt.NDArray[np.float64]:
+    """Compute a one-sided lower bound on a binomial probability.
+
+    Clopper & Pearson (1934), "The use of confidence or fiducial limits illustrated in the case of
+    the binomial".
+
+    Parameters
+    ----------
+    right, trials : ndarray of shape (N,), int64
+        Number of successes, and of trials (at least one).
+    confidence : float
+        Between 0 and 1.
+
+    Returns
+    -------
+    ndarray of shape (N,), float64
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> right, trials = np.array([229, 230]), np.array([229, 230])
+    >>> (lower_bound(right, trials, 0.9) >= 0.99).tolist()
+    [False, True]
+    """
+    # Imported here because predicting does not need it, and it takes half a second.
+    with needs("pipeline"):
+        from scipy.special import betaincinv
+
+    wrong = trials - right
+    return np.where(right > 0, betaincinv(np.maximum(right, 1), wrong + 1, 1 - confidence), 0.0)
+
+
+def make_promises(
+    p_spiral: Probabilities, labels: npt.NDArray[np.int64], settings: TriageSettings
+) -> tuple[Promise, ...]:
+    """Find the confidence threshold that is proven to reach each target agreement.
+
+    The galaxies are sorted by certainty and divided into 20 steps with equally many. The first
+    threshold to be tested is the step that is most likely to pass, according to the certainties.
+    From there the tests go down, step by step, until the Clopper-Pearson bound on the agreement is
+    below the target. The last threshold before that is promised. Tests in an order that is fixed
+    in advance, up to the first that fails, need no correction for their number: fixed-sequence
+    testing in Angelopoulos et al. (2021), "Learn then test: calibrating predictive algorithms to
+    achieve risk control". The lowest of all thresholds that pass would not be valid, because
+    the same labels select it from many.
+
+    The guarantee: with the confidence in the settings, galaxies with the same certainties and votes
+    from the same process agree as often as promised. It is conditional on the certainties
+    (Hoeffding 1956, "On the distribution of the number of successes in independent trials": unequal
+    probabilities of agreement do not weaken the bound), assumes independent labels, and neglects
+    that the two parameters of the calibration were fitted on the same labels. It does not hold for
+    other surveys.
+
+    Parameters
+    ----------
+    p_spiral : ndarray of shape (N,), float32
+        Calibrated probabilities of validation galaxies.
+    labels : ndarray of shape (N,), int64
+        Places in `CLASSES`; any other number agrees with no decision.
+    settings : TriageSettings
+        Target agreements, and the confidence of the bound.
+
+    Returns
+    -------
+    tuple of Promise
+        One for each target agreement.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from galaxies.settings import TriageSettings
+    >>> p = np.repeat(np.array([0.01, 0.99, 0.6], np.float32), 100)
+    >>> labels = np.concatenate([np.zeros(100), np.ones(100), np.arange(100) % 2]).astype(int)
+    >>> targets = TriageSettings(agreement=[0.95], confidence=0.9)
+    >>> make_promises(p, labels, targets)[0].threshold
+    0.99
+    """
+    order = np.argsort(-certainty(p_spiral), kind="stable")
+    sure = certainty(p_spiral)[order]
+    right = ((p_spiral > 0.5) == labels)[order]
+    # Bundles have six decimals; galaxies above the rounded threshold are counted below.
+    last = np.unique(np.ceil(np.linspace(0, len(sure), _STEPS + 1)[1:]).astype(np.int64)) - 1
+    steps = np.unique(np.floor(sure[last] * 1e6) / 1e6)[::-1]
+    decided = np.searchsorted(-sure, -steps, side="right")
+    wrong = decided - np.cumsum(right)[decided - 1]
+    expected_wrong = decided - np.cumsum(sure)[decided - 1]
+    bounds = lower_bound(decided - wrong, decided, settings.confidence)
+    promises = []
+    for agreement in settings.agreement:
+        chances = _chances(expected_wrong, decided, agreement, settings.confidence)
+        first = int(np.argmax(chances))
+        proven = int(np.argmin(np.append(bounds[first:] >= agreement, False)))
+        promises.append(
+            Promise(
+                agreement=agreement,
+                confidence=settings.confidence,
+                threshold=float(steps[first + proven - 1]) if proven else None,
+            )
+        )
+    return tuple(promises)
+
+
+def _chances(
+    expected_wrong: Floats, decided: npt.NDArray[np.int64], agreement: float, confidence: float
+) -> list[float]:
+    """Compute the probability that each step passes, from the certainties.
+
+    Parameters
+    ----------
+    expected_wrong : ndarray of shape (N,), float64
+        Expected number of decisions that disagree; being rare, they follow a Poisson distribution.
+    decided : ndarray of shape (N,), int64
+        Number of decisions.
+    agreement, confidence : float
+        The target.
+    """
+    with needs("pipeline"):
+        from scipy.special import bdtr, pdtr
+
+    chances = []
+    for count, expected in zip(decided.tolist(), expected_wrong.tolist(), strict=True):
+        wrong = np.arange(int(count * (1 - agreement)) + 2)
+        tolerated = int((bdtr(wrong, count, 1 - agreement) <= 1 - confidence).sum()) - 1
+        chances.append(float(pdtr(tolerated, expected)) if tolerated >= 0 else 0.0)
+    return chances
+
+
+def choose_promise(promises: tuple[Promise, ...], agreement: float) -> Promise:
+    """Choose the least strict promise that reaches a target agreement.
+
+    Raises
+    ------
+    GalaxiesError
+        If no promise is strict enough.
+    """
+    strict = [promise for promise in promises if promise.agreement >= agreement]
+    if not strict:
+        made = ", ".join(f"{promise.agreement:g}" for promise in promises)
+        raise GalaxiesError(
+            f"no promise for an agreement of {agreement:g}: the model was trained with "
+            f"triage.agreement [{made}]; lower the target, or add it there and train again"
+        )
+    return min(strict, key=lambda promise: promise.agreement)
+
+
+def decide(p_spiral: Probabilities, threshold: float | None) -> npt.NDArray[np.str_]:
+    """Decide all galaxies whose certainty reaches a threshold.
+
+    Parameters
+    ----------
+    p_spiral : ndarray of shape (N,), float32
+        Calibrated probabilities.
+    threshold : float, optional
+        Threshold of a `Promise`; `None` decides nothing.
+
+    Returns
+    -------
+    ndarray of shape (N,), str
+        A class, or `UNDECIDED`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> decide(np.array([0.02, 0.6, 0.98], np.float32), threshold=0.95).tolist()
+    ['elliptical', 'ask volunteers', 'spiral']
+    """
+    labels = np.array(CLASSES)[(p_spiral > 0.5).astype(int)]
+    if threshold is None:
+        return np.full(len(p_spiral), UNDECIDED)
+    return np.where(certainty(p_spiral) >= threshold, labels, UNDECIDED)

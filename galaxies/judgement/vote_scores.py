@@ -1,0 +1,224 @@
+"""Scores of a network on all questions of Galaxy Zoo."""
+
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from galaxies.base.arrays import Floats
+from galaxies.errors import needs
+from galaxies.questions.tree import (
+    ALL_COLUMNS,
+    ALL_QUESTIONS,
+    ANSWERS,
+    COLUMNS,
+    Question,
+)
+
+AGREED: Final = 0.8
+"""Smallest fraction of the volunteers for an answer that counts as right."""
+
+ASKED: Final = 0.5
+"""Smallest fraction of the volunteers who must have reached the question."""
+
+INTERVAL: Final = 0.9
+
+_FEWEST: Final = 1e-3
+
+
+class Answered(NamedTuple):
+    """Observed and predicted vote fractions of N galaxies."""
+
+    voted: Floats
+    """(N, 40) vote fractions in the order of `ALL_COLUMNS`; NaN where the survey has no answer."""
+    volunteers: Floats
+    """(N,) number of volunteers; 0 for hard votes."""
+    predicted: Floats
+    """(N, 40) NaN for questions that the network does not answer."""
+    concentrations: Floats
+    """(N, 12)."""
+
+    def where(self, kept: npt.NDArray[np.bool_]) -> "Answered":
+        """Select galaxies by a mask (N,)."""
+        return Answered(*(one[kept] for one in self))
+
+
+def answered(votes: pd.DataFrame, predictions: pd.DataFrame) -> Answered | None:
+    """Join the votes on the test galaxies and the predictions of the network.
+
+    Parameters
+    ----------
+    votes : DataFrame
+        Output of `galaxies.dataset.votes.read_survey_votes`.
+    predictions : DataFrame
+        Output of `galaxies.bundle.predictor.prediction_table`.
+
+    Returns
+    -------
+    Answered or None
+        `None` if the model predicts only the class.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> votes = pd.read_parquet("data/votes.parquet")
+    >>> galaxies = answered(votes, pd.read_parquet("data/predictions/cnn.parquet"))
+    >>> galaxies.voted.shape, galaxies.predicted.shape, galaxies.concentrations.shape
+    ((20, 40), (20, 40), (20, 12))
+    """
+    if ALL_COLUMNS[0] not in predictions.columns:
+        return None
+    test = predictions[predictions["split"] == "test"]
+    voted = votes.set_index("galaxy_id").loc[test["galaxy_id"]]
+    concentrations = [f"concentration_{question.name}" for question in ALL_QUESTIONS]
+    return Answered(
+        voted[list(ALL_COLUMNS)].to_numpy(np.float64),
+        voted["volunteers"].to_numpy(np.float64),
+        test[list(ALL_COLUMNS)].to_numpy(np.float64),
+        test[concentrations].to_numpy(np.float64),
+    )
+
+
+def score_answers(galaxies: Answered) -> dict[str, Any]:
+    """Compute the scores of all answers.
+
+    Parameters
+    ----------
+    galaxies : Answered
+        Output of `answered`.
+
+    Returns
+    -------
+    dict
+        `rmse` over Kaggle's 37 columns, the score of the challenge, for galaxies with counted votes
+        on all of them; `rmse_of_the_means`, that of the best constant prediction; `noise`, the
+        noise of the votes. `questions`: the same for each question; `accuracy` where at least 80%
+        of the volunteers agree, among galaxies for which at least half reached the question; and
+        `intervals_hold`, the share of answers with a number of votes inside the 90% interval.
+        `answers`: Pearson's correlation of observed and predicted fractions. Scores that cannot be
+        computed for these galaxies are left out.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> votes = pd.read_parquet("data/votes.parquet")
+    >>> galaxies = answered(votes, pd.read_parquet("data/predictions/cnn.parquet"))
+    >>> scores = score_answers(galaxies)
+    >>> list(scores)
+    ['galaxies', 'rmse', 'rmse_of_the_means', 'noise', 'questions', 'answers']
+    >>> scores["noise"] < scores["rmse"] < scores["rmse_of_the_means"]
+    True
+    """
+    kaggle = slice(0, len(COLUMNS))
+    both = ~np.isnan(galaxies.voted[:, kaggle] + galaxies.predicted[:, kaggle]).any(axis=1)
+    counted = galaxies.where(np.asarray(both & (galaxies.volunteers > 0)))
+    scores: dict[str, Any] = {"galaxies": len(galaxies.voted)}
+    if len(counted.voted) > 1:
+        scores |= _errors(counted, kaggle)
+    each = {
+        question.name: _score_question(galaxies, place, question)
+        for place, question in enumerate(ALL_QUESTIONS)
+    }
+    scores["questions"] = {name: found for name, found in each.items() if found}
+    scores["answers"] = _correlations(galaxies)
+    return scores
+
+
+def _errors(galaxies: Answered, places: slice) -> dict[str, float | int]:
+    voted, predicted = galaxies.voted[:, places], galaxies.predicted[:, places]
+    few = np.maximum(galaxies.volunteers[:, None] - 1, 1)
+    return {
+        "galaxies": len(voted),
+        "rmse": float(np.sqrt(np.mean((voted - predicted) ** 2))),
+        "rmse_of_the_means": float(np.sqrt(np.mean((voted - voted.mean(axis=0)) ** 2))),
+        "noise": float(np.sqrt(np.mean(voted * (1 - voted) / few))),
+    }
+
+
+def _score_question(galaxies: Answered, place: int, question: Question) -> dict[str, float | int]:
+    columns = question.places
+    both = ~np.isnan(galaxies.voted[:, columns] + galaxies.predicted[:, columns]).any(axis=1)
+    known = galaxies.where(np.asarray(both))
+    scores: dict[str, float | int] = {}
+    counted = known.where(np.asarray(known.volunteers > 0))
+    if len(counted.voted) > 1:
+        scores |= _errors(counted, columns)
+        scores["intervals_hold"] = _intervals_hold(counted, place, columns)
+    # If a survey has this question without those that lead to it, everybody was asked.
+    total = known.voted[:, columns].sum(axis=1)
+    said = known.voted[:, columns][total >= ASKED] / total[total >= ASKED, None]
+    agreed = said.max(axis=1, initial=0) >= AGREED
+    if agreed.any():
+        right = said.argmax(axis=1) == known.predicted[total >= ASKED][:, columns].argmax(axis=1)
+        scores["agreed"] = int(agreed.sum())
+        scores["accuracy"] = float(right[agreed].mean())
+    return scores
+
+
+def _intervals_hold(galaxies: Answered, place: int, columns: slice) -> float:
+    """Compute the share of answers with a number of votes inside the predicted interval."""
+    counts = np.rint(galaxies.voted[:, columns] * galaxies.volunteers[:, None])
+    came = counts.sum(axis=1) > 0
+    if not came.any():
+        return 1.0
+    shares = galaxies.predicted[came][:, columns]
+    shares /= np.maximum(shares.sum(axis=1, keepdims=True), 1e-30)
+    concentrations = galaxies.concentrations[came, place][:, None]
+    cumulated = beta_binomial(counts[came].sum(axis=1), shares, concentrations)
+    said = counts[came].astype(np.int64)[..., None]
+    up_to = np.take_along_axis(cumulated, said, axis=2)[..., 0]
+    below = np.where(
+        said[..., 0] > 0,
+        np.take_along_axis(cumulated, np.maximum(said - 1, 0), axis=2)[..., 0],
+        0.0,
+    )
+    tail = (1 - INTERVAL) / 2
+    return float(np.mean((up_to > tail) & (below < 1 - tail)))
+
+
+def beta_binomial(volunteers: Floats, shares: Floats, concentrations: Floats) -> Floats:
+    """Compute the cumulative beta-binomial distribution of the number of votes for each answer.
+
+    Parameters
+    ----------
+    volunteers : ndarray of shape (N,), float64
+        Number of volunteers who reached the question; whole numbers.
+    shares : ndarray of shape (N, answers), float64
+        Expected fractions among them.
+    concentrations : ndarray of shape (N, 1), float64
+        Concentration of the Dirichlet distribution of the fractions.
+
+    Returns
+    -------
+    ndarray of shape (N, answers, most + 1), float64
+        Probability of at most 0, 1, ... votes, up to the largest number of volunteers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> beta_binomial(np.array([2.0]), np.array([[0.5]]), np.array([[2.0]])).round(3).tolist()
+    [[[0.333, 0.667, 1.0]]]
+    """
+    with needs("pipeline"):
+        from scipy.special import betaln, gammaln
+
+    asked = volunteers[:, None, None]
+    votes = np.minimum(np.arange(volunteers.max() + 1), asked)
+    yes = (concentrations * shares + _FEWEST)[..., None]
+    no = (concentrations * (1 - shares) + _FEWEST)[..., None]
+    ways = gammaln(asked + 1) - gammaln(votes + 1) - gammaln(asked - votes + 1)
+    chance = np.exp(ways + betaln(votes + yes, asked - votes + no) - betaln(yes, no))
+    chance = np.where(np.arange(volunteers.max() + 1) <= asked, chance, 0.0)
+    return np.cumsum(chance, axis=2)
+
+
+def _correlations(galaxies: Answered) -> dict[str, float]:
+    """Correlate observed with predicted fractions, if both vary between galaxies."""
+    found: dict[str, float] = {}
+    for place, column in enumerate(ALL_COLUMNS):
+        voted, predicted = galaxies.voted[:, place], galaxies.predicted[:, place]
+        both = ~np.isnan(voted + predicted) & (galaxies.volunteers > 0)
+        if both.sum() > 1 and np.ptp(voted[both]) > 0 and np.ptp(predicted[both]) > 0:
+            found[ANSWERS[column].words] = float(np.corrcoef(voted[both], predicted[both])[0, 1])
+    return found

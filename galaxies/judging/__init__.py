@@ -1,1 +1,0 @@
-"""Scores of the predictions for test galaxies, and of the promises."""

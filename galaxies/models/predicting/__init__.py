@@ -1,1 +1,0 @@
-"""Predict arrays with a bundle, for all models."""

@@ -1,0 +1,1 @@
+"""Calibrate a bundle for another survey: with votes, or with images only."""

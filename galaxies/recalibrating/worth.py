@@ -1,0 +1,211 @@
+"""Test a calibration on the votes of a survey, on galaxies that it was not fitted on."""
+
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from galaxies.base.arrays import Floats
+from galaxies.bundle.folder import Description
+from galaxies.judgement.promises import certainty
+from galaxies.judgement.scores import expected_calibration_error
+from galaxies.recalibrating.refitting import Voted, recalibrate
+
+FOLDS: Final = 5
+REPEATS: Final = 10
+
+_BINS: Final = 15
+_RESAMPLES: Final = 500
+_SEED: Final = 123
+
+
+class Range(NamedTuple):
+    """A score and its 95% interval; NaN if it cannot be computed."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        if np.isnan(self.value):
+            return "none"
+        return f"{self.value:.3f} ({self.low:.3f}-{self.high:.3f})"
+
+
+class Decided(NamedTuple):
+    """The decisions for a target agreement."""
+
+    agreement: float
+    """The target."""
+    decided: Range
+    """Share of the galaxies."""
+    agreed: Range
+    """Share of the decisions that agree with the votes."""
+
+
+class Worth(NamedTuple):
+    """Scores of the probabilities, decisions and vote fractions of a bundle."""
+
+    accuracy: Range
+    calibration_error: Range
+    vote_error: Range
+    """Root mean square."""
+    decided: tuple[Decided, ...]
+
+
+def folds(galaxies: Voted, random: np.random.Generator) -> npt.NDArray[np.int64]:
+    """Assign galaxies to stratified folds, identical images to the same fold.
+
+    Parameters
+    ----------
+    galaxies : Voted
+        Galaxies with labels.
+    random : Generator
+        Random numbers.
+
+    Returns
+    -------
+    ndarray of shape (N,), int64
+        Numbers below `FOLDS`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from galaxies.recalibrating.refitting import Voted
+    >>> labels = np.repeat([0, 1], 10)
+    >>> galaxies = Voted(np.arange(20), np.zeros(20, np.float32), labels, labels * 1.0,
+    ...                  np.arange(20))
+    >>> dealt = folds(galaxies, np.random.default_rng(0))
+    >>> np.bincount(dealt[labels == 1]).tolist()
+    [2, 2, 2, 2, 2]
+    """
+    _, first, group = np.unique(galaxies.same_pixels, return_index=True, return_inverse=True)
+    order = random.permutation(len(first))
+    order = order[np.argsort(galaxies.labels[first][order], kind="stable")]
+    dealt = np.empty(len(first), np.int64)
+    dealt[order] = np.arange(len(first)) % FOLDS
+    return dealt[group]
+
+
+class _Answers(NamedTuple):
+    """Calibrated answers of a bundle for N galaxies, and whether it decides, for each target."""
+
+    p: Floats
+    votes: Floats
+    decided: npt.NDArray[np.bool_]
+    """(targets, N)."""
+
+
+def judge_recalibration(description: Description, galaxies: Voted) -> tuple[Worth, Worth]:
+    """Compute the scores of a bundle before and after it is calibrated on some galaxies.
+
+    Ten times, the galaxies are divided into five folds; each fold is tested with the calibrations
+    and promises fitted on the other four. Shares have the intervals of Clopper & Pearson (1934),
+    errors those from resampling galaxies and repetitions (Efron & Tibshirani 1993, "An introduction
+    to the bootstrap").
+
+    Parameters
+    ----------
+    description : Description
+        The description of the bundle.
+    galaxies : Voted
+        Galaxies that the bundle was not trained on.
+
+    Returns
+    -------
+    before, after : Worth
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from galaxies.bundle.folder import read_description
+    >>> from galaxies.recalibrating.refitting import Voted
+    >>> labels = np.arange(60) % 2
+    >>> too_low = np.where(labels, 0.4, 0.1).astype(np.float32)
+    >>> galaxies = Voted(np.arange(60), too_low, labels, labels * 1.0, np.arange(60))
+    >>> before, after = judge_recalibration(read_description(Path("models/cnn")), galaxies)
+    >>> before.accuracy.value < 1, after.accuracy.value
+    (True, 1.0)
+    """
+    random = np.random.default_rng(_SEED)
+    before = _answers(description, galaxies)
+    after = [
+        _held_out(description, galaxies, folds(galaxies, random))
+        for _ in tqdm(range(REPEATS), desc="cross-validate", unit=" times")
+    ]
+    targets = [promise.agreement for promise in description.triage]
+    return _worth([before], galaxies, targets), _worth(after, galaxies, targets)
+
+
+def _answers(description: Description, galaxies: Voted) -> _Answers:
+    p = description.calibration(galaxies.raw)
+    sure = certainty(p)
+    never = 2.0
+    least = [one.threshold if one.threshold is not None else never for one in description.triage]
+    decided = sure >= np.array(least)[:, None]
+    return _Answers(p.astype(np.float64), description.votes(galaxies.raw).astype(float), decided)
+
+
+def _held_out(description: Description, galaxies: Voted, dealt: npt.NDArray[np.int64]) -> _Answers:
+    """Compute the answers for each fold with the calibration fitted on the others."""
+    count = len(dealt)
+    shape = (len(description.triage), count)
+    answers = _Answers(np.empty(count), np.empty(count), np.empty(shape, bool))
+    for fold in range(FOLDS):
+        inside = dealt == fold
+        fitted = recalibrate(description, galaxies.take(~inside))
+        some = _answers(fitted, galaxies.take(inside))
+        answers.p[inside], answers.votes[inside] = some.p, some.votes
+        answers.decided[:, inside] = some.decided
+    return answers
+
+
+def _worth(repeats: list[_Answers], galaxies: Voted, targets: list[float]) -> Worth:
+    count = len(galaxies.labels)
+    right = np.stack([(one.p > 0.5) == galaxies.labels for one in repeats])
+    decided = []
+    for place, target in enumerate(targets):
+        which = np.stack([one.decided[place] for one in repeats])
+        some = which.sum() / len(repeats)
+        agreed = (right & which).sum() / len(repeats)
+        decided.append(Decided(target, _share(some, count), _share(agreed, some)))
+    error, vote_error = _errors(repeats, galaxies)
+    return Worth(_share(right.sum() / len(repeats), count), error, vote_error, tuple(decided))
+
+
+def _share(some: float, out_of: float) -> Range:
+    """Add the interval of Clopper & Pearson (1934) to a share; counts may be means."""
+    from scipy.special import betaincinv
+
+    if not out_of:
+        return Range(np.nan, np.nan, np.nan)
+    others = max(out_of - some, 0.0)
+    low = betaincinv(some, others + 1, 0.025) if some > 0 else 0.0
+    high = betaincinv(some + 1, others, 0.975) if others > 0 else 1.0
+    return Range(float(some / out_of), float(low), float(high))
+
+
+def _errors(repeats: list[_Answers], galaxies: Voted) -> tuple[Range, Range]:
+    """Compute the calibration error and the error against the votes, with intervals."""
+
+    def errors(answers: _Answers, some: npt.NDArray[np.int64]) -> tuple[float, float]:
+        off = answers.votes[some] - galaxies.vote_fractions[some]
+        gaps = expected_calibration_error(galaxies.labels[some], answers.p[some], _BINS)
+        return gaps, float(np.sqrt(np.mean(off**2)))
+
+    count = len(galaxies.labels)
+    values = np.mean([errors(one, np.arange(count)) for one in repeats], axis=0)
+    random = np.random.default_rng(_SEED)
+    drawn = np.array(
+        [
+            errors(repeats[number % len(repeats)], random.integers(0, count, count))
+            for number in range(_RESAMPLES)
+        ]
+    )
+    # A resample contains galaxies twice, which increases its calibration error; this is subtracted.
+    drawn[:, 0] -= max(0.0, drawn[:, 0].mean() - values[0])
+    low, high = np.percentile(drawn.clip(0), (2.5, 97.5), axis=0)
+    found = [Range(*map(float, one)) for one in zip(values, low, high, strict=True)]
+    return found[0], found[1]

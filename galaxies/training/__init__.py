@@ -1,0 +1,1 @@
+"""Train a model: parts, fitting, calibration, promises, description."""

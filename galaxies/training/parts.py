@@ -1,0 +1,106 @@
+"""The galaxies of the parts of a split, and their rows in the arrays."""
+
+import hashlib
+from typing import NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from galaxies.base.arrays import Labels
+from galaxies.questions.tree import ALL_COLUMNS, FIRST, Campaign, spiral_fraction
+
+
+class Votes(NamedTuple):
+    """The votes on N galaxies."""
+
+    shares: npt.NDArray[np.float32]
+    """(N, 40) vote fractions in the order of `ALL_COLUMNS`; NaN where a survey has no answer."""
+    volunteers: npt.NDArray[np.float32]
+    """(N,) number of volunteers; 0 for hard votes."""
+
+    def labels(self, campaign: Campaign) -> Labels:
+        """Find the classes (N,) for the first question of a campaign; -1 if there is none."""
+        first = self.shares[:, FIRST[campaign].places]
+        said = np.nan_to_num(first, nan=-1.0).argmax(axis=1)
+        return np.where(np.isnan(first).any(axis=1) | (said > 1), -1, said).astype(np.int64)
+
+
+def fingerprint(split: pd.DataFrame) -> str:
+    """Compute the SHA-256 of the IDs of the training and validation galaxies."""
+    known = split.loc[split["split"] != "test", ["galaxy_id", "split"]].sort_values("galaxy_id")
+    rows = [f"{galaxy_id} {part}" for galaxy_id, part in known.itertuples(index=False)]
+    return hashlib.sha256("\n".join(rows).encode()).hexdigest()
+
+
+class Part(NamedTuple):
+    """The galaxies of one or more parts, and their rows in the arrays."""
+
+    galaxies: pd.DataFrame
+    """Rows of the split table, in order of `galaxy_id`."""
+    rows: npt.NDArray[np.int64]
+    """(N,) rows of the packed images or features, increasing."""
+    labels: Labels
+    votes: Votes | None = None
+    """Votes on all questions, for a model that is trained on them."""
+
+    @property
+    def labelled(self) -> Self:
+        """The galaxies that have a label."""
+        return self.where(self.labels >= 0)
+
+    def where(self, kept: npt.NDArray[np.bool_]) -> Self:
+        """Select galaxies by a mask (N,)."""
+        votes = self.votes and Votes(*(one[kept] for one in self.votes))
+        galaxies = self.galaxies[kept].reset_index(drop=True)
+        return type(self)(galaxies, self.rows[kept], self.labels[kept], votes)
+
+    @property
+    def vote_fractions(self) -> npt.NDArray[np.float64]:
+        """(N,) fraction of "features or disk" among a galaxy's votes; 0 or 1 for hard votes."""
+        return spiral_fraction(
+            self.galaxies["p_smooth"].to_numpy(), self.galaxies["p_features"].to_numpy()
+        )
+
+
+def galaxies_of(
+    split: pd.DataFrame, images: pd.DataFrame, *parts: str, votes: pd.DataFrame | None = None
+) -> Part:
+    """Select parts of the split and find their rows in the arrays.
+
+    Parameters
+    ----------
+    split : DataFrame
+        Output of `galaxies.dataset.splitting.split_galaxies`.
+    images : DataFrame
+        `galaxy_id` and `row` of every packed image.
+    parts : str
+        Names from `galaxies.dataset.splitting.PARTS`.
+    votes : DataFrame, optional
+        Output of `galaxies.dataset.votes.read_survey_votes`.
+
+    Returns
+    -------
+    Part
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> split = pd.read_parquet("data/split.parquet")
+    >>> images = pd.read_parquet("data/images.parquet")
+    >>> part = galaxies_of(split, images, "train", "validation")
+    >>> len(part.galaxies), part.rows.dtype, sorted(set(part.labels.tolist()))
+    (20, dtype('int64'), [0, 1])
+    """
+    galaxies = split[split["split"].isin(parts)].merge(images[["galaxy_id", "row"]], on="galaxy_id")
+    galaxies = galaxies.sort_values("row", ignore_index=True)
+    said = None
+    if votes is not None:
+        rows = votes.set_index("galaxy_id").loc[galaxies["galaxy_id"]]
+        said = Votes(rows[list(ALL_COLUMNS)].to_numpy(np.float32), rows["volunteers"].to_numpy())
+    return Part(
+        galaxies.drop(columns="row"),
+        galaxies["row"].to_numpy(np.int64),
+        np.asarray(galaxies["label"].cat.codes, dtype=np.int64),
+        said,
+    )

@@ -1,0 +1,55 @@
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from galaxies.recalibrating.refitting import Voted
+from galaxies.recalibrating.worth import folds, judge_recalibration
+from tests.recalibrating.test_refitting import BEFORE, shifted
+
+
+def test_before_and_after_are_judged_on_other_galaxies():
+    galaxies = shifted(600, seed=2)
+    before, after = judge_recalibration(BEFORE, galaxies)
+    p = galaxies.raw.astype(float)
+    assert before.accuracy.value == ((p > 0.5) == galaxies.labels).mean()
+    assert after.accuracy.value > before.accuracy.value
+    assert after.calibration_error.value < 0.05 < before.calibration_error.value
+    for worth in (before, after):
+        for found in (worth.accuracy, worth.calibration_error, worth.vote_error):
+            assert found.low <= found.value <= found.high
+    assert str(judge_recalibration(BEFORE, galaxies)) == str((before, after))
+
+
+def test_labels_without_meaning_cannot_look_good():
+    # Fitted and judged on the same galaxies, thresholds would find some luck to promise.
+    random = np.random.default_rng(3)
+    galaxies = shifted(200, seed=3)._replace(raw=random.uniform(0, 1, 200).astype(np.float32))
+    _, after = judge_recalibration(BEFORE, galaxies)
+    assert after.accuracy.value < 0.6
+    assert after.decided[1].decided.value == 0
+
+
+@settings(max_examples=40)
+@given(
+    seed=st.integers(0, 1000),
+    labels=st.lists(st.integers(0, 1), min_size=30, max_size=80),
+    copies=st.integers(1, 3),
+)
+def test_folds_are_even_in_each_class_and_keep_identical_pixels_together(seed, labels, copies):
+    labels = np.repeat(labels, copies)
+    same = np.repeat(np.arange(len(labels) // copies), copies)
+    galaxies = Voted(np.arange(len(labels)), labels.astype(np.float32), labels, labels * 1.0, same)
+    dealt = folds(galaxies, np.random.default_rng(seed))
+    for one in np.unique(same):
+        assert len(set(dealt[same == one])) == 1
+    for place in (0, 1):
+        counts = np.bincount(dealt[labels == place], minlength=5)
+        assert np.ptp(counts) <= copies
+
+
+def test_a_few_right_decisions_do_not_prove_that_all_are():
+    galaxies = shifted(40, seed=4, shift=0)
+    agreed = galaxies._replace(raw=np.where(galaxies.labels == 1, 0.999, 0.001).astype(np.float32))
+    before, _ = judge_recalibration(BEFORE, agreed)
+    assert before.accuracy.value == before.accuracy.high == 1
+    assert 0.9 < before.accuracy.low < 0.92  # Clopper and Pearson's, for 40 of 40
