@@ -394,8 +394,11 @@ def classify(
             + ". Calibrate it on your own votes: galaxies calibrate --help",
             err=True,
         )
+    for note in found.notes():
+        typer.echo(note, err=True)
     if unreadable:
         typer.echo(f"{unreadable:,} could not be read; the column error says why", err=True)
+    if not found.complete:
         raise typer.Exit(UNREADABLE)
 
 

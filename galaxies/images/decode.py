@@ -243,11 +243,11 @@ def _check_chunks(data: bytes) -> None:
     place = len(_PNG)
     for _ in range(_CHUNKS):
         if place + 12 > len(data):
-            raise UnreadableImageError("is cut off")
+            raise UnreadableImageError("cannot be decoded (it is cut off)")
         length, kind = struct.unpack_from(">I4s", data, place)
         end = place + 8 + length
         if end + 4 > len(data):
-            raise UnreadableImageError("is cut off")
+            raise UnreadableImageError("cannot be decoded (it is cut off)")
         if zlib.crc32(memoryview(data)[place + 4 : end]) != int.from_bytes(data[end : end + 4]):
             raise UnreadableImageError(f"cannot be decoded (wrong checksum at byte {place})")
         if kind == b"IEND":

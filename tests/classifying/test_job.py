@@ -27,8 +27,9 @@ import galaxies
 from galaxies.classifying import engines, job
 from galaxies.classifying.classifier import COLUMNS, PLACES, Classifier
 from galaxies.classifying.engines import BundleUse, local_engine
+from galaxies.classifying.inputs.chunks import filesystem
 from galaxies.classifying.job import run_job
-from galaxies.classifying.shards import Shards, url_to_fs
+from galaxies.classifying.shards import Shards
 from galaxies.classifying.table_files import write_stream
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import decode_image, reduce_image
@@ -266,7 +267,7 @@ def test_shards_may_lie_in_a_bucket(archive, tree_bundle, tmp_path):
     bucket, output = "memory://bucket/shards", tmp_path / "out.parquet"
     with pytest.raises(KeyboardInterrupt):
         run(archive, output, tree_bundle, partial(dying_engine, after=3), shards=bucket)
-    memory, inside = url_to_fs(bucket)
+    memory, inside = filesystem(bucket)
     assert f"{inside}/job.json" in memory.find(inside)
     memory.pipe_file(f"{inside}/notes.txt", b"mine")
     run(archive, output, tree_bundle, shards=bucket)
@@ -347,7 +348,7 @@ def test_a_full_disk_ends_in_one_line_and_keeps_the_shards(
             raise OSError(28, "No space left on device")
         return keep(self, path, value, **kwargs)
 
-    local = type(url_to_fs(str(tmp_path))[0])
+    local = type(filesystem(str(tmp_path))[0])
     keep = local.pipe_file
     monkeypatch.setattr(local, "pipe_file", full)
     with pytest.raises(
