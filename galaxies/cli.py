@@ -876,6 +876,14 @@ def votes(
 Port = Annotated[
     int, typer.Option(min=0, max=65535, help="Port of the page; default: any free port.")
 ]
+HostNames = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--host-name",
+        help="Another name by which a browser may open the page, besides localhost; repeatable.",
+        show_default=False,
+    ),
+]
 Browser = Annotated[bool, typer.Option(help="Open the page in a browser.")]
 
 _LABEL_EXAMPLES = """Example: `galaxies label cutouts/ -o data/mine`
@@ -905,6 +913,7 @@ def label(
     ] = False,
     port: Port = 0,
     browser: Browser = True,
+    host_name: HostNames = None,
 ) -> None:
     """Label galaxies yourself, one at a time, on a page in a browser (needs galaxies[explore]).
 
@@ -923,7 +932,7 @@ def label(
         work = labelling.Labelling(
             images, output, getpass.getuser() if person is None else person, questions.value
         )
-        serve_labelling(work, port=port, browser=browser)
+        serve_labelling(work, port=port, browser=browser, host_names=host_name or ())
         if not any(map(work.votes.answered, list(work.votes.given))):
             typer.echo("No votes yet; no survey was made")
             return
@@ -946,6 +955,7 @@ def explore(
     ] = None,
     port: Port = 0,
     browser: Browser = True,
+    host_name: HostNames = None,
 ) -> None:
     """See how a model answers when you change a galaxy, on a page (needs galaxies[explore]).
 
@@ -959,7 +969,8 @@ def explore(
     with needs("explore"):
         from galaxies.pages.explore_page import Explorer, serve_explorer
 
-    serve_explorer(Explorer(Path(), model), port=port, browser=browser)
+    explorer = Explorer(Path(), model)
+    serve_explorer(explorer, port=port, browser=browser, host_names=host_name or ())
 
 
 if __name__ == "__main__":
