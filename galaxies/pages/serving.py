@@ -14,7 +14,7 @@ from tornado.web import Application, RequestHandler
 from galaxies.errors import GalaxiesError
 
 ADDRESS: Final = "127.0.0.1"
-_LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
+_LOOPBACK: Final = ("localhost", ADDRESS)
 _LARGEST_REQUEST: Final = 1_000_000  # bytes; uploads come through the websocket
 
 LARGEST_UPLOAD: Final = 32_000_000
@@ -133,7 +133,7 @@ def answer_only_as(application: Application, names: Iterable[str]) -> None:
     def guarded(request: HTTPServerRequest, **options: Any) -> Any:  # noqa: ANN401
         host = request.headers.get("Host", "").lower()
         origin = request.headers.get("Origin")
-        same = origin is None or urlsplit(origin.lower()).netloc == host
+        same = origin is None or origin.lower().partition("://")[2] == host
         if not same or _name(host) not in allowed:
             return application.get_handler_delegate(request, _Refused)
         if origin is not None:

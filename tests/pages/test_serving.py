@@ -39,12 +39,13 @@ def socket(port, host, origin):
 
 
 OURS = [
-    "127.0.0.1:{port}", "localhost:{port}", "localhost:9999", "LOCALHOST", "[::1]:{port}",
+    "127.0.0.1:{port}", "localhost:{port}", "localhost:9999", "LOCALHOST",
     "galaxies.example.org", "galaxies.example.org:8443",
 ]  # fmt: skip
 OTHERS = [
     "evil.com", "evil.com:{port}", "localhost.evil.com:{port}", "127.0.0.1.evil.com", "",
-    "localhost@evil.com", "evil.com#@localhost", "[::1", "192.168.0.1:{port}", "localhost,evil.com",
+    "[::1]:{port}", "localhost@evil.com", "evil.com#@localhost", "[::1", "192.168.0.1:{port}",
+    "localhost,evil.com",
 ]  # fmt: skip
 
 
