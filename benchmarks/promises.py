@@ -21,7 +21,7 @@ from galaxies.base.outputs import write_json
 from galaxies.bundle.description import Description
 from galaxies.bundle.folder import PRETRAINED
 from galaxies.bundle.predictor import Predictor
-from galaxies.dataset.layout import IMAGES, VOTES, read_campaign
+from galaxies.dataset.layout import VOTES, read_campaign
 from galaxies.dataset.votes import read_votes
 from galaxies.judgement.calibration import fit_calibration, smoothed
 from galaxies.judgement.class_shares import compare_with_mixture
@@ -242,7 +242,7 @@ def main() -> None:
             campaign: Campaign | None = None if kind == "simulated" else read_campaign(folder)
             predictor = Predictor(bundle, campaign=campaign)
             description = predictor.description
-            galaxies = read_voted(predictor, folder / IMAGES, votes, workers=workers)
+            galaxies = read_voted(predictor, folder, survey_campaign(folder), workers=workers)
             row: dict[str, float | str | int] = {
                 "bundle": kind,
                 "survey": name,
