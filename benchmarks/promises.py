@@ -242,7 +242,7 @@ def main() -> None:
             campaign: Campaign | None = None if kind == "simulated" else read_campaign(folder)
             predictor = Predictor(bundle, campaign=campaign)
             description = predictor.description
-            galaxies = read_voted(predictor, folder, survey_campaign(folder), workers=workers)
+            galaxies = read_voted(predictor, folder / IMAGES, votes, workers=workers)
             row: dict[str, float | str | int] = {
                 "bundle": kind,
                 "survey": name,

@@ -309,18 +309,6 @@ def campaign_of(votes: pd.DataFrame) -> Campaign:
     return layout.campaigns[0]
 
 
-def survey_campaign(folder: Path) -> Campaign:
-    """Find the campaign whose first question defines the classes of a survey in a folder.
-
-    Examples
-    --------
-    >>> from pathlib import Path
-    >>> survey_campaign(Path("data/simulated")).name
-    'gz2'
-    """
-    return campaign_of(read_answers(survey_file(folder, VOTES)))
-
-
 def _campaigns(path: Path, table: pd.DataFrame) -> "pd.Series[str]":
     """Find the name of each row's campaign: in its own column, or that of the survey."""
     usual = read_campaign(path.parent).name

@@ -97,7 +97,9 @@ def require_new(
     GalaxiesError
         If it has.
     """
-    places = [] if learned is None else np.flatnonzero(learned.shown(fingerprints))
+    if learned is None:
+        return
+    places = np.flatnonzero(learned.shown(fingerprints))
     if len(places):
         raise GalaxiesError(
             f"{survey}: the bundle {bundle} was trained on the images of {len(places):,} of these "

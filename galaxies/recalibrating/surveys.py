@@ -26,7 +26,7 @@ from galaxies.dataset.layout import (
     survey_file,
 )
 from galaxies.dataset.packing import pack_images
-from galaxies.dataset.votes import read_votes, survey_campaign
+from galaxies.dataset.votes import campaign_of, read_answers, read_votes
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import UnreadableImageError
 from galaxies.images.fingerprints import Fingerprints, fingerprints, from_text
@@ -117,10 +117,11 @@ def calibrate_on_votes(
     (True, True)
     """
     require_free(output, overwrite)
-    campaign = survey_campaign(survey)
+    archive, table = survey_file(survey, IMAGES), survey_file(survey, VOTES)
+    campaign = campaign_of(read_answers(table))
     description = for_campaign(read_description(bundle), campaign)
     predictor = Predictor(bundle, description=description)
-    galaxies = read_voted(predictor, survey, campaign, workers=workers)
+    galaxies = read_voted(predictor, archive, read_votes(table, campaign), workers=workers)
     learned = read_learned(bundle)
     require_new(galaxies.galaxy_ids, galaxies.fingerprints, learned, bundle, survey)
     require_enough(galaxies, survey)
@@ -180,17 +181,17 @@ def for_campaign(description: Description, campaign: Campaign) -> Description:
     )
 
 
-def read_voted(predictor: Predictor, survey: Path, campaign: Campaign, *, workers: int) -> Voted:
+def read_voted(predictor: Predictor, archive: Path, votes: pd.DataFrame, *, workers: int) -> Voted:
     """Predict the galaxies of a survey that have images and votes; artifacts are left out.
 
     Parameters
     ----------
     predictor : Predictor
         The model.
-    survey : Path
-        Folder with images and votes, as in `galaxies.dataset.layout`.
-    campaign : Campaign
-        Whose votes are read.
+    archive : Path
+        The zip archive of the survey.
+    votes : DataFrame
+        Output of `galaxies.dataset.votes.read_votes`.
     workers : int
         Number of threads.
 
@@ -207,18 +208,18 @@ def read_voted(predictor: Predictor, survey: Path, campaign: Campaign, *, worker
     --------
     >>> from pathlib import Path
     >>> from galaxies.bundle.predictor import Predictor
-    >>> from galaxies.questions.registry import campaign_named
-    >>> predictor, gz2 = Predictor(Path("models/cnn")), campaign_named("gz2")
-    >>> galaxies = read_voted(predictor, Path("data/simulated"), gz2, workers=2)
+    >>> from galaxies.dataset.votes import read_votes
+    >>> votes = read_votes(Path("data/simulated/training_solutions_rev1.csv"))
+    >>> archive = Path("data/simulated/images_training_rev1.zip")
+    >>> galaxies = read_voted(Predictor(Path("models/cnn")), archive, votes, workers=2)
     >>> len(galaxies.raw) == len(galaxies.labels), galaxies.raw.dtype
     (True, dtype('float32'))
     """
     seen = predictor.description
-    votes = read_votes(survey_file(survey, VOTES), campaign)
     with tempfile.TemporaryDirectory() as folder:
         array = Path(folder, "images.npy")
         images = pack_images(
-            survey_file(survey, IMAGES),
+            archive,
             array,
             size=seen.size,
             crop=seen.crop,
@@ -231,7 +232,7 @@ def read_voted(predictor: Predictor, survey: Path, campaign: Campaign, *, worker
         classes = most_voted(table[["p_smooth", "p_features", "p_artifact"]].to_numpy())
         table = table[np.array(VOTED)[classes] != "artifact"]
         if table.empty:
-            raise GalaxiesError(f"{survey}: no galaxy has both an image and votes")
+            raise GalaxiesError(f"{archive.parent}: no galaxy has both an image and votes")
         rows = table["row"].to_numpy(np.int64)
         prediction = predictor.predict_rows(open_array(array), rows, workers=workers)
     return Voted(
