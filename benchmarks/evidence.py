@@ -31,10 +31,11 @@ from galaxies.settings import load_settings
 
 SURVEYS = ("gz1", "gz2", "kaggle")
 MOST = 300
+"""Galaxies of a survey, by default."""
 SEED = 0
 
 
-def judge(bundle: Path, folder: Path, scratch: Path) -> dict[str, Any]:
+def judge(bundle: Path, folder: Path, scratch: Path, most: int) -> dict[str, Any]:
     """Score the evidence for the predicted class, for the survey's own question."""
     survey = read_survey(folder, scratch, load_settings())
     learned = read_learned(bundle)
@@ -42,7 +43,7 @@ def judge(bundle: Path, folder: Path, scratch: Path) -> dict[str, Any]:
     campaign = read_campaign(folder)
     unseen = ~np.isin(survey.galaxy_id, learned) & (survey.votes.labels(campaign) >= 0)
     rows = np.flatnonzero(unseen)
-    rows = np.sort(np.random.default_rng(SEED).permutation(rows)[:MOST])
+    rows = np.sort(np.random.default_rng(SEED).permutation(rows)[:most])
     images = take(survey, rows).images
     description = read_description(bundle)
     places = answers_that_count(None, campaign, description.questions)
@@ -58,20 +59,22 @@ def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, default=os.environ.get("GALAXY_DATA"))
+    parser.add_argument("--most", type=int, default=MOST, help="galaxies of a survey")
     parser.add_argument("-o", "--output", type=Path, default=Path("benchmarks/evidence.json"))
     options = parser.parse_args()
     if options.data is None:
         parser.error("give the folder of surveys with --data or $GALAXY_DATA")
     found = {}
     with tempfile.TemporaryDirectory() as scratch:
-        for name in SURVEYS:
-            one = judge(PRETRAINED / "real", options.data / name, Path(scratch))
-            both = {**one["methods"], **one["controls"]}
+        for name in (name for name in SURVEYS if (options.data / name).is_dir()):
+            folder = options.data / name
+            scores = judge(PRETRAINED / "real", folder, Path(scratch), options.most)
+            both = {**scores["methods"], **scores["controls"]}
             names = ["pointing", "inside", "deletion", "insertion", "deletion_tenth"]
             names += ["insertion_tenth", "last_layer"]
-            print(name, one["galaxies"])
+            print(name, scores["galaxies"])
             print(pd.DataFrame(both).T[names].round(2).to_string(), flush=True)
-            found[name] = one
+            found[name] = scores
     write_json(options.output, found)
 
 

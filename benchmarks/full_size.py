@@ -27,7 +27,7 @@ from dvc.repo import Repo
 from PIL import Image
 from tqdm import tqdm
 
-from benchmarks.clones import make_clone, run, start
+from clones import make_clone, run, start
 from galaxies.base.arrays import Pixels
 from galaxies.base.outputs import write_json
 from galaxies.bundle.views import view_of
@@ -158,6 +158,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--real", type=Path, nargs="+", required=True, help="folders of surveys")
     parser.add_argument("--galaxies", type=int, default=sum(KAGGLE.values()))
+    parser.add_argument("--stages", nargs="+", help="default: all")
     parser.add_argument("-o", "--output", type=Path, default=Path("benchmarks/full_size.json"))
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
@@ -167,12 +168,17 @@ def main() -> None:
         making = time.perf_counter() - began
         decoding = decoding_rate(clone / "data/full" / IMAGES)
         rows = []
-        for stage, command in commands(clone).items():
+        stages = {
+            stage: command
+            for stage, command in commands(clone).items()
+            if options.stages is None or stage in options.stages
+        }
+        for stage, command in stages.items():
             rows.append({"stage": stage, **measure(clone, command)})
             print(rows[-1], flush=True)
-        run(clone, "dvc", "commit", "--force")
+        run(clone, "dvc", "commit", "--force", *stages)
         began = time.perf_counter()
-        said = run(clone, "dvc", "status")
+        said = run(clone, "dvc", "status", *stages)
         status = time.perf_counter() - began
     if "up to date" not in said:
         raise RuntimeError(said)

@@ -8,8 +8,8 @@ have been kept if it had decided anyway. Where one would not, `familiar` must be
 
     python -m benchmarks.leave_one_out --data ../shared/data
 
-With `--bundles FOLDER` the trained bundles are kept, one for each survey left out; `promises` and
-`finetuning` use them. With `--halves` the network is trained once, on the training halves of `gz1`,
+With `--bundles FOLDER` the trained bundles are kept, one for each survey left out; `promises` uses
+them. With `--halves` the network is trained once, on the training halves of `gz1`,
 `gz2` and `kaggle` (the pipeline's protocol) and all of the other surveys, and tested on the three
 test halves.
 
@@ -85,10 +85,11 @@ def read_survey(folder: Path, packed: Path, settings: Settings) -> Survey:
     )
 
 
-def take(survey: Survey, some: npt.NDArray[np.bool_]) -> Survey:
+def take(survey: Survey, galaxies: npt.NDArray[Any]) -> Survey:
     """Select some galaxies of a survey."""
     images, ids, sha1, votes = survey
-    return Survey(images[some], ids[some], sha1[some], Votes(*(one[some] for one in votes)))
+    chosen = Votes(*(column[galaxies] for column in votes))
+    return Survey(images[galaxies], ids[galaxies], sha1[galaxies], chosen)
 
 
 def in_test(survey: Survey, settings: Settings) -> npt.NDArray[np.bool_]:
@@ -109,18 +110,17 @@ def together(others: dict[str, Survey], judged: list[Survey], seed: int) -> Trai
 
     Galaxies of the test set are dropped, by their pixels and by their IDs.
     """
-    names = np.repeat(list(others), [len(one.images) for one in others.values()])
+    names = np.repeat(list(others), [len(survey.images) for survey in others.values()])
     surveys = list(others.values())
-    known = np.concatenate([one.sha1 for one in surveys])
-    kept = ~np.isin(known, np.concatenate([one.sha1 for one in judged]))
-    ids = np.concatenate([one.galaxy_id for one in surveys])
+    sha1 = np.concatenate([survey.sha1 for survey in surveys])
+    kept = ~np.isin(sha1, np.concatenate([survey.sha1 for survey in judged]))
+    ids = np.concatenate([survey.galaxy_id for survey in surveys])
     _, first = np.unique(ids, return_index=True)
     kept &= np.isin(np.arange(len(ids)), first)
-    kept &= ~np.isin(ids, np.concatenate([one.galaxy_id for one in judged]))
-    images = np.concatenate([one.images for one in surveys])[kept]
-    votes = Votes(
-        *(np.concatenate(one)[kept] for one in zip(*(o.votes for o in surveys), strict=True))
-    )
+    kept &= ~np.isin(ids, np.concatenate([survey.galaxy_id for survey in judged]))
+    images = np.concatenate([survey.images for survey in surveys])[kept]
+    parts = zip(*(survey.votes for survey in surveys), strict=True)
+    votes = Votes(*(np.concatenate(part)[kept] for part in parts))
     chosen = chosen_by_answer(votes.shares, votes.volunteers == 0)[:, 0]
     campaign: Campaign = "gz2" if (votes.labels("gz2")[~chosen] >= 0).any() else "gz1"
     labels = votes.labels(campaign)
@@ -214,7 +214,9 @@ def main() -> None:
     cnn = settings.cnn.model_copy(update={"residual": residual})
     with tempfile.TemporaryDirectory() as scratch:
         surveys = {
-            name: read_survey(options.data / name, Path(scratch), settings) for name in SURVEYS
+            name: read_survey(options.data / name, Path(scratch), settings)
+            for name in SURVEYS
+            if (options.data / name).is_dir()
         }
     seen = Seen(settings.pack.size, settings.pack.crop, settings.pack.decoding, 1)
     found: dict[str, Any] = {}
@@ -248,7 +250,7 @@ def main() -> None:
         found["halves"] = learn(others, judged)
         write_json(options.output, found)
         return
-    for name in options.only:
+    for name in (name for name in options.only if name in surveys):
         others = {other: one for other, one in surveys.items() if other != name}
         left_out = found.setdefault("left_out", {})
         left_out |= learn(others, {name: surveys[name]})

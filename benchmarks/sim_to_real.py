@@ -35,6 +35,7 @@ from galaxies.settings import Settings, load_settings
 from galaxies.training.parts import Part, Votes
 
 Shares = npt.NDArray[np.float64]
+Predicted = npt.NDArray[np.floating[Any]]
 
 REAL = ("gz1", "gz2", "kaggle")
 """Surveys that answer the first question or more."""
@@ -84,14 +85,16 @@ def learn(survey: Survey, volunteers: Shares, settings: Settings) -> tuple[Cnn, 
     labels = votes.labels("gz2")
 
     def part(rows: npt.NDArray[np.int64]) -> Part:
-        some = Votes(*(one[rows] for one in votes))
-        return Part(pd.DataFrame({"galaxy_id": survey.galaxy_id[rows]}), rows, labels[rows], some)
+        galaxies = pd.DataFrame({"galaxy_id": survey.galaxy_id[rows]})
+        return Part(galaxies, rows, labels[rows], Votes(*(column[rows] for column in votes)))
 
     fitted = fit(survey.images, part(np.sort(train)), part(np.sort(validation)), settings.cnn)
-    return fitted.model, Survey(*(one[np.sort(test)] for one in survey))
+    test = np.sort(test)
+    held_out = Survey(survey.images[test], survey.galaxy_id[test], survey.answers[test])
+    return fitted.model, held_out
 
 
-def first_question(answers: Shares, predicted: Shares) -> dict[str, float]:
+def first_question(answers: Shares, predicted: Predicted) -> dict[str, float]:
     """Score "features or disk" against the majority of the volunteers."""
     galaxy = answers[:, :3].argmax(axis=1) < 2
     label = answers[galaxy, 1] > answers[galaxy, 0]
@@ -103,7 +106,7 @@ def first_question(answers: Shares, predicted: Shares) -> dict[str, float]:
     }
 
 
-def rmse(answers: Shares, predicted: Shares) -> float:
+def rmse(answers: Shares, predicted: Predicted) -> float:
     """Root mean square error over all columns, the score of the Kaggle challenge."""
     return float(np.sqrt(np.mean((answers - predicted) ** 2)))
 

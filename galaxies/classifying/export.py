@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 
@@ -172,7 +172,7 @@ class _Whole:
         operation: str,
         *inputs: str | float | list[int],
         name: str | None = None,
-        **attributes: int | list[int],
+        **attributes: Any,  # noqa: ANN401 - as ONNX takes them
     ) -> str:
         """Add an operation; its inputs are names, or constants."""
         output = name or f"galaxies/{operation.lower()}_{len(self._graph.node)}"
