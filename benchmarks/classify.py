@@ -33,7 +33,7 @@ import simplejpeg
 from galaxies.base.arrays import Decoding, Pixels
 from galaxies.base.outputs import write_json
 from galaxies.base.pool import batched
-from galaxies.bundle.folder import PRETRAINED
+from galaxies.bundle.pretrained import PRETRAINED
 from galaxies.bundle.views import average_views
 from galaxies.classifying.classifier import BATCH, COLUMNS, Classifier
 from galaxies.classifying.engines import Progress, classify_chunks
@@ -174,7 +174,7 @@ def measure_side_by_side(options: argparse.Namespace) -> Measured:
     size, crop = one.description.size, one.description.crop
     data = list(batched(first(options, options.few // 2), BATCH))
     images = prepared(options, one, options.few // 2)
-    onnx, campaign = one.predictor.model, one.description.campaign
+    onnx, classes = one.predictor.model, one.description.class_places
 
     def decode(decoding: Decoding, batch: Iterable[bytes]) -> Pixels:
         return np.stack([decode_reduced(image, size, crop, decoding) for image in batch])
@@ -184,7 +184,7 @@ def measure_side_by_side(options: argparse.Namespace) -> Measured:
 
     ways: dict[str, tuple[Callable[[Any], Any], list[Any]]] = {
         "as it was": (
-            lambda b: average_views(keras.predict, decode("whole", b), 8, campaign),
+            lambda b: average_views(keras.predict, decode("whole", b), 8, classes),
             data,
         ),
         "classified, 1 views": (lambda b: one.classify_batch(items(b)), data),

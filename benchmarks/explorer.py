@@ -25,7 +25,7 @@ from playwright.sync_api import FilePayload, sync_playwright
 
 import galaxies
 from galaxies.base.outputs import write_json
-from galaxies.bundle.folder import PRETRAINED
+from galaxies.bundle.pretrained import PRETRAINED
 from galaxies.dataset.archive import list_images, open_archive
 from galaxies.dataset.layout import IMAGES
 from galaxies.pages.looking import (

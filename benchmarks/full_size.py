@@ -32,9 +32,10 @@ from galaxies.base.arrays import Pixels
 from galaxies.base.outputs import write_json
 from galaxies.bundle.views import view_of
 from galaxies.dataset.archive import list_images, open_archive
-from galaxies.dataset.layout import IMAGES, VOTE_COLUMNS, VOTES
+from galaxies.dataset.layout import FIRST_VOTES, IMAGES, VOTES
 from galaxies.dataset.votes import read_votes
 from galaxies.images.decode import decode_image, decode_reduced
+from galaxies.questions.kaggle import KAGGLE as KAGGLE_VOTES
 from galaxies.settings import load_settings
 from galaxies.surveys.check import KAGGLE
 
@@ -66,7 +67,7 @@ def sources(surveys: list[Path]) -> list[Source]:
     """List the images that have votes."""
     found = []
     for survey in surveys:
-        votes = read_votes(survey / VOTES).set_index("galaxy_id")[list(VOTE_COLUMNS.values())]
+        votes = read_votes(survey / VOTES).set_index("galaxy_id")[list(FIRST_VOTES)]
         known = {int(galaxy_id): row for galaxy_id, *row in votes.itertuples()}
         found += [
             Source(survey, member.name, tuple(known[member.galaxy_id]))
@@ -113,7 +114,7 @@ def make_survey(folder: Path, surveys: list[Path], galaxies: int) -> None:
             rows.append((galaxy_id, *source.votes))
     for opened in archives.values():
         opened.close()
-    table = pd.DataFrame(rows, columns=["GalaxyID", *VOTE_COLUMNS])
+    table = pd.DataFrame(rows, columns=["GalaxyID", *KAGGLE_VOTES.first.columns])
     table.to_csv(folder / VOTES, index=False, float_format="%.6f")
 
 

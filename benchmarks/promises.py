@@ -17,18 +17,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from benchmarks.leave_one_out import judged_as
 from galaxies.base.arrays import Floats, Labels, Probabilities
 from galaxies.base.outputs import write_json
-from galaxies.bundle.description import Description
-from galaxies.bundle.folder import PRETRAINED
+from galaxies.bundle.description import Description, read_description
 from galaxies.bundle.predictor import Predictor
+from galaxies.bundle.pretrained import PRETRAINED
 from galaxies.dataset.layout import IMAGES, VOTES, read_campaign
 from galaxies.dataset.votes import read_votes
 from galaxies.judgement.calibration import fit_calibration, smoothed
 from galaxies.judgement.class_shares import compare_with_mixture
 from galaxies.judgement.promises import certainty, choose_promise, lower_bound, make_promises
 from galaxies.judgement.scores import expected_calibration_error
-from galaxies.questions.campaign import Campaign
 from galaxies.recalibrating.refitting import Voted, adjust_shares
 from galaxies.recalibrating.surveys import read_voted
 from galaxies.settings import TriageSettings
@@ -201,13 +201,14 @@ def calibrate(galaxies: Voted, description: Description, labelled: int, draws: i
 
 def shares(galaxies: Voted, description: Description) -> Row:
     """Adjust to the shares of the classes, and score before and after."""
-    assert description.outputs is not None
-    adjusted, share = adjust_shares(description, description.outputs, galaxies.raw)
+    outputs = description.judgement.outputs
+    assert outputs is not None
+    adjusted, share = adjust_shares(description.judgement, outputs, galaxies.raw)
     was = scores(description.calibration(galaxies.raw).astype(np.float64), galaxies.labels)
     now = scores(adjusted.calibration(galaxies.raw).astype(np.float64), galaxies.labels)
-    test = compare_with_mixture(description.outputs, galaxies.raw)
+    test = compare_with_mixture(outputs, galaxies.raw)
     return {
-        "share_known": description.outputs.spiral_share,
+        "share_known": outputs.spiral_share,
         "share_true": float(galaxies.labels.mean()),
         "share_estimated": share,
         "p_value": test.p_value,
@@ -240,8 +241,10 @@ def main() -> None:
             ("simulated", PRETRAINED / "simulated"),
             ("other surveys", options.others / name),
         ):
-            # Simulated galaxies have only the question of Galaxy Zoo 2.
-            campaign: Campaign | None = None if kind == "simulated" else read_campaign(folder)
+            # Simulated galaxies have only the questions of Galaxy Zoo 2.
+            campaign = None
+            if kind != "simulated":
+                campaign = judged_as(read_description(bundle), read_campaign(folder)).campaign
             predictor = Predictor(bundle, campaign=campaign)
             description = predictor.description
             galaxies = read_voted(predictor, folder / IMAGES, votes, workers=workers)

@@ -9,8 +9,16 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import sync_playwright
 
-from benchmarks import classify, evidence, explorer, leave_one_out, promises, sim_to_real
-from galaxies.bundle.folder import PRETRAINED
+from benchmarks import (
+    classify,
+    evidence,
+    explorer,
+    leave_one_out,
+    promises,
+    sim_to_real,
+    training_speed,
+)
+from galaxies.bundle.pretrained import PRETRAINED
 from tests.conftest import ROOT, write_tiny_survey
 
 IN_PROCESS = ["whole_1", "decode", "forward", "read", "write", "efficientnet", "folder_reader"]
@@ -71,6 +79,13 @@ def test_sim_to_real(surveys, examples, tmp_path, monkeypatch):
     content = run(sim_to_real, tmp_path / "rows.json", monkeypatch, *options)
     assert set(content["scores"]) == {"simulated, held out", "gz1", "gz2"}
     assert len(content["columns"]) == 37
+
+
+def test_training_speed(tmp_path, monkeypatch):
+    options = ("--galaxies", 32, "--epochs", 1, "--rounds", 1, "--seconds", 0.1)
+    report = run(training_speed, tmp_path / "speed.json", monkeypatch, *options)
+    assert report["training_galaxies"] == 32
+    assert report["images_per_second"][0]["bare step"] > 0
 
 
 def test_explorer(surveys, tmp_path, monkeypatch):
