@@ -128,7 +128,7 @@ def classify(
     bundle = bundle_folder(model).absolute()
     done = run_job(inputs, output, bundle, work, options, shards=shards, overwrite=overwrite)
     printing.classified(output, done, options)
-    if done.unreadable:
+    if not done.complete:
         raise typer.Exit(UNREADABLE)
 
 

@@ -45,6 +45,8 @@ def classified(output: Path, done: "Classified", options: "Options") -> None:
             + ("its promises do not hold" if options.anyway else "the machine decides nothing")
             + ". Calibrate it on your own votes: galaxies calibrate --help"
         )
+    for note in done.notes():
+        warn(note)
     if done.unreadable:
         warn(f"{done.unreadable:,} could not be read; the column error says why")
 

@@ -169,7 +169,9 @@ def for_campaign(description: Description, campaign: Campaign) -> Description:
     """
     if campaign.name in description.judgements:
         return description.by(campaign.name)
-    answers_of = None if campaign.name in description.questions else description.answers_of.name
+    # Votes on other questions alone do not teach the class.
+    taught = campaign.first.name in description.questions.get(campaign.name, ())
+    answers_of = None if taught else description.answers_of.name
     void = [promise.model_copy(update={"threshold": None}) for promise in description.triage]
     judgement = description.judgement.model_copy(
         update={"triage": tuple(void), "answers_of": answers_of, "known": None, "surveys": {}}
