@@ -356,9 +356,3 @@ class Network:
                 f"{folder}: damaged network ({reason}); train the model again"
             ) from error
         return cls(network)
-
-
-def graph(folder: Path, size: int) -> Callable[[Any], Any]:
-    """Build the network of a bundle in TensorFlow, for `galaxies.bundle.registry.Registered`."""
-    network = Network.load(folder).network
-    return lambda images: network(images, training=False)

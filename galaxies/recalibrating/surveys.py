@@ -21,6 +21,7 @@ from galaxies.bundle.predictor import Predictor
 from galaxies.classifying.classifier import BATCH, Classifier
 from galaxies.classifying.inputs.chunks import Item
 from galaxies.classifying.inputs.opening import open_inputs
+from galaxies.classifying.options import Options
 from galaxies.dataset.layout import (
     IMAGES,
     VOTES,
@@ -168,7 +169,9 @@ def for_campaign(description: Description, campaign: Campaign) -> Description:
     """
     if campaign.name in description.judgements:
         return description.by(campaign.name)
-    answers_of = None if campaign.name in description.questions else description.answers_of.name
+    # Votes on other questions alone do not teach the class.
+    taught = campaign.first.name in description.questions.get(campaign.name, ())
+    answers_of = None if taught else description.answers_of.name
     void = [promise.model_copy(update={"threshold": None}) for promise in description.triage]
     judgement = description.judgement.model_copy(
         update={"triage": tuple(void), "answers_of": answers_of, "known": None, "surveys": {}}
@@ -333,7 +336,7 @@ class _Read(NamedTuple):
 def _raw_probabilities(bundle: Path, images: Path, workers: int) -> _Read:
     """Compute the raw probabilities of images, and count those that cannot be read."""
     # The least strict promise, which is not used.
-    classifier = Classifier(bundle, agreement=0.5)
+    classifier = Classifier(bundle, Options(agreement=0.5))
     none = np.empty(0, np.float32), np.empty((0, 3), np.uint64)
 
     def predict(items: tuple[Item, ...]) -> _Read:
