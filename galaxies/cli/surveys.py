@@ -113,6 +113,14 @@ def merge(
         bool,
         typer.Option("--skip-known", help="Skip GalaxyIDs that are in an earlier survey."),
     ] = False,
+    like: Annotated[
+        Path | None,
+        typer.Option(
+            help="An unselected survey: galaxies of its campaign get weights, so that each kind is "
+            "as common as there.",
+            show_default=False,
+        ),
+    ] = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Merge surveys into one, to train on all their galaxies.
@@ -124,7 +132,7 @@ def merge(
     """
     from galaxies.surveys.merge import merge_surveys
 
-    merged = merge_surveys(surveys, output, skip_known=skip_known, overwrite=overwrite)
+    merged = merge_surveys(surveys, output, skip_known=skip_known, like=like, overwrite=overwrite)
     printing.merged(output, merged)
 
 
