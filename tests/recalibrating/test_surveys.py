@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from galaxies.base.fingerprints import fingerprints
 from galaxies.bundle.description import read_description
 from galaxies.bundle.folder import copy_recalibrated, describe, new_bundle
 from galaxies.bundle.learned import Learned, write_learned
@@ -16,7 +17,6 @@ from galaxies.cli import app
 from galaxies.dataset.archive import open_archive
 from galaxies.dataset.layout import write_campaign
 from galaxies.errors import GalaxiesError
-from galaxies.images.fingerprints import fingerprints
 from galaxies.judgement.class_shares import ClassOutputs
 from galaxies.questions.gz1 import GZ1
 from galaxies.questions.gz2 import GZ2
