@@ -66,8 +66,8 @@ def test_an_answer_that_nobody_gave_or_the_survey_lacks_is_left_out(answers: pd.
 
 
 def test_the_answers_that_matter_are_those_worth_saying() -> None:
-    barred = shares(features_or_disk=0.9, edge_on_no=0.9, bar_yes=0.8, arms_yes=0.7, winding_tight=0.6,
-                    arms_2=0.6, bulge_noticeable=0.5, odd_no=1.0)  # fmt: skip
+    barred = shares(features_or_disk=0.9, edge_on_no=0.9, bar_yes=0.8, arms_yes=0.7,
+                    winding_tight=0.6, arms_2=0.6, bulge_noticeable=0.5, odd_no=1.0)  # fmt: skip
     assert answers_that_matter(barred, GZ2) == "bar, arms tight, 2 arms, bulge just noticeable"
     merger = shares(smooth=0.9, round_between=0.9, odd_yes=0.8, odd_merger=0.7)
     assert answers_that_matter(merger, GZ2) == "merger, in between"
@@ -90,7 +90,7 @@ def test_portraits_carry_the_answers_where_the_table_has_them(answers: pd.DataFr
 def test_the_picture_of_the_answers_shows_each_with_its_share(answers: pd.DataFrame) -> None:
     answered = shares(smooth=0.8, features_or_disk=0.2, round_cigar=0.6, round_completely=0.2)
     portrait = Portrait(IMAGE, 1, None, None, answered, GZ2)
-    shown = {column: portrait for column in ("smooth", "round_cigar", "arms_more")}
+    shown = dict.fromkeys(("smooth", "round_cigar", "arms_more"), portrait)
     figure = draw_answers(shown)
     words = [text.get_text() for text in figure.axes[0].texts]
     assert words == ["smooth", "0.80", "cigar-shaped", "0.75", "more than 4", "arms", "nan"]
