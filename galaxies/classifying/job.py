@@ -36,7 +36,7 @@ class Classified(NamedTuple):
 
 
 def run_job(
-    inputs: Sequence[str],
+    inputs: Sequence[str] | Sequence[Input],
     output: Path,
     bundle: Path,
     engine: Engine,
@@ -49,8 +49,9 @@ def run_job(
 
     Parameters
     ----------
-    inputs : sequence of str
-        Paths, globs and addresses, as in `galaxies.classifying.inputs.opening.open_inputs`.
+    inputs : sequence of str or Input
+        Paths, globs and addresses, as in `galaxies.classifying.inputs.opening.open_inputs`; or
+        inputs that are open.
     output : Path
         The table to make: .parquet, .csv or .fits.
     bundle : Path
@@ -96,7 +97,8 @@ def run_job(
     made = Shards(shards or f"{output.absolute()}.shards")
     if not overwrite:
         _keep_existing(output, made)
-    opened = open_inputs(inputs)
+    names = [one for one in inputs if isinstance(one, str)]
+    opened = open_inputs(names) if names else [one for one in inputs if not isinstance(one, str)]
     job = _what_is_done(opened, output, options.fingerprint(bundle))
     schema = _schema(answers, opened).with_metadata({BUNDLE: job["bundle"]["sha256"]})
     made.begin(job, overwrite=overwrite)

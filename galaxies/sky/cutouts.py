@@ -11,6 +11,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from galaxies.base.pool import in_order
+from galaxies.errors import GalaxiesError
 from galaxies.sky.cache import Cache, Kept
 from galaxies.sky.looking import look_at_cutout
 from galaxies.sky.manners import Answer, Asker, Manners
@@ -20,6 +21,9 @@ from galaxies.sky.services import Service
 
 MEASURED: Final = "measured"
 GUESS: Final = "guess"
+
+ANONYMOUS: Final = 100
+"""Positions up to which a service is asked without a contact address."""
 
 _FIRST: Final = 8.0
 """Petrosian 90% radius in arcsec that the first frame, 68 arcsec wide, is made for if none is
@@ -48,6 +52,9 @@ class Source(Protocol):
     name: str
     release: str
     layer: str
+
+    def fetch(self, positions: Positions) -> None:
+        """Get what is far away, all of it, before the first cut-out is made."""
 
     def cut(self, positions: Positions, place: int) -> Cutout:
         """Cut out one galaxy; several threads may call it."""
@@ -91,15 +98,21 @@ class ServiceCutouts:
         Raises
         ------
         GalaxiesError
-            If the service refuses us or is down; what came is kept.
+            If the service refuses us or is down; what came is kept. Also if there are many
+            positions, and the service is not told who asks.
         """
+        if len(positions) > ANONYMOUS and not self.manners.contact:
+            raise GalaxiesError(
+                f"{positions.name}: {len(positions):,} positions; give --contact YOUR@ADDRESS (or "
+                "set GALAXIES_CONTACT), so that the service can write to you before it blocks you"
+            )
         self._asker = asker = Asker(self.manners, look_at_cutout)
         pool = ThreadPoolExecutor(self.manners.parallel)
         ahead = _AHEAD * self.manners.parallel
         work = partial(self._finish, positions)
         try:
-            places = tqdm(range(len(positions)), desc="cut-outs", unit=" galaxies")
-            for _ in in_order(pool, work, places, ahead):
+            done = in_order(pool, work, range(len(positions)), ahead)
+            for _ in tqdm(done, total=len(positions), desc="cut-outs", unit=" galaxies"):
                 pass
         finally:
             asker.stop()

@@ -7,13 +7,12 @@ import numpy as np
 from PIL import Image
 
 from galaxies.images.decode import UnreadableImageError, decode_image
+from galaxies.sky.manners import OUTSIDE
 from galaxies.sky.services import FRAME
 
 _FLAT: Final = 0.5
 """Share of pixels with exactly one colour above which a frame is no photograph. It is at most 0.26
 in 1,120 frames of four real surveys, and 0.91 in what SkyServer draws outside its footprint."""
-
-OUTSIDE: Final = "outside the footprint"
 
 
 def look_at_cutout(data: bytes, size: int = FRAME) -> tuple[str, bool] | None:

@@ -14,6 +14,9 @@ with needs("sky"):
     import requests
     import urllib3
 
+OUTSIDE: Final = "outside the footprint"
+"""How the reason begins if a service has no image of a place in the sky."""
+
 LARGEST_ANSWER: Final = 20_000_000
 """Bytes; more is no cut-out."""
 
@@ -195,7 +198,9 @@ class Asker:
                 )
             self._answered()
             if status in (404, 410):
-                return Answer(None, f"not there (HTTP {status}: {text})", final=True)
+                outside = "footprint" in text.lower() or "outside" in text.lower()
+                why = OUTSIDE if outside else f"not there ({text})"
+                return Answer(None, f"{why} (HTTP {status})", final=True)
             return Answer(None, f"HTTP {status}: {text}", final=False)
         self._unanswer(url, reason)
         return Answer(None, reason, final=False)

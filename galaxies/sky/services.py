@@ -176,15 +176,14 @@ SERVICES: Final[dict[str, type[Sdss] | type[Legacy] | type[Hips]]] = {
 LOCAL: Final = "local"
 
 
-def find_service(images: str, address: str | None = None) -> Service:
+def find_service(images: str) -> Service:
     """Find a service by its name.
 
     Parameters
     ----------
     images : str
-        `sdss`, `legacy` or `hips`; after a colon the release or the layer.
-    address : str, optional
-        Address of the service, instead of its usual one.
+        `sdss`, `legacy` or `hips`; after a colon the release or the layer; after an @ the address,
+        instead of the usual one.
 
     Raises
     ------
@@ -195,20 +194,23 @@ def find_service(images: str, address: str | None = None) -> Service:
     --------
     >>> find_service("sdss:dr18").release
     'dr18'
-    >>> find_service("hips:CDS/P/DSS2/color").layer
-    'CDS/P/DSS2/color'
+    >>> find_service("hips:CDS/P/DSS2/color@http://mirror.org/hips2fits")
+    Hips(layer='CDS/P/DSS2/color', address='http://mirror.org/hips2fits')
     >>> find_service("hubble")
     Traceback (most recent call last):
     galaxies.errors.GalaxiesError: --images hubble: no such service; possible are sdss, ...
     """
-    name, _, what = images.partition(":")
+    named, _, address = images.partition("@")
+    name, _, what = named.partition(":")
     if name not in SERVICES:
         raise GalaxiesError(
             f"--images {images}: no such service; possible are {', '.join(SERVICES)} and "
             f"{LOCAL}:FOLDER"
         )
     kind = SERVICES[name]
-    return kind(what, address) if what else kind(address=address)
+    if address and not address.startswith(("http://", "https://")):
+        raise GalaxiesError(f"--images {images}: the address must start with http:// or https://")
+    return kind(what, address or None) if what else kind(address=address or None)
 
 
 def _degrees(angle: float) -> str:

@@ -69,12 +69,8 @@ def write_cutouts(
     GalaxiesError
         If an output exists, or a column has the name of a result.
     """
+    refuse_existing(output, overwrite=overwrite)
     table_path = output.with_suffix(".parquet")
-    if output.suffix.lower() != ".zip":
-        raise GalaxiesError(f"{output}: must end in .zip")
-    for path in (output, table_path):
-        if path.exists() and not overwrite:
-            raise GalaxiesError(f"{path}: exists; --overwrite replaces it")
     found: Counter[str] = Counter()
     schema = pa.schema(
         [("galaxy_id", pa.string()), *carried_schema(positions, ["galaxy_id", "error"]),
@@ -98,6 +94,15 @@ def write_cutouts(
                     rows = []
         write_stream(table_path, schema, lambda: iter(pieces))
     return found
+
+
+def refuse_existing(output: Path, *, overwrite: bool) -> None:
+    """Refuse an output that is no zip archive, or that would be replaced."""
+    if output.suffix.lower() != ".zip":
+        raise GalaxiesError(f"{output}: must end in .zip")
+    for path in (output, output.with_suffix(".parquet")):
+        if path.exists() and not overwrite:
+            raise GalaxiesError(f"{path}: exists; --overwrite replaces it")
 
 
 def member_name(galaxy_id: str) -> str:
@@ -175,7 +180,8 @@ class SkyInput:
         self._positions = positions
 
     def chunks(self, size: int) -> Iterator["SkyChunk"]:
-        """Iterate over chunks of `size` galaxies; the last may be smaller."""
+        """Get all cut-outs, and iterate over chunks of `size`; the last may be smaller."""
+        self._source.fetch(self._positions)
         for start in range(0, len(self._positions), size):
             stop = min(start + size, len(self._positions))
             yield SkyChunk(self._source, self._positions, start, [None] * (stop - start))
