@@ -73,6 +73,35 @@ def decode_fits(data: bytes) -> Image.Image:
     # astropy raises any of these on damaged files.
     except _DAMAGED as error:
         raise UnreadableImageError(f"cannot be decoded ({error})") from error
+    return colour_frame(planes, calibrated)
+
+
+def colour_frame(planes: Planes, calibrated: bool) -> Image.Image:
+    """Make a colour frame from the bands of a cut-out, as `decode_fits` does.
+
+    Parameters
+    ----------
+    planes : ndarray of shape (bands, height, width), float64
+        From blue to red; the first row is at the bottom.
+    calibrated : bool
+        Whether they are in nanomaggies per pixel.
+
+    Returns
+    -------
+    Image
+        RGB.
+
+    Raises
+    ------
+    UnreadableImageError
+        If there is no valid pixel.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> colour_frame(np.ones((3, 40, 60)), calibrated=True).size
+    (60, 40)
+    """
     light = _light(planes, calibrated)
     if len(light) == 1:
         grey = np.clip(grey_level(light[0]), 0, 255).round().astype(np.uint8)
@@ -123,6 +152,8 @@ def _light(planes: Planes, calibrated: bool) -> Planes:
     good = np.abs(planes) < _NUMBER  # also False for NaN
     if not good.any():
         raise UnreadableImageError("has no valid pixel")
+    if calibrated and good.all():
+        return planes
     planes = np.where(good, planes, np.nan)
     # A band without valid pixels has no sky.
     sky = np.array([np.median(p[g]) if g.any() else 0.0 for p, g in zip(planes, good, strict=True)])

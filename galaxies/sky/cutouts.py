@@ -25,7 +25,7 @@ GUESS: Final = "guess"
 ANONYMOUS: Final = 100
 """Positions up to which a service is asked without a contact address."""
 
-_FIRST: Final = 8.0
+FIRST_RADIUS: Final = 8.0
 """Petrosian 90% radius in arcsec that the first frame, 68 arcsec wide, is made for if none is
 known."""
 _AHEAD: Final = 8  # positions for each thread that may be finished before an earlier one
@@ -135,12 +135,12 @@ class ServiceCutouts:
         if np.isnan(radius) and self._default is not None:
             radius, where_from = self._default, "given"
         if np.isnan(radius):
-            first = self._ask(ra, dec, self._scale(_FIRST))
+            first = self._ask(ra, dec, self._scale(FIRST_RADIUS))
             if first.answer.data is None:
-                return self._cutout(first, _FIRST, GUESS)
+                return self._cutout(first, FIRST_RADIUS, GUESS)
             measured = self._measure(first)
             if measured is None:
-                return self._cutout(first, _FIRST, GUESS)
+                return self._cutout(first, FIRST_RADIUS, GUESS)
             radius, where_from = measured, MEASURED
         return self._cutout(self._ask(ra, dec, self._scale(radius)), radius, where_from)
 
@@ -152,7 +152,7 @@ class ServiceCutouts:
             radius = self._default
         if not np.isnan(radius):
             return 0 if self._is_kept(ra, dec, radius) else 1
-        first = self._cache.get(self.service.url(ra, dec, self._scale(_FIRST)))
+        first = self._cache.get(self.service.url(ra, dec, self._scale(FIRST_RADIUS)))
         if first is None or not first.answer.final:
             return 2
         if first.answer.data is None or first.radius == 0:
@@ -184,7 +184,7 @@ class ServiceCutouts:
         if first.radius is None:
             pixels = measure_radius(Image.open(io.BytesIO(first.answer.data)))
             # In the digits that are kept: the second request must not depend on who computes it.
-            radius = 0.0 if pixels is None else float(f"{pixels * self._scale(_FIRST):.4g}")
+            radius = 0.0 if pixels is None else float(f"{pixels * self._scale(FIRST_RADIUS):.4g}")
             self._cache.put_radius(first.url, radius)
             return radius or None
         return first.radius or None
