@@ -5,7 +5,6 @@ import threading
 import warnings
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -14,6 +13,7 @@ import numpy.typing as npt
 from astropy.io import fits
 from astropy.nddata import extract_array
 from astropy.nddata.utils import NoOverlapError
+from astropy.utils.exceptions import AstropyUserWarning
 from astropy.wcs import WCS, FITSFixedWarning, WcsError
 from astropy.wcs.utils import proj_plane_pixel_scales
 from PIL import Image
@@ -40,6 +40,9 @@ _NO_LIGHT: Final = frozenset(
 """Words in the name of a file or extension that holds no light."""
 _OPEN: Final = 128  # tiles whose files are open at a time
 _MARGIN: Final = 3  # pixels around a frame, which its edges are interpolated from
+_BLOCK: Final = 2880  # bytes; some programs leave out the zeros that fill the last one
+_PLAIN: Final = {-32: ">f4", -64: ">f8", 16: ">i2", 32: ">i4", 8: "u1"}
+"""Numpy's name for the numbers of a FITS image, by `BITPIX`."""
 _MISSING: Final = 0.05  # share of a frame that may lie beyond the edge of a tile, or have no data
 _LARGEST_FRAME: Final = 4096  # pixels of a tile along each side of a cut-out
 
@@ -54,7 +57,8 @@ class _Band(NamedTuple):
 class _Tile(NamedTuple):
     """A part of the sky, in one or several bands with the same pixels."""
 
-    bands: tuple[_Band, ...]
+    pixels: tuple["_Pixels", ...]
+    """Of its bands, from blue to red."""
     wcs: WCS
     shape: tuple[int, int]
     scale: float
@@ -102,7 +106,7 @@ class Mosaics:
         self._default = default_radius
         self._tiles = _find_tiles(folder)
         self._places: _Places | None = None
-        self._bands: OrderedDict[int, list[_Pixels]] = OrderedDict()
+        self._used: OrderedDict[int, None] = OrderedDict()
         self._lock = threading.Lock()
 
     def fetch(self, positions: Positions) -> None:
@@ -159,66 +163,107 @@ class Mosaics:
         return frame.resize((FRAME, FRAME), Image.Resampling.BILINEAR, box)
 
     def _planes(self, number: int, middle: tuple[int, int], side: int) -> Floats:
+        tile = self._tiles[number]
+        self._use(number)
         try:
-            planes = [_part(pixels, middle, side) for pixels in self._open(number)]
+            planes = [_part(pixels, middle, side) for pixels in tile.pixels]
         except NoOverlapError as error:
             raise UnreadableImageError(f"{OUTSIDE} of {self.layer}") from error
-        except (OSError, ValueError, TypeError, IndexError) as error:
+        # astropy raises any of these on damaged files.
+        except (OSError, ValueError, TypeError, IndexError, KeyError) as error:
             raise UnreadableImageError(f"the tile cannot be read ({error})") from error
         return np.asarray(planes, np.float64)
 
-    def _open(self, number: int) -> "list[_Pixels]":
-        """Return the open bands of a tile; those used longest ago are forgotten."""
+    def _use(self, number: int) -> None:
+        """Close the tile that was used longest ago if there are too many."""
         with self._lock:
-            bands = self._bands.pop(number, None)
-            if bands is None:
-                bands = [_open_band(band) for band in self._tiles[number].bands]
-            self._bands[number] = bands
-            while len(self._bands) > _OPEN:
-                # Not closed: another thread may be reading. They close when nobody holds them.
-                self._bands.popitem(last=False)
-        return bands
+            self._used[number] = None
+            self._used.move_to_end(number)
+            last = self._used.popitem(last=False)[0] if len(self._used) > _OPEN else None
+        if last is not None:
+            self._close(last)
+
+    def _close(self, number: int) -> None:
+        for pixels in self._tiles[number].pixels:
+            pixels.close()
+
+    def close(self) -> None:
+        """Close all files; they are opened again when needed."""
+        for number in range(len(self._tiles)):
+            self._close(number)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave open files behind when a chunk goes to another machine."""
-        return {**self.__dict__, "_bands": OrderedDict(), "_lock": None}
+        """Leave the lock behind when a chunk goes to another machine."""
+        return {**self.__dict__, "_used": OrderedDict(), "_lock": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._lock = threading.Lock()
 
 
-class _Pixels(NamedTuple):
-    """The pixels of a band, on disk."""
+class _Pixels:
+    """The pixels of a band, on disk; opened when they are read, and again after `close`."""
 
-    array: Any
-    """A memory map, or what reads and decompresses a part."""
-    lock: AbstractContextManager[Any]
-    """For what several threads must not read at a time."""
+    def __init__(self, band: _Band) -> None:
+        self._band = band
+        self._lock = threading.Lock()
+        self._file: fits.HDUList | None = None
+        self._array: Any = None
+
+    def read(self, rows: slice, columns: slice) -> npt.NDArray[np.float32]:
+        """Read a part; several threads may do so."""
+        with self._lock:
+            if self._array is None:
+                self._open()
+            part: npt.NDArray[np.float32] = np.asarray(self._array[rows, columns], np.float32)
+        return part
+
+    def _open(self) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", AstropyUserWarning)  # a short file is an error, below
+            # Scaled numbers cannot be mapped; a section of them is read and scaled.
+            file = fits.open(self._band.path, memmap=False)
+            hdu = file[self._band.hdu]
+        where = hdu.fileinfo()
+        if self._band.path.suffix.lower() != ".gz" and (
+            where["datLoc"] + where["datSpan"] - _BLOCK > self._band.path.stat().st_size
+        ):
+            file.close()
+            raise OSError("it ends too early")
+        # Sections are read row by row; a memory map of plain numbers is a hundred times faster.
+        kind = _PLAIN.get(hdu.header.get("BITPIX"))
+        plain = type(hdu) in (fits.PrimaryHDU, fits.ImageHDU) and not (
+            {"BSCALE", "BZERO", "BLANK"} & set(hdu.header)
+            or self._band.path.suffix.lower() == ".gz"
+        )
+        if plain and kind is not None:
+            file.close()
+            self._array = np.memmap(self._band.path, kind, "r", where["datLoc"], hdu.shape)
+        else:
+            self._file, self._array = file, hdu.section
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._array = None
+            if self._file is not None:
+                self._file.close()
+                self._file = None
+
+    def __reduce__(self) -> tuple[type["_Pixels"], tuple[_Band]]:
+        return _Pixels, (self._band,)
 
 
-def _open_band(band: _Band) -> _Pixels:
-    hdu = fits.open(band.path, memmap=True)[band.hdu]
-    # Reading a section goes row by row; a memory map of plain numbers is much faster.
-    plain = type(hdu) in (fits.PrimaryHDU, fits.ImageHDU) and not (
-        {"BSCALE", "BZERO", "BLANK"} & set(hdu.header) or band.path.suffix.lower() == ".gz"
-    )
-    return _Pixels(hdu.data, nullcontext()) if plain else _Pixels(hdu.section, threading.Lock())
-
-
-def _part(pixels: _Pixels, middle: tuple[int, int], side: int) -> npt.NDArray[np.floating[Any]]:
-    """Read a square, with NaN beyond the edges."""
-    with pixels.lock:
-        left, bottom = middle[0] - side // 2, middle[1] - side // 2
-        height, width = pixels.array.shape
-        part = pixels.array[
-            max(bottom, 0) : min(bottom + side, height), max(left, 0) : min(left + side, width)
-        ]
+def _part(pixels: _Pixels, middle: tuple[int, int], side: int) -> npt.NDArray[np.float32]:
+    """Read a square of a tile, with NaN beyond the edges."""
+    left, bottom = middle[0] - side // 2, middle[1] - side // 2
+    first, last = (max(bottom, 0), max(left, 0)), (bottom + side, left + side)
+    part = pixels.read(slice(first[0], last[0]), slice(first[1], last[1]))
     if part.shape == (side, side):
-        return np.asarray(part, np.float32)
-    shift = middle[1] - max(bottom, 0), middle[0] - max(left, 0)
-    whole: npt.NDArray[np.floating[Any]] = extract_array(
-        np.asarray(part, np.float32), (side, side), shift, mode="partial", fill_value=np.nan
+        return part
+    shift = middle[1] - first[0], middle[0] - first[1]
+    whole: npt.NDArray[np.float32] = extract_array(
+        part, (side, side), shift, mode="partial", fill_value=np.nan
     )
     return whole
 
@@ -260,7 +305,9 @@ def _tiles_of(members: list[tuple[_Band, WCS, bool]]) -> Iterator[_Tile]:
         height, width = wcs.array_shape
         scale = float(np.mean(proj_plane_pixel_scales(wcs))) * 3600
         calibrated = all(one for _, _, one in bands)
-        yield _Tile(tuple(band for band, _, _ in bands), wcs, (height, width), scale, calibrated)
+        yield _Tile(
+            tuple(_Pixels(band) for band, _, _ in bands), wcs, (height, width), scale, calibrated
+        )
 
 
 def _images(path: Path) -> Iterator[tuple[_Band, WCS, bool]]:

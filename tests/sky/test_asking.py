@@ -38,9 +38,7 @@ def listed(number: int, radius: float = 8.0) -> Positions:
 
 
 def source(service, tmp_path, manners=FAST) -> ServiceCutouts:
-    return ServiceCutouts(
-        Sdss(address=service.address), Cache(tmp_path / "cache.sqlite"), manners
-    )
+    return ServiceCutouts(Sdss(address=service.address), Cache(tmp_path / "cache.sqlite"), manners)
 
 
 def fetched(service, tmp_path, positions, manners=FAST):
@@ -187,7 +185,7 @@ def test_waiting_threads_are_called_off():
     def wait():
         try:
             limit.wait()
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             raised.append(type(error).__name__)
 
     thread = threading.Thread(target=wait)
