@@ -44,6 +44,7 @@ def run_job(
     *,
     shards: str | None = None,
     overwrite: bool = False,
+    another_survey: bool = False,
 ) -> Classified:
     """Classify all images of the inputs into one table; continue where an earlier run stopped.
 
@@ -65,6 +66,9 @@ def run_job(
         removed when the table is complete.
     overwrite : bool
         Whether to replace an existing table, and discard shards of another job.
+    another_survey : bool
+        Whether the images are known to be from another survey than the bundle's. They count as
+        unfamiliar if there are too few to tell.
 
     Returns
     -------
@@ -107,6 +111,9 @@ def run_job(
     for number in range(count):
         familiar.add(made.read(number))
     verdict = familiar.verdict()
+    if verdict.familiar is None and another_survey:
+        # Other filters and another depth: not familiar until enough galaxies show that they are.
+        verdict = verdict._replace(familiar=False)
     finish = partial(familiar.finish, verdict=verdict)
     decisions = _write_table(output, schema, made, count, finish)
     made.remove()

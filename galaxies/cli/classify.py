@@ -133,7 +133,16 @@ def classify(
         work = partial(ray_engine, address=address)
     bundle = bundle_folder(model).absolute()
     opened = sky.opened(inputs, images, radius_column, rate, contact)
-    done = run_job(opened, output, bundle, work, options, shards=shards, overwrite=overwrite)
+    done = run_job(
+        opened,
+        output,
+        bundle,
+        work,
+        options,
+        shards=shards,
+        overwrite=overwrite,
+        another_survey=sky.is_another_survey(images),
+    )
     printing.classified(output, done, options)
     if done.unreadable:
         raise typer.Exit(UNREADABLE)

@@ -134,7 +134,6 @@ def cutouts(
     if dry_run:
         _say_plan(source, galaxies)
         return
-    source.fetch(galaxies)
     found = write_cutouts(source, galaxies, output, workers=cores(), overwrite=overwrite)
     _say_result(output, found)
 
@@ -159,6 +158,11 @@ def opened(
     columns, manners = Columns(radius=radius_column), Manners(contact=contact)
     source, positions = Wanted(Path(inputs[0]), images, columns, None, rate, manners).open()
     return [SkyInput(source, positions)]
+
+
+def is_another_survey(images: str | None) -> bool:
+    """Whether images have other filters and another depth than those of Galaxy Zoo."""
+    return images is not None and images.partition("@")[0].partition(":")[0] != "sdss"
 
 
 def _say_plan(source: "Source", positions: "Positions") -> None:

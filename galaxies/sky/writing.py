@@ -42,7 +42,7 @@ _PIECE: Final = 4096
 def write_cutouts(
     source: Source, positions: Positions, output: Path, *, workers: int, overwrite: bool = False
 ) -> Counter[str]:
-    """Write a zip archive of cut-outs, and a table beside it.
+    """Get all cut-outs, and write a zip archive of them and a table beside it.
 
     Parameters
     ----------
@@ -76,6 +76,7 @@ def write_cutouts(
         [("galaxy_id", pa.string()), *carried_schema(positions, ["galaxy_id", "error"]),
          ("error", pa.string())]
     )  # fmt: skip
+    source.fetch(positions)
     pieces: list[pa.Table] = []
     with written_beside(output) as beside:
         with zipfile.ZipFile(beside, "w", zipfile.ZIP_STORED) as archive:
