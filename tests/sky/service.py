@@ -197,6 +197,9 @@ class Service(ThreadingHTTPServer):
         self.lock = threading.Lock()
         self.released = threading.Event()
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that went away is no error of the server."""
+
     @property
     def address(self) -> str:
         return f"http://127.0.0.1:{self.server_port}/getjpeg"
