@@ -33,7 +33,7 @@ from galaxies.sky.mosaics import Mosaics
 from galaxies.sky.positions import read_positions
 from tests.sky.service import serving
 
-RATE = 100
+RATE = 50
 LATENCY = 0.05
 FAULTS = (
     "missing", "html", "empty", "cut", "small", "blank", "outside", "fits", "truncated", "moved",
@@ -238,10 +238,11 @@ def main() -> None:
     number = options.positions
     with workplace() as folder:
         found = {
-            "mosaics": mosaics(folder, min(2000, number)),
             "service": rate_and_memory(folder, number),
             "killed": killed(folder, number // 5, kills=3),
             "faults": faults(folder, number // 2, min(options.faults, number // 8)),
+            # Last: on Linux a process counts the memory of the one that started it as its own.
+            "mosaics": mosaics(folder, min(1000, number)),
         }
     write_json(options.output, found)
     print(json.dumps(found, indent=2))

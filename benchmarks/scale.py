@@ -113,7 +113,7 @@ def draw(found: dict[str, list[dict[str, Any]]], path: Path) -> None:
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
     for (name, rows), colour in zip(found.items(), ("C0", "C1"), strict=False):
         table = pd.DataFrame(rows)
-        strange = table["familiar"].eq(False)  # noqa: FBT003
+        strange = table["familiar"].eq(False)
         for axis, column in zip(axes, ("accuracy", "calibration_error"), strict=True):
             axis.plot(table["scale"], table[column], color=colour, label=SURVEYS[name])
             for marks, face in ((~strange, colour), (strange, "white")):

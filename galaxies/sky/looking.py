@@ -49,7 +49,8 @@ def look_at_cutout(data: bytes, size: int = FRAME) -> tuple[str, bool] | None:
     try:
         frame = decode_image(data)
     except UnreadableImageError as error:
-        return f"not a complete image: it {error}", False
+        # Without the number of bytes that are missing, which would make each a reason of its own.
+        return f"not a complete image: it {str(error).partition(' (')[0]}", False
     if frame.size != (size, size):
         return f"{frame.width}x{frame.height} pixels instead of {size}x{size}", False
     if _share_of_one_colour(frame) > _FLAT:
@@ -59,7 +60,8 @@ def look_at_cutout(data: bytes, size: int = FRAME) -> tuple[str, bool] | None:
 
 def _share_of_one_colour(frame: Image.Image) -> float:
     """Compute the largest share of pixels that have exactly the same colour."""
-    pixels = np.asarray(frame).astype(np.uint32)
+    # Every fourth pixel along each side: sorting them all would take longer than decoding.
+    pixels = np.asarray(frame)[::4, ::4].astype(np.uint32)
     colours = pixels[:, :, 0] << 16 | pixels[:, :, 1] << 8 | pixels[:, :, 2]
     _, counts = np.unique(colours, return_counts=True)
     return float(counts.max() / colours.size)
