@@ -66,6 +66,7 @@ class Cache:
     Examples
     --------
     >>> from pathlib import Path
+    >>> from galaxies.sky.manners import Answer
     >>> cache = Cache(Path("answers.sqlite"))
     >>> cache.put("http://x/?ra=10&dec=41", 10, 41, Answer(b"JPEG", None, True))
     >>> cache.get("http://x/?ra=10&dec=41").answer.data

@@ -131,7 +131,7 @@ def read_positions(
     >>> from pathlib import Path
     >>> rows = "objID,ra,dec,petroR90_r,z", "587722,184.9511,-0.8754,7.5,0.05"
     >>> Path("positions.csv").write_text("\n".join(rows))
-    59
+    58
     >>> positions = read_positions(Path("positions.csv"))
     >>> positions.ids, positions.radius.tolist(), positions.carried.column_names
     (['587722'], [7.5], ['ra', 'dec', 'petroR90_r', 'z'])
@@ -358,7 +358,7 @@ def _refuse_twice(path: Path, ids: Sequence[str]) -> None:
 
 def _iau_names(ra: Floats, dec: Floats) -> list[str]:
     """Name galaxies after their positions, truncated as the IAU asks."""
-    names = []
+    names: list[str] = []
     for one, other in zip(ra, dec, strict=True):
         if np.isnan(one):
             names.append(f"row{len(names) + 1}")
