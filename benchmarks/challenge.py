@@ -26,7 +26,7 @@ import pandas as pd
 from sklearn.metrics import roc_auc_score
 
 import galaxies
-from benchmarks.clones import make_clone, run
+from clones import make_clone, run
 from galaxies.base.arrays import Floats
 from galaxies.base.outputs import write_json
 from galaxies.dataset.layout import IMAGES, VOTES

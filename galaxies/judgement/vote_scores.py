@@ -80,7 +80,7 @@ def answered(votes: pd.DataFrame, predictions: pd.DataFrame) -> tuple[Answered, 
             test[list(layout.columns)].to_numpy(np.float64),
             test[list(layout.concentrations)].to_numpy(np.float64),
         )
-        drawn = ~np.isnan(galaxies.voted).all(axis=1)
+        drawn: npt.NDArray[np.bool_] = np.asarray(~np.isnan(galaxies.voted).all(axis=1))
         drawn[drawn] = unselected(voted["weight"].to_numpy()[drawn])
         found.append(galaxies.where(drawn))
     return tuple(found)

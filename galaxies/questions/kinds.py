@@ -53,4 +53,4 @@ def kinds(shares: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.int64]:
     for place, conditions in enumerate(_CONDITIONS):
         for answer, least in conditions:
             met[:, place] &= shares[:, GZ2.place(answer)] >= least
-    return met.argmax(axis=1)
+    return np.asarray(met.argmax(axis=1), dtype=np.int64)
