@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,23 +12,23 @@ import pandas as pd
 import pyarrow as pa
 from PIL import Image
 
-from galaxies.base.arrays import Device, Pixels
+from galaxies.base.arrays import Pixels
 from galaxies.base.pool import batched
-from galaxies.bundle.folder import Description
+from galaxies.bundle.description import Description
 from galaxies.bundle.predictor import Predictor
 from galaxies.classifying.inputs.chunks import Item, is_image, stem
 from galaxies.classifying.inputs.files import read_file
 from galaxies.classifying.inputs.opening import open_inputs
+from galaxies.classifying.options import Options, Questions
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import UnreadableImageError
 from galaxies.images.pixels import AnyImage, check_array, read_pixels, refuse_blank
 from galaxies.judgement.calibration import Calibration
 from galaxies.judgement.familiarity import count
 from galaxies.judgement.promises import UNDECIDED, choose_promise, decide
-from galaxies.questions.tree import ALL_COLUMNS, ALL_QUESTIONS, ANSWERS, CLASSES, Campaign
+from galaxies.questions.campaign import CLASSES
 
-Questions = Literal["first", "all"]
-"""Whether the table has only the first question, or all questions that the bundle answers."""
+DEFAULTS: Final = Options()
 
 COLUMNS: Final = pa.schema(
     {
@@ -60,18 +60,8 @@ class Classifier:
     ----------
     folder : Path
         A bundle.
-    views : {1, 8}, optional
-        Number of views to average; by default that of the bundle.
-    agreement : float
-        Target agreement with the volunteers, between 0.5 and 1.
-    device : {"cpu", "gpu"}
-        The device that computes.
-    campaign : {"gz1", "gz2"}, optional
-        Campaign whose first question defines the classes; by default that of the bundle.
-    questions : {"first", "all"}
-        Whether the table has the answers to all questions.
-    anyway : bool
-        Whether to decide even if the galaxies look unfamiliar.
+    options : Options
+        How to classify.
 
     Attributes
     ----------
@@ -91,7 +81,8 @@ class Classifier:
     Examples
     --------
     >>> from pathlib import Path
-    >>> classifier = Classifier(Path("models/cnn"), agreement=0.9)
+    >>> from galaxies.classifying.options import Options
+    >>> classifier = Classifier(Path("models/cnn"), Options(agreement=0.9))
     >>> table = classifier.classify([Path("survey.zip").name, *sorted(Path("cutouts").iterdir())])
     >>> table["error"][0]
     'is not a JPEG or PNG'
@@ -99,28 +90,17 @@ class Classifier:
     True
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        views: Literal[1, 8] | None = None,
-        agreement: float = 0.99,
-        device: Device = "cpu",
-        campaign: Campaign | None = None,
-        questions: Questions = "first",
-        anyway: bool = False,
-    ) -> None:
+    def __init__(self, folder: Path, options: Options = DEFAULTS) -> None:
         folder = folder.absolute()  # so that a copy in another process finds it
-        self._made_from = (folder, views, agreement, device, campaign, questions, anyway)
         self._folder = folder
-        self._anyway = anyway
-        self._agreement = agreement
-        self.predictor = Predictor(folder, views, device, campaign)
-        self.threshold = choose_promise(self.description.triage, agreement).threshold
-        self.schema = table_schema(self.description, folder, questions)
+        self._options = options
+        self.predictor = Predictor(folder, options.views, options.device, options.campaign)
+        self.threshold = choose_promise(self.description.triage, options.agreement).threshold
+        self.schema = table_schema(self.description, folder, options.questions)
 
     def __reduce__(self) -> tuple[type["Classifier"], tuple[Any, ...]]:
         """Pickle how it was loaded, because a network cannot be pickled."""
-        return type(self), self._made_from
+        return type(self), (self._folder, self._options)
 
     @property
     def description(self) -> Description:
@@ -155,7 +135,7 @@ class Classifier:
         tables = [self.schema.empty_table().append_column(PLACES, none)]
         tables += [self.classify_batch(items) for items in batched(_items(images), BATCH)]
         whole = pa.concat_tables(tables)
-        familiar = Familiarity(self.description, self._agreement, self._anyway)
+        familiar = Familiarity(self.description, self._options)
         familiar.add(whole)
         table: pd.DataFrame = familiar.finish(whole, familiar.verdict()).to_pandas()
         return table
@@ -249,14 +229,13 @@ class Classifier:
                 errors.append(str(error))
         read = np.array([error is None for error in errors], dtype=bool)
         p, spread = np.zeros((2, len(ids)), np.float32)
-        answers = np.zeros((len(ids), len(ALL_COLUMNS)), np.float32)
+        names = self.description.layout.columns
+        answers = np.zeros((len(ids), len(names)), np.float32)
         places: list[bytes] = []
         if images:
             prediction = self.predictor.predict(np.stack(images))
-            if self.description.known is not None:
-                places = [
-                    one.tobytes() for one in self.description.known.places(prediction.outputs)
-                ]
+            if (known := self.description.judgement.known) is not None:
+                places = [one.tobytes() for one in known.places(prediction.outputs)]
             p[read], spread[read] = prediction.p_spiral, prediction.spread
             if prediction.answers is not None:
                 answers[read] = prediction.answers
@@ -270,9 +249,11 @@ class Classifier:
             "familiar": pa.nulls(len(ids), pa.bool_()),
             "error": pa.array(errors, pa.string()),
         }
-        for place, column in enumerate(ALL_COLUMNS):
-            if ANSWERS[column].name in self.schema.names:
-                columns[ANSWERS[column].name] = pa.array(answers[:, place], mask=~read)
+        campaign = self.description.answers_of
+        for answer in campaign.answers:
+            if answer.name in self.schema.names:
+                place = names.index(f"{campaign.name}.{answer.name}")
+                columns[answer.name] = pa.array(answers[:, place], mask=~read)
         table = pa.table(columns, schema=self.schema.remove_metadata())
         found = iter(places)
         each = [next(found, None) if one else None for one in read]
@@ -303,20 +284,19 @@ class Familiarity:
     ----------
     description : Description
         Description of the bundle.
-    agreement : float
-        Target agreement with the volunteers.
-    anyway : bool
-        Whether to decide even if the survey is not familiar.
+    options : Options
+        How to classify.
 
     Examples
     --------
     >>> from pathlib import Path
     >>> from galaxies.classifying.inputs.opening import open_inputs
-    >>> classifier = Classifier(Path("models/cnn"), agreement=0.9)
+    >>> from galaxies.classifying.options import Options
+    >>> classifier = Classifier(Path("models/cnn"), Options(agreement=0.9))
     >>> [archive] = open_inputs(["survey.zip"])
     >>> [chunk] = archive.chunks(100)
     >>> table = classifier.classify_batch(chunk.items())
-    >>> familiar = Familiarity(classifier.description, agreement=0.9, anyway=False)
+    >>> familiar = Familiarity(classifier.description, Options(agreement=0.9))
     >>> familiar.add(table)
     >>> familiar.verdict().familiar is None  # 40 galaxies are too few
     True
@@ -324,11 +304,10 @@ class Familiarity:
     True
     """
 
-    def __init__(self, description: Description, agreement: float, anyway: bool) -> None:
+    def __init__(self, description: Description, options: Options) -> None:
         self._description = description
-        self._agreement = agreement
-        self._anyway = anyway
-        self._known = description.known
+        self._options = options
+        self._known = description.judgement.known
         self._counts: npt.NDArray[np.int64] | None = None
 
     def add(self, table: pa.Table) -> None:
@@ -345,11 +324,12 @@ class Familiarity:
         """Decide from all galaxies so far."""
         familiar, survey = None, None
         if self._known is not None and self._counts is not None:
-            parts = self._description.surveys
+            parts = self._description.judgement.surveys
             counts = {name: np.array(one.counts) for name, one in parts.items()}
             familiar, survey = self._known.resembles(self._counts, counts)
-        judged = self._description if survey is None else self._description.surveys[survey]
-        threshold = choose_promise(judged.triage, self._agreement).threshold
+        own = self._description.judgement
+        judged = own if survey is None else own.surveys[survey]
+        threshold = choose_promise(judged.triage, self._options.agreement).threshold
         proven = tuple(one.agreement for one in judged.triage if one.threshold is not None)
         return Verdict(familiar, survey, judged.calibration, threshold, proven)
 
@@ -377,7 +357,7 @@ class Familiarity:
             labels = np.where(p > 0.5, CLASSES[1], CLASSES[0])
             table = _replaced(table, "label", _texts(labels, read))
             table = _replaced(table, "decision", _texts(decide(p, verdict.threshold), read))
-        if verdict.familiar is False and not self._anyway:
+        if verdict.familiar is False and not self._options.anyway:
             table = _replaced(table, "decision", _texts(np.full(len(table), UNDECIDED), read))
         return table.drop_columns(PLACES)
 
@@ -401,8 +381,8 @@ def table_schema(description: Description, folder: Path, questions: Questions) -
     Returns
     -------
     Schema
-        `COLUMNS`, then the answers to all questions of the bundle; their metadata have Kaggle's
-        column (`column`) and the meaning (`description`).
+        `COLUMNS`, then the answers to all questions of the campaign; their metadata have the
+        `campaign`, its `column`, and the meaning (`description`).
 
     Raises
     ------
@@ -411,7 +391,8 @@ def table_schema(description: Description, folder: Path, questions: Questions) -
 
     Examples
     --------
-    >>> from galaxies.bundle.folder import PRETRAINED, read_description
+    >>> from galaxies.bundle.description import read_description
+    >>> from galaxies.bundle.pretrained import PRETRAINED
     >>> folder = PRETRAINED / "real"
     >>> schema = table_schema(read_description(folder), folder, "all")
     >>> schema.field("bar_yes").metadata[b"column"]
@@ -419,7 +400,8 @@ def table_schema(description: Description, folder: Path, questions: Questions) -
     """
     if questions == "first":
         return COLUMNS
-    learned = [one for one in ALL_QUESTIONS if one.name in description.questions]
+    campaign = description.answers_of
+    learned = [one for one in campaign.questions if one.name in description.answered]
     if not learned:
         raise GalaxiesError(
             f"{folder}: answers only the first question; use a bundle that answers all"
@@ -429,6 +411,7 @@ def table_schema(description: Description, folder: Path, questions: Questions) -
             answer.name,
             pa.float32(),
             metadata={
+                "campaign": campaign.name,
                 "column": answer.column,
                 "description": f"fraction of all volunteers who answer: {answer.words} "
                 f"({one.words})",

@@ -8,8 +8,10 @@ from typing import Any, Final
 
 import panel as pn
 
-from galaxies.bundle.folder import PRETRAINED, read_description
+from galaxies.bundle.description import read_description
+from galaxies.bundle.pretrained import PRETRAINED
 from galaxies.classifying.classifier import Classifier
+from galaxies.classifying.options import Options
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import UnreadableImageError
 from galaxies.images.pixels import AnyImage, read_frame
@@ -62,7 +64,7 @@ class Explorer:
         if name not in self._classifiers:
             path = self.bundles[name]
             least = read_description(path).triage[0].agreement
-            self._classifiers[name] = Classifier(path, agreement=least)
+            self._classifiers[name] = Classifier(path, Options(agreement=least))
         return self._classifiers[name]
 
 

@@ -1,14 +1,17 @@
 """Fit the calibrations and promises of a bundle again, without training."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from galaxies.base.arrays import Floats, Labels, Outputs, Probabilities
-from galaxies.bundle.folder import CalibratedOn, Description
+from galaxies.base.fingerprints import Fingerprints
+from galaxies.bundle.description import CalibratedOn, Judgement
+from galaxies.bundle.learned import Learned
 from galaxies.errors import GalaxiesError
 from galaxies.judgement.calibration import fit_calibration, smoothed, softened
 from galaxies.judgement.class_shares import (
@@ -19,7 +22,7 @@ from galaxies.judgement.class_shares import (
 )
 from galaxies.judgement.familiarity import summarise
 from galaxies.judgement.promises import make_promises
-from galaxies.questions.tree import CLASSES
+from galaxies.questions.campaign import CLASSES
 from galaxies.settings import TriageSettings
 
 FEWEST: Final = 30
@@ -41,6 +44,8 @@ class Voted(NamedTuple):
     """(N,) equal numbers for identical images."""
     outputs: Outputs | None = None
     """All outputs of the model."""
+    fingerprints: Fingerprints = np.empty((0, 3), np.uint64)
+    """(N, 3) of the images."""
 
     def take(self, some: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> "Voted":
         """Select some of the galaxies."""
@@ -51,10 +56,11 @@ class Voted(NamedTuple):
             self.vote_fractions[some],
             self.same_pixels[some],
             None if self.outputs is None else self.outputs[some],
+            self.fingerprints[some] if len(self.fingerprints) else self.fingerprints,
         )
 
 
-def require_enough(galaxies: Voted, survey: str) -> None:
+def require_enough(galaxies: Voted, survey: Path) -> None:
     """Make sure that there are enough galaxies, and of both classes.
 
     Raises
@@ -77,28 +83,51 @@ def require_enough(galaxies: Voted, survey: str) -> None:
             )
 
 
-def triage_settings(description: Description) -> TriageSettings:
-    """Read the target agreements and the confidence from the promises of a bundle."""
+def require_new(
+    galaxy_ids: Sequence[object] | npt.NDArray[np.int64],
+    fingerprints: Fingerprints,
+    learned: Learned | None,
+    bundle: Path,
+    survey: Path,
+) -> None:
+    """Make sure that a bundle has seen none of the images in training, under whatever number.
+
+    Raises
+    ------
+    GalaxiesError
+        If it has.
+    """
+    if learned is None:
+        return
+    places = np.flatnonzero(learned.shown(fingerprints))
+    if len(places):
+        raise GalaxiesError(
+            f"{survey}: the bundle {bundle} was trained on the images of {len(places):,} of these "
+            f"{len(fingerprints):,} galaxies, such as {galaxy_ids[places[0]]}; leave them out"
+        )
+
+
+def triage_settings(judgement: Judgement) -> TriageSettings:
+    """Read the target agreements and the confidence from promises."""
     return TriageSettings(
-        agreement=[promise.agreement for promise in description.triage],
-        confidence=description.triage[0].confidence,
+        agreement=[promise.agreement for promise in judgement.triage],
+        confidence=judgement.triage[0].confidence,
     )
 
 
-def recalibrate(description: Description, galaxies: Voted) -> Description:
+def recalibrate(judgement: Judgement, galaxies: Voted) -> Judgement:
     """Fit both calibrations and the promises on galaxies with votes.
 
     Parameters
     ----------
-    description : Description
-        The description of the bundle; its target agreements and confidence are kept.
+    judgement : Judgement
+        That of the bundle; its target agreements and confidence are kept.
     galaxies : Voted
         Galaxies that the bundle was not trained on.
 
     Returns
     -------
-    Description
-        The new description; the entries about the training do not change.
+    Judgement
 
     Notes
     -----
@@ -109,8 +138,8 @@ def recalibrate(description: Description, galaxies: Voted) -> Description:
     --------
     >>> import numpy as np
     >>> from pathlib import Path
-    >>> from galaxies.bundle.folder import read_description
-    >>> description = read_description(Path("models/cnn"))
+    >>> from galaxies.bundle.description import read_description
+    >>> judgement = read_description(Path("models/cnn")).judgement
     >>> labels = np.arange(60) % 2
     >>> galaxies = Voted(
     ...     galaxy_ids=np.arange(60),
@@ -119,14 +148,12 @@ def recalibrate(description: Description, galaxies: Voted) -> Description:
     ...     vote_fractions=labels.astype(float),
     ...     same_pixels=np.arange(60),
     ... )
-    >>> recalibrate(description, galaxies).calibration(galaxies.raw[:2]).round(2)
+    >>> recalibrate(judgement, galaxies).calibration(galaxies.raw[:2]).round(2)
     array([0.03, 0.97], dtype=float32)
     """
     calibration = fit_calibration(galaxies.raw, smoothed(galaxies.labels))
-    promises = make_promises(
-        calibration(galaxies.raw), galaxies.labels, triage_settings(description)
-    )
-    return description.model_copy(
+    promises = make_promises(calibration(galaxies.raw), galaxies.labels, triage_settings(judgement))
+    return judgement.model_copy(
         update={
             "calibration": calibration,
             "votes": fit_calibration(galaxies.raw, softened(galaxies.vote_fractions)),
@@ -139,8 +166,8 @@ def recalibrate(description: Description, galaxies: Voted) -> Description:
 
 
 def adjust_shares(
-    description: Description, outputs: ClassOutputs, raw: Probabilities
-) -> tuple[Description, float]:
+    judgement: Judgement, outputs: ClassOutputs, raw: Probabilities
+) -> tuple[Judgement, float]:
     """Adjust the calibrations to the shares of the classes in a survey without votes.
 
     The odds of every galaxy are multiplied by the same factor, also those of the vote fraction,
@@ -148,8 +175,8 @@ def adjust_shares(
 
     Parameters
     ----------
-    description : Description
-        The description of the bundle.
+    judgement : Judgement
+        That of the bundle.
     outputs : ClassOutputs
         Its histograms for each class.
     raw : ndarray of shape (N,), float32
@@ -157,8 +184,8 @@ def adjust_shares(
 
     Returns
     -------
-    Description
-        The new description.
+    Judgement
+        The new one.
     float
         The estimated share of spirals.
 
@@ -166,21 +193,21 @@ def adjust_shares(
     --------
     >>> import numpy as np
     >>> from pathlib import Path
-    >>> from galaxies.bundle.folder import read_description
-    >>> description = read_description(Path("models/cnn"))
+    >>> from galaxies.bundle.description import read_description
+    >>> judgement = read_description(Path("models/cnn")).judgement
     >>> raw = np.linspace(0.6, 0.9, 50, dtype=np.float32)
-    >>> adjusted, share = adjust_shares(description, description.outputs, raw)
-    >>> share > description.outputs.spiral_share, adjusted.triage[0].threshold
+    >>> adjusted, share = adjust_shares(judgement, judgement.outputs, raw)
+    >>> share > judgement.outputs.spiral_share, adjusted.triage[0].threshold
     (True, None)
     """
     known = outputs.spiral_share
-    share = estimate_spiral_share(description.calibration(raw), known)
+    share = estimate_spiral_share(judgement.calibration(raw), known)
     factor = odds_factor(known, share)
-    no_promises = [one.model_copy(update={"threshold": None}) for one in description.triage]
-    adjusted = description.model_copy(
+    no_promises = [one.model_copy(update={"threshold": None}) for one in judgement.triage]
+    adjusted = judgement.model_copy(
         update={
-            "calibration": description.calibration.with_odds(factor),
-            "votes": description.votes.with_odds(factor),
+            "calibration": judgement.calibration.with_odds(factor),
+            "votes": judgement.votes.with_odds(factor),
             "triage": tuple(no_promises),
             # Their shares are no longer those of the calibration.
             "outputs": None,
