@@ -128,7 +128,7 @@ def refuse_blank(pixels: Pixels) -> None:
         after = tuple(slice(2, None) if one == axis else slice(None) for one in (0, 1))
         high = np.maximum(np.maximum(high[before], high[here]), high[after])
         low = np.minimum(np.minimum(low[before], low[here]), low[after])
-    even = ((high - low) <= _EVEN).all(axis=2)
+    even = np.asarray(((high - low) <= _EVEN).all(axis=2))
     if even.mean() > _BLANK:
         raise UnreadableImageError("is blank: there is no galaxy in it")
     # The sky around a galaxy may be even, but then on both sides of it.
