@@ -1,5 +1,6 @@
 """How a service is asked: not too often, not too many at once, and again when it is busy."""
 
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -20,6 +21,7 @@ OUTSIDE: Final = "outside the footprint"
 LARGEST_ANSWER: Final = 20_000_000
 """Bytes; more is no cut-out."""
 
+_TAG: Final = re.compile(r"<(style|script).*?</\1>|<[^>]*>", re.DOTALL | re.IGNORECASE)
 _REDIRECTS: Final = 5
 _CONNECT: Final = 10.0  # seconds
 _BLOCK: Final = 1 << 16
@@ -298,7 +300,8 @@ def seconds_to_wait(after: str | None, now: float | None = None) -> float | None
 
 def _words(data: bytes) -> str:
     """Say what an error page says, in one line."""
-    text = " ".join(data[:2000].decode("utf-8", "replace").split())
+    text = _TAG.sub(" ", data[:4000].decode("utf-8", "replace"))
+    text = " ".join(text.split())
     return text[:120] or "no text"
 
 

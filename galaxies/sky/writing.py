@@ -177,6 +177,8 @@ class SkyInput:
         self.name = positions.name
         self.count: int | None = len(positions)
         self.carried: pa.Schema | None = carried_schema(positions, [])
+        self.skipped: Counter[str] = Counter()
+        self.remarks: list[str] = []
         self._source = source
         self._positions = positions
 

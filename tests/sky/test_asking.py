@@ -14,7 +14,7 @@ from galaxies.errors import GalaxiesError
 from galaxies.sky.cache import Cache
 from galaxies.sky.cutouts import ServiceCutouts, plan_requests
 from galaxies.sky.looking import look_at_cutout
-from galaxies.sky.manners import Answer, Asker, Manners, RateLimit, seconds_to_wait
+from galaxies.sky.manners import Answer, Asker, Manners, RateLimit, _words, seconds_to_wait
 from galaxies.sky.positions import Positions
 from galaxies.sky.services import Sdss
 from tests.sky.service import galaxy, outside_image, placeholder, serving
@@ -94,6 +94,12 @@ def test_a_fault_that_passes_costs_one_more_request(fault, tmp_path):
         found = fetched(service, tmp_path, listed(3))
         assert [cutout.reason for cutout in found] == [None] * 3
         assert sum(service.asked.values()) == 6
+
+
+def test_an_error_page_is_told_in_its_words():
+    page = b"<html><head><style>p {color: red}</style></head><body><h1>Not found</h1></body></html>"
+    assert _words(page) == "Not found"
+    assert _words(b"") == "no text"
 
 
 def test_what_came_for_two_places_in_the_sky_is_a_placeholder(tmp_path):
