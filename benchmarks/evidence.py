@@ -18,7 +18,6 @@ from benchmarks.leave_one_out import read_survey, take
 from galaxies.base.outputs import write_json
 from galaxies.bundle.folder import PRETRAINED, read_description, read_learned
 from galaxies.dataset.layout import read_campaign
-from galaxies.inside.evidence import Score, answers_that_count
 from galaxies.inside.faithfulness import (
     RANDOMISED,
     compare_with_random,
@@ -26,7 +25,8 @@ from galaxies.inside.faithfulness import (
     report,
 )
 from galaxies.inside.gradient import Gradient
-from galaxies.models.saved_network import NETWORK
+from galaxies.inside.score import Score, answers_that_count
+from galaxies.models.backward import randomised_gradient
 from galaxies.settings import load_settings
 
 SURVEYS = ("gz1", "gz2", "kaggle")
@@ -46,10 +46,10 @@ def judge(bundle: Path, folder: Path, scratch: Path) -> dict[str, Any]:
     images = take(survey, rows).images
     description = read_description(bundle)
     places = answers_that_count(None, campaign, description.questions)
-    score = Score(Gradient(bundle / NETWORK), places)
+    score = Score(Gradient(bundle), places)
     answers = score.predicted(images)
     measured = measure_all(score, images, answers, np.zeros(images.shape[:3], bool))
-    random = {"last_layer": Score(Gradient(bundle / NETWORK, 1, SEED), places)}
+    random = {"last_layer": Score(Gradient(randomised_gradient(bundle, 1, SEED)), places)}
     like = compare_with_random(score, random, images[:RANDOMISED], answers[:RANDOMISED])
     return {"galaxies": len(images), "campaign": campaign, **report(measured, like)}
 

@@ -16,29 +16,24 @@ from galaxies.figures.inside import (
     draw_channels,
     draw_evidence,
     draw_faithfulness,
-    draw_filters,
     draw_layer,
 )
 from galaxies.figures.style import save_figure
 from galaxies.inside.channels import channels_that_matter
-from galaxies.inside.evidence import (
-    Score,
-    answers_that_count,
-    evidence,
-    turned,
-)
 from galaxies.inside.faithfulness import (
     CONTROLS,
     RANDOMISED,
     SHARES,
-    Masks,
     compare_with_random,
-    feature_masks,
     measure_all,
     report,
 )
 from galaxies.inside.gradient import Gradient
-from galaxies.models.saved_network import NETWORK
+from galaxies.inside.images import turned
+from galaxies.inside.masks import Masks, feature_masks
+from galaxies.inside.methods import evidence
+from galaxies.inside.score import Score, answers_that_count
+from galaxies.models.backward import randomised_gradient
 from galaxies.questions.tree import CLASSES
 from galaxies.settings import load_settings
 from galaxies.simulated.components import (
@@ -68,7 +63,7 @@ def main() -> None:
     predictor = Predictor(bundle)
     description = predictor.description
     places = answers_that_count(None, description.campaign, description.questions)
-    score = Score(Gradient(bundle / NETWORK), places)
+    score = Score(Gradient(bundle), places)
 
     wanted = dict(zip(CLASSES, (settings.explain.elliptical, settings.explain.spiral), strict=True))
     chosen = [
@@ -94,7 +89,7 @@ def main() -> None:
     features = _features(known, test["galaxy_id"].to_numpy(), spirals, seen)
     measured = measure_all(score, seen, answers, features)
     random = {
-        name: Score(Gradient(bundle / NETWORK, layers, SEED), places)
+        name: Score(Gradient(randomised_gradient(bundle, layers, SEED)), places)
         for layers, name in ((1, "last_layer"), (4, "last_block"))
     }
     like_random = compare_with_random(score, random, seen[:RANDOMISED], answers[:RANDOMISED])
@@ -142,9 +137,9 @@ def _draw(
     labels = np.arange(len(CLASSES))
     spiral, image = shown[CLASSES.index("spiral")], both[CLASSES.index("spiral")]
     save_figure(folder / "cnn_input.png", draw_input(spiral, title))
-    save_figure(folder / "cnn_filters.png", draw_filters("conv_0", score.gradient.filters, title))
+    of_both = score.gradient.activations(both)
     for number, (key, layer) in enumerate(score.gradient.layers.items()):
-        activations = dict(zip(CLASSES, score.gradient.activations(both, key), strict=True))
+        activations = dict(zip(CLASSES, of_both[key], strict=True))
         drawn = draw_layer(layer.name, layer.kind, activations["spiral"], title)
         save_figure(folder / f"cnn_layer_{number}.png", drawn)
         channels = channels_that_matter(score, seen, answers, key, CHANNELS)

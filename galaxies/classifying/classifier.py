@@ -183,7 +183,7 @@ class Classifier:
         >>> classifier.explain(np.zeros((2, 64, 64, 3), np.uint8), "bar").shape
         (2, 64, 64)
         """
-        from galaxies.inside.evidence import explain
+        from galaxies.inside.explaining import explain
 
         return explain(self._folder, self.description, images, question, answer)
 

@@ -84,56 +84,6 @@ def draw_layer(name: str, kind: str, values: npt.NDArray[np.float32], title: str
 
 
 @STYLE
-def draw_filters(name: str, weights: npt.NDArray[np.float32], title: str) -> Figure:
-    """Draw the filters of the first convolution as small colour images.
-
-    Parameters
-    ----------
-    name : str
-        Name of the layer.
-    weights : ndarray of shape (height, width, 3, filters), float32
-        Weights for red, green and blue.
-    title : str
-        Name of the network.
-
-    Returns
-    -------
-    Figure
-
-    Examples
-    --------
-    >>> from pathlib import Path
-    >>> from galaxies.inside.gradient import Gradient
-    >>> filters = Gradient(Path("models/cnn/network.onnx")).filters
-    >>> filters.shape
-    (5, 5, 3, 24)
-    >>> draw_filters("conv_0", filters, "CNN").savefig("filters.png")
-    """
-    height, width, inputs, filters = weights.shape
-    largest = float(np.abs(weights).max())
-    colours = 0.5 + weights / (2 * largest)
-    columns, gap, top, foot = 8, 0.04, 0.24, 0.3
-    side = (WIDTH - (columns + 1) * gap) / columns
-    row = side + 0.14
-    figure, axes = canvas(top + row * ceil(filters / columns) + foot)
-    shape = f"{filters} filters of {height} × {width} × {inputs}"  # noqa: RUF001
-    axes.text(WIDTH / 2, 0.15, f"{title}, {name}: {shape}", ha="center")
-    for number in range(filters):
-        down, across = divmod(number, columns)
-        x, y = gap + across * (side + gap), top + down * row
-        axes.text(x + side / 2, y + 0.1, str(number), size=7, ha="center")
-        draw_picture(axes, colours[..., number], x, y + 0.12, side)
-    axes.text(
-        WIDTH / 2,
-        figure.get_figheight() - 0.1,
-        f"weights in red, green and blue: −{largest:.2f} dark, 0 grey, +{largest:.2f} bright",  # noqa: RUF001
-        size=SMALL,
-        ha="center",
-    )
-    return figure
-
-
-@STYLE
 def draw_channels(
     layer: str,
     channels: Sequence[Channel],

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from galaxies.base.arrays import Pixels
-from galaxies.inside.evidence import Score
 from galaxies.inside.gradient import Layer
+from galaxies.inside.score import Score
 
 PATCHES: Final = 9
 """Number of patches for each channel."""
@@ -57,9 +57,9 @@ def channels_that_matter(
     --------
     >>> from pathlib import Path
     >>> import numpy as np
-    >>> from galaxies.inside.evidence import Score
     >>> from galaxies.inside.gradient import Gradient
-    >>> score = Score(Gradient(Path("models/cnn/network.onnx")), slice(0, 2))
+    >>> from galaxies.inside.score import Score
+    >>> score = Score(Gradient(Path("models/cnn")), slice(0, 2))
     >>> images = np.load("data/images.npy")[:2]
     >>> answers = score.predicted(images)
     >>> layer = list(score.gradient.layers)[0]

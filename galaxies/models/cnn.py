@@ -13,6 +13,7 @@ from galaxies.base.arrays import Pixels, in_full_batches
 from galaxies.bundle.answers import ANSWERS, NUMBERS
 from galaxies.bundle.folder import bundle_folder, read_description
 from galaxies.errors import GalaxiesError
+from galaxies.models.backward import write_gradient
 from galaxies.models.graph import read_weights
 from galaxies.models.likelihood import ClassAccuracy, surprise, targets, untold
 from galaxies.models.networks import GalaxyBatches, Network, fit_network, repeatable
@@ -41,6 +42,11 @@ class Cnn(Network):
     """A convolutional network."""
 
     title = "CNN"
+
+    def save(self, folder: Path) -> None:
+        """Write the network as `Network.save` does, and the graph of its gradient."""
+        super().save(folder)
+        write_gradient(folder)
 
 
 def build_reference(side: int, settings: ReferenceSettings) -> keras.Model:

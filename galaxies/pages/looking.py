@@ -15,7 +15,7 @@ from PIL import Image, ImageFilter
 from galaxies.base.arrays import Pixels
 from galaxies.bundle.folder import read_description
 from galaxies.classifying.classifier import Classifier
-from galaxies.errors import GalaxiesError, needs
+from galaxies.errors import GalaxiesError
 from galaxies.judgement.promises import choose_promise, decide
 from galaxies.questions.tree import ALL_COLUMNS, TYPE, in_order_of_asking
 
@@ -256,9 +256,8 @@ class Activation(NamedTuple):
 @lru_cache(maxsize=2)
 def _gradient(bundle: Path) -> "Gradient":
     from galaxies.inside.gradient import Gradient
-    from galaxies.models.saved_network import NETWORK
 
-    return Gradient(bundle / NETWORK)
+    return Gradient(bundle)
 
 
 def layer_activations(bundle: Path, image: Pixels) -> list[Activation]:
@@ -278,7 +277,7 @@ def layer_activations(bundle: Path, image: Pixels) -> list[Activation]:
     Raises
     ------
     GalaxiesError
-        If the bundle is not a CNN, or if the extra `pipeline` is missing.
+        If the bundle is not a CNN.
 
     Examples
     --------
@@ -290,9 +289,8 @@ def layer_activations(bundle: Path, image: Pixels) -> list[Activation]:
     """
     if read_description(bundle).model != "cnn":
         raise GalaxiesError("only a CNN has layers")
-    with needs("pipeline"):
-        network = _gradient(bundle)
-    return [Activation(name, network.activations(image[None], name)[0]) for name in network.layers]
+    layers = _gradient(bundle).activations(image[None])
+    return [Activation(name, values[0]) for name, values in layers.items()]
 
 
 def png(pixels: npt.NDArray[np.uint8]) -> str:

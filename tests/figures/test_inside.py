@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from matplotlib.patches import Rectangle
 
-from galaxies.figures.inside import draw_filters, draw_layer
+from galaxies.figures.inside import draw_layer
 from galaxies.figures.style import save_figure
 from tests.figures.conftest import texts
 
@@ -37,11 +37,3 @@ def test_mosaic_of_signed_values_shows_both_signs():
     norm = draw_layer("norm", "BatchNormalization", values, "CNN").axes[0].images[0].norm
     assert norm.vmin == pytest.approx(-3, abs=0.1)
     assert norm.vmax == pytest.approx(2, abs=0.1)
-
-
-def test_filters_are_grey_at_zero_and_share_one_scale():
-    weights = np.zeros((3, 3, 3, 2), np.float32)
-    weights[0, 0, 0, 1], weights[0, 0, 2, 1] = -2, 1
-    blank, bright = draw_filters("conv_0", weights, "CNN").axes[0].images
-    assert (blank.get_array() == 0.5).all()
-    assert bright.get_array()[0, 0].tolist() == [0, 0.5, 0.75]

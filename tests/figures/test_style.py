@@ -24,7 +24,6 @@ from galaxies.figures.inside import (
     draw_channels,
     draw_evidence,
     draw_faithfulness,
-    draw_filters,
     draw_layer,
 )
 from galaxies.figures.style import save_figure
@@ -37,13 +36,11 @@ def every_figure():
     results = [result(model) for model in MODELS]
     shown = {label: [portrait(), portrait(votes=None)] for label in CLASSES}
     values = np.random.default_rng(5).random((4, 4, 5), dtype=np.float32)
-    weights = np.random.default_rng(6).normal(size=(3, 3, 3, 5)).astype(np.float32)
     return {
         "samples": draw_samples(shown),
         "mistakes": draw_mistakes(shown, "CNN"),
         "input": draw_input(portrait(), "CNN"),
         "layer": draw_layer("conv_0", "Conv2D", values, "CNN"),
-        "filters": draw_filters("conv_0", weights, "CNN"),
         "channels": draw_channels(
             "relu_0",
             [Channel(number, 0.1, [portrait().image] * 9) for number in (3, 1)],

@@ -2,16 +2,14 @@ import numpy as np
 import pytest
 
 from galaxies.inside.channels import PATCHES, channels_that_matter
-from galaxies.inside.evidence import Score
 from galaxies.inside.gradient import Gradient
-from galaxies.models.graph import write_graph
-from tests.inside.test_gradient import reference, residual
+from galaxies.inside.score import Score
+from tests.inside.test_gradient import reference, residual, written
 
 
 @pytest.mark.parametrize("build", [residual, reference])
 def test_channels_that_matter_come_with_patches_of_what_they_see(build, tmp_path):
-    write_graph(build(16), tmp_path / "network.onnx")
-    score = Score(Gradient(tmp_path / "network.onnx"), slice(0, 2))
+    score = Score(Gradient(written(build(16), tmp_path)), slice(0, 2))
     images = np.random.default_rng(1).integers(0, 256, (40, 16, 16, 3)).astype(np.uint8)
     answers = score.predicted(images)
     for key, layer in score.gradient.layers.items():
