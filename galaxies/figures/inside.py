@@ -1,19 +1,31 @@
 """Figures of what happens inside a network."""
 
 from collections.abc import Mapping, Sequence
-from math import ceil
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.colors import Normalize, PowerNorm
+from matplotlib.colors import LinearSegmentedColormap, Normalize, PowerNorm
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 from matplotlib.ticker import PercentFormatter
 
+from galaxies.base.arrays import Pixels
 from galaxies.figures.galleries import draw_picture
-from galaxies.figures.style import GREY, SMALL, STYLE, WIDTH, canvas, draw_colour_bar
-from galaxies.inside.channels import Channel
+from galaxies.figures.strip import ACTIVE, activation_over, signed
+from galaxies.figures.style import (
+    AGAINST,
+    FOR,
+    GREY,
+    SMALL,
+    STYLE,
+    WIDTH,
+    canvas,
+    draw_colour_bar,
+)
+from galaxies.inside.strip import LayerInside
+
+_MOST: Final = 24
+"""Channels in the picture of a layer."""
 
 _METHODS: Final = {
     "grad_cam": "Grad-CAM",
@@ -24,15 +36,17 @@ _METHODS: Final = {
 
 
 @STYLE
-def draw_layer(name: str, kind: str, values: npt.NDArray[np.float32], title: str) -> Figure:
-    """Draw the activations of all channels of a layer for one galaxy, on one scale.
+def draw_layer(image: Pixels, inside: LayerInside, number: int, title: str) -> Figure:
+    """Draw what a layer makes of a galaxy: its input, and the channels that matter most.
 
     Parameters
     ----------
-    name, kind : str
-        Name and kind of the layer.
-    values : ndarray of shape (height, width, channels), float32
-        Activations. Constant channels are hatched.
+    image : ndarray of shape (side, side, 3), uint8
+        The galaxy.
+    inside : LayerInside
+        The layer. Constant channels are left out and counted.
+    number : int
+        Number of the layer, from 0.
     title : str
         Name of the network.
 
@@ -42,102 +56,48 @@ def draw_layer(name: str, kind: str, values: npt.NDArray[np.float32], title: str
 
     Examples
     --------
+    >>> from pathlib import Path
     >>> import numpy as np
-    >>> values = np.random.default_rng(0).random((16, 16, 8), np.float32)
-    >>> draw_layer("relu_0", "Relu", values, "CNN").savefig("layer.png")
+    >>> from galaxies.bundle.predictor import Predictor
+    >>> from galaxies.inside.strip import look_inside
+    >>> folder, image = Path("models/cnn"), np.load("data/images.npy")[0]
+    >>> layer = look_inside(folder, Predictor(folder), image).layers["relu_0"]
+    >>> draw_layer(image, layer, 0, "CNN").savefig("layer.png")
     """
-    height, width, channels = values.shape
-    silent = np.ptp(values, axis=(0, 1)) == 0
-    # The brightest and darkest half per cent would use up most of the scale.
-    low, high = (float(end) for end in np.percentile(values, (0.5, 99.5)))
-    if values.min() < 0:
-        scale, beyond = Normalize(low, high), "both"
-    else:
-        # Most activations behind a ReLU are small.
-        scale, beyond = PowerNorm(0.5, 0, high or 1), "max"
-
-    columns, gap, top, foot = (8 if channels <= 96 else 12), 0.04, 0.24, 0.46
-    side = (WIDTH - (columns + 1) * gap) / columns
-    row = side + 0.14
-    figure, axes = canvas(top + row * ceil(channels / columns) + foot)
-    silence = f", {silent.sum()} constant" if silent.any() else ""
-    axes.text(
-        WIDTH / 2,
-        0.15,
-        f"{title}, {name} ({kind}): {height} × {width} × {channels}{silence}",  # noqa: RUF001
-        ha="center",
-    )
-    for channel in range(channels):
-        down, across = divmod(channel, columns)
-        x, y = gap + across * (side + gap), top + down * row
-        axes.text(x + side / 2, y + 0.1, str(channel), size=7, ha="center")
-        y += 0.12
-        if silent[channel]:
-            axes.add_patch(
-                Rectangle((x, y), side, side, fc="white", ec=GREY, lw=0.5, hatch="//////")
-            )
-        else:
-            draw_picture(axes, values[:, :, channel], x, y, side, cmap="viridis", norm=scale)
-    label = "activation (hatched: constant)" if silent.any() else "activation"
-    draw_colour_bar(figure, scale, label, "viridis", beyond)
-    return figure
-
-
-@STYLE
-def draw_channels(
-    layer: str,
-    channels: Sequence[Channel],
-    activations: Mapping[str, npt.NDArray[np.float32]],
-    title: str,
-) -> Figure:
-    """Draw the most important channels of a layer, and the patches that excite them.
-
-    Parameters
-    ----------
-    layer : str
-        Name of the layer.
-    channels : sequence of Channel
-        The most important first.
-    activations : mapping of ndarray of shape (height, width, channels), float32
-        Activations for a galaxy of each class; each channel has one scale.
-    title : str
-        Name of the network.
-
-    Returns
-    -------
-    Figure
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from galaxies.inside.channels import Channel
-    >>> channel = Channel(3, 0.4, [np.full((9, 9, 3), 90, np.uint8)] * 9)
-    >>> activations = {"elliptical": np.ones((8, 8, 24), np.float32)}
-    >>> draw_channels("relu_0", [channel], activations, "CNN").savefig("channels.png")
-    """
-    gap, top, row = 0.07, 0.5, 1.22
-    side = (WIDTH - 4 * gap) / 3
-    figure, axes = canvas(top + row * len(channels))
-    axes.text(WIDTH / 2, 0.14, f"{title}, {layer}: most important channels", ha="center")
-    columns = [*activations, "patches that excite it most"]
-    lefts = [gap + place * (side + gap) for place in range(len(columns))]
-    for left, name in zip(lefts, columns, strict=True):
-        axes.text(left + side / 2, 0.3, name, size=SMALL, ha="center")
-    for place, channel in enumerate(channels):
-        y = top + place * row
-        share = f"{channel.number}: {100 * channel.weight:.0f}% of the effect of the layer"
-        axes.text(gap, y - 0.04, share, size=SMALL)
-        maps = [values[:, :, channel.number] for values in activations.values()]
-        scale = Normalize(
-            0, max(float(np.max(maps)), 1e-6)
-        )  # there are no negative values behind a ReLU
-        for left, drawn in zip(lefts[:-1], maps, strict=True):
-            draw_picture(axes, drawn, left, y, side, cmap="viridis", norm=scale)
-        step = (side + 0.03) / 3
-        for number, patch in enumerate(channel.patches):
-            down, across = divmod(number, 3)
-            x = lefts[-1] + across * step
-            draw_picture(axes, patch, x, y + down * step, step - 0.03)
+    rows, columns, channels = inside.activations.shape
+    varying = np.ptp(inside.activations, axis=(0, 1)) > 0
+    shown = [channel for channel in inside.important(channels) if varying[channel]]
+    shown += [channel for channel in np.flatnonzero(varying).tolist() if channel not in shown]
+    shown = shown[:_MOST]
+    across, gap, top = 6, 0.05, 0.46
+    side = (WIDTH - (across + 1) * gap) / across
+    step = side + 0.15
+    cells = [place for place in range(_MOST + 4) if place % across > 1 or place // across > 1]
+    height = top + step * (cells[max(len(shown) - 1, 4)] // across + 1)
+    figure, axes = canvas(height + 0.5)
+    kind = f"{inside.layer.name}: {rows} × {columns} positions, {channels} channels"  # noqa: RUF001
+    axes.text(WIDTH / 2, 0.14, f"{title}, layer {number}, {kind}", ha="center")
+    counted = f"the {len(shown)} channels with the largest effect on the answer"
+    if silent := int((~varying).sum()):
+        counted += f"; {silent} are constant"
+    axes.text(WIDTH / 2, 0.27, counted, size=SMALL, ha="center")
+    shares = "below each: its number, and its share, for the answer (+) or against it (−)"  # noqa: RUF001
+    axes.text(WIDTH / 2, 0.38, shares, size=SMALL, ha="center")
+    draw_picture(axes, np.sqrt(image / 255), gap, top, 2 * side + gap)
+    axes.text(gap + side, top + 2 * side + gap + 0.1, "input", size=SMALL, ha="center")
+    largest = float(inside.activations.max()) or 1.0
+    for place, channel in zip(cells, shown, strict=False):
+        x, y = gap + place % across * (side + gap), top + place // across * step
+        drawn = activation_over(image, inside.activations[..., channel], largest)
+        draw_picture(axes, drawn, x, y, side)
+        share = float(inside.shares[channel])
+        axes.text(x, y + side + 0.1, str(channel), size=SMALL, color=GREY)
+        axes.text(
+            x + side, y + side + 0.1, signed(share), size=SMALL, ha="right",
+            color=FOR if share > 0 else AGAINST,
+        )  # fmt: skip
+    colours = LinearSegmentedColormap.from_list("active", ["black", ACTIVE])
+    draw_colour_bar(figure, PowerNorm(0.5, 0, largest), "activation", colours, "neither")
     return figure
 
 

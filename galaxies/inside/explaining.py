@@ -1,8 +1,10 @@
 """Explain the answers of a bundle."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from galaxies.base.arrays import Pixels
 from galaxies.bundle.folder import Description
@@ -11,7 +13,7 @@ from galaxies.errors import GalaxiesError
 from galaxies.inside.gradient import Floats32, Gradient
 from galaxies.inside.methods import evidence, in_batches
 from galaxies.inside.score import Score, answers_that_count
-from galaxies.questions.tree import ALL_QUESTIONS, FIRST, Campaign
+from galaxies.questions.tree import ALL_QUESTIONS, FIRST
 
 
 def explain(
@@ -57,6 +59,35 @@ def explain(
     >>> explain(folder, read_description(folder), np.load("data/images.npy")[:2]).shape
     (2, 64, 64)
     """
+    score, _, answers = asked(folder, description, images, question, answer)
+    return explain_answers(score, description.views, images, answers)
+
+
+class Asked(NamedTuple):
+    """A question and its answers that count, by name."""
+
+    question: str
+    answers: list[str]
+
+
+def asked(
+    folder: Path,
+    description: Description,
+    images: Pixels,
+    question: str | None,
+    answer: str | None,
+) -> tuple[Score, Asked, npt.NDArray[np.int64]]:
+    """Check what is asked of a bundle, as for `explain`.
+
+    Returns
+    -------
+    score : Score
+        The score to explain.
+    names : Asked
+        The question and its answers.
+    answers : ndarray of shape (N,), int64
+        Place of the answer for each image.
+    """
     if description.model != "cnn":
         raise GalaxiesError(
             f"{folder}: a {description.title} cannot be explained; use a CNN bundle"
@@ -68,30 +99,32 @@ def explain(
             f"got {images.dtype} {images.shape}"
         )
     places = answers_that_count(question, description.campaign, description.questions)
-    names = _names(question, description.campaign)[: places.stop - places.start]
+    name = question or FIRST[description.campaign].name
+    every = next(each.answers for each in ALL_QUESTIONS if each.name == name)
+    names = [each.name for each in every][: places.stop - places.start]
     if answer is not None and answer not in names:
         raise GalaxiesError(f"{answer!r} is not an answer here; choose one of: {', '.join(names)}")
-    if not len(images):
-        return np.zeros(images.shape[:3], np.float32)
     score = Score(Gradient(folder), places)
-    if answer is None:
+    if answer is not None:
+        answers = np.full(len(images), names.index(answer))
+    elif len(images):
         answers = score.predicted(images)
     else:
-        answers = np.full(len(images), names.index(answer))
+        answers = np.zeros(0, np.int64)
+    return score, Asked(name, names), answers
+
+
+def explain_answers(
+    score: Score, views: int, images: Pixels, answers: npt.NDArray[np.int64]
+) -> Floats32:
+    """Average the evidence for answers over the views, each rotated back."""
     total = np.zeros(images.shape[:3], np.float32)
-    for view in range(description.views):
+    for view in range(views):
         total += _turned_back(in_batches(evidence, score, view_of(images, view), answers), view)
-    return total / np.float32(description.views)
+    return total / np.float32(views)
 
 
 def _turned_back(maps: Floats32, view: int) -> Floats32:
     """Undo `view_of`."""
     maps = np.rot90(maps, -view, axes=(1, 2))
     return maps[:, :, ::-1] if view >= 4 else maps
-
-
-def _names(question: str | None, campaign: Campaign) -> list[str]:
-    """List the names of the answers, in order."""
-    name = question or FIRST[campaign].name
-    asked = next(one for one in ALL_QUESTIONS if one.name == name)
-    return [one.name for one in asked.answers]
