@@ -175,7 +175,7 @@ assert "onnx" not in sys.modules
         ("download gz2", "pooch is missing; pip install 'galaxies[download]'"),
         ("explore", "panel is missing; pip install 'galaxies[explore]'"),
         ("label tiny -o mine", "panel is missing; pip install 'galaxies[explore]'"),
-        ("export", "keras is missing; pip install 'galaxies[onnx]'"),
+        ("export", "onnx is missing; pip install 'galaxies[onnx]'"),
         (
             "calibrate real tiny --other-ids -o made",
             "sklearn is missing; pip install 'galaxies[pipeline]'",

@@ -11,20 +11,10 @@ import pandas as pd
 from galaxies.base.arrays import Device, Outputs, Probabilities
 from galaxies.bundle.answers import ANSWERS, p_spiral
 from galaxies.bundle.folder import Description, read_description
-from galaxies.bundle.registry import MODELS, Registered
+from galaxies.bundle.registry import MODELS
 from galaxies.bundle.views import average_views, predict_rows
 from galaxies.errors import GalaxiesError
 from galaxies.questions.tree import ALL_COLUMNS, ALL_QUESTIONS, Campaign
-
-
-def registered(name: str, folder: Path) -> Registered:
-    """Look up the model of a bundle; an unknown model is a `GalaxiesError`."""
-    if name not in MODELS:
-        raise GalaxiesError(
-            f"{folder}: contains a model {name!r}, but this version knows {', '.join(MODELS)}; "
-            "install the version of galaxies that made it"
-        )
-    return MODELS[name]
 
 
 class Saved(Protocol):
@@ -103,8 +93,13 @@ class Predictor:
             self.description = self.description.by(campaign)
         if views is not None:
             self.description = self.description.model_copy(update={"views": views})
-        kind = registered(self.description.model, folder).model
-        self.model = cast("type[Saved]", pkgutil.resolve_name(kind)).load(folder, device)
+        name = self.description.model
+        if name not in MODELS:
+            raise GalaxiesError(
+                f"{folder}: contains a model {name!r}, but this version knows {', '.join(MODELS)}; "
+                "install the version of galaxies that made it"
+            )
+        self.model = cast("type[Saved]", pkgutil.resolve_name(MODELS[name])).load(folder, device)
 
     def predict(self, inputs: npt.NDArray[Any]) -> Prediction:
         """Predict the class of galaxies.

@@ -7,11 +7,12 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.colors import LinearSegmentedColormap, Normalize, PowerNorm
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import PercentFormatter
 
 from galaxies.base.arrays import Pixels
 from galaxies.figures.galleries import draw_picture
-from galaxies.figures.strip import ACTIVE, activation_over, signed
+from galaxies.figures.strip import ACTIVE, activation_over, evidence_over, signed
 from galaxies.figures.style import (
     AGAINST,
     FOR,
@@ -27,12 +28,14 @@ from galaxies.inside.strip import LayerInside
 _MOST: Final = 24
 """Channels in the picture of a layer."""
 
-_METHODS: Final = {
-    "grad_cam": "Grad-CAM",
-    "smooth_gradients": "SmoothGrad",
-    "from_sky": "from the sky alone",
-    "from_blur": "from the blur alone",
+_LINES: Final = {
+    "evidence": ("evidence", "#D55E00", "-"),
+    "smooth_gradients": ("SmoothGrad", "#0072B2", "-"),
+    "grad_cam": ("Grad-CAM", "#009E73", "-"),
+    "brightness": ("without the network: brightest first", GREY, "--"),
+    "random": ("without the network: at random", GREY, ":"),
 }
+"""The methods and controls of `draw_faithfulness`: words, colour, dashes."""
 
 
 @STYLE
@@ -111,7 +114,7 @@ def draw_evidence(
     ----------
     galaxies : sequence of tuple
         The heading, the image uint8 (side, side, 3), and the evidence float32 (side, side), which
-        is drawn relative to its maximum.
+        has a scale of its own.
     title : str
         Name of the network.
 
@@ -128,17 +131,17 @@ def draw_evidence(
     side, gap, top, row = 1.5, 0.1, 0.22, 1.74
     left = (WIDTH - 2 * side - gap) / 2
     figure, axes = canvas(top + row * len(galaxies) + 0.42)
-    scale = Normalize(-1, 1)
     for place, (above, image, evidence) in enumerate(galaxies):
         y = top + place * row
         right = left + side + gap
         axes.text(right + side / 2, y - 0.05, above, ha="center")
         # Brightened, so that faint light is visible.
         draw_picture(axes, np.sqrt(image / 255), left, y, side)
-        largest = float(np.abs(evidence).max()) or 1.0
-        draw_picture(axes, evidence / largest, right, y, side, cmap="RdBu_r", norm=scale)
+        draw_picture(axes, evidence_over(image, evidence), right, y, side)
+        axes.add_patch(Rectangle((right, y), side, side, fill=False, ec=GREY, lw=0.5))
     label = f"evidence of the {title}: against (−) and for (+)"  # noqa: RUF001
-    draw_colour_bar(figure, scale, label, "RdBu_r", "neither")
+    colours = LinearSegmentedColormap.from_list("evidence", [AGAINST, "white", FOR])
+    draw_colour_bar(figure, Normalize(-1, 1), label, colours, "both")
     return figure
 
 
@@ -147,7 +150,7 @@ def draw_faithfulness(
     shares: Sequence[float],
     deletion: Mapping[str, npt.NDArray[np.float32]],
     insertion: Mapping[str, npt.NDArray[np.float32]],
-    controls: Sequence[str],
+    galaxies: str,
 ) -> Figure:
     """Draw how a score changes while the most important pixels are replaced.
 
@@ -156,9 +159,9 @@ def draw_faithfulness(
     shares : sequence of float
         Shares of the pixels.
     deletion, insertion : mapping of ndarray of shape (len(shares),), float32
-        Changes of the logit by method or control.
-    controls : sequence of str
-        Names of the controls, which are drawn in grey.
+        Mean changes of the logit by method or control; only some are drawn.
+    galaxies : str
+        The galaxies, such as `200 simulated galaxies`.
 
     Returns
     -------
@@ -169,21 +172,20 @@ def draw_faithfulness(
     >>> import numpy as np
     >>> shares = [0.0, 0.1, 0.5]
     >>> curves = {"evidence": np.float32([0, 3, 4]), "random": np.float32([0, 1, 2])}
-    >>> draw_faithfulness(shares, curves, curves, controls=["random"]).savefig("faithfulness.png")
+    >>> draw_faithfulness(shares, curves, curves, "9 galaxies").savefig("faithfulness.png")
     """
     figure = Figure(figsize=(WIDTH, 4.9), layout="constrained")
     above, below = figure.subplots(2, sharex=True)
-    colors = iter(("#CC79A7", "#E69F00", "#009E73", "#56B4E9", "#0072B2", "#D55E00", "black"))
-    dashes = iter(("-", "--", ":", "-."))
-    for name in deletion:
-        control = name in controls
-        color, dash = (GREY, next(dashes)) if control else (next(colors), "-")
-        label = _METHODS.get(name, name)
-        above.plot(shares, deletion[name], label=label, color=color, ls=dash)
-        below.plot(shares, insertion[name], color=color, ls=dash)
-    above.set(title="deletion: pixels replaced by sky", ylabel="drop of the logit")
-    below.set(title="insertion: blurred pixels sharpened", ylabel="rise of the logit")
-    below.set_xlabel("share of the pixels, most important first")
+    for name, (label, color, dash) in _LINES.items():
+        if name in deletion:
+            above.plot(shares, deletion[name], label=label, color=color, ls=dash)
+            below.plot(shares, insertion[name], color=color, ls=dash)
+    above.set(title=f"pixels replaced by sky, mean of {galaxies}", ylabel="fall of the logit")
+    below.set(title="blurred pixels sharpened", ylabel="rise of the logit")
+    below.set_xlabel(
+        "share of the pixels, the most important first\n"
+        "(the evidence is refined with such replacements, see the text)"
+    )
     below.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     figure.legend(loc="outside lower center", ncols=2, handlelength=2.4)
     return figure

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, Final, NamedTuple, Self
 
@@ -301,9 +300,3 @@ class Network:
                 f"{folder}: damaged network ({reason}); train the model again"
             ) from error
         return cls(network)
-
-
-def graph(folder: Path, size: int) -> Callable[[Any], Any]:
-    """Build the network of a bundle in TensorFlow, for `galaxies.bundle.registry.Registered`."""
-    network = Network.load(folder).network
-    return lambda images: network(images, training=False)
