@@ -19,6 +19,8 @@ from galaxies.classifying.inputs.files import read_file
 from galaxies.classifying.options import Options, Questions
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import UnreadableImageError, decode_reduced, reduce_image
+from galaxies.inside.explaining import explain
+from galaxies.inside.strip import Inside, look_inside
 from galaxies.judgement.calibration import Calibration
 from galaxies.judgement.familiarity import count
 from galaxies.judgement.promises import UNDECIDED, choose_promise, decide
@@ -138,11 +140,9 @@ class Classifier:
         ----------
         images : ndarray of shape (N, size, size, 3), uint8
             Output of `prepare`.
-        question : str, optional
-            Name of the question, such as `bar`; by default the first.
-        answer : str, optional
-            Name of the answer, such as `bar_yes`; by default the predicted answer for each image.
-            For the first question only the two classes count.
+        question, answer : str, optional
+            Names, such as `bar` and `bar_yes`; by default the first question, for the two classes,
+            and the predicted answer.
 
         Returns
         -------
@@ -153,20 +153,42 @@ class Classifier:
         Raises
         ------
         GalaxiesError
-            If the bundle is not a convolutional network, if the images have the wrong size, or if
-            there is no such question or answer.
+            If the bundle is no CNN, the size is wrong, or there is no such question or answer.
 
         Examples
         --------
         >>> import galaxies
         >>> import numpy as np
-        >>> classifier = galaxies.load()
-        >>> classifier.explain(np.zeros((2, 64, 64, 3), np.uint8), "bar").shape
+        >>> galaxies.load().explain(np.zeros((2, 64, 64, 3), np.uint8), "bar").shape
         (2, 64, 64)
         """
-        from galaxies.inside.explaining import explain
-
         return explain(self._folder, self.description, images, question, answer)
+
+    def inside(
+        self, image: object, question: str | None = None, answer: str | None = None
+    ) -> Inside:
+        """Look at what the network sees in one image on the way to its answer.
+
+        Parameters
+        ----------
+        image : path, bytes, Image or ndarray
+            As in `classify`; `UnreadableImageError` if it cannot be read.
+        question, answer : str, optional
+            The answer to explain, as in `explain`.
+
+        Returns
+        -------
+        Inside
+            Activations and most important channels of each layer, evidence, and answers.
+
+        Examples
+        --------
+        >>> import galaxies
+        >>> galaxies.load().inside("cutouts/100008.jpg").layers["relu_0"].activations.shape
+        (32, 32, 24)
+        """
+        prepared = self.prepare(_item(image, 0).load())
+        return look_inside(self._folder, self.predictor, prepared, question, answer)
 
     def prepare(self, image: bytes | Image.Image) -> Pixels:
         """Prepare a frame for the model.

@@ -269,7 +269,7 @@ def _draw_answers(
                 y += 0.16
             y += 0.04
         elif number == 1:
-            axes.text(x, y + 0.16, "and further down the tree", size=_SMALL, color=PREDICTED)
+            axes.text(x, y + 0.16, "its other answers", size=_SMALL, color=PREDICTED)
             y += 0.24
         for answer in answers:
             explained = each is question and answer.name == inside.answer

@@ -21,15 +21,14 @@ from galaxies.figures.galleries import (
     draw_samples,
 )
 from galaxies.figures.inside import (
-    draw_channels,
     draw_evidence,
     draw_faithfulness,
     draw_layer,
 )
 from galaxies.figures.style import save_figure
-from galaxies.inside.channels import Channel
 from galaxies.questions.tree import CLASSES
 from tests.figures.conftest import portrait, result
+from tests.figures.test_inside import layer
 
 
 def every_figure():
@@ -40,19 +39,13 @@ def every_figure():
         "samples": draw_samples(shown),
         "mistakes": draw_mistakes(shown, "CNN"),
         "input": draw_input(portrait(), "CNN"),
-        "layer": draw_layer("conv_0", "Conv2D", values, "CNN"),
-        "channels": draw_channels(
-            "relu_0",
-            [Channel(number, 0.1, [portrait().image] * 9) for number in (3, 1)],
-            dict.fromkeys(CLASSES, values),
-            "CNN",
-        ),
+        "layer": draw_layer(portrait().image, layer(values), 0, "CNN"),
         "evidence": draw_evidence([("for spiral", portrait().image, values[:, :, 0])] * 2, "CNN"),
         "faithfulness": draw_faithfulness(
             (0, 0.1, 0.5),
             dict.fromkeys(("evidence", "random"), values[0, :3, 0]),
             dict.fromkeys(("evidence", "random"), values[0, :3, 1]),
-            ["random"],
+            "9 galaxies",
         ),
         "confusion": draw_confusion(results[0]),
         "roc": draw_roc(results),
