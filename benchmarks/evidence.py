@@ -14,10 +14,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.leave_one_out import read_survey, take
+from galaxies.base.arrays import open_array
 from galaxies.base.outputs import write_json
-from galaxies.bundle.folder import PRETRAINED, read_description, read_learned
-from galaxies.dataset.layout import read_campaign
+from galaxies.bundle.description import read_description
+from galaxies.bundle.learned import read_learned
+from galaxies.bundle.pretrained import PRETRAINED
+from galaxies.dataset.layout import IMAGES, VOTES, read_campaign
+from galaxies.dataset.packing import pack_images
+from galaxies.dataset.votes import read_votes
+from galaxies.images.fingerprints import fingerprints
 from galaxies.inside.faithfulness import (
     RANDOMISED,
     compare_with_random,
@@ -32,26 +37,40 @@ from galaxies.settings import load_settings
 SURVEYS = ("gz1", "gz2", "kaggle")
 MOST = 300
 SEED = 0
+_CHUNK = 512
 
 
 def judge(bundle: Path, folder: Path, scratch: Path) -> dict[str, Any]:
     """Score the evidence for the predicted class, for the survey's own question."""
-    survey = read_survey(folder, scratch, load_settings())
+    settings = load_settings()
+    pack = settings.pack
+    array = scratch / f"{folder.name}.npy"
+    packed = pack_images(
+        folder / IMAGES, array, size=pack.size, crop=pack.crop, decoding=pack.decoding,
+        max_unreadable=pack.max_unreadable, workers=len(os.sched_getaffinity(0)),
+    ).table  # fmt: skip
+    campaign = read_campaign(folder)
+    votes = read_votes(folder / VOTES, campaign)
+    rows = packed.loc[packed["galaxy_id"].isin(votes["galaxy_id"]), "row"].to_numpy()
+    images = open_array(array)
     learned = read_learned(bundle)
     assert learned is not None
-    campaign = read_campaign(folder)
-    unseen = ~np.isin(survey.galaxy_id, learned) & (survey.votes.labels(campaign) >= 0)
-    rows = np.flatnonzero(unseen)
+    marks = np.concatenate(
+        [fingerprints(images[rows[at : at + 512]]) for at in range(0, len(rows), 512)]
+    )
+    rows = rows[~learned.shown(marks)]
     rows = np.sort(np.random.default_rng(SEED).permutation(rows)[:MOST])
-    images = take(survey, rows).images
+    chosen = np.stack([images[row] for row in rows])
     description = read_description(bundle)
-    places = answers_that_count(None, campaign, description.questions)
+    if campaign.name in description.judgements:
+        description = description.by(campaign.name)
+    places, _ = answers_that_count(description, None)
     score = Score(Gradient(bundle), places)
-    answers = score.predicted(images)
-    measured = measure_all(score, images, answers, np.zeros(images.shape[:3], bool))
+    answers = score.predicted(chosen)
+    measured = measure_all(score, chosen, answers, np.zeros(chosen.shape[:3], bool))
     random = {"last_layer": Score(Gradient(randomised_gradient(bundle, 1, SEED)), places)}
-    like = compare_with_random(score, random, images[:RANDOMISED], answers[:RANDOMISED])
-    return {"galaxies": len(images), "campaign": campaign, **report(measured, like)}
+    like = compare_with_random(score, random, chosen[:RANDOMISED], answers[:RANDOMISED])
+    return {"galaxies": len(chosen), "campaign": campaign.name, **report(measured, like)}
 
 
 def main() -> None:

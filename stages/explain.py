@@ -11,8 +11,8 @@ from galaxies.base.arrays import Pixels, open_array
 from galaxies.base.outputs import write_json, written_beside
 from galaxies.bundle.predictor import Predictor
 from galaxies.errors import run_stage
-from galaxies.figures.choosing import choose_examples, explained
-from galaxies.figures.galleries import Portrait, choose_galaxy, draw_input, portraits
+from galaxies.figures.choosing import Example, choose_examples
+from galaxies.figures.galleries import Portrait, answers_of, choose_galaxy, draw_input, portraits
 from galaxies.figures.inside import (
     draw_evidence,
     draw_faithfulness,
@@ -35,7 +35,7 @@ from galaxies.inside.methods import evidence
 from galaxies.inside.score import Score, answers_that_count
 from galaxies.inside.strip import look_inside
 from galaxies.models.backward import randomised_gradient
-from galaxies.questions.tree import ANSWERS, CLASSES, COLUMNS, within_questions
+from galaxies.questions.campaign import CLASSES, Campaign
 from galaxies.settings import load_settings
 from galaxies.simulated.components import (
     COMPONENTS_FILE,
@@ -60,7 +60,7 @@ def main() -> None:
     bundle = Path("models/cnn")
     predictor = Predictor(bundle)
     description = predictor.description
-    places = answers_that_count(None, description.campaign, description.questions)
+    places, _ = answers_that_count(description, None)
     score = Score(Gradient(bundle), places)
 
     wanted = dict(zip(CLASSES, (settings.explain.elliptical, settings.explain.spiral), strict=True))
@@ -95,17 +95,19 @@ def main() -> None:
     content = {"model": description.title, **counts, **report(measured, like_random)}
     write_json(Path("metrics/explain.json"), content)
 
-    votes = pd.read_parquet("data/votes.parquet")
+    campaign = description.answers_of
+    votes = answers_of(pd.read_parquet("data/votes.parquet"), campaign)
     with written_beside(Path("figures/cnn")) as folder:
         save_figure(folder / "cnn_input.png", draw_input(shown[1], description.title))
         _draw_evidence(folder, score, predictor, shown)
-        examples = _examples(shown, votes, predictions, packed, images)
+        examples = choose_examples(votes, answers_of(predictions, campaign), campaign)
+        strips = _strips(shown, examples, packed, images)
         exciting = Exciting(score.gradient, seen)
-        for name, (galaxy_id, image, *asked) in examples.items():
+        for name, (galaxy_id, image, *asked) in strips.items():
             inside = look_inside(bundle, predictor, image, *asked)
             where = f"{settings.survey} galaxy {galaxy_id}"
             among = f"{len(seen)} test galaxies"
-            voted = _voted(votes, galaxy_id)
+            voted = _voted(votes, campaign, galaxy_id)
             drawn = draw_strip(inside, description.title, where, exciting, among, voted)
             save_figure(folder / f"cnn_strip_{name}.png", drawn)
             if name == "spiral":
@@ -120,30 +122,24 @@ def main() -> None:
         save_figure(folder / "cnn_faithfulness.png", figure)
 
 
-def _examples(
-    shown: list[Portrait],
-    votes: pd.DataFrame,
-    predictions: pd.DataFrame,
-    packed: pd.DataFrame,
-    images: Pixels,
+def _strips(
+    shown: list[Portrait], examples: dict[str, Example], packed: pd.DataFrame, images: Pixels
 ) -> dict[str, tuple[Any, ...]]:
-    """List the galaxies with a strip: ID, image, and what is explained."""
-    examples: dict[str, tuple[Any, ...]] = {
+    """List the galaxies with a strip: ID, image, and the question and answer to explain."""
+    strips: dict[str, tuple[Any, ...]] = {
         name: (galaxy.galaxy_id, galaxy.image) for name, galaxy in zip(CLASSES, shown, strict=True)
     }
     rows = packed.set_index("galaxy_id")["row"]
-    for name, galaxy_id in choose_examples(votes, predictions).items():
-        examples[name] = (galaxy_id, np.asarray(images[rows[galaxy_id]]), *explained(name))
-    return examples
+    for name, (galaxy_id, *asked) in examples.items():
+        strips[name] = (galaxy_id, np.asarray(images[rows[galaxy_id]]), *asked)
+    return strips
 
 
-def _voted(votes: pd.DataFrame, galaxy_id: int) -> dict[str, float]:
+def _voted(votes: pd.DataFrame, campaign: Campaign, galaxy_id: int) -> dict[str, float]:
     """Return the observed vote fractions of those who were asked, by the name of the answer."""
-    row = votes.loc[votes["galaxy_id"] == galaxy_id, list(COLUMNS)].to_numpy(np.float64)
-    if not len(row):
-        return {}
-    fractions = within_questions(row[0])
-    return {ANSWERS[column].name: float(f) for column, f in zip(COLUMNS, fractions, strict=True)}
+    row = votes.loc[votes["galaxy_id"] == galaxy_id, list(campaign.names)].to_numpy(np.float64)
+    within = campaign.within_questions(row[:1])
+    return dict(zip(campaign.names, within[0].tolist(), strict=True)) if len(row) else {}
 
 
 def _features(

@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from galaxies.base.outputs import written_beside
-from galaxies.bundle.folder import PRETRAINED, Description, bundle_folder, read_description
+from galaxies.bundle.description import Description, read_description
+from galaxies.bundle.pretrained import PRETRAINED, bundle_folder
 from galaxies.errors import GalaxiesError
 from galaxies.inside.gradient import Gradient
 from galaxies.judgement.promises import Promise
 from galaxies.models.saved_network import GRADIENT, NETWORK
-from galaxies.questions.tree import ALL_COLUMNS, ALL_QUESTIONS, FIRST, TYPE
+from galaxies.questions.campaign import Campaign, Question
 
 HERE = Path(__file__).parent
 _DIST = HERE / "node_modules/onnxruntime-web/dist"
@@ -86,55 +87,57 @@ def build_page(folder: Path, output: Path) -> None:
 
 def model_of(folder: Path, description: Description) -> dict[str, Any]:
     """Describe a bundle for the page: what it is asked, and what its answers are worth."""
-    first = FIRST[description.campaign]
-    learned = [each for each in ALL_QUESTIONS if each.name in description.questions]
-    alone = not learned
-    start = 0 if alone else first.places.start
-    asked: list[dict[str, Any]] = [
-        {
-            "start": start, "stop": start + 2, "answer": place, "words": answer.words,
-            "first": True, "alone": alone,
-        }
-        for place, answer in enumerate(first.answers[:2])
-    ]  # fmt: skip
+    layout, campaign = description.layout, description.answers_of
+    classes, judgement = description.class_places, description.judgement
+    answered = [each for each in campaign.questions if each.name in description.answered]
+    alone = not answered
+    start = 0 if alone else layout.places(campaign).start
+    asked = [
+        {"start": start, "stop": start + 2, "answer": place, "words": answer.words, "first": True}
+        | ({"alone": True} if alone else {})
+        for place, answer in enumerate(campaign.first.answers[:2])
+    ]
     asked += [
         {
-            "start": each.places.start, "stop": each.places.stop, "answer": place,
+            "start": start + each.places.start,
+            "stop": start + each.places.stop,
+            "answer": place,
             "words": answer.words,
         }
-        for each in learned
-        if each is not first
+        for each in answered
+        if each is not campaign.first
         for place, answer in enumerate(each.answers)
-    ]  # fmt: skip
+    ]
     return {
         "size": description.size,
         "crop": description.crop,
         "decoding": description.decoding,
         "views": description.views,
         "layers": [layer._asdict() for layer in Gradient(folder).layers.values()],
-        "answers": len(ALL_COLUMNS),
-        "classes": [first.places.start, first.places.start + 1],
+        "answers": layout.answers,
+        "classes": [classes.elliptical, classes.spiral],
         "questions": [
             {
                 "words": each.words,
-                "start": each.places.start,
+                "start": layout.places(owner).start + each.places.start,
                 "answers": [answer.words for answer in each.answers],
-                "after": ALL_COLUMNS.index(each.asked_after) if each.asked_after else None,
-                "learned": each in learned and (each is not TYPE or each is first),
+                "after": _place_after(description, owner, each),
+                "shown": owner == campaign and each in answered,
             }
-            for each in _in_order()
+            for owner in layout.campaigns
+            for each in owner.in_order_of_asking
         ],
         "asked": asked,
-        "calibration": description.calibration.model_dump(),
-        "promises": _promises(description.triage),
-        "known": description.known.model_dump(mode="json") if description.known else None,
+        "calibration": judgement.calibration.model_dump(),
+        "promises": _promises(judgement.triage),
+        "known": judgement.known.model_dump(mode="json") if judgement.known else None,
         "surveys": {
             name: {
                 "calibration": survey.calibration.model_dump(),
                 "promises": _promises(survey.triage),
                 "counts": survey.counts,
             }
-            for name, survey in description.surveys.items()
+            for name, survey in judgement.surveys.items()
         },
         "examples": [
             {"name": path.stem[2:], "data": _base64(path.read_bytes())}
@@ -142,23 +145,17 @@ def model_of(folder: Path, description: Description) -> dict[str, Any]:
         ],
         "about": (
             f"{description.title}, trained on {description.galaxies:,} galaxies of "
-            f"{description.survey}. Decisions at an agreement of "
-            f"{description.triage[0].agreement:.0%} with the volunteers."
+            f"{description.survey}. It predicts the votes of {campaign.title}; decisions at an "
+            f"agreement of {judgement.triage[0].agreement:.0%} with its volunteers."
         ),
     }
 
 
-def _in_order() -> list[Any]:
-    """Questions, each after the one that leads to it."""
-    done: list[Any] = []
-    while len(done) < len(ALL_QUESTIONS):
-        names = {answer.column for each in done for answer in each.answers}
-        done += [
-            each
-            for each in ALL_QUESTIONS
-            if each not in done and (each.asked_after is None or each.asked_after in names)
-        ]
-    return done
+def _place_after(description: Description, campaign: Campaign, question: Question) -> int | None:
+    """Find the place of the answer that leads to a question."""
+    if question.asked_after is None:
+        return None
+    return description.layout.places(campaign).start + campaign.place(question.asked_after)
 
 
 def _promises(promises: Iterable[Promise]) -> list[dict[str, float | None]]:

@@ -69,7 +69,35 @@ async function prepare(data) {
   context.drawImage(frame, 0, 0);
   frame.close();
   const rgba = context.getImageData(0, 0, width, height).data;
-  return reduce(rgba, width, height, jpeg && model.decoding === "scaled");
+  const pixels = reduce(rgba, width, height, jpeg && model.decoding === "scaled");
+  refuseBlank(pixels);
+  return pixels;
+}
+
+// As galaxies.images.pixels.refuse_blank.
+function refuseBlank(pixels) {
+  const { size } = model, inner = size - 2, even = new Uint8Array(inner * inner);
+  for (let row = 0; row < inner; row++) {
+    for (let column = 0; column < inner; column++) {
+      let most = 0;
+      for (let colour = 0; colour < 3; colour++) {
+        let low = 255, high = 0;
+        for (let y = row; y < row + 3; y++) {
+          for (let x = column; x < column + 3; x++) {
+            const value = pixels[(y * size + x) * 3 + colour];
+            low = Math.min(low, value);
+            high = Math.max(high, value);
+          }
+        }
+        most = Math.max(most, high - low);
+      }
+      even[row * inner + column] = most <= 2 ? 1 : 0;
+    }
+  }
+  const total = even.reduce((sum, one) => sum + one, 0);
+  if (total / even.length > 0.995) throw new Error("is blank: there is no galaxy in it");
+  const alone = even.reduce((sum, one, at) => sum + (one && !even[even.length - 1 - at] ? 1 : 0), 0);
+  if (alone / even.length > 0.25) throw new Error("is blank on one side, up to the galaxy at the centre");
 }
 
 function reduce(rgba, width, height, scaled) {

@@ -288,7 +288,7 @@ function writeAnswers(galaxy, asked) {
   if (galaxy.outputs.length > 1) {
     const given = new Set([null]);
     for (const question of model.questions) {
-      if (!question.learned || !given.has(question.after)) continue;
+      if (!question.shown || !given.has(question.after)) continue;
       const { start, answers } = question, shares = galaxy.outputs.slice(start, start + answers.length);
       const total = shares.reduce((sum, one) => sum + one, 0) || 1, top = shares.indexOf(Math.max(...shares));
       given.add(start + top);
@@ -369,6 +369,8 @@ function drawLayers(pixels, layers) {
     box.append(Object.assign(document.createElement("h3"), { textContent: `Layer ${number + 1}` }));
     const sees = `${layer.channels} channels, each sees ${Math.min(layer.field, model.size)} pixels`;
     box.append(Object.assign(document.createElement("p"), { className: "sees", textContent: sees }));
+    const tiles = Object.assign(document.createElement("div"), { className: "tiles" });
+    box.append(tiles);
     for (const { channel, share, values } of layer.shown) {
       const canvas = document.createElement("canvas"), largest = values.reduce((most, one) => Math.max(most, one), 0) || 1;
       canvas.setAttribute("role", "img");
@@ -379,7 +381,9 @@ function drawLayers(pixels, layers) {
         return YELLOW.map(one => 0.75 * 255 * grey[at] * (1 - strength) + one * strength);
       });
       const text = `${share > 0 ? "+" : "−"}${(100 * Math.abs(share)).toFixed(0)}%`;
-      box.append(canvas, Object.assign(document.createElement("p"), { className: `share ${share > 0 ? "for" : "against"}`, textContent: text }));
+      const tile = document.createElement("div");
+      tile.append(canvas, Object.assign(document.createElement("p"), { className: `share ${share > 0 ? "for" : "against"}`, textContent: text }));
+      tiles.append(tile);
     }
     return box;
   }));

@@ -1,7 +1,6 @@
 """The answer for each image: probability, label and decision, or why it could not be read."""
 
-from collections.abc import Iterable, Sequence
-from functools import partial
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -9,22 +8,23 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
-from PIL import Image
 
 from galaxies.base.arrays import Pixels
-from galaxies.bundle.folder import Description
+from galaxies.base.pool import batched
+from galaxies.bundle.description import Description
 from galaxies.bundle.predictor import Predictor
-from galaxies.classifying.inputs.chunks import Item, stem
-from galaxies.classifying.inputs.files import read_file
+from galaxies.classifying.inputs.chunks import Item
+from galaxies.classifying.inputs.given import item_of, items_of
 from galaxies.classifying.options import Options, Questions
 from galaxies.errors import GalaxiesError
-from galaxies.images.decode import UnreadableImageError, decode_reduced, reduce_image
+from galaxies.images.decode import UnreadableImageError
+from galaxies.images.pixels import AnyImage, read_pixels, refuse_blank
 from galaxies.inside.explaining import explain
 from galaxies.inside.strip import Inside, look_inside
 from galaxies.judgement.calibration import Calibration
 from galaxies.judgement.familiarity import count
 from galaxies.judgement.promises import UNDECIDED, choose_promise, decide
-from galaxies.questions.tree import ALL_COLUMNS, ALL_QUESTIONS, ANSWERS, CLASSES
+from galaxies.questions.campaign import CLASSES
 
 DEFAULTS: Final = Options()
 
@@ -46,9 +46,6 @@ false, the machine decides nothing."""
 
 PLACES: Final = "places"
 """An additional column until the table is complete: bins of `galaxies.judgement.familiarity`."""
-
-FITS_STARTS: Final = (b"SIMPLE  =", b"\x1f\x8b")
-"""First bytes of a FITS file, and of a gzip file."""
 
 BATCH: Final = 256
 """Images that go through the model together."""
@@ -92,25 +89,32 @@ class Classifier:
     """
 
     def __init__(self, folder: Path, options: Options = DEFAULTS) -> None:
+        folder = folder.absolute()  # so that a copy in another process finds it
         self._folder = folder
         self._options = options
         self.predictor = Predictor(folder, options.views, options.device, options.campaign)
         self.threshold = choose_promise(self.description.triage, options.agreement).threshold
         self.schema = table_schema(self.description, folder, options.questions)
 
+    def __reduce__(self) -> tuple[type["Classifier"], tuple[Any, ...]]:
+        """Pickle how it was loaded, because a network cannot be pickled."""
+        return type(self), (self._folder, self._options)
+
     @property
     def description(self) -> Description:
         """Description of the bundle."""
         return self.predictor.description
 
-    def classify(self, images: Sequence[Any]) -> pd.DataFrame:
+    def classify(self, images: Any) -> pd.DataFrame:  # noqa: ANN401 - so many kinds
         """Classify images.
 
         Parameters
         ----------
-        images : sequence
-            Paths, bytes of JPEG, PNG or FITS files, Pillow images, or arrays of shape
-            (height, width, 3), uint8; each with a galaxy at the centre.
+        images : iterable, str or Path
+            Paths, bytes of JPEG, PNG or FITS files, Pillow images of any mode, or arrays of shape
+            (height, width) or (height, width, 3), uint8 or uint16; each with a galaxy at the
+            centre. Or a single one of these; or the path or address of a folder, archive, table or
+            catalogue, as for `galaxies classify`.
 
         Returns
         -------
@@ -119,12 +123,15 @@ class Classifier:
             in `images`), `p_spiral` float32 calibrated, `spread` float32, `label`, `decision`,
             `familiar`, and `error`, the reason if the image cannot be read; then, with all
             questions, a column for each answer, such as `bar_yes`.
+
+        Raises
+        ------
+        GalaxiesError
+            If `images` is a table or of another type, or an array has another shape or type.
         """
         none = pa.nulls(0, pa.binary())
         tables = [self.schema.empty_table().append_column(PLACES, none)]
-        for start in range(0, len(images), BATCH):
-            batch = enumerate(images[start : start + BATCH], start)
-            tables.append(self.classify_batch([_item(image, place) for place, image in batch]))
+        tables += [self.classify_batch(items) for items in batched(items_of(images), BATCH)]
         whole = pa.concat_tables(tables)
         familiar = Familiarity(self.description, self._options)
         familiar.add(whole)
@@ -187,16 +194,18 @@ class Classifier:
         >>> galaxies.load().inside("cutouts/100008.jpg").layers["relu_0"].activations.shape
         (32, 32, 24)
         """
-        prepared = self.prepare(_item(image, 0).load())
+        prepared = self.prepare(item_of(image, 0).load())
         return look_inside(self._folder, self.predictor, prepared, question, answer)
 
-    def prepare(self, image: bytes | Image.Image) -> Pixels:
-        """Prepare a frame for the model.
+    def prepare(self, image: AnyImage, *, blank_too: bool = False) -> Pixels:
+        """Prepare an image for the model.
 
         Parameters
         ----------
-        image : bytes or Image
-            Contents of a JPEG, PNG or FITS file, or a frame of any mode.
+        image : bytes, Image or ndarray
+            Contents of a JPEG, PNG or FITS file, a frame of any mode, or an array.
+        blank_too : bool
+            Whether to prepare frames that cannot show a galaxy.
 
         Returns
         -------
@@ -205,16 +214,13 @@ class Classifier:
         Raises
         ------
         UnreadableImageError
-            If the file is damaged, or of another kind.
+            If the image is damaged, of another kind, or blank.
         """
-        size, crop = self.description.size, self.description.crop
-        if isinstance(image, Image.Image):
-            return reduce_image(image.convert("RGB"), size, crop)
-        if image.startswith(FITS_STARTS):
-            from galaxies.images.fits import decode_fits
-
-            return reduce_image(decode_fits(image), size, crop)
-        return decode_reduced(image, size, crop, self.description.decoding)
+        one = self.description
+        pixels = read_pixels(image, one.size, one.crop, one.decoding)
+        if not blank_too:
+            refuse_blank(pixels)
+        return pixels
 
     def classify_batch(self, items: Iterable[Item]) -> pa.Table:
         """Read and classify a batch of images.
@@ -241,14 +247,13 @@ class Classifier:
                 errors.append(str(error))
         read = np.array([error is None for error in errors], dtype=bool)
         p, spread = np.zeros((2, len(ids)), np.float32)
-        answers = np.zeros((len(ids), len(ALL_COLUMNS)), np.float32)
+        names = self.description.layout.columns
+        answers = np.zeros((len(ids), len(names)), np.float32)
         places: list[bytes] = []
         if images:
             prediction = self.predictor.predict(np.stack(images))
-            if self.description.known is not None:
-                places = [
-                    one.tobytes() for one in self.description.known.places(prediction.outputs)
-                ]
+            if (known := self.description.judgement.known) is not None:
+                places = [one.tobytes() for one in known.places(prediction.outputs)]
             p[read], spread[read] = prediction.p_spiral, prediction.spread
             if prediction.answers is not None:
                 answers[read] = prediction.answers
@@ -262,9 +267,11 @@ class Classifier:
             "familiar": pa.nulls(len(ids), pa.bool_()),
             "error": pa.array(errors, pa.string()),
         }
-        for place, column in enumerate(ALL_COLUMNS):
-            if ANSWERS[column].name in self.schema.names:
-                columns[ANSWERS[column].name] = pa.array(answers[:, place], mask=~read)
+        campaign = self.description.answers_of
+        for answer in campaign.answers:
+            if answer.name in self.schema.names:
+                place = names.index(f"{campaign.name}.{answer.name}")
+                columns[answer.name] = pa.array(answers[:, place], mask=~read)
         table = pa.table(columns, schema=self.schema.remove_metadata())
         found = iter(places)
         each = [next(found, None) if one else None for one in read]
@@ -318,7 +325,7 @@ class Familiarity:
     def __init__(self, description: Description, options: Options) -> None:
         self._description = description
         self._options = options
-        self._known = description.known
+        self._known = description.judgement.known
         self._counts: npt.NDArray[np.int64] | None = None
 
     def add(self, table: pa.Table) -> None:
@@ -335,10 +342,11 @@ class Familiarity:
         """Decide from all galaxies so far."""
         familiar, survey = None, None
         if self._known is not None and self._counts is not None:
-            parts = self._description.surveys
+            parts = self._description.judgement.surveys
             counts = {name: np.array(one.counts) for name, one in parts.items()}
             familiar, survey = self._known.resembles(self._counts, counts)
-        judged = self._description if survey is None else self._description.surveys[survey]
+        own = self._description.judgement
+        judged = own if survey is None else own.surveys[survey]
         threshold = choose_promise(judged.triage, self._options.agreement).threshold
         proven = tuple(one.agreement for one in judged.triage if one.threshold is not None)
         return Verdict(familiar, survey, judged.calibration, threshold, proven)
@@ -391,8 +399,8 @@ def table_schema(description: Description, folder: Path, questions: Questions) -
     Returns
     -------
     Schema
-        `COLUMNS`, then the answers to all questions of the bundle; their metadata have Kaggle's
-        column (`column`) and the meaning (`description`).
+        `COLUMNS`, then the answers to all questions of the campaign; their metadata have the
+        `campaign`, its `column`, and the meaning (`description`).
 
     Raises
     ------
@@ -401,7 +409,8 @@ def table_schema(description: Description, folder: Path, questions: Questions) -
 
     Examples
     --------
-    >>> from galaxies.bundle.folder import PRETRAINED, read_description
+    >>> from galaxies.bundle.description import read_description
+    >>> from galaxies.bundle.pretrained import PRETRAINED
     >>> folder = PRETRAINED / "real"
     >>> schema = table_schema(read_description(folder), folder, "all")
     >>> schema.field("bar_yes").metadata[b"column"]
@@ -409,7 +418,8 @@ def table_schema(description: Description, folder: Path, questions: Questions) -
     """
     if questions == "first":
         return COLUMNS
-    learned = [one for one in ALL_QUESTIONS if one.name in description.questions]
+    campaign = description.answers_of
+    learned = [one for one in campaign.questions if one.name in description.answered]
     if not learned:
         raise GalaxiesError(
             f"{folder}: answers only the first question; use a bundle that answers all"
@@ -419,6 +429,7 @@ def table_schema(description: Description, folder: Path, questions: Questions) -
             answer.name,
             pa.float32(),
             metadata={
+                "campaign": campaign.name,
                 "column": answer.column,
                 "description": f"fraction of all volunteers who answer: {answer.words} "
                 f"({one.words})",
@@ -433,15 +444,3 @@ def table_schema(description: Description, folder: Path, questions: Questions) -
 def _texts(values: npt.NDArray[np.str_], read: npt.NDArray[np.bool_]) -> pa.Array:
     known = [value if one else None for value, one in zip(values.tolist(), read, strict=True)]
     return pa.array(known, pa.string())
-
-
-def _item(image: Any, place: int) -> Item:  # noqa: ANN401
-    if isinstance(image, str | Path):
-        return Item(stem(str(image)), partial(read_file, str(image)))
-    if isinstance(image, np.ndarray):
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-            raise GalaxiesError(
-                f"image {place}: must be uint8 (height, width, 3), got {image.dtype} {image.shape}"
-            )
-        image = Image.fromarray(image)
-    return Item(str(place), lambda: image)

@@ -2,17 +2,16 @@
 
 import json
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 
 from galaxies.base.outputs import written_beside
-from galaxies.bundle.answers import ANSWERS, LEAST, MOST, NUMBERS, USUAL
-from galaxies.bundle.folder import Description, read_description
+from galaxies.bundle.answers import LEAST, MOST, TYPICAL
+from galaxies.bundle.description import Description, read_description
 from galaxies.errors import GalaxiesError, needs
 from galaxies.judgement.calibration import NEAREST, Calibration
 from galaxies.models.saved_network import NETWORK
-from galaxies.questions.tree import ALL_QUESTIONS, FIRST, Campaign
 
 with needs("onnx"):
     import onnx.compose
@@ -70,7 +69,7 @@ def export_bundle(folder: Path, output: Path, views: Literal[1, 8] | None = None
     model = onnx.compose.add_prefix(model, "network/")
     whole = _Whole(model.graph)
     network = whole.views(views or description.views)
-    outputs = whole.two_classes(network, description.campaign)
+    outputs = whole.two_classes(network, description)
     whole.average(*outputs, description.calibration)
     helper.set_model_props(model, _notes(description))
     onnx.checker.check_model(model)
@@ -98,19 +97,19 @@ class _Whole:
         self._graph.node.extend(self._network)
         return str(self._graph.output[0].name)
 
-    def two_classes(self, network: str, campaign: Campaign) -> tuple[str, str, str]:
+    def two_classes(self, network: str, description: Description) -> tuple[str, str, str]:
         """Compute fractions of the two classes and the square of `vote_spread`, each (views, N)."""
-        if self._graph.output[0].type.tensor_type.shape.dim[1].dim_value != NUMBERS:
+        if not description.questions:
             spiral = self._by_view(network)
             return self._add("Sub", 1.0, spiral), spiral, self._add("Mul", 0.0, spiral)
-        first = FIRST[campaign]
-        logits = self._columns(network, first.places.start, first.places.stop)
+        places = description.class_places
+        logits = self._columns(network, places.elliptical, places.elliptical + 3)
         # As in `galaxies.bundle.answers`: the divisor must not be 0.
         shares = self._add("Max", self._add("Softmax", logits, axis=1), 1e-30)
         elliptical, spiral = (self._by_view(self._columns(shares, n, n + 1)) for n in (0, 1))
-        place = ANSWERS + ALL_QUESTIONS.index(first)
+        place = places.concentration
         logarithm = self._by_view(self._columns(network, place, place + 1))
-        logarithm = self._add("Clip", self._add("Add", logarithm, USUAL), LEAST, MOST)
+        logarithm = self._add("Clip", self._add("Add", logarithm, TYPICAL), LEAST, MOST)
         galaxy = self._add("Add", elliptical, spiral)
         concentration = self._add("Mul", self._add("Exp", logarithm), galaxy)
         p = self._add("Div", spiral, galaxy)
@@ -172,7 +171,7 @@ class _Whole:
         operation: str,
         *inputs: str | float | list[int],
         name: str | None = None,
-        **attributes: int | list[int],
+        **attributes: Any,  # noqa: ANN401 - as in onnx
     ) -> str:
         """Add an operation; its inputs are names, or constants."""
         output = name or f"galaxies/{operation.lower()}_{len(self._graph.node)}"

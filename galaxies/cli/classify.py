@@ -83,10 +83,10 @@ def classify(
         ),
     ] = False,
     campaign: Annotated[
-        Literal["gz1", "gz2"] | None,
+        str | None,
         typer.Option(
-            help="Question that defines the classes: Galaxy Zoo 1 (elliptical or spiral?) or "
-            "Galaxy Zoo 2 (smooth or features?); default: the bundle's."
+            help="Whose votes to predict: a campaign that the bundle is calibrated for, such as "
+            "kaggle, gz2 or gz1; default: the bundle's first."
         ),
     ] = None,
     overwrite: Annotated[
@@ -108,7 +108,7 @@ def classify(
     Exit status: 0 on success, 1 after an error, 3 if the table is complete but some
     images could not be read.
     """
-    from galaxies.bundle.folder import bundle_folder
+    from galaxies.bundle.pretrained import bundle_folder
     from galaxies.classifying.engines import Engine, local_engine
     from galaxies.classifying.job import run_job
 
@@ -128,7 +128,7 @@ def classify(
     bundle = bundle_folder(model).absolute()
     done = run_job(inputs, output, bundle, work, options, shards=shards, overwrite=overwrite)
     printing.classified(output, done, options)
-    if done.unreadable:
+    if not done.complete:
         raise typer.Exit(UNREADABLE)
 
 
@@ -148,7 +148,7 @@ def submission(
     To have the CSV scored, upload it at
     https://www.kaggle.com/competitions/galaxy-zoo-the-galaxy-challenge, "Late Submission".
     """
-    from galaxies.bundle.folder import bundle_folder
+    from galaxies.bundle.pretrained import bundle_folder
     from galaxies.classifying.submission import write_submission
 
     bundle = bundle_folder(model)
@@ -178,7 +178,7 @@ def export(
     galaxies.images.decode.decode_reduced. Output: p_spiral (calibrated) and spread, both float32
     (N,). The metadata of the file have size, crop and decoding.
     """
-    from galaxies.bundle.folder import bundle_folder
+    from galaxies.bundle.pretrained import bundle_folder
 
     folder = bundle_folder(bundle)
     path = output or Path(f"{folder.absolute().name}.onnx")

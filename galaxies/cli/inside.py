@@ -62,7 +62,7 @@ def inside(
 
     Exit status: 0 on success, 1 after an error, 3 if some images could not be read.
     """
-    from galaxies.bundle.folder import bundle_folder
+    from galaxies.bundle.pretrained import bundle_folder
     from galaxies.classifying.classifier import Classifier
     from galaxies.classifying.options import Options
     from galaxies.pages.pictures import draw_pictures

@@ -45,6 +45,8 @@ def classified(output: Path, done: "Classified", options: "Options") -> None:
             + ("its promises do not hold" if options.anyway else "the machine decides nothing")
             + ". Calibrate it on your own votes: galaxies calibrate --help"
         )
+    for note in done.notes():
+        warn(note)
     if done.unreadable:
         warn(f"{done.unreadable:,} could not be read; the column error says why")
 
@@ -169,7 +171,7 @@ def merged(output: Path, done: "Merged") -> None:
 def sorted_by_class(output: Path, counts: "Mapping[str, int]") -> None:
     """Print how many images each folder of a part and class has."""
     from galaxies.dataset.splitting import PARTS
-    from galaxies.questions.tree import CLASSES
+    from galaxies.questions.campaign import CLASSES
 
     for part in PARTS:
         classes = ", ".join(f"{counts[f'{part}_{name}']:,} {name}" for name in CLASSES)

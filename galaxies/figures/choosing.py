@@ -1,68 +1,76 @@
 """Choose the galaxies that show what a network sees."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import pandas as pd
 
-from galaxies.questions.tree import ALL_QUESTIONS, ANSWERS
+from galaxies.questions.campaign import Campaign
 
-EXAMPLES: Final = {"bar": "Class3.1", "edge_on": "Class2.1", "merger": "Class8.6"}
-"""Answers with an example of their own, by the name of the picture."""
+EXAMPLES: Final = {
+    "bar": ("bar_yes", "bar_strong"),
+    "edge_on": ("edge_on_yes", "disk_edge_on_yes"),
+    "merger": ("odd_merger", "merging_merger"),
+}
+"""Answers with an example of their own: their names in the campaigns, by that of the picture."""
 
 _CLEAR: Final = 0.25
 """Smallest vote fraction of an example."""
 
 
-def choose_examples(votes: pd.DataFrame, predictions: pd.DataFrame) -> dict[str, int]:
+class Example(NamedTuple):
+    """A galaxy that shows an answer."""
+
+    galaxy_id: int
+    question: str
+    answer: str
+
+
+def choose_examples(
+    votes: pd.DataFrame, predictions: pd.DataFrame, campaign: Campaign
+) -> dict[str, Example]:
     """Choose a galaxy for each of `EXAMPLES`: one that volunteers and network see alike.
 
     Parameters
     ----------
     votes : DataFrame
-        `galaxy_id` and Kaggle's columns.
+        `galaxy_id` and the vote fractions of all galaxies, from
+        `galaxies.figures.galleries.answers_of`.
     predictions : DataFrame
-        Predictions of a model for test galaxies, with the same columns, or without them if it
-        predicts only the class.
+        The same, as predicted for test galaxies.
+    campaign : Campaign
+        The campaign of these answers.
 
     Returns
     -------
     dict
-        `galaxy_id` by the name of the picture: the galaxy with the largest sum of observed and
-        predicted vote fraction; in a tie, the smallest ID. An answer that fewer than a quarter of
-        the volunteers give for every galaxy is left out.
+        By the name of the picture, the galaxy with the largest sum of observed and predicted vote
+        fraction; in a tie, the smallest ID. Left out are answers that the campaign does not have,
+        and those that fewer than a quarter of the volunteers give for every galaxy.
 
     Examples
     --------
     >>> import pandas as pd
-    >>> votes = pd.read_parquet("data/votes.parquet")
-    >>> predictions = pd.read_parquet("data/predictions/cnn.parquet")
-    >>> chosen = choose_examples(votes, predictions)
-    >>> set(chosen) <= set(EXAMPLES)
+    >>> from galaxies.figures.galleries import answers_of
+    >>> from galaxies.questions.registry import campaign_named
+    >>> gz2 = campaign_named("gz2")
+    >>> tables = (pd.read_parquet(f"data/{name}.parquet") for name in ("votes", "predictions/cnn"))
+    >>> votes, predictions = (answers_of(table, gz2) for table in tables)
+    >>> set(choose_examples(votes, predictions, gz2)) <= set(EXAMPLES)
     True
     """
-    chosen: dict[str, int] = {}
-    for name, column in EXAMPLES.items():
-        if column not in predictions or column not in votes:
+    chosen: dict[str, Example] = {}
+    for picture, names in EXAMPLES.items():
+        name = next((name for name in names if name in campaign.names), None)
+        if name is None:
             continue
-        both = votes[["galaxy_id", column]].merge(
-            predictions[["galaxy_id", column]], on="galaxy_id", suffixes=("", "_predicted")
+        both = votes[["galaxy_id", name]].merge(
+            predictions[["galaxy_id", name]], on="galaxy_id", suffixes=("", "_predicted")
         )
-        both = both[(both[column] >= _CLEAR) & ~both["galaxy_id"].isin(chosen.values())]
-        both = both.assign(sum=both[column] + both[f"{column}_predicted"]).dropna()
+        taken = [example.galaxy_id for example in chosen.values()]
+        both = both[(both[name] >= _CLEAR) & ~both["galaxy_id"].isin(taken)]
+        both = both.assign(sum=both[name] + both[f"{name}_predicted"]).dropna()
         if len(both):
             ranked = both.sort_values(["sum", "galaxy_id"], ascending=[False, True])
-            chosen[name] = int(ranked["galaxy_id"].iloc[0])
+            question = next(each.name for each in campaign.questions if name in each.names)
+            chosen[picture] = Example(int(ranked["galaxy_id"].iloc[0]), question, name)
     return chosen
-
-
-def explained(name: str) -> tuple[str, str]:
-    """Return the question and the answer that the picture of an example explains.
-
-    Examples
-    --------
-    >>> explained("edge_on"), explained("merger")
-    (('edge_on', 'edge_on_yes'), ('odd_feature', 'odd_merger'))
-    """
-    answer = ANSWERS[EXAMPLES[name]]
-    question = next(each.name for each in ALL_QUESTIONS if answer in each.answers)
-    return question, answer.name

@@ -13,7 +13,7 @@ from matplotlib.ticker import PercentFormatter
 
 from galaxies.figures.style import GREY, LINES, STYLE, WIDTH, Line
 from galaxies.figures.table import with_interval
-from galaxies.questions.tree import CLASSES
+from galaxies.questions.campaign import CLASSES
 
 _RING: dict[str, Any] = {
     "marker": "o",

@@ -17,7 +17,7 @@ from galaxies.figures.galleries import draw_picture
 from galaxies.figures.style import AGAINST, FOR, GREY, STYLE, canvas
 from galaxies.inside.channels import Exciting, cut_out, field_of
 from galaxies.inside.strip import Inside, LayerInside
-from galaxies.questions.tree import ALL_QUESTIONS, TYPE, Answer, Question
+from galaxies.questions.campaign import Answer, Question
 
 ACTIVE: Final = "#FFC20A"
 """Where a channel responds."""
@@ -168,7 +168,8 @@ def draw_strip(
         x += _TILE + _GAP
     x += 0.16
     _arrow(axes, x - 0.2, middle)
-    question, answer = _named(inside.question, inside.answer)
+    question = inside.campaign.question(inside.question)
+    answer = next(each for each in question.answers if each.name == inside.answer)
     _heading(axes, x + _LARGE / 2, "where it sees evidence", f"for “{answer.words}”")
     draw_picture(axes, evidence_over(inside.image, inside.evidence), x, top, _LARGE)
     frame = Rectangle((x, top), _LARGE, _LARGE, fill=False, ec=GREY, lw=0.6)
@@ -318,21 +319,16 @@ def answers_to_show(inside: Inside, question: Question) -> list[tuple[Question, 
     """
     known = [
         each
-        for each in ALL_QUESTIONS
+        for each in inside.campaign.in_order_of_asking
         if all(answer.name in inside.fractions for answer in each.answers)
     ]
     shown = [(question, list(question.answers))] if question in known else []
     asked: set[str | None] = {None}
     for each in known:
-        if each is TYPE or each.asked_after not in asked:
+        if each.asked_after not in asked:
             continue
         top = max(each.answers, key=lambda answer: inside.fractions[answer.name])
-        asked.add(top.column)
+        asked.add(top.name)
         if each is not question:
             shown.append((each, [top]))
     return shown
-
-
-def _named(question: str, answer: str) -> tuple[Question, Answer]:
-    asked = next(each for each in ALL_QUESTIONS if each.name == question)
-    return asked, next(each for each in asked.answers if each.name == answer)

@@ -7,13 +7,12 @@ import numpy as np
 import numpy.typing as npt
 
 from galaxies.base.arrays import Pixels
-from galaxies.bundle.folder import Description
+from galaxies.bundle.description import Description
 from galaxies.bundle.views import view_of
 from galaxies.errors import GalaxiesError
 from galaxies.inside.gradient import Floats32, Gradient
 from galaxies.inside.methods import evidence, in_batches
 from galaxies.inside.score import Score, answers_that_count
-from galaxies.questions.tree import ALL_QUESTIONS, FIRST
 
 
 def explain(
@@ -54,7 +53,7 @@ def explain(
     --------
     >>> from pathlib import Path
     >>> import numpy as np
-    >>> from galaxies.bundle.folder import read_description
+    >>> from galaxies.bundle.description import read_description
     >>> folder = Path("models/cnn")
     >>> explain(folder, read_description(folder), np.load("data/images.npy")[:2]).shape
     (2, 64, 64)
@@ -98,10 +97,7 @@ def asked(
             f"{folder}: images must be uint8 (N, {size}, {size}, 3), "
             f"got {images.dtype} {images.shape}"
         )
-    places = answers_that_count(question, description.campaign, description.questions)
-    name = question or FIRST[description.campaign].name
-    every = next(each.answers for each in ALL_QUESTIONS if each.name == name)
-    names = [each.name for each in every][: places.stop - places.start]
+    places, names = answers_that_count(description, question)
     if answer is not None and answer not in names:
         raise GalaxiesError(f"{answer!r} is not an answer here; choose one of: {', '.join(names)}")
     score = Score(Gradient(folder), places)
@@ -111,7 +107,7 @@ def asked(
         answers = score.predicted(images)
     else:
         answers = np.zeros(0, np.int64)
-    return score, Asked(name, names), answers
+    return score, Asked(question or description.answers_of.first.name, names), answers
 
 
 def explain_answers(

@@ -17,7 +17,7 @@ from galaxies.inside.images import blurred, sky
 from galaxies.inside.masks import Masks, galaxy_masks
 from galaxies.inside.methods import by_all_methods
 from galaxies.inside.score import Score
-from galaxies.questions.tree import CLASSES
+from galaxies.questions.campaign import CLASSES
 
 Maps = npt.NDArray[np.float32]
 """(N, side, side)."""

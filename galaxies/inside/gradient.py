@@ -47,7 +47,7 @@ class Gradient:
     Examples
     --------
     >>> import numpy as np
-    >>> from galaxies.bundle.folder import PRETRAINED
+    >>> from galaxies.bundle.pretrained import PRETRAINED
     >>> gradient = Gradient(PRETRAINED / "real")
     >>> images = np.zeros((5, 64, 64, 3), np.float32)
     >>> gradient.numbers(images).shape

@@ -1,14 +1,13 @@
 """The number that an explanation explains: the logit of an answer against the others."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from galaxies.bundle.description import Description
 from galaxies.errors import GalaxiesError
 from galaxies.inside.gradient import Floats32, Gradient
-from galaxies.questions.tree import ALL_QUESTIONS, FIRST, Campaign
 
 
 class Score:
@@ -98,22 +97,22 @@ def _log_sum(logits: Floats32) -> Floats32:
     return np.asarray(largest + np.log(total), np.float32)
 
 
-def answers_that_count(question: str | None, campaign: Campaign, learned: Sequence[str]) -> slice:
+def answers_that_count(description: Description, question: str | None) -> tuple[slice, list[str]]:
     """Find the places of the answers to a question among the outputs of a network.
 
     Parameters
     ----------
+    description : Description
+        Description of the bundle, for one of its campaigns.
     question : str, optional
         Name of the question; by default the first question of the campaign, for which only the two
         classes count.
-    campaign : {"gz1", "gz2"}
-        The campaign.
-    learned : sequence of str
-        Names of the questions that the network answers; empty if it predicts only the class.
 
     Returns
     -------
-    slice
+    places : slice
+    names : list of str
+        The answers in order.
 
     Raises
     ------
@@ -122,14 +121,17 @@ def answers_that_count(question: str | None, campaign: Campaign, learned: Sequen
 
     Examples
     --------
-    >>> answers_that_count("bar", "gz2", ["smooth", "bar"])
-    slice(5, 7, None)
+    >>> from galaxies.bundle.description import read_description
+    >>> from galaxies.bundle.pretrained import PRETRAINED
+    >>> answers_that_count(read_description(PRETRAINED / "real"), "bar")
+    (slice(5, 7, None), ['bar_yes', 'bar_no'])
     """
-    first = FIRST[campaign]
-    if question in (None, first.name):
-        start = first.places.start if learned else 0
-        return slice(start, start + 2)
-    if question not in learned:
-        known = ", ".join(learned) or first.name
-        raise GalaxiesError(f"the bundle does not answer {question!r}; choose one of: {known}")
-    return next(one.places for one in ALL_QUESTIONS if one.name == question)
+    campaign, answered = description.answers_of, description.answered
+    start = description.layout.places(campaign).start if answered else 0
+    if question in (None, campaign.first.name):
+        return slice(start, start + 2), list(campaign.first.names[:2])
+    if question not in answered:
+        names = ", ".join(answered) or campaign.first.name
+        raise GalaxiesError(f"the bundle does not answer {question!r}; choose one of: {names}")
+    asked = campaign.question(question)
+    return slice(start + asked.places.start, start + asked.places.stop), list(asked.names)

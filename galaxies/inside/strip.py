@@ -7,11 +7,12 @@ import numpy as np
 import numpy.typing as npt
 
 from galaxies.base.arrays import Pixels
+from galaxies.bundle.description import Description
 from galaxies.bundle.predictor import Predictor
 from galaxies.inside.channels import channel_shares
 from galaxies.inside.explaining import asked, explain_answers
 from galaxies.inside.gradient import Floats32, Layer
-from galaxies.questions.tree import ALL_COLUMNS, ANSWERS, COLUMNS, TYPE, within_questions
+from galaxies.questions.campaign import Campaign
 
 SHOWN: Final = 4
 """Number of layers that a strip shows."""
@@ -38,6 +39,8 @@ class Inside(NamedTuple):
 
     image: Pixels
     """(size, size, 3) what the network is given."""
+    campaign: Campaign
+    """Campaign whose questions these are."""
     question: str
     """Name of the question that is explained."""
     answer: str
@@ -112,18 +115,21 @@ def look_inside(
         activations, shares = channel_shares(score, image[None], places, name)
         layers[name] = LayerInside(layer, activations[0], shares[0])
     prediction = predictor.predict(image[None])
-    fractions = {} if prediction.answers is None else _fractions(prediction.answers[0])
+    fractions = {} if prediction.answers is None else _fractions(description, prediction.answers[0])
     chosen = names.answers[int(places[0])]
     p_spiral = float(prediction.p_spiral[0])
-    return Inside(image, names.question, chosen, p_spiral, evidence, layers, fractions)
+    return Inside(
+        image, description.answers_of, names.question, chosen, p_spiral, evidence, layers, fractions
+    )
 
 
-def _fractions(answers: npt.NDArray[np.float32]) -> dict[str, float]:
+def _fractions(description: Description, answers: npt.NDArray[np.float32]) -> dict[str, float]:
     """Compute the fraction of each answer among those who are asked, by name, where known."""
-    asked = within_questions(answers[: len(COLUMNS)].astype(np.float64))
-    every = np.concatenate([asked, answers[TYPE.places]])
+    campaign = description.answers_of
+    shares = answers[description.layout.places(campaign)].astype(np.float64)
+    within = campaign.within_questions(shares)
     return {
-        ANSWERS[column].name: float(fraction)
-        for column, fraction in zip(ALL_COLUMNS, every, strict=True)
+        name: float(fraction)
+        for name, fraction in zip(campaign.names, within, strict=True)
         if not np.isnan(fraction)
     }

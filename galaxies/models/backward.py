@@ -96,7 +96,7 @@ def randomised_gradient(folder: Path, layers: int, seed: int) -> bytes:
     >>> from pathlib import Path
     >>> from galaxies.inside.gradient import Gradient
     >>> Gradient(randomised_gradient(Path("models/cnn"), layers=1, seed=0)).size
-    52
+    48
     """
     network = onnx.load(folder / NETWORK)
     random = np.random.default_rng(seed)

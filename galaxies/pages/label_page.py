@@ -2,6 +2,7 @@
 
 import base64
 import html
+from collections.abc import Iterable
 from typing import Final
 
 import panel as pn
@@ -9,7 +10,7 @@ import panel as pn
 from galaxies.errors import GalaxiesError
 from galaxies.pages.labelling import Labelling
 from galaxies.pages.serving import Keys, serve
-from galaxies.questions.tree import QUESTIONS
+from galaxies.questions.registry import ASKED
 
 _PICTURE: Final = (
     '<img id="galaxy" alt="the galaxy" src="data:image/jpeg;base64,{}" '
@@ -50,7 +51,7 @@ def label_page(labelling: Labelling) -> pn.Column:
         show()
 
     keys = Keys(press)
-    most = max(len(question.answers) for question in QUESTIONS)
+    most = max(len(question.answers) for question in ASKED.questions)
     buttons = [keys.button(str(number), color="primary") for number in range(1, most + 1)]
     undo = keys.button("u")
     undo.label = "u undo"
@@ -93,7 +94,9 @@ def label_page(labelling: Labelling) -> pn.Column:
     )
 
 
-def serve_labelling(labelling: Labelling, *, port: int = 0, browser: bool = True) -> None:
+def serve_labelling(
+    labelling: Labelling, *, port: int = 0, browser: bool = True, host_names: Iterable[str] = ()
+) -> None:
     """Show the page until Ctrl-C.
 
     Parameters
@@ -104,6 +107,14 @@ def serve_labelling(labelling: Labelling, *, port: int = 0, browser: bool = True
         Port; 0 is any free port.
     browser : bool
         Whether to open the page in a browser.
+    host_names : iterable of str
+        Further host names by which a browser may open the page.
     """
     pn.extension()
-    serve(lambda: label_page(labelling), "galaxies label", port=port, browser=browser)
+    serve(
+        lambda: label_page(labelling),
+        "galaxies label",
+        port=port,
+        browser=browser,
+        host_names=host_names,
+    )

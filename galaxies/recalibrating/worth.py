@@ -7,7 +7,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from galaxies.base.arrays import Floats
-from galaxies.bundle.folder import Description
+from galaxies.bundle.description import Judgement
 from galaxies.judgement.promises import certainty
 from galaxies.judgement.scores import expected_calibration_error
 from galaxies.recalibrating.refitting import Voted, recalibrate
@@ -97,18 +97,18 @@ class _Answers(NamedTuple):
     """(targets, N)."""
 
 
-def judge_recalibration(description: Description, galaxies: Voted) -> tuple[Worth, Worth]:
+def judge_recalibration(judgement: Judgement, galaxies: Voted) -> tuple[Worth, Worth]:
     """Compute the scores of a bundle before and after it is calibrated on some galaxies.
 
     Ten times, the galaxies are divided into five folds; each fold is tested with the calibrations
-    and promises fitted on the other four. Shares have the intervals of Clopper & Pearson (1934),
-    errors those from resampling galaxies and repetitions (Efron & Tibshirani 1993, "An introduction
-    to the bootstrap").
+    and promises fitted on the other four. The intervals are from resampling galaxies (Efron &
+    Tibshirani 1993, "An introduction to the bootstrap"); those of shares before the calibration,
+    when nothing is repeated, are exact (Clopper & Pearson 1934).
 
     Parameters
     ----------
-    description : Description
-        The description of the bundle.
+    judgement : Judgement
+        That of the bundle.
     galaxies : Voted
         Galaxies that the bundle was not trained on.
 
@@ -120,42 +120,43 @@ def judge_recalibration(description: Description, galaxies: Voted) -> tuple[Wort
     --------
     >>> from pathlib import Path
     >>> import numpy as np
-    >>> from galaxies.bundle.folder import read_description
+    >>> from galaxies.bundle.description import read_description
     >>> from galaxies.recalibrating.refitting import Voted
     >>> labels = np.arange(60) % 2
     >>> too_low = np.where(labels, 0.4, 0.1).astype(np.float32)
     >>> galaxies = Voted(np.arange(60), too_low, labels, labels * 1.0, np.arange(60))
-    >>> before, after = judge_recalibration(read_description(Path("models/cnn")), galaxies)
+    >>> judgement = read_description(Path("models/cnn")).judgement
+    >>> before, after = judge_recalibration(judgement, galaxies)
     >>> before.accuracy.value < 1, after.accuracy.value
     (True, 1.0)
     """
     random = np.random.default_rng(_SEED)
-    before = _answers(description, galaxies)
+    before = _answers(judgement, galaxies)
     after = [
-        _held_out(description, galaxies, folds(galaxies, random))
+        _held_out(judgement, galaxies, folds(galaxies, random))
         for _ in tqdm(range(REPEATS), desc="cross-validate", unit=" times")
     ]
-    targets = [promise.agreement for promise in description.triage]
+    targets = [promise.agreement for promise in judgement.triage]
     return _worth([before], galaxies, targets), _worth(after, galaxies, targets)
 
 
-def _answers(description: Description, galaxies: Voted) -> _Answers:
-    p = description.calibration(galaxies.raw)
+def _answers(judgement: Judgement, galaxies: Voted) -> _Answers:
+    p = judgement.calibration(galaxies.raw)
     sure = certainty(p)
     never = 2.0
-    least = [one.threshold if one.threshold is not None else never for one in description.triage]
+    least = [one.threshold if one.threshold is not None else never for one in judgement.triage]
     decided = sure >= np.array(least)[:, None]
-    return _Answers(p.astype(np.float64), description.votes(galaxies.raw).astype(float), decided)
+    return _Answers(p.astype(np.float64), judgement.votes(galaxies.raw).astype(float), decided)
 
 
-def _held_out(description: Description, galaxies: Voted, dealt: npt.NDArray[np.int64]) -> _Answers:
+def _held_out(judgement: Judgement, galaxies: Voted, dealt: npt.NDArray[np.int64]) -> _Answers:
     """Compute the answers for each fold with the calibration fitted on the others."""
     count = len(dealt)
-    shape = (len(description.triage), count)
+    shape = (len(judgement.triage), count)
     answers = _Answers(np.empty(count), np.empty(count), np.empty(shape, bool))
     for fold in range(FOLDS):
         inside = dealt == fold
-        fitted = recalibrate(description, galaxies.take(~inside))
+        fitted = recalibrate(judgement, galaxies.take(~inside))
         some = _answers(fitted, galaxies.take(inside))
         answers.p[inside], answers.votes[inside] = some.p, some.votes
         answers.decided[:, inside] = some.decided
@@ -163,28 +164,46 @@ def _held_out(description: Description, galaxies: Voted, dealt: npt.NDArray[np.i
 
 
 def _worth(repeats: list[_Answers], galaxies: Voted, targets: list[float]) -> Worth:
-    count = len(galaxies.labels)
-    right = np.stack([(one.p > 0.5) == galaxies.labels for one in repeats])
+    right = np.stack([(answers.p > 0.5) == galaxies.labels for answers in repeats])
+    everything = np.ones_like(right)
     decided = []
     for place, target in enumerate(targets):
-        which = np.stack([one.decided[place] for one in repeats])
-        some = which.sum() / len(repeats)
-        agreed = (right & which).sum() / len(repeats)
-        decided.append(Decided(target, _share(some, count), _share(agreed, some)))
+        sure = np.stack([answers.decided[place] for answers in repeats])
+        decided.append(Decided(target, _share(sure, everything), _share(right & sure, sure)))
     error, vote_error = _errors(repeats, galaxies)
-    return Worth(_share(right.sum() / len(repeats), count), error, vote_error, tuple(decided))
+    return Worth(_share(right, everything), error, vote_error, tuple(decided))
 
 
-def _share(some: float, out_of: float) -> Range:
-    """Add the interval of Clopper & Pearson (1934) to a share; counts may be means."""
+def _share(part: npt.NDArray[np.bool_], whole: npt.NDArray[np.bool_]) -> Range:
+    """Compute the share of `whole` (repetitions, N) that is in `part`, with its interval.
+
+    That of Clopper & Pearson (1934) is for independent galaxies, so not for counts over several
+    repetitions: galaxies are resampled there, each with all its repetitions. If none or all are in
+    `part`, resampling finds no scatter, and their mean number, rounded down, has an exact interval.
+    """
+    inside, out_of = part.mean(axis=0), whole.mean(axis=0)
+    if not whole.any():
+        return Range(np.nan, np.nan, np.nan)
+    share = float(inside.sum() / out_of.sum())
+    if len(part) == 1 or not part.any() or (part == whole).all():
+        return Range(share, *_exact(*(int(means.sum() + 1e-9) for means in (inside, out_of))))
+    random = np.random.default_rng(_SEED)
+    count, shares = len(inside), []
+    for _ in range(_RESAMPLES):
+        drawn = random.integers(0, count, count)
+        if total := out_of[drawn].sum():
+            shares.append(inside[drawn].sum() / total)
+    low, high = np.percentile(shares, (2.5, 97.5))
+    return Range(share, float(low), float(high))
+
+
+def _exact(part: int, whole: int) -> tuple[float, float]:
+    """Compute the 95% interval of a share of independent galaxies (Clopper & Pearson 1934)."""
     from scipy.special import betaincinv
 
-    if not out_of:
-        return Range(np.nan, np.nan, np.nan)
-    others = max(out_of - some, 0.0)
-    low = betaincinv(some, others + 1, 0.025) if some > 0 else 0.0
-    high = betaincinv(some + 1, others, 0.975) if others > 0 else 1.0
-    return Range(float(some / out_of), float(low), float(high))
+    low = betaincinv(part, whole - part + 1, 0.025) if part else 0.0
+    high = betaincinv(part + 1, whole - part, 0.975) if part < whole else 1.0
+    return float(low), float(high)
 
 
 def _errors(repeats: list[_Answers], galaxies: Voted) -> tuple[Range, Range]:

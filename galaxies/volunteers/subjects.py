@@ -17,15 +17,15 @@ from tqdm import tqdm
 
 from galaxies.base.outputs import written_beside
 from galaxies.base.pool import in_order
-from galaxies.bundle.folder import read_description
-from galaxies.classifying.classifier import FITS_STARTS
+from galaxies.bundle.description import read_description
 from galaxies.classifying.inputs.chunks import Input, Item
 from galaxies.classifying.inputs.files import FileChunk
 from galaxies.classifying.inputs.opening import open_inputs
 from galaxies.classifying.job import SHARD
 from galaxies.classifying.options import bundle_digest
 from galaxies.errors import GalaxiesError
-from galaxies.images.decode import UnreadableImageError, decode_image
+from galaxies.images.decode import UnreadableImageError
+from galaxies.images.pixels import read_frame
 from galaxies.volunteers.choosing import AUDIT, Choice, choose_galaxies
 from galaxies.volunteers.classes import made_by, read_classes
 
@@ -389,16 +389,9 @@ def as_jpeg(image: bytes | Image.Image) -> bytes:
     >>> len(as_jpeg(Image.new("RGB", (424, 424), "navy"))) < LARGEST_JPEG
     True
     """
-    if isinstance(image, Image.Image):
-        frame = image.convert("RGB")
-    elif image.startswith(FITS_STARTS):
-        from galaxies.images.fits import decode_fits
-
-        frame = decode_fits(image)
-    else:
-        frame = decode_image(image)
-        if image.startswith(_JPEG) and len(image) <= LARGEST_JPEG:
-            return image
+    frame = read_frame(image)
+    if isinstance(image, bytes) and image.startswith(_JPEG) and len(image) <= LARGEST_JPEG:
+        return image
     while True:
         for quality in _QUALITIES:
             file = io.BytesIO()

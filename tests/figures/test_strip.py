@@ -1,8 +1,9 @@
 import numpy as np
+import pandas as pd
 import pytest
 
 import galaxies
-from galaxies.bundle.folder import PRETRAINED
+from galaxies.bundle.pretrained import PRETRAINED
 from galaxies.figures.choosing import EXAMPLES, choose_examples
 from galaxies.figures.strip import (
     activation_over,
@@ -13,7 +14,9 @@ from galaxies.figures.strip import (
 )
 from galaxies.inside.channels import Exciting
 from galaxies.inside.gradient import Gradient
-from galaxies.questions.tree import QUESTIONS
+from galaxies.questions.gz1 import GZ1
+from galaxies.questions.gz2 import GZ2
+from galaxies.questions.registry import CAMPAIGNS
 from tests.conftest import draw_galaxy
 from tests.figures.conftest import texts
 
@@ -52,7 +55,7 @@ def test_answers_lead_down_the_tree(inside):
     fractions = dict.fromkeys(inside.fractions, 0.0)
     for name in ("smooth", "round_cigar", "odd_no"):
         fractions[name] = 1.0
-    shown = answers_to_show(inside._replace(fractions=fractions), QUESTIONS[0])
+    shown = answers_to_show(inside._replace(fractions=fractions), GZ2.first)
     assert [question.name for question, _ in shown] == ["smooth", "odd", "roundness"]
     assert [len(answers) for _, answers in shown] == [3, 1, 1]
 
@@ -68,13 +71,17 @@ def test_colours_have_one_meaning():
     assert activation_over(image, 0 * evidence).max() == 0
 
 
-def test_examples_are_seen_alike_by_volunteers_and_network(examples, monkeypatch):
-    import pandas as pd
+def test_examples_are_seen_alike_by_volunteers_and_network():
+    votes = pd.DataFrame({"galaxy_id": [1, 2, 3], **dict.fromkeys(GZ2.names, 0.1)})
+    votes["bar_yes"] = [0.9, 0.8, 0.1]
+    predictions = votes.assign(bar_yes=[0.1, 0.9, 0.9])
+    assert choose_examples(votes, predictions, GZ2) == {"bar": (2, "bar", "bar_yes")}
+    unknown = predictions.assign(bar_yes=np.nan)
+    assert choose_examples(votes, unknown, GZ2) == {}
+    assert choose_examples(votes, predictions, GZ1) == {}
 
-    votes = pd.DataFrame(
-        {"galaxy_id": [1, 2, 3], "Class3.1": [0.9, 0.8, 0.1], "Class8.6": [0.1, 0.1, 0.2]}
-    )
-    predictions = votes.assign(**{"Class3.1": [0.1, 0.9, 0.9]})
-    assert choose_examples(votes, predictions) == {"bar": 2}
-    assert choose_examples(votes, predictions[["galaxy_id"]]) == {}
-    assert set(EXAMPLES) == {"bar", "edge_on", "merger"}
+
+def test_every_campaign_with_the_question_has_an_example():
+    for names in EXAMPLES.values():
+        held = [any(name in campaign.names for name in names) for campaign in CAMPAIGNS.values()]
+        assert sum(held) == len(CAMPAIGNS) - 1  # Galaxy Zoo 1 asked for the type only

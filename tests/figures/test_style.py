@@ -26,7 +26,7 @@ from galaxies.figures.inside import (
     draw_layer,
 )
 from galaxies.figures.style import save_figure
-from galaxies.questions.tree import CLASSES
+from galaxies.questions.campaign import CLASSES
 from tests.figures.conftest import portrait, result
 from tests.figures.test_inside import layer
 

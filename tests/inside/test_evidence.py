@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 import galaxies
-from galaxies.bundle.folder import PRETRAINED
+from galaxies.bundle.pretrained import PRETRAINED
 from galaxies.bundle.views import view_of
 from galaxies.errors import GalaxiesError
 from galaxies.inside.gradient import Gradient

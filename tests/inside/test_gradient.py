@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras import layers
 
 import galaxies
-from galaxies.bundle.folder import PRETRAINED
+from galaxies.bundle.pretrained import PRETRAINED
 from galaxies.errors import GalaxiesError
 from galaxies.inside.gradient import Gradient
 from galaxies.models.backward import main, randomised_gradient, write_gradient
@@ -132,7 +132,7 @@ def test_the_pretrained_bundles_have_the_gradient_of_their_network(bundle, tmp_p
 def test_a_further_output_of_the_network_changes_nothing(tmp_path):
     written(residual(16), tmp_path)
     images = np.random.default_rng(1).integers(0, 256, (2, 16, 16, 3)).astype(np.float32)
-    direction = np.ones((2, 52), np.float32)
+    direction = np.ones((2, OUTPUTS), np.float32)
     expected = Gradient(tmp_path).gradient(images, direction)
     model = onnx.load(tmp_path / NETWORK)
     means = onnx.helper.make_tensor_value_info("features", onnx.TensorProto.FLOAT, ["images", 8])

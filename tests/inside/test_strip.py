@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 
 import galaxies
-from galaxies.bundle.folder import PRETRAINED
+from galaxies.bundle.pretrained import PRETRAINED
 from galaxies.errors import GalaxiesError
 from galaxies.inside.gradient import Gradient
 from galaxies.inside.strip import LayerInside
-from galaxies.questions.tree import QUESTIONS
+from galaxies.questions.gz2 import GZ2
 from tests.conftest import draw_galaxy, encode
 
 
@@ -37,7 +37,7 @@ def test_a_look_inside_agrees_with_classify_explain_and_the_gradient(classifier,
 
 def test_vote_fractions_are_of_those_who_are_asked(classifier, frame):
     fractions = classifier.inside(frame).fractions
-    for question in QUESTIONS:
+    for question in GZ2.questions:
         total = sum(fractions[answer.name] for answer in question.answers)
         assert total == pytest.approx(1, abs=1e-4), question.name
 

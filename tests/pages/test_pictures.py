@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from galaxies.bundle.folder import PRETRAINED
+from galaxies.bundle.pretrained import PRETRAINED
 from galaxies.classifying.classifier import Classifier
 from galaxies.cli import app
 from galaxies.errors import GalaxiesError

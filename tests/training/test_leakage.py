@@ -9,15 +9,15 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from benchmarks.clones import set_params
 
 import stages.predict
 import stages.split
 import stages.train_tree
-from benchmarks.clones import set_params
 from galaxies.base.arrays import open_array
 from galaxies.bundle.registry import MODELS
 from galaxies.errors import GalaxiesError
-from galaxies.questions.tree import CLASSES
+from galaxies.questions.campaign import CLASSES
 from galaxies.training.parts import galaxies_of
 from tests.conftest import write_project
 

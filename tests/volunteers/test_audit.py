@@ -11,7 +11,7 @@ from galaxies.classifying.classifier import COLUMNS
 from galaxies.classifying.table_files import BUNDLE, read_stream, write_stream
 from galaxies.cli import app
 from galaxies.errors import GalaxiesError
-from galaxies.questions.tree import VOTED
+from galaxies.questions.campaign import VOTED
 from galaxies.volunteers.audit import (
     Audited,
     judge_answers,
