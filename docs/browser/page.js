@@ -177,6 +177,7 @@ async function classify(files) {
   const mine = ++turn, found = [];
   say("Reading…");
   galaxies = [];
+  $("counts").textContent = "";
   let more = false;
   try {
     for await (const file of images(files)) {
