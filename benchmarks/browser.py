@@ -1,8 +1,8 @@
 """How well the page that classifies in the browser agrees with Python, and how fast it is.
 
-It needs Chromium, and ONNX Runtime: npm ci --ignore-scripts --prefix docs/browser
+It needs Chromium, and ONNX Runtime: npm ci --ignore-scripts --prefix browser
 
-npm ci --ignore-scripts --prefix docs/browser
+npm ci --ignore-scripts --prefix browser
 python -m benchmarks.browser --data ../shared/data
 """
 
@@ -10,7 +10,6 @@ import argparse
 import io
 import os
 import random
-import runpy
 import shutil
 import tempfile
 import time
@@ -23,6 +22,7 @@ import pandas as pd
 from playwright.sync_api import Page, sync_playwright
 
 import galaxies
+from browser.build import build_page
 from galaxies.base.outputs import write_json
 from galaxies.bundle.pretrained import PRETRAINED
 from galaxies.dataset.layout import IMAGES
@@ -30,7 +30,6 @@ from galaxies.dataset.layout import IMAGES
 SURVEYS = ("gz1", "gz2", "kaggle")
 GALAXIES = 500
 MANY = 1000
-BUILD = Path("docs/browser/build.py")
 
 
 def choose_frames(data: Path, count: int) -> dict[str, bytes]:
@@ -77,7 +76,7 @@ def main() -> None:
     found: dict[str, Any] = {"galaxies": len(frames)}
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         html = Path(folder, "page.html")
-        runpy.run_path(str(BUILD))["build_page"](PRETRAINED / "real", html)
+        build_page(PRETRAINED / "real", html)
         found["megabytes"] = round(html.stat().st_size / 1e6, 1)
         chromium = shutil.which("chromium") or playwright.chromium.executable_path
         browser = playwright.chromium.launch(executable_path=chromium)

@@ -2,7 +2,6 @@
 
 import io
 import re
-import runpy
 import zipfile
 from pathlib import Path
 
@@ -13,11 +12,11 @@ from PIL import Image
 from playwright.sync_api import Page
 
 import galaxies
+from browser import build
 from galaxies.bundle.pretrained import PRETRAINED
 from galaxies.errors import GalaxiesError
-from tests.conftest import ROOT, draw_galaxy, encode
+from tests.conftest import draw_galaxy, encode
 
-BUILD = runpy.run_path(str(ROOT / "docs/browser/build.py"))
 BUNDLE = PRETRAINED / "real"
 SLOW = 180_000  # milliseconds; the machines of CI are shared
 
@@ -25,10 +24,10 @@ SLOW = 180_000  # milliseconds; the machines of CI are shared
 @pytest.fixture(scope="module")
 def html(tmp_path_factory) -> Path:
     """The page as one file, or a skip."""
-    if not BUILD["has_runtime"]():
-        pytest.skip("no ONNX Runtime; npm ci --ignore-scripts --prefix docs/browser")
+    if not build.has_runtime():
+        pytest.skip("no ONNX Runtime; npm ci --ignore-scripts --prefix browser")
     path = tmp_path_factory.mktemp("browser") / "page.html"
-    BUILD["build_page"](BUNDLE, path)
+    build.build_page(BUNDLE, path)
     return path
 
 
@@ -159,10 +158,10 @@ def test_nothing_leaves_the_machine(html, browser):
 
 
 def test_a_bundle_that_is_no_network_or_no_runtime_is_refused(tree_bundle, tmp_path, monkeypatch):
-    if BUILD["has_runtime"]():
+    if build.has_runtime():
         with pytest.raises(GalaxiesError, match="a tree cannot be explained; use a CNN bundle"):
-            BUILD["build_page"](tree_bundle, tmp_path / "page.html")
-    monkeypatch.setitem(BUILD["build_page"].__globals__, "has_runtime", lambda: False)
+            build.build_page(tree_bundle, tmp_path / "page.html")
+    monkeypatch.setattr(build, "has_runtime", lambda: False)
     with pytest.raises(GalaxiesError, match=r"is missing; npm ci"):
-        BUILD["build_page"](BUNDLE, tmp_path / "page.html")
+        build.build_page(BUNDLE, tmp_path / "page.html")
     assert not (tmp_path / "page.html").exists()

@@ -180,11 +180,11 @@ def draw_faithfulness(
         if name in deletion:
             above.plot(shares, deletion[name], label=label, color=color, ls=dash)
             below.plot(shares, insertion[name], color=color, ls=dash)
-    above.set(title=f"pixels replaced by sky, mean of {galaxies}", ylabel="fall of the logit")
+    above.set(title=f"mean of {galaxies}\npixels replaced by sky", ylabel="fall of the logit")
     below.set(title="blurred pixels sharpened", ylabel="rise of the logit")
     below.set_xlabel(
         "share of the pixels, the most important first\n"
-        "(the evidence is refined with such replacements, see the text)"
+        "(such replacements are part of the method of evidence)"
     )
     below.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     figure.legend(loc="outside lower center", ncols=2, handlelength=2.4)

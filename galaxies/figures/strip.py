@@ -239,7 +239,7 @@ def _draw_layer(
         else:
             patches = exciting.patches(inside.layer.name, channel, 2)
         for nth, patch in enumerate(patches):
-            side = 0.3
+            side = 0.27
             left = x + _TILE - side - (len(patches) - 1 - nth) * (side + 0.03)
             draw_picture(axes, np.sqrt(patch / 255), left, y + _TILE + 0.04, side)
 

@@ -196,19 +196,19 @@ def evidence_layer(values: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
     Returns
     -------
     ndarray of shape (size, size, 4), uint8
-        Orange if positive, blue if negative; the stronger, the more opaque, up to the 99th
+        Red if positive, blue if negative; the stronger, the more opaque, up to the 99th
         percentile.
 
     Examples
     --------
     >>> import numpy as np
     >>> evidence_layer(np.array([[1.0, -0.5]], np.float32))[0].tolist()
-    [[255, 140, 0, 180], [30, 144, 255, 90]]
+    [[214, 60, 70, 180], [60, 130, 220, 90]]
     """
     sizes = np.abs(values)
     strong = float(np.percentile(sizes, 99)) or float(sizes.max()) or 1.0
     strength = np.minimum(sizes / strong, 1)
-    colours = np.where(values[..., None] >= 0, (255, 140, 0), (30, 144, 255))
+    colours = np.where(values[..., None] >= 0, (214, 60, 70), (60, 130, 220))
     opacity = 180 * strength[..., None]
     return np.concatenate([colours, opacity], axis=2).round().astype(np.uint8)
 

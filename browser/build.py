@@ -1,7 +1,7 @@
 """Make one HTML file that runs the network of a bundle in the visitor's browser.
 
-    npm ci --ignore-scripts --prefix docs/browser
-    python docs/browser/build.py -o page.html --model models/cnn
+    npm ci --ignore-scripts --prefix browser
+    python -m browser.build -o page.html --model models/cnn
 
 The file contains everything: the network, ONNX Runtime, and simulated examples. Its
 Content-Security-Policy forbids any connection, so that no image leaves the machine.
@@ -58,7 +58,7 @@ def build_page(folder: Path, output: Path) -> None:
         If ONNX Runtime is not installed, or the bundle is not a CNN.
     """
     if not has_runtime():
-        raise GalaxiesError(f"{_DIST}: is missing; npm ci --ignore-scripts --prefix docs/browser")
+        raise GalaxiesError(f"{_DIST}: is missing; npm ci --ignore-scripts --prefix browser")
     description = read_description(folder)
     if description.model != "cnn":
         raise GalaxiesError(
