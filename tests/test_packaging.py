@@ -155,6 +155,19 @@ def test_the_plain_installation_classifies(installed, tmp_path):
     assert table["p_spiral"].between(0, 1).all()
 
 
+def test_the_plain_installation_explains(installed, tmp_path):
+    code = """
+import numpy as np, galaxies
+image = np.zeros((1, 64, 64, 3), np.uint8)
+image[:, 24:40, 24:40] = 200
+evidence = galaxies.load().explain(image)
+assert evidence.shape == (1, 64, 64) and abs(evidence).max() > 1e-3
+assert "onnx" not in sys.modules
+"""
+    done = run(installed, tmp_path, without_extras() + code)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize(
     ("command", "said"),
     [
