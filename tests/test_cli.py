@@ -11,7 +11,8 @@ import typer
 from typer.testing import CliRunner
 
 from galaxies import __version__
-from galaxies.cli import UNREADABLE, app
+from galaxies.cli import app
+from galaxies.cli.classify import UNREADABLE
 from galaxies.errors import GalaxiesError
 from galaxies.surveys.check import KAGGLE, Report, check_survey
 from tests.conftest import ROOT, encode, real_data, write_survey, write_tiny_survey
@@ -67,20 +68,20 @@ def test_version():
 
 
 COMMANDS = [
+    "classify",
+    "submission",
+    "export",
+    "calibrate",
+    "audit",
     "check",
     "merge",
     "export-folders",
-    "classify",
-    "submission",
-    "calibrate",
-    "audit",
-    "export",
+    "download kaggle",
+    "download gz2",
     "ask",
     "votes",
     "label",
     "explore",
-    "download kaggle",
-    "download gz2",
 ]
 
 

@@ -130,9 +130,9 @@ def test_no_setting_has_a_default_or_converts_what_is_written():
 
 
 def test_an_init_holds_a_docstring_and_no_stage_reaches_the_version():
-    inits = [
-        path for path in ROOT.glob("galaxies/**/__init__.py") if path.parent.name != "galaxies"
-    ]
+    # The package has the version, and the command is what it starts with; no stage runs either.
+    doors = {"galaxies", "cli"}
+    inits = [path for path in ROOT.glob("galaxies/**/__init__.py") if path.parent.name not in doors]
     assert len(inits) > 10
     for path in inits:
         tree = ast.parse(path.read_text(encoding="utf-8"))

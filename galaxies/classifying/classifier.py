@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,20 +11,20 @@ import pandas as pd
 import pyarrow as pa
 from PIL import Image
 
-from galaxies.base.arrays import Device, Pixels
+from galaxies.base.arrays import Pixels
 from galaxies.bundle.folder import Description
 from galaxies.bundle.predictor import Predictor
 from galaxies.classifying.inputs.chunks import Item, stem
 from galaxies.classifying.inputs.files import read_file
+from galaxies.classifying.options import Options, Questions
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import UnreadableImageError, decode_reduced, reduce_image
 from galaxies.judgement.calibration import Calibration
 from galaxies.judgement.familiarity import count
 from galaxies.judgement.promises import UNDECIDED, choose_promise, decide
-from galaxies.questions.tree import ALL_COLUMNS, ALL_QUESTIONS, ANSWERS, CLASSES, Campaign
+from galaxies.questions.tree import ALL_COLUMNS, ALL_QUESTIONS, ANSWERS, CLASSES
 
-Questions = Literal["first", "all"]
-"""Whether the table has only the first question, or all questions that the bundle answers."""
+DEFAULTS: Final = Options()
 
 COLUMNS: Final = pa.schema(
     {
@@ -59,18 +59,8 @@ class Classifier:
     ----------
     folder : Path
         A bundle.
-    views : {1, 8}, optional
-        Number of views to average; by default that of the bundle.
-    agreement : float
-        Target agreement with the volunteers, between 0.5 and 1.
-    device : {"cpu", "gpu"}
-        The device that computes.
-    campaign : {"gz1", "gz2"}, optional
-        Campaign whose first question defines the classes; by default that of the bundle.
-    questions : {"first", "all"}
-        Whether the table has the answers to all questions.
-    anyway : bool
-        Whether to decide even if the galaxies look unfamiliar.
+    options : Options
+        How to classify.
 
     Attributes
     ----------
@@ -90,7 +80,8 @@ class Classifier:
     Examples
     --------
     >>> from pathlib import Path
-    >>> classifier = Classifier(Path("models/cnn"), agreement=0.9)
+    >>> from galaxies.classifying.options import Options
+    >>> classifier = Classifier(Path("models/cnn"), Options(agreement=0.9))
     >>> table = classifier.classify([Path("survey.zip").name, *sorted(Path("cutouts").iterdir())])
     >>> table["error"][0]
     'is not a JPEG or PNG'
@@ -98,22 +89,12 @@ class Classifier:
     True
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        views: Literal[1, 8] | None = None,
-        agreement: float = 0.99,
-        device: Device = "cpu",
-        campaign: Campaign | None = None,
-        questions: Questions = "first",
-        anyway: bool = False,
-    ) -> None:
+    def __init__(self, folder: Path, options: Options = DEFAULTS) -> None:
         self._folder = folder
-        self._anyway = anyway
-        self._agreement = agreement
-        self.predictor = Predictor(folder, views, device, campaign)
-        self.threshold = choose_promise(self.description.triage, agreement).threshold
-        self.schema = table_schema(self.description, folder, questions)
+        self._options = options
+        self.predictor = Predictor(folder, options.views, options.device, options.campaign)
+        self.threshold = choose_promise(self.description.triage, options.agreement).threshold
+        self.schema = table_schema(self.description, folder, options.questions)
 
     @property
     def description(self) -> Description:
@@ -143,7 +124,7 @@ class Classifier:
             batch = enumerate(images[start : start + BATCH], start)
             tables.append(self.classify_batch([_item(image, place) for place, image in batch]))
         whole = pa.concat_tables(tables)
-        familiar = Familiarity(self.description, self._agreement, self._anyway)
+        familiar = Familiarity(self.description, self._options)
         familiar.add(whole)
         table: pd.DataFrame = familiar.finish(whole, familiar.verdict()).to_pandas()
         return table
@@ -292,20 +273,19 @@ class Familiarity:
     ----------
     description : Description
         Description of the bundle.
-    agreement : float
-        Target agreement with the volunteers.
-    anyway : bool
-        Whether to decide even if the survey is not familiar.
+    options : Options
+        How to classify.
 
     Examples
     --------
     >>> from pathlib import Path
     >>> from galaxies.classifying.inputs.opening import open_inputs
-    >>> classifier = Classifier(Path("models/cnn"), agreement=0.9)
+    >>> from galaxies.classifying.options import Options
+    >>> classifier = Classifier(Path("models/cnn"), Options(agreement=0.9))
     >>> [archive] = open_inputs(["survey.zip"])
     >>> [chunk] = archive.chunks(100)
     >>> table = classifier.classify_batch(chunk.items())
-    >>> familiar = Familiarity(classifier.description, agreement=0.9, anyway=False)
+    >>> familiar = Familiarity(classifier.description, Options(agreement=0.9))
     >>> familiar.add(table)
     >>> familiar.verdict().familiar is None  # 40 galaxies are too few
     True
@@ -313,10 +293,9 @@ class Familiarity:
     True
     """
 
-    def __init__(self, description: Description, agreement: float, anyway: bool) -> None:
+    def __init__(self, description: Description, options: Options) -> None:
         self._description = description
-        self._agreement = agreement
-        self._anyway = anyway
+        self._options = options
         self._known = description.known
         self._counts: npt.NDArray[np.int64] | None = None
 
@@ -338,7 +317,7 @@ class Familiarity:
             counts = {name: np.array(one.counts) for name, one in parts.items()}
             familiar, survey = self._known.resembles(self._counts, counts)
         judged = self._description if survey is None else self._description.surveys[survey]
-        threshold = choose_promise(judged.triage, self._agreement).threshold
+        threshold = choose_promise(judged.triage, self._options.agreement).threshold
         proven = tuple(one.agreement for one in judged.triage if one.threshold is not None)
         return Verdict(familiar, survey, judged.calibration, threshold, proven)
 
@@ -366,7 +345,7 @@ class Familiarity:
             labels = np.where(p > 0.5, CLASSES[1], CLASSES[0])
             table = _replaced(table, "label", _texts(labels, read))
             table = _replaced(table, "decision", _texts(decide(p, verdict.threshold), read))
-        if verdict.familiar is False and not self._anyway:
+        if verdict.familiar is False and not self._options.anyway:
             table = _replaced(table, "decision", _texts(np.full(len(table), UNDECIDED), read))
         return table.drop_columns(PLACES)
 

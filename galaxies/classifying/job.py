@@ -11,10 +11,11 @@ from tqdm import tqdm
 
 from galaxies import __version__
 from galaxies.bundle.folder import read_description
-from galaxies.classifying.classifier import PLACES, Familiarity, Verdict, table_schema
-from galaxies.classifying.engines import BundleUse, Engine
+from galaxies.classifying.classifier import DEFAULTS, PLACES, Familiarity, Verdict, table_schema
+from galaxies.classifying.engines import Engine
 from galaxies.classifying.inputs.chunks import Chunk, Input
 from galaxies.classifying.inputs.opening import open_inputs
+from galaxies.classifying.options import Options
 from galaxies.classifying.shards import Shards
 from galaxies.classifying.table_files import BUNDLE, TABLE_SUFFIXES, write_stream
 from galaxies.errors import GalaxiesError
@@ -37,8 +38,9 @@ class Classified(NamedTuple):
 def run_job(
     inputs: Sequence[str],
     output: Path,
-    use: BundleUse,
+    bundle: Path,
     engine: Engine,
+    options: Options = DEFAULTS,
     *,
     shards: str | None = None,
     overwrite: bool = False,
@@ -51,10 +53,12 @@ def run_job(
         Paths, globs and addresses, as in `galaxies.classifying.inputs.opening.open_inputs`.
     output : Path
         The table to make: .parquet, .csv or .fits.
-    use : BundleUse
-        The bundle and its options.
+    bundle : Path
+        Its folder.
     engine : callable
         `galaxies.classifying.engines.local_engine` or `galaxies.classifying.ray_engine.ray_engine`.
+    options : Options
+        How to classify.
     shards : str, optional
         Folder for the shards, which all machines must see; by default beside the output. It is
         removed when the table is complete.
@@ -76,34 +80,35 @@ def run_job(
     >>> from functools import partial
     >>> from pathlib import Path
     >>> import pandas as pd
-    >>> from galaxies.classifying.engines import BundleUse, local_engine
-    >>> use, engine = BundleUse(Path("models/cnn"), agreement=0.9), partial(local_engine, workers=2)
-    >>> found = run_job(["survey.zip"], Path("night.csv"), use, engine)
-    >>> sum(found.decisions.values()), found.unreadable, len(pd.read_csv("night.csv"))
+    >>> from galaxies.classifying.engines import local_engine
+    >>> from galaxies.classifying.options import Options
+    >>> engine, options = partial(local_engine, workers=2), Options(agreement=0.9)
+    >>> done = run_job(["survey.zip"], Path("night.csv"), Path("models/cnn"), engine, options)
+    >>> done.decisions.total(), done.unreadable, len(pd.read_csv("night.csv"))
     (40, 0, 40)
     """
     if not output.name.lower().endswith(TABLE_SUFFIXES):
         raise GalaxiesError(f"{output}: unknown suffix; possible are {', '.join(TABLE_SUFFIXES)}")
-    description = read_description(use.folder)
-    if use.campaign is not None:
-        description = description.by(use.campaign)
-    answers = table_schema(description, use.folder, use.questions)
+    description = read_description(bundle)
+    if options.campaign is not None:
+        description = description.by(options.campaign)
+    answers = table_schema(description, bundle, options.questions)
     made = Shards(shards or f"{output.absolute()}.shards")
     if not overwrite:
         _keep_existing(output, made)
     opened = open_inputs(inputs)
-    job = _what_is_done(opened, output, use)
+    job = _what_is_done(opened, output, options.fingerprint(bundle))
     schema = _schema(answers, opened).with_metadata({BUNDLE: job["bundle"]["sha256"]})
     made.begin(job, overwrite=overwrite)
-    count = _make_missing(opened, use, engine, made)
-    familiar = Familiarity(description, use.agreement, use.anyway)
+    count = _make_missing(opened, partial(engine, bundle, options), made)
+    familiar = Familiarity(description, options)
     for number in range(count):
         familiar.add(made.read(number))
     verdict = familiar.verdict()
     finish = partial(familiar.finish, verdict=verdict)
-    found = _write_table(output, schema, made, count, finish)
+    decisions = _write_table(output, schema, made, count, finish)
     made.remove()
-    return Classified(found, found.pop("unreadable"), verdict)
+    return Classified(decisions, decisions.pop("unreadable"), verdict)
 
 
 def _keep_existing(output: Path, shards: Shards) -> None:
@@ -115,7 +120,7 @@ def _keep_existing(output: Path, shards: Shards) -> None:
 
 def _schema(answers: pa.Schema, inputs: Sequence[Input]) -> pa.Schema:
     """List the columns of the table: the answers, then the other columns of catalogues."""
-    carried = next((one.carried for one in inputs if one.carried), pa.schema([]))
+    carried = next((source.carried for source in inputs if source.carried), pa.schema([]))
     taken = set(carried.names) & {*answers.names, PLACES}
     if taken:
         raise GalaxiesError(
@@ -124,28 +129,28 @@ def _schema(answers: pa.Schema, inputs: Sequence[Input]) -> pa.Schema:
     return pa.schema([*answers, *carried])
 
 
-def _what_is_done(inputs: Sequence[Input], output: Path, use: BundleUse) -> dict[str, Any]:
+def _what_is_done(inputs: Sequence[Input], output: Path, bundle: dict[str, Any]) -> dict[str, Any]:
     """Describe what must be the same to continue an earlier run."""
     return {
         "format": _FORMAT,
         "version": __version__,
-        "bundle": use.fingerprint(),
-        "input": [one.fingerprint() for one in inputs],
+        "bundle": bundle,
+        "input": [source.fingerprint() for source in inputs],
         "shard": SHARD,
         "output": str(output.absolute()),
     }
 
 
-def _make_missing(inputs: Sequence[Input], use: BundleUse, engine: Engine, shards: Shards) -> int:
+def _make_missing(inputs: Sequence[Input], classify: Callable[..., None], shards: Shards) -> int:
     """Make the missing shards; returns the number of all shards."""
     done = shards.numbers()
-    counts = [one.count for one in inputs]
+    counts = [source.count for source in inputs]
     total = None if None in counts else sum(count or 0 for count in counts)
     chunks = 0
 
     def missing() -> Iterator[tuple[int, Chunk]]:
         nonlocal chunks
-        for chunk in (chunk for one in inputs for chunk in one.chunks(SHARD)):
+        for chunk in (chunk for source in inputs for chunk in source.chunks(SHARD)):
             number, chunks = chunks, chunks + 1
             if number not in done:
                 yield number, chunk
@@ -154,7 +159,7 @@ def _make_missing(inputs: Sequence[Input], use: BundleUse, engine: Engine, shard
     with tqdm(
         total=total, initial=first, desc="classify", unit=" galaxies", unit_scale=True
     ) as bar:
-        engine(use, missing(), shards, bar.update)
+        classify(missing(), shards, bar.update)
     return chunks
 
 
@@ -166,14 +171,14 @@ def _write_table(
     finish: Callable[[pa.Table], pa.Table],
 ) -> Counter[str]:
     """Combine the shards into the table; returns the number of galaxies with each decision."""
-    found: Counter[str] = Counter()
+    decisions: Counter[str] = Counter()
 
     def tables() -> Iterator[pa.Table]:
-        found.clear()  # FITS reads twice
+        decisions.clear()  # FITS reads twice
         for number in range(count):
             table = finish(shards.read(number))
-            found.update(table["decision"].drop_null().to_pylist())
-            found["unreadable"] += len(table) - table["error"].null_count
+            decisions.update(table["decision"].drop_null().to_pylist())
+            decisions["unreadable"] += len(table) - table["error"].null_count
             for field in schema:
                 # Images that are not from a catalogue do not have its columns.
                 if field.name not in table.column_names:
@@ -181,4 +186,4 @@ def _write_table(
             yield table.select(schema.names)
 
     write_stream(output, schema, tables)
-    return found
+    return decisions

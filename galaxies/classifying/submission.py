@@ -12,6 +12,7 @@ from tqdm import tqdm
 from galaxies.base.outputs import written_beside
 from galaxies.base.pool import batched, in_order
 from galaxies.classifying.classifier import BATCH, Classifier
+from galaxies.classifying.options import Options
 from galaxies.dataset.archive import Member, list_images, open_archive, read_member
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import UnreadableImageError
@@ -66,7 +67,7 @@ def write_submission(
     if output.exists() and not overwrite:
         raise GalaxiesError(f"{output}: exists; --overwrite replaces it")
     # The least strict promise, because nothing is decided.
-    classifier = Classifier(bundle, agreement=0.5)
+    classifier = Classifier(bundle, Options(agreement=0.5))
     lacking = [one.name for one in QUESTIONS if one.name not in classifier.description.questions]
     if lacking:
         raise GalaxiesError(

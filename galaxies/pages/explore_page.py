@@ -8,6 +8,7 @@ import panel as pn
 
 from galaxies.bundle.folder import PRETRAINED, read_description
 from galaxies.classifying.classifier import Classifier
+from galaxies.classifying.options import Options
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import UnreadableImageError
 from galaxies.pages.finished_run import MISTAKES, FinishedRun
@@ -59,7 +60,7 @@ class Explorer:
         if name not in self._classifiers:
             path = self.bundles[name]
             least = read_description(path).triage[0].agreement
-            self._classifiers[name] = Classifier(path, agreement=least)
+            self._classifiers[name] = Classifier(path, Options(agreement=least))
         return self._classifiers[name]
 
 

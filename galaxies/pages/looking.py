@@ -130,10 +130,9 @@ def look(classifier: Classifier, image: Pixels, agreement: float) -> Seen:
 
     Examples
     --------
-    >>> from pathlib import Path
     >>> import numpy as np
-    >>> from galaxies.classifying.classifier import Classifier
-    >>> classifier = Classifier(Path("models/cnn"), agreement=0.9)
+    >>> import galaxies
+    >>> classifier = galaxies.load("models/cnn", agreement=0.9)
     >>> image = np.load("data/images.npy")[0]
     >>> seen = look(classifier, image, agreement=0.9)
     >>> 0 < seen.p_spiral < 1, len(seen.answers) >= 37
@@ -171,10 +170,9 @@ def evidence(classifier: Any, image: Pixels) -> npt.NDArray[np.float32] | None: 
 
     Examples
     --------
-    >>> from pathlib import Path
     >>> import numpy as np
-    >>> from galaxies.classifying.classifier import Classifier
-    >>> classifier = Classifier(Path("models/cnn"), agreement=0.9)
+    >>> import galaxies
+    >>> classifier = galaxies.load("models/cnn", agreement=0.9)
     >>> image = np.load("data/images.npy")[0]
     >>> evidence(classifier, image).shape
     (64, 64)

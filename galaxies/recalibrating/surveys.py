@@ -24,6 +24,7 @@ from galaxies.bundle.predictor import Predictor
 from galaxies.classifying.classifier import BATCH, Classifier
 from galaxies.classifying.inputs.chunks import Item
 from galaxies.classifying.inputs.opening import open_inputs
+from galaxies.classifying.options import Options
 from galaxies.dataset.layout import (
     IMAGES,
     LARGEST_ID,
@@ -298,7 +299,7 @@ def _raw_probabilities(
 ) -> tuple[list[str], Probabilities, int]:
     """Compute the IDs and raw probabilities of images, and count those that cannot be read."""
     # The least strict promise, which is not used.
-    classifier = Classifier(bundle, agreement=0.5)
+    classifier = Classifier(bundle, Options(agreement=0.5))
 
     def predict(items: tuple[Item, ...]) -> tuple[list[str], Probabilities, int]:
         ids: list[str] = []

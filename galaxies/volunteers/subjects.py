@@ -19,11 +19,11 @@ from galaxies.base.outputs import written_beside
 from galaxies.base.pool import in_order
 from galaxies.bundle.folder import read_description
 from galaxies.classifying.classifier import FITS_STARTS
-from galaxies.classifying.engines import BundleUse
 from galaxies.classifying.inputs.chunks import Input, Item
 from galaxies.classifying.inputs.files import FileChunk
 from galaxies.classifying.inputs.opening import open_inputs
 from galaxies.classifying.job import SHARD
+from galaxies.classifying.options import bundle_digest
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import UnreadableImageError, decode_image
 from galaxies.volunteers.choosing import AUDIT, Choice, choose_galaxies
@@ -183,7 +183,7 @@ def _bundle(classes: Path, folder: Path | None) -> str:
     if folder is None:
         return known or UNKNOWN
     read_description(folder)
-    wanted = str(BundleUse(folder).fingerprint()["sha256"])
+    wanted = bundle_digest(folder)
     if known and known != wanted:
         raise GalaxiesError(
             f"{classes}: made by another bundle ({known[:12]}…) than {folder} ({wanted[:12]}…); "
@@ -348,6 +348,7 @@ def items_of(inputs: Sequence[Input], ids: Collection[str]) -> Iterator[Item]:
     --------
     >>> from pathlib import Path
     >>> from galaxies.classifying.inputs.opening import open_inputs
+    from galaxies.classifying.options import bundle_digest
     >>> [first] = read_manifest(Path("subjects"))[:1]
     >>> [item] = items_of(open_inputs(["survey.zip"]), [first.galaxy_id])
     >>> item.galaxy_id == first.galaxy_id

@@ -24,8 +24,9 @@ from PIL import Image
 import galaxies
 from galaxies.classifying import engines, job
 from galaxies.classifying.classifier import COLUMNS, PLACES, Classifier
-from galaxies.classifying.engines import BundleUse, local_engine
+from galaxies.classifying.engines import local_engine
 from galaxies.classifying.job import run_job
+from galaxies.classifying.options import Options
 from galaxies.classifying.shards import Shards, url_to_fs
 from galaxies.classifying.table_files import write_stream
 from galaxies.errors import GalaxiesError
@@ -60,7 +61,7 @@ def _small_shards(monkeypatch):
 
 def run(inputs, output, bundle, engine=LOCAL, **options):
     inputs = [str(path) for path in (inputs if isinstance(inputs, list) else [inputs])]
-    return run_job(inputs, output, BundleUse(bundle), engine, **options)
+    return run_job(inputs, output, bundle, engine, **options)
 
 
 def test_the_table_says_what_the_model_says(images, archive, tree_bundle, tmp_path):
@@ -88,16 +89,16 @@ def test_the_table_says_what_the_model_says(images, archive, tree_bundle, tmp_pa
 
 
 def test_views_and_agreement_are_followed(archive, tree_bundle, tmp_path):
-    run_job([str(archive)], tmp_path / "a.parquet", BundleUse(tree_bundle, views=8), LOCAL)
+    run_job([str(archive)], tmp_path / "a.parquet", tree_bundle, LOCAL, Options(views=8))
     assert (pd.read_parquet(tmp_path / "a.parquet")["spread"] > 0).mean() > 0.5
     strict = run(archive, tmp_path / "b.parquet", tree_bundle)
     lax = run_job(
-        [str(archive)], tmp_path / "c.parquet", BundleUse(tree_bundle, agreement=0.8), LOCAL
+        [str(archive)], tmp_path / "c.parquet", tree_bundle, LOCAL, Options(agreement=0.8)
     )
     assert lax.decisions["ask volunteers"] < strict.decisions["ask volunteers"]
     with pytest.raises(GalaxiesError, match=r"no promise for an agreement of 0.999"):
         run_job(
-            [str(archive)], tmp_path / "d.parquet", BundleUse(tree_bundle, agreement=0.999), LOCAL
+            [str(archive)], tmp_path / "d.parquet", tree_bundle, LOCAL, Options(agreement=0.999)
         )
 
 
@@ -123,7 +124,7 @@ def test_unreadable_images_are_rows_with_an_error(images, tree_bundle, tmp_path)
     assert only.verdict.familiar is None
 
 
-def dying_engine(use, chunks, shards, progress, *, after):
+def dying_engine(bundle, options, chunks, shards, progress, *, after):
     """A local engine that is killed after some shards."""
 
     def until():
@@ -132,7 +133,7 @@ def dying_engine(use, chunks, shards, progress, *, after):
                 raise KeyboardInterrupt
             yield chunk
 
-    local_engine(use, until(), shards, progress, workers=2)
+    local_engine(bundle, options, until(), shards, progress, workers=2)
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".csv", ".fits"])
@@ -174,7 +175,7 @@ def test_a_process_killed_at_any_moment_loses_no_galaxy(archive, tree_bundle, tm
         Shards.write = slowly
         archive, output, bundle = sys.argv[1:]
         engine = partial(engines.local_engine, workers=2)
-        job.run_job([archive], Path(output), engines.BundleUse(Path(bundle)), engine)
+        job.run_job([archive], Path(output), Path(bundle), engine)
     """
     output = tmp_path / "out.parquet"
     command = [sys.executable, "-c", script, str(archive), str(output), str(tree_bundle)]
@@ -195,27 +196,27 @@ def test_a_process_killed_at_any_moment_loses_no_galaxy(archive, tree_bundle, tm
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        (lambda use, archive: (BundleUse(use.folder, views=8), archive), "another bundle"),
-        (lambda use, archive: (BundleUse(use.folder, agreement=0.9), archive), "another bundle"),
-        (lambda use, archive: (BundleUse(use.folder, campaign="gz2"), archive), "another bundle"),
-        (lambda use, archive: (BundleUse(use.folder, anyway=True), archive), "another bundle"),
-        (lambda use, archive: (use, touched(archive)), "another input"),
-        (lambda use, archive: (BundleUse(retrained(use.folder)), archive), "another bundle"),
+        (lambda bundle, archive: (bundle, archive, Options(views=8)), "another bundle"),
+        (lambda bundle, archive: (bundle, archive, Options(agreement=0.9)), "another bundle"),
+        (lambda bundle, archive: (bundle, archive, Options(campaign="gz2")), "another bundle"),
+        (lambda bundle, archive: (bundle, archive, Options(anyway=True)), "another bundle"),
+        (lambda bundle, archive: (bundle, touched(archive), Options()), "another input"),
+        (lambda bundle, archive: (retrained(bundle), archive, Options()), "another bundle"),
     ],
 )  # fmt: skip
 def test_shards_of_another_job_are_not_mixed_in(archive, tree_bundle, tmp_path, change, expected):
     mine = tmp_path / "mine.zip"
     mine.write_bytes(archive.read_bytes())
-    use, output = BundleUse(tree_bundle), tmp_path / "out.parquet"
+    output = tmp_path / "out.parquet"
     with pytest.raises(KeyboardInterrupt):
-        run_job([str(mine)], output, use, partial(dying_engine, after=3))
+        run_job([str(mine)], output, tree_bundle, partial(dying_engine, after=3))
     before = sorted((tmp_path / "out.parquet.shards").iterdir())
-    other, mine = change(use, mine)
+    other, mine, options = change(tree_bundle, mine)
     with pytest.raises(GalaxiesError, match=rf"out.parquet.shards: started with {expected}"):
-        run_job([str(mine)], output, other, LOCAL)
+        run_job([str(mine)], output, other, LOCAL, options)
     assert sorted((tmp_path / "out.parquet.shards").iterdir()) == before
-    run_job([str(mine)], output, other, LOCAL, overwrite=True)
-    run_job([str(mine)], tmp_path / "fresh.parquet", other, LOCAL)
+    run_job([str(mine)], output, other, LOCAL, options, overwrite=True)
+    run_job([str(mine)], tmp_path / "fresh.parquet", other, LOCAL, options)
     assert output.read_bytes() == (tmp_path / "fresh.parquet").read_bytes()
 
 

@@ -20,8 +20,9 @@ from galaxies.bundle.folder import (
 from galaxies.bundle.predictor import Predictor
 from galaxies.classifying import classifier, job
 from galaxies.classifying.classifier import Classifier
-from galaxies.classifying.engines import BundleUse, local_engine
+from galaxies.classifying.engines import local_engine
 from galaxies.classifying.job import run_job
+from galaxies.classifying.options import Options
 from galaxies.cli import app
 from galaxies.errors import GalaxiesError
 from galaxies.judgement.calibration import Calibration
@@ -72,18 +73,18 @@ def knowing(bundle, folder, outputs):
 
 @pytest.fixture(scope="module")
 def outputs(images, bundle):
-    some = Classifier(bundle, agreement=0.9)
+    some = Classifier(bundle, Options(agreement=0.9))
     pixels = np.stack([some.prepare(data) for data in images.values()])
     return Predictor(bundle).predict(pixels).outputs
 
 
-def classify(archive, output, use, **options):
-    return run_job([str(archive)], output, use, LOCAL, **options)
+def classify(archive, output, bundle, **options):
+    return run_job([str(archive)], output, bundle, LOCAL, Options(**options))
 
 
 def test_all_answers_stand_in_columns_named_in_words(archive, bundle, outputs, tmp_path):
     path = tmp_path / "answers.parquet"
-    classify(archive, path, BundleUse(bundle, questions="all"))
+    classify(archive, path, bundle, questions="all")
     schema = pq.read_schema(path)
     learned = [one for one in ANSWERS.values() if not one.column.startswith("Class3.")]
     assert schema.names == [*classifier.COLUMNS.names, *(one.name for one in learned)]
@@ -101,19 +102,19 @@ def test_all_answers_stand_in_columns_named_in_words(archive, bundle, outputs, t
     whole = outputs[:, : len(COLUMNS)].astype(np.float64)
     assert tree_errors(whole).max() < 1e-6
     for suffix in (".csv", ".fits"):
-        classify(archive, tmp_path / f"a{suffix}", BundleUse(bundle, questions="all"))
+        classify(archive, tmp_path / f"a{suffix}", bundle, questions="all")
     csv = pd.read_csv(tmp_path / "a.csv")
     assert list(csv.columns) == schema.names
     assert csv["odd_merger"].dropna().to_numpy() == pytest.approx(read["odd_merger"], abs=1e-6)
-    python = Classifier(bundle, agreement=0.9, questions="all").classify([b"text"])
+    python = Classifier(bundle, Options(agreement=0.9, questions="all")).classify([b"text"])
     assert list(python.columns) == schema.names
 
 
 def test_a_bundle_that_knows_the_class_alone_answers_no_more(archive, tree_bundle, tmp_path):
     with pytest.raises(GalaxiesError, match="tree: answers only the first question; use a"):
-        classify(archive, tmp_path / "a.csv", BundleUse(tree_bundle, questions="all"))
+        classify(archive, tmp_path / "a.csv", tree_bundle, questions="all")
     with pytest.raises(GalaxiesError, match=r"^this bundle supports the campaign gz2, not gz1"):
-        classify(archive, tmp_path / "a.csv", BundleUse(tree_bundle, campaign="gz1"))
+        classify(archive, tmp_path / "a.csv", tree_bundle, campaign="gz1")
     assert not list(tmp_path.iterdir())
 
 
@@ -121,7 +122,7 @@ def test_the_campaigns_ask_different_questions(archive, bundle, outputs, tmp_pat
     tables = {}
     for campaign in (None, "gz1", "gz2"):
         path = tmp_path / f"{campaign}.parquet"
-        classify(archive, path, BundleUse(bundle, campaign=campaign, agreement=0.9))
+        classify(archive, path, bundle, campaign=campaign, agreement=0.9)
         tables[campaign] = pd.read_parquet(path)
     assert tables[None].equals(tables["gz2"])
     for campaign, place in (("gz2", 0), ("gz1", len(COLUMNS))):
@@ -138,21 +139,19 @@ def test_the_machine_decides_nothing_in_an_unfamiliar_survey(
     monkeypatch.setattr(job, "SHARD", 40)  # so that no shard alone could tell
     strange = knowing(bundle, tmp_path / "strange", np.tile(outputs, (3, 1)) ** 2)
     alike = knowing(bundle, tmp_path / "alike", np.tile(outputs, (3, 1)))
-    found = classify(archive, tmp_path / "no.parquet", BundleUse(strange, agreement=0.9))
+    found = classify(archive, tmp_path / "no.parquet", strange, agreement=0.9)
     assert (found.verdict.familiar, found.unreadable) == (False, 1)
     assert found.decisions == {"ask volunteers": GALAXIES}
     table = pd.read_parquet(tmp_path / "no.parquet")
     assert table["familiar"].value_counts(dropna=False).to_dict() == {False: GALAXIES, None: 1}
     assert table["label"].nunique() == 2
     for suffix in (".csv", ".fits"):
-        classify(archive, tmp_path / f"no{suffix}", BundleUse(strange, agreement=0.9))
+        classify(archive, tmp_path / f"no{suffix}", strange, agreement=0.9)
     written = pd.read_csv(tmp_path / "no.csv")["familiar"]
     assert written.value_counts(dropna=False).to_dict() == {False: GALAXIES, np.nan: 1}
     assert set(Table.read(tmp_path / "no.fits")["familiar"].filled("")) == {"False", ""}
-    anyway = classify(
-        archive, tmp_path / "anyway.parquet", BundleUse(strange, agreement=0.9, anyway=True)
-    )
-    familiar = classify(archive, tmp_path / "yes.parquet", BundleUse(alike, agreement=0.9))
+    anyway = classify(archive, tmp_path / "anyway.parquet", strange, agreement=0.9, anyway=True)
+    familiar = classify(archive, tmp_path / "yes.parquet", alike, agreement=0.9)
     assert (anyway.verdict.familiar, familiar.verdict.familiar) == (False, True)
     assert anyway.decisions == familiar.decisions
     assert familiar.decisions["elliptical"]
@@ -166,13 +165,13 @@ def test_the_machine_decides_nothing_in_an_unfamiliar_survey(
 def test_few_galaxies_are_neither_familiar_nor_not(images, bundle, outputs, tmp_path):
     strange = knowing(bundle, tmp_path / "strange", np.tile(outputs, (3, 1)) ** 2)
     some = list(images.values())
-    few = Classifier(strange, agreement=0.9).classify(some[:79])
+    few = Classifier(strange, Options(agreement=0.9)).classify(some[:79])
     assert few["familiar"].isna().all()
     assert {"elliptical", "spiral"} <= set(few["decision"])
-    all_of_them = Classifier(strange, agreement=0.9).classify(some)
+    all_of_them = Classifier(strange, Options(agreement=0.9)).classify(some)
     assert (all_of_them["familiar"] == False).all()  # noqa: E712 - null is no False
     assert (all_of_them["decision"] == "ask volunteers").all()
-    unknown = Classifier(bundle, agreement=0.9).classify(some)
+    unknown = Classifier(bundle, Options(agreement=0.9)).classify(some)
     assert unknown["familiar"].isna().all()
 
 

@@ -57,7 +57,7 @@ def reruns(clone: Path, file: str) -> set[str]:
         ("galaxies/images/fits.py", set()),
         ("galaxies/surveys/merge.py", set()),
         ("galaxies/classifying/job.py", set()),
-        ("galaxies/cli.py", set()),
+        ("galaxies/cli/classify.py", set()),
         ("galaxies/errors.py", set()),
         ("galaxies/settings.py", set()),
         ("galaxies/__init__.py", set()),  # with the version
