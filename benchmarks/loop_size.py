@@ -28,9 +28,9 @@ from PIL import Image
 
 from galaxies.base.outputs import write_json
 from galaxies.classifying.classifier import COLUMNS
-from galaxies.classifying.table_files import write_stream
 from galaxies.judgement.promises import UNDECIDED
 from galaxies.questions.tree import CLASSES
+from galaxies.tables.writing import write_table
 from galaxies.volunteers.subjects import COLUMNS as MANIFEST_COLUMNS
 from galaxies.volunteers.subjects import MANIFEST
 
@@ -88,9 +88,9 @@ def make_classes(folder: Path, rows: int) -> None:
             ids = [str(one) for one in range(start, min(start + AT_ONCE, rows))]
             yield pa.table({"id": ids, "path": ["one.jpg"] * len(ids)})
 
-    write_stream(folder / "classes.parquet", COLUMNS, pieces)
+    write_table(folder / "classes.parquet", COLUMNS, pieces)
     kinds = pa.schema({"id": pa.string(), "path": pa.string()})
-    write_stream(folder / "catalogue.parquet", kinds, catalogue)
+    write_table(folder / "catalogue.parquet", kinds, catalogue)
 
 
 def make_export(folder: Path, rows: int) -> None:

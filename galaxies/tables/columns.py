@@ -22,6 +22,13 @@ _ROUNDED: Final = r"^\s*[+-]?[0-9]+(\.0*|(\.[0-9]+)?[eE]\+[0-9]+)\s*$"
 """What spreadsheets and pandas make of integers: 5.9E+17, 100008.0."""
 
 
+class ColumnNames(NamedTuple):
+    """Names that the user gives to columns of a catalogue; `None` for the usual ones."""
+
+    ids: str | None = None
+    paths: str | None = None
+
+
 class Words(NamedTuple):
     """What a column means; empty where nothing is known."""
 
@@ -61,6 +68,15 @@ def words_of(field: pa.Field) -> Words:
     """Return what a column means, from the metadata of its field."""
     held = field.metadata or {}
     return Words(*(held.get(key.encode(), b"").decode() for key in Words._fields))
+
+
+MAIN_ID: Final = "meta.id;meta.main"
+"""UCD of the column that identifies a row."""
+
+
+def is_main_id(field: pa.Field) -> bool:
+    """Whether a column identifies the rows: none of its letters may change."""
+    return words_of(field).ucd == MAIN_ID
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,19 @@ _STRUCTURE: Final = frozenset(
      "EXTNAME", "EXTVER", "EXTLEVEL", "CHECKSUM", "DATASUM", "COMMENT", "HISTORY", "END", "")
 )  # fmt: skip
 
+KEYWORDS: Final = {
+    "agreement": "AGREEMNT",
+    "calibration": "CALIBRAT",
+    "questions": "QUESTION",
+    "threshold": "THRESHLD",
+}
+"""Keywords of metadata whose names are too long for FITS."""
+
+_NAMES: Final = {keyword: name for name, keyword in KEYWORDS.items()}
+_BLOCK: Final = 2880
+_CARD: Final = 80
+_LOOKED_AT: Final = 40  # blocks of headers
+
 
 def open_fits(path: str, exact: Collection[str]) -> Source:
     """Open the first table of a FITS file; see `galaxies.tables.text.open_csv`.
@@ -35,7 +48,7 @@ def open_fits(path: str, exact: Collection[str]) -> Source:
         fields = [_field(hdu, place) for place in range(len(names))]
         columns = {card.keyword for card in hdu.header.cards if card.keyword[-1:].isdigit()}
         metadata = {
-            keyword.lower(): str(value)
+            _NAMES.get(keyword, keyword.lower()): str(value)
             for keyword, value in hdu.header.items()
             if keyword not in _STRUCTURE | columns
         }
@@ -49,6 +62,33 @@ def open_fits(path: str, exact: Collection[str]) -> Source:
                 yield pa.table(arrays, schema=pa.schema([schema.field(one) for one in columns]))
 
     return Source(schema, rows, metadata, tables)
+
+
+def is_fits_table(path: str) -> bool:
+    """Whether a file is FITS without an image before its first table.
+
+    Of an image, it reads one block only: there may be a million files.
+
+    Examples
+    --------
+    >>> is_fits_table("survey.zip")
+    False
+    """
+    name = path.lower().removesuffix(".gz")
+    if not name.endswith((".fits", ".fit")):
+        return False
+    try:
+        with opened(path) as file:
+            start = file.read(_BLOCK)
+            if b"NAXIS=0" not in start[: 4 * _CARD].replace(b" ", b""):
+                return False
+            start += file.read(_LOOKED_AT * _BLOCK)
+    except GalaxiesError:
+        return False  # whoever reads the image says what is wrong with it
+    blocks = range(_BLOCK, len(start), _BLOCK)
+    first = next((one for one in blocks if start.startswith(b"XTENSION=", one)), len(start))
+    kind = start[first : first + _CARD].replace(b" ", b"")
+    return b"TABLE" in kind and b"ZIMAGE  =" not in start[first:]
 
 
 @contextmanager
@@ -95,6 +135,11 @@ def _field(hdu: Any, place: int) -> pa.Field:  # noqa: ANN401 - astropy has no t
 
 def _values(hdu: Any, data: Any, name: str, kind: pa.DataType | None) -> pa.Array:  # noqa: ANN401
     """Convert a column; blanks, TNULL and a logical value that is neither T nor F are missing."""
+    column = hdu.columns[name]
+    if str(column.format).lstrip("0123456789") == "L":
+        raw = np.asarray(data.view(np.ndarray)[column.name])
+        raw = raw.reshape(len(raw), math.prod(raw.shape[1:]))[:, 0] if raw.ndim > 1 else raw
+        return pa.array(raw == ord("T"), pa.bool_(), mask=~np.isin(raw, (ord("T"), ord("F"))))
     values = np.asarray(data[name])
     if values.dtype.kind in "US":
         texts = np.char.rstrip(values.astype(str))
@@ -107,11 +152,8 @@ def _values(hdu: Any, data: Any, name: str, kind: pa.DataType | None) -> pa.Arra
             pa.array(values.ravel()), math.prod(values.shape[1:])
         )
     missing: npt.NDArray[np.bool_] | None = None
-    if values.dtype.kind == "b":
-        raw = np.asarray(data.view(np.ndarray)[name])
-        missing = ~np.isin(raw, (ord("T"), ord("F")))
-    elif values.dtype.kind in "iu" and hdu.columns[name].null is not None:
-        null = int(hdu.columns[name].null) + int(hdu.columns[name].bzero or 0)
+    if values.dtype.kind in "iu" and column.null is not None:
+        null = int(column.null) + int(column.bzero or 0)
         limits = np.iinfo(values.dtype)
         if limits.min <= null <= limits.max:
             missing = values == null

@@ -1,17 +1,20 @@
 """Read a table from `galaxies classify` piece by piece."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
+import pyarrow as pa
+import pyarrow.compute as pc
 from tqdm import tqdm
 
-from galaxies.classifying.inputs.tables import reading_table
-from galaxies.classifying.table_files import BUNDLE, read_stream
+from galaxies.classifying.result import BUNDLE, SHORT
 from galaxies.errors import GalaxiesError
+from galaxies.tables.catalogue import read_catalogue
+
+ID: Final = "galaxy_id"
 
 COLUMNS: Final = ("galaxy_id", "p_spiral", "spread", "decision")
 """Columns that are read."""
@@ -25,12 +28,18 @@ def made_by(path: Path) -> str | None:
     Parameters
     ----------
     path : Path
-        A table from `galaxies classify`.
+        A table from `galaxies classify`, also after other programs have selected rows.
 
     Returns
     -------
     str or None
-        SHA-256 of the bundle; `None` if it is not recorded, as in CSV tables.
+        SHA-256 of the bundle, or its first letters where other programs have dropped the metadata;
+        `None` if it is not recorded.
+
+    Raises
+    ------
+    GalaxiesError
+        If the rows were made by different bundles.
 
     Examples
     --------
@@ -38,19 +47,77 @@ def made_by(path: Path) -> str | None:
     >>> len(made_by(Path("classes.parquet")))
     64
     """
-    if path.suffix.lower() == ".parquet":
-        with reading_table(str(path)):
-            found = (pq.read_schema(path).metadata or {}).get(BUNDLE.encode())
-        return found.decode() if found else None
-    if path.suffix.lower() == ".fits":
-        from astropy.io import fits
+    catalogue = read_catalogue(str(path))
+    recorded = catalogue.metadata.get(BUNDLE)
+    if BUNDLE not in catalogue.schema.names:
+        return recorded
+    bundles: set[str] = set()
+    for piece in catalogue.pieces([BUNDLE]):
+        bundles |= set(piece[BUNDLE].drop_null().unique().to_pylist())
+    if len(bundles) > 1:
+        raise GalaxiesError(
+            f"{path}: rows of different bundles ({', '.join(sorted(bundles))}); "
+            "give the rows of one at a time"
+        )
+    column = next(iter(bundles), None)
+    if column and recorded and not same_bundle(column, recorded):
+        raise GalaxiesError(
+            f"{path}: its rows were made by another bundle ({column}) than its header says "
+            f"({recorded[:SHORT]}); give the table that galaxies classify made"
+        )
+    return recorded or column
 
-        try:
-            found = fits.getheader(path, 1).get(BUNDLE.upper())
-        except (OSError, IndexError) as error:
-            raise GalaxiesError(f"{path}: damaged or not a FITS table ({error})") from error
-        return str(found) if found else None
-    return None
+
+def same_bundle(first: str, second: str) -> bool:
+    """Whether two digests, one of which may be shortened, are of the same bundle."""
+    return first.startswith(second) or second.startswith(first)
+
+
+def read_columns(path: Path, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
+    """Read some columns of a table from `galaxies classify`, piece by piece.
+
+    Parameters
+    ----------
+    path : Path
+        The table, in any format of `galaxies.tables.catalogue.read_catalogue`.
+    columns : sequence of str
+        The columns; `galaxy_id` is read as text.
+
+    Yields
+    ------
+    DataFrame
+        At most 131,072 rows.
+
+    Raises
+    ------
+    GalaxiesError
+        If the file does not exist, is damaged or of another format, or lacks a column.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> [piece] = read_columns(Path("classes.parquet"), ["galaxy_id", "label"])
+    >>> piece.shape
+    (40, 2)
+    """
+    if not path.is_file():
+        raise GalaxiesError(f"{path}: no such table; create it with galaxies classify")
+    catalogue = read_catalogue(str(path))
+    lacking = [name for name in columns if name not in catalogue.schema.names]
+    if lacking:
+        raise GalaxiesError(
+            f"{path}: not a table from galaxies classify: it has no column {lacking[0]!r}"
+        )
+    for piece in catalogue.pieces(columns):
+        yield plain_ids(piece).to_pandas()
+
+
+def plain_ids(piece: pa.Table) -> pa.Table:
+    """Convert the IDs of a table to text."""
+    place = piece.column_names.index(ID) if ID in piece.column_names else None
+    if place is None:
+        return piece
+    return piece.set_column(place, ID, pc.cast(piece[ID], pa.string()))
 
 
 def read_classes(path: Path) -> Iterator[pd.DataFrame]:
@@ -59,7 +126,7 @@ def read_classes(path: Path) -> Iterator[pd.DataFrame]:
     Parameters
     ----------
     path : Path
-        A table from `galaxies classify`: .parquet, .csv or .fits.
+        A table from `galaxies classify`.
 
     Yields
     ------
@@ -78,11 +145,9 @@ def read_classes(path: Path) -> Iterator[pd.DataFrame]:
     >>> sum(len(piece) for piece in read_classes(Path("classes.parquet")))
     40
     """
-    if not path.is_file():
-        raise GalaxiesError(f"{path}: no such file; create it with galaxies classify")
     row = 0
     with tqdm(desc="read classes", unit=" galaxies", unit_scale=True) as bar:
-        for piece in read_stream(path, COLUMNS):
+        for piece in read_columns(path, COLUMNS):
             for name in _TEXTS:
                 piece[name] = piece[name].astype("str").fillna("")
             for name in ("p_spiral", "spread"):

@@ -27,7 +27,7 @@ from galaxies.classifying.options import bundle_digest
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import UnreadableImageError, decode_image
 from galaxies.volunteers.choosing import AUDIT, Choice, choose_galaxies
-from galaxies.volunteers.classes import made_by, read_classes
+from galaxies.volunteers.classes import made_by, read_classes, same_bundle
 
 MANIFEST: Final = "manifest.csv"
 
@@ -184,7 +184,7 @@ def _bundle(classes: Path, folder: Path | None) -> str:
         return known or UNKNOWN
     read_description(folder)
     wanted = bundle_digest(folder)
-    if known and known != wanted:
+    if known and not same_bundle(known, wanted):
         raise GalaxiesError(
             f"{classes}: made by another bundle ({known[:12]}…) than {folder} ({wanted[:12]}…); "
             "classify again with that bundle, or give the one that made the table"
@@ -348,7 +348,6 @@ def items_of(inputs: Sequence[Input], ids: Collection[str]) -> Iterator[Item]:
     --------
     >>> from pathlib import Path
     >>> from galaxies.classifying.inputs.opening import open_inputs
-    from galaxies.classifying.options import bundle_digest
     >>> [first] = read_manifest(Path("subjects"))[:1]
     >>> [item] = items_of(open_inputs(["survey.zip"]), [first.galaxy_id])
     >>> item.galaxy_id == first.galaxy_id

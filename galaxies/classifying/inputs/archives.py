@@ -11,13 +11,15 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 from fsspec.core import url_to_fs
 
 from galaxies.base.pool import batched
-from galaxies.classifying.inputs.chunks import Chunk, Item, file_state, is_image, is_local, stem
+from galaxies.classifying.inputs.chunks import Chunk, Item, file_state, is_image, stem
 from galaxies.dataset.archive import open_archive, read_member
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import LARGEST_IMAGE, UnreadableImageError
+from galaxies.tables.sources import is_local
 
 _LARGEST_CHUNK: Final = 256_000_000  # bytes of a compressed tar archive in memory
 
@@ -80,6 +82,7 @@ class ZipInput:
     """A zip archive, on disk or in a bucket."""
 
     carried = None
+    id_type = pa.string()
 
     def __init__(self, path: str) -> None:
         self.name = path
@@ -159,6 +162,7 @@ class TarInput:
     """An uncompressed tar archive; a first pass finds the position of each image."""
 
     carried = None
+    id_type = pa.string()
 
     def __init__(self, path: str) -> None:
         self.name = path
@@ -203,6 +207,7 @@ class CompressedTarInput:
     """A compressed tar archive; without random access, every run unpacks it from the start."""
 
     carried = None
+    id_type = pa.string()
     count: int | None = None
 
     def __init__(self, path: str) -> None:

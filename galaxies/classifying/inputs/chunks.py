@@ -41,17 +41,14 @@ class Input(Protocol):
     """Number of images; `None` if it is unknown before all are read."""
     carried: pa.Schema | None
     """Other columns of a catalogue."""
+    id_type: pa.DataType
+    """Type of the IDs: an integer if they are integers in a catalogue, else text."""
 
     def chunks(self, size: int) -> Iterator[Chunk]:
         """Iterate over chunks of `size` images; the same at every call."""
 
     def fingerprint(self) -> dict[str, Any]:
         """Return a description that changes with the input."""
-
-
-def is_local(fs: Any) -> bool:  # noqa: ANN401 - fsspec has no types
-    """Whether a file system of fsspec is on this machine."""
-    return "file" in ((fs.protocol,) if isinstance(fs.protocol, str) else fs.protocol)
 
 
 def stem(name: str) -> str:

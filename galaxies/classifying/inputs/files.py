@@ -11,8 +11,9 @@ import pyarrow as pa
 from fsspec.core import url_to_fs
 
 from galaxies.base.pool import batched
-from galaxies.classifying.inputs.chunks import Chunk, Item, file_state, is_image, is_local, stem
+from galaxies.classifying.inputs.chunks import Chunk, Item, file_state, is_image, stem
 from galaxies.images.decode import LARGEST_IMAGE, UnreadableImageError
+from galaxies.tables.sources import is_local
 
 READ_AT_ONCE: Final = 64  # files per request to a bucket
 
@@ -85,6 +86,7 @@ class FilesInput:
     """A folder, or single files."""
 
     carried = None
+    id_type = pa.string()
 
     def __init__(self, name: str, paths: Callable[[], Iterator[str]]) -> None:
         self.name = name
