@@ -16,7 +16,8 @@ from galaxies.classifying.engines import Engine
 from galaxies.classifying.inputs.chunks import Chunk, Input
 from galaxies.classifying.inputs.opening import open_inputs
 from galaxies.classifying.options import Options
-from galaxies.classifying.result import BUNDLE, SHORT, provenance, result_schema
+from galaxies.classifying.provenance import BUNDLE, SHORT, provenance
+from galaxies.classifying.result import result_schema
 from galaxies.classifying.shards import Shards
 from galaxies.errors import GalaxiesError
 from galaxies.tables.columns import ColumnNames

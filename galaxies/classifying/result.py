@@ -1,30 +1,17 @@
-"""The table that `galaxies classify` makes: its columns, and what it says about itself."""
+"""The columns of the table that `galaxies classify` makes."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pyarrow as pa
 
-from galaxies import __version__
 from galaxies.classifying.inputs.chunks import Input
+from galaxies.classifying.provenance import BUNDLE, SHORT
 from galaxies.errors import GalaxiesError
 from galaxies.tables.columns import MAIN_ID
 
-if TYPE_CHECKING:
-    from galaxies.bundle.folder import Description
-    from galaxies.classifying.classifier import Verdict
-    from galaxies.classifying.options import Options
-
-BUNDLE: Final = "bundle"
-"""Metadata: SHA-256 of the bundle that made the table. Also a column, with its first `SHORT`
-letters, for programs that drop metadata and formats that have none."""
-
-SHORT: Final = 12
-
 _BEFORE: Final = "input_"
 """Before the name of a column of a catalogue that has the name of a result."""
-
-_CREATOR: Final = "galaxies"
 
 _COLUMNS: Final = {
     "galaxy_id": ("name of the file, or ID in the catalogue", MAIN_ID),
@@ -113,45 +100,3 @@ def _with_words(field: pa.Field) -> pa.Field:
     own = {"description": description, "ucd": ucd}
     return field.with_metadata({k.encode(): v.encode() for k, v in own.items() if v}
                                | (field.metadata or {}))  # fmt: skip
-
-
-def provenance(
-    description: "Description", digest: str, options: "Options", verdict: "Verdict"
-) -> dict[str, str]:
-    """Say what made a table.
-
-    Parameters
-    ----------
-    description : Description
-        Description of the bundle.
-    digest : str
-        SHA-256 of the bundle.
-    options : Options
-        How it classified.
-    verdict : Verdict
-        What all galaxies together have shown.
-
-    Returns
-    -------
-    dict
-        Metadata of the table: names and values, in the order in which `galaxies info` prints them.
-    """
-    calibration = verdict.calibration
-    later = description.calibrated
-    return {
-        "creator": f"{_CREATOR} {__version__}",
-        BUNDLE: digest,
-        "model": description.title,
-        "survey": verdict.survey or (later.survey if later else description.survey),
-        "campaign": description.campaign,
-        "calibration": f"slope {calibration.slope:.6g}, intercept {calibration.intercept:.6g}",
-        "agreement": f"{options.agreement:g}",
-        "threshold": "none" if verdict.threshold is None else f"{verdict.threshold:.6g}",
-        "anyway": "yes" if options.anyway else "no",
-        "questions": options.questions,
-        "views": str(options.views or description.views),
-        "size": str(description.size),
-        "crop": f"{description.crop:g}",
-        "decoding": description.decoding,
-        "device": options.device,
-    }

@@ -8,7 +8,16 @@ import typer
 
 from galaxies.classifying.options import Options
 from galaxies.cli import printing
-from galaxies.cli.options import Agreement, Model, Overwrite, Questions, Views, cores
+from galaxies.cli.options import (
+    Agreement,
+    IdColumn,
+    Model,
+    Overwrite,
+    PathColumn,
+    Questions,
+    Views,
+    cores,
+)
 from galaxies.errors import GalaxiesError
 
 UNREADABLE: Final = 3
@@ -27,6 +36,8 @@ _CLASSIFY = """Example: `galaxies classify cutouts/ -o classes.parquet`
 
 `galaxies classify catalogue.csv -o classes.fits --views 1`
 
+`galaxies classify sdss.fits -o classes.vot --id OBJID --path CUTOUT`
+
 `galaxies classify s3://bucket/cutouts -o classes.parquet --engine ray --address auto`"""
 
 
@@ -41,12 +52,18 @@ def classify(
         typer.Argument(
             metavar="INPUT",
             help="Images (JPEG, PNG, FITS), folders, globs, zip and tar archives, Parquet tables "
-            "of images, or catalogues (CSV or Parquet with columns id and path); paths or fsspec "
-            "addresses.",
+            "of images, or catalogues with columns id and path (Parquet, CSV, FITS, VOTable, "
+            "ECSV); paths or fsspec addresses.",
         ),
     ],
     output: Annotated[
-        Path, typer.Option("-o", "--output", help="Table to make: .parquet, .csv or .fits.")
+        Path,
+        typer.Option(
+            "-o",
+            "--output",
+            help="Table to make: .parquet, .csv, .fits, .vot or .ecsv; .gz after all but .parquet "
+            "compresses it.",
+        ),
     ],
     model: Model = Path("real"),
     views: Views = None,
@@ -89,6 +106,8 @@ def classify(
             "Galaxy Zoo 2 (smooth or features?); default: the bundle's."
         ),
     ] = None,
+    id_column: IdColumn = None,
+    path_column: PathColumn = None,
     overwrite: Annotated[
         bool,
         typer.Option("--overwrite", help="Replace an existing output, and parts of another job."),
@@ -101,7 +120,8 @@ def classify(
     volunteers who see a spiral), label, decision (elliptical, spiral or ask
     volunteers), familiar (whether the images look like those that the bundle was
     calibrated on), error (why an image could not be read); with --questions all, a
-    column for each answer, such as bar_yes; then the other columns of a catalogue.
+    column for each answer, such as bar_yes; bundle (which made the row); then the
+    other columns of a catalogue. `galaxies info` prints what made a table.
 
     To continue an interrupted run, give the same command again.
 
@@ -111,6 +131,7 @@ def classify(
     from galaxies.bundle.folder import bundle_folder
     from galaxies.classifying.engines import Engine, local_engine
     from galaxies.classifying.job import run_job
+    from galaxies.tables.columns import ColumnNames
 
     options = Options(
         views=views,
@@ -126,10 +147,41 @@ def classify(
 
         work = partial(ray_engine, address=address)
     bundle = bundle_folder(model).absolute()
-    done = run_job(inputs, output, bundle, work, options, shards=shards, overwrite=overwrite)
+    names = ColumnNames(id_column, path_column)
+    done = run_job(
+        inputs, output, bundle, work, options, names=names, shards=shards, overwrite=overwrite
+    )
     printing.classified(output, done, options)
     if done.unreadable:
         raise typer.Exit(UNREADABLE)
+
+
+@commands.command(
+    epilog="Example: `galaxies info classes.parquet`\n\n`galaxies info real`",
+    short_help="Print what made a table, or what is in a bundle.",
+    rich_help_panel=_PANEL,
+)
+def info(
+    subject: Annotated[
+        Path,
+        typer.Argument(
+            metavar="TABLE|BUNDLE",
+            help="A table from `galaxies classify`, a bundle, or the name of a pretrained one.",
+        ),
+    ],
+) -> None:
+    """Print what made a table: version, bundle, campaign, calibration, threshold, image options.
+
+    Of a bundle, print its model, survey, campaign, calibration and promises. The hash is the same
+    in a table and in the bundle that made it. It also stands in the column `bundle`, which programs
+    keep that drop the rest.
+    """
+    from galaxies.bundle.folder import bundle_folder
+    from galaxies.classifying.provenance import describe_bundle, describe_table
+
+    folder = bundle_folder(subject)
+    facts = describe_bundle(folder) if folder.is_dir() else describe_table(subject)
+    printing.facts(subject, facts)
 
 
 @commands.command(

@@ -25,6 +25,14 @@ def warn(line: str) -> None:
     typer.echo(line, err=True)
 
 
+def facts(subject: Path, found: "Mapping[str, str]") -> None:
+    """Print what a table or bundle is, a fact a line."""
+    say(f"{subject}:")
+    width = max(map(len, found), default=0)
+    for name, value in found.items():
+        say(f"  {name:<{width}}  {value}")
+
+
 def classified(output: Path, done: "Classified", options: "Options") -> None:
     """Print what `classify` decided, and why it decided nothing."""
     decisions, verdict = done.decisions, done.verdict

@@ -11,6 +11,7 @@ import pandas as pd
 
 from galaxies.base.arrays import Probabilities
 from galaxies.base.outputs import write_text_table
+from galaxies.classifying.provenance import made_by, same_bundle
 from galaxies.dataset.layout import VOTES, survey_file
 from galaxies.dataset.votes import read_votes
 from galaxies.errors import GalaxiesError, needs
@@ -19,7 +20,7 @@ from galaxies.judgement.promises import UNDECIDED, lower_bound, make_promises
 from galaxies.questions.tree import CLASSES, VOTED, most_voted
 from galaxies.settings import TriageSettings
 from galaxies.volunteers.choosing import AUDIT
-from galaxies.volunteers.classes import made_by, read_columns, same_bundle
+from galaxies.volunteers.classes import read_columns
 from galaxies.volunteers.subjects import MANIFEST, UNKNOWN, read_manifest
 from galaxies.volunteers.survey import galaxy_number
 

@@ -10,7 +10,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from tqdm import tqdm
 
-from galaxies.classifying.result import BUNDLE, SHORT
 from galaxies.errors import GalaxiesError
 from galaxies.tables.catalogue import read_catalogue
 
@@ -20,57 +19,6 @@ COLUMNS: Final = ("galaxy_id", "p_spiral", "spread", "decision")
 """Columns that are read."""
 
 _TEXTS: Final = ("galaxy_id", "decision")
-
-
-def made_by(path: Path) -> str | None:
-    """Find the bundle that made a table.
-
-    Parameters
-    ----------
-    path : Path
-        A table from `galaxies classify`, also after other programs have selected rows.
-
-    Returns
-    -------
-    str or None
-        SHA-256 of the bundle, or its first letters where other programs have dropped the metadata;
-        `None` if it is not recorded.
-
-    Raises
-    ------
-    GalaxiesError
-        If the rows were made by different bundles.
-
-    Examples
-    --------
-    >>> from pathlib import Path
-    >>> len(made_by(Path("classes.parquet")))
-    64
-    """
-    catalogue = read_catalogue(str(path))
-    recorded = catalogue.metadata.get(BUNDLE)
-    if BUNDLE not in catalogue.schema.names:
-        return recorded
-    bundles: set[str] = set()
-    for piece in catalogue.pieces([BUNDLE]):
-        bundles |= set(piece[BUNDLE].drop_null().unique().to_pylist())
-    if len(bundles) > 1:
-        raise GalaxiesError(
-            f"{path}: rows of different bundles ({', '.join(sorted(bundles))}); "
-            "give the rows of one at a time"
-        )
-    column = next(iter(bundles), None)
-    if column and recorded and not same_bundle(column, recorded):
-        raise GalaxiesError(
-            f"{path}: its rows were made by another bundle ({column}) than its header says "
-            f"({recorded[:SHORT]}); give the table that galaxies classify made"
-        )
-    return recorded or column
-
-
-def same_bundle(first: str, second: str) -> bool:
-    """Whether two digests, one of which may be shortened, are of the same bundle."""
-    return first.startswith(second) or second.startswith(first)
 
 
 def read_columns(path: Path, columns: Sequence[str]) -> Iterator[pd.DataFrame]:

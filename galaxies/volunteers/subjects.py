@@ -24,10 +24,12 @@ from galaxies.classifying.inputs.files import FileChunk
 from galaxies.classifying.inputs.opening import open_inputs
 from galaxies.classifying.job import SHARD
 from galaxies.classifying.options import bundle_digest
+from galaxies.classifying.provenance import made_by, same_bundle
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import UnreadableImageError, decode_image
+from galaxies.tables.columns import ColumnNames
 from galaxies.volunteers.choosing import AUDIT, Choice, choose_galaxies
-from galaxies.volunteers.classes import made_by, read_classes, same_bundle
+from galaxies.volunteers.classes import read_classes
 
 MANIFEST: Final = "manifest.csv"
 
@@ -87,6 +89,7 @@ def ask(
     seed: int,
     earlier: Sequence[Path] = (),
     bundle: Path | None = None,
+    names: ColumnNames = ColumnNames(),  # noqa: B008 - it is a constant
     workers: int = 1,
 ) -> Asked:
     """Make a subject set of galaxies that people should look at.
@@ -111,6 +114,8 @@ def ask(
         Folders of earlier batches; their galaxies are not asked about again.
     bundle : Path, optional
         The bundle that must have made the table.
+    names : ColumnNames
+        Columns of catalogues, where they have unusual names.
     workers : int
         Number of threads that decode and encode.
 
@@ -137,7 +142,7 @@ def ask(
     known = _bundle(classes, bundle)
     before = [subject for folder in earlier for subject in read_manifest(folder)]
     asked = {subject.galaxy_id for subject in before}
-    opened = open_inputs(inputs)
+    opened = open_inputs(inputs, names)
     chosen = choose_galaxies(
         read_classes(classes),
         number,

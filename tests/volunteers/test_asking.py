@@ -16,12 +16,13 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from galaxies.classifying.options import bundle_digest
+from galaxies.classifying.provenance import made_by
 from galaxies.cli import app
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import UnreadableImageError, decode_image
 from galaxies.tables.writing import write_table
 from galaxies.volunteers.choosing import AUDIT, choose_galaxies, most_different
-from galaxies.volunteers.classes import made_by, read_classes
+from galaxies.volunteers.classes import read_classes
 from galaxies.volunteers.subjects import COLUMNS, LARGEST_JPEG, Asked, as_jpeg, ask, read_manifest
 from tests.conftest import draw_galaxy, encode
 

@@ -8,7 +8,7 @@ from scipy.stats import binom
 from typer.testing import CliRunner
 
 from galaxies.classifying.classifier import COLUMNS
-from galaxies.classifying.result import BUNDLE
+from galaxies.classifying.provenance import BUNDLE
 from galaxies.cli import app
 from galaxies.errors import GalaxiesError
 from galaxies.questions.tree import VOTED
