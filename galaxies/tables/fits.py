@@ -10,6 +10,7 @@ from typing import IO, Any, Final
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from galaxies.errors import GalaxiesError
 from galaxies.tables.columns import ROWS, Words, described
@@ -140,12 +141,11 @@ def _values(hdu: Any, data: Any, name: str, kind: pa.DataType | None) -> pa.Arra
         raw = np.asarray(data.view(np.ndarray)[column.name])
         raw = raw.reshape(len(raw), math.prod(raw.shape[1:]))[:, 0] if raw.ndim > 1 else raw
         return pa.array(raw == ord("T"), pa.bool_(), mask=~np.isin(raw, (ord("T"), ord("F"))))
+    if str(column.format).lstrip("0123456789")[:1] == "A":
+        return _texts(np.asarray(data.view(np.ndarray)[column.name]))
     values = np.asarray(data[name])
-    if values.dtype.kind in "US":
-        texts = np.char.rstrip(values.astype(str))
-        # An array of texts in a cell is rare; its first is kept.
-        first = texts.reshape(len(texts), math.prod(texts.shape[1:]))[:, :1].ravel().tolist()
-        return pa.array([text or None for text in first], pa.string())
+    if values.dtype.kind in "US":  # of a table in ASCII, or of variable length
+        return _texts(values.astype("S"))
     values = np.ascontiguousarray(values.astype(values.dtype.newbyteorder("="), copy=False))
     if values.ndim > 1:
         return pa.FixedSizeListArray.from_arrays(
@@ -160,3 +160,16 @@ def _values(hdu: Any, data: Any, name: str, kind: pa.DataType | None) -> pa.Arra
     elif values.dtype.kind == "f":
         missing = np.isnan(values)  # how the format writes a missing number
     return pa.array(values, kind, mask=missing)
+
+
+def _texts(values: npt.NDArray[np.bytes_]) -> pa.Array:
+    """Decode texts, without the blanks or zeros at their end; an empty one is missing."""
+    if values.ndim > 1:  # an array of texts in a cell is rare; its first is kept
+        values = values.reshape(len(values), math.prod(values.shape[1:]))[:, 0]
+    held = pa.array(np.ascontiguousarray(values), pa.binary())
+    try:
+        texts = held.cast(pa.string())
+    except pa.ArrowInvalid:  # FITS is ASCII, but some programs write Latin letters
+        texts = pa.array([one.decode("latin-1") for one in held.to_pylist()], pa.string())
+    texts = pc.utf8_rtrim_whitespace(texts)
+    return pc.if_else(pc.equal(texts, ""), None, texts)
