@@ -29,7 +29,7 @@ from PIL import Image
 from galaxies.base.outputs import write_json
 from galaxies.classifying.classifier import COLUMNS
 from galaxies.judgement.promises import UNDECIDED
-from galaxies.questions.tree import CLASSES
+from galaxies.questions.campaign import CLASSES
 from galaxies.tables.writing import write_table
 from galaxies.volunteers.subjects import COLUMNS as MANIFEST_COLUMNS
 from galaxies.volunteers.subjects import MANIFEST

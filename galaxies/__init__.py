@@ -44,7 +44,7 @@ def load(bundle: str | Path | None = None, **options: Any) -> "Classifier":  # n
     >>> len(table), set(table["label"]) <= {"elliptical", "spiral"}
     (6, True)
     """
-    from galaxies.bundle.folder import bundle_folder
+    from galaxies.bundle.pretrained import bundle_folder
     from galaxies.classifying.classifier import Classifier
     from galaxies.classifying.options import Options
 

@@ -39,7 +39,7 @@ SUMMARY = """
 {table}
 
 Scores in metrics/, probabilities in data/predictions/. Figures in figures/; start with
-  roc_all.png, reliability_all.png, samples.png, mistakes.png and cnn/cnn_layer_0.png
+  results/roc_all.png, results/samples.png, results/mistakes.png and cnn/cnn_layer_0.png
 Everything on one page: dvc plots show"""
 
 

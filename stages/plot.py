@@ -20,6 +20,7 @@ from galaxies.figures.curves import (
     draw_triage,
 )
 from galaxies.figures.galleries import (
+    answers_of,
     choose_answers,
     choose_mistakes,
     choose_samples,
@@ -30,8 +31,9 @@ from galaxies.figures.galleries import (
 )
 from galaxies.figures.style import save_figure
 from galaxies.figures.votes import choose_tree, draw_tree, draw_votes
-from galaxies.questions.tree import ALL_COLUMNS
-from galaxies.settings import load_settings
+from galaxies.questions.campaign import Campaign
+from galaxies.questions.registry import campaign_named
+from galaxies.settings import Settings, load_settings
 
 
 def main() -> None:
@@ -39,23 +41,34 @@ def main() -> None:
     settings = load_settings()
     split, packed = pd.read_parquet("data/split.parquet"), pd.read_parquet("data/images.parquet")
     images = open_array(Path("data/images.npy"))
-    figures = Path("figures")
+    with written_beside(Path("figures/results")) as figures:
+        draw(settings, split, packed, images, figures)
 
-    answers = pd.read_parquet("data/votes.parquet").drop(columns="volunteers")
+
+def draw(
+    settings: Settings,
+    split: pd.DataFrame,
+    packed: pd.DataFrame,
+    images: Pixels,
+    figures: Path,
+) -> None:
+    """Draw all figures into a folder."""
+    campaign = campaign_named(str(split["campaign"].iloc[0]))
+    answers = answers_of(pd.read_parquet("data/votes.parquet"), campaign)
     samples = choose_samples(split, settings.plot.samples)
     shown = {
-        label: portraits(chosen.merge(answers, on="galaxy_id"), packed, images)
+        label: portraits(chosen.merge(answers, on="galaxy_id"), packed, images, campaign)
         for label, chosen in samples.items()
     }
     save_figure(figures / "samples.png", draw_samples(shown))
 
-    given = choose_answers(answers[answers["galaxy_id"].isin(packed["galaxy_id"])])
+    given = choose_answers(answers[answers["galaxy_id"].isin(packed["galaxy_id"])], campaign)
     table = pd.DataFrame({"galaxy_id": list(given.values())})
     table = table.merge(answers, how="left").merge(split, on="galaxy_id", how="left")
-    one_each = dict(zip(given, portraits(table, packed, images), strict=True))
+    one_each = dict(zip(given, portraits(table, packed, images, campaign), strict=True))
     save_figure(figures / "answers.png", draw_answers(one_each))
 
-    votes_of_test(split, packed, images, answers, figures)
+    votes_of_test(split, packed, images, answers, campaign, figures)
 
     cnn = Path("data/predictions/cnn.parquet")
     mistakes = choose_mistakes(split, pd.read_parquet(cnn), settings.plot.mistakes)
@@ -63,10 +76,9 @@ def main() -> None:
     save_figure(figures / "mistakes.png", draw_mistakes(shown, table_title(cnn)))
 
     results = [read_result(model) for model in MODELS]
-    with written_beside(figures / "models") as folder:
-        for result in results:
-            save_figure(folder / f"confusion_{result.model}.png", draw_confusion(result))
-            save_figure(folder / f"roc_{result.model}.png", draw_roc([result]))
+    for result in results:
+        save_figure(figures / f"confusion_{result.model}.png", draw_confusion(result))
+        save_figure(figures / f"roc_{result.model}.png", draw_roc([result]))
     save_figure(figures / "roc_all.png", draw_roc(results))
     save_figure(figures / "reliability_all.png", draw_reliability(results))
     save_figure(figures / "triage.png", draw_triage(results))
@@ -79,40 +91,39 @@ def votes_of_test(
     packed: pd.DataFrame,
     images: Pixels,
     votes: pd.DataFrame,
+    campaign: Campaign,
     figures: Path,
 ) -> None:
     """Draw the vote fractions of the test galaxies, observed and predicted."""
     path = Path("data/predictions/cnn.parquet")
-    test = (
-        pd.read_parquet(path)
-        .query("split == 'test'")
-        .merge(votes, on="galaxy_id", suffixes=("_predicted", ""))
-    )
-    voted = test[list(ALL_COLUMNS)].to_numpy(np.float64)
-    predicted = (test.reindex(columns=[f"{column}_predicted" for column in ALL_COLUMNS])).to_numpy(
-        np.float64
-    )
+    predictions = answers_of(pd.read_parquet(path).query("split == 'test'"), campaign)
+    test = predictions[["galaxy_id"]].merge(votes, on="galaxy_id")
+    predictions = test[["galaxy_id"]].merge(predictions, on="galaxy_id")
+    names = list(campaign.names)
+    voted, predicted = (table[names].to_numpy(np.float64) for table in (test, predictions))
     title = table_title(path)
-    save_figure(figures / "votes.png", draw_votes(voted, predicted, title))
+    save_figure(figures / "votes.png", draw_votes(voted, predicted, campaign, title))
     row = int(np.flatnonzero(test["galaxy_id"] == choose_tree(test))[0])
-    one = test.iloc[[row]][["galaxy_id"]].merge(split, how="left")
-    galaxy = portraits(one, packed, images)[0]
-    save_figure(figures / "tree.png", draw_tree(galaxy, voted[row], predicted[row], title))
+    example = test.iloc[[row]][["galaxy_id"]].merge(split, how="left")
+    galaxy = portraits(example, packed, images)[0]
+    save_figure(
+        figures / "tree.png", draw_tree(galaxy, voted[row], predicted[row], campaign, title)
+    )
 
 
 def read_result(model: str) -> Result:
     """Read the results of a model from the earlier stages."""
-    metrics, curves = Path("metrics"), Path("metrics/curves")
+    metrics, curves = Path("metrics"), Path("metrics/curves", model)
     predictions = pd.read_parquet(Path("data/predictions", f"{model}.parquet"))
     return Result(
         model=model,
         scores=json.loads((metrics / f"{model}.json").read_text(encoding="utf-8")),
         p_spiral=predictions.loc[predictions["split"] == "test", "p_spiral"].to_numpy(),
-        confusion=pd.read_csv(curves / "confusion" / f"{model}.csv"),
-        roc=pd.read_json(curves / "roc" / f"{model}.json"),
-        reliability=pd.read_json(curves / "reliability" / f"{model}.json"),
-        triage=pd.read_json(curves / "triage" / f"{model}.json"),
-        agreement=pd.read_json(curves / "agreement" / f"{model}.json"),
+        confusion=pd.read_csv(curves / "confusion.csv"),
+        roc=pd.read_json(curves / "roc.json"),
+        reliability=pd.read_json(curves / "reliability.json"),
+        triage=pd.read_json(curves / "triage.json"),
+        agreement=pd.read_json(curves / "agreement.json"),
         learning=pd.read_json(metrics / "learning" / f"{model}.json"),
     )
 

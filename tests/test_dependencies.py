@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from galaxies import settings as all_settings
 from galaxies.bundle.registry import MODELS
+from galaxies.figures.style import LINES
 from tests.conftest import ROOT, cannot_change_an_output
 
 PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
@@ -90,10 +91,8 @@ def code_of(stage: str) -> set[str]:
     script = script_of(stage)
     reached = modules_reached(ROOT / script) | {script}
     if "galaxies/bundle/predictor.py" in reached:
-        module = (
-            MODELS[stage.partition("@")[2] or "cnn"].model.partition(":")[0].replace(".", "/")
-            + ".py"
-        )
+        loads = MODELS[stage.partition("@")[2] or "cnn"]
+        module = loads.partition(":")[0].replace(".", "/") + ".py"
         reached |= modules_reached(ROOT / module) | {module}
     return reached
 
@@ -162,7 +161,7 @@ def test_light_stages_start_without_the_packages_that_take_seconds(stage):
 
 
 def test_the_models_are_the_same_everywhere():
-    assert tuple(VARS["models"]) == tuple(MODELS)
+    assert tuple(VARS["models"]) == tuple(MODELS) == tuple(LINES)
     made = {name: artifact["path"] for name, artifact in PIPELINE["artifacts"].items()}
     assert made == {model: f"models/{model}" for model in MODELS}
 

@@ -9,7 +9,6 @@ from galaxies.errors import GalaxiesError
 
 if TYPE_CHECKING:
     from galaxies.base.arrays import Device
-    from galaxies.questions.tree import Campaign
 
 Questions = Literal["first", "all"]
 """Whether the table has only the first question, or all questions that the bundle answers."""
@@ -27,8 +26,8 @@ class Options:
         Target agreement with the volunteers, between 0.5 and 1.
     device : {"cpu", "gpu"}
         The device that computes.
-    campaign : {"gz1", "gz2"}, optional
-        Campaign whose first question defines the classes; by default that of the bundle.
+    campaign : str, optional
+        Campaign whose votes are predicted, such as `gz2`; by default that of the bundle.
     questions : {"first", "all"}
         Whether the table has the answers to all questions.
     anyway : bool
@@ -51,7 +50,7 @@ class Options:
     views: Literal[1, 8] | None = None
     agreement: float = 0.99
     device: "Device" = "cpu"
-    campaign: "Campaign | None" = None
+    campaign: str | None = None
     questions: Questions = "first"
     anyway: bool = False
 

@@ -4,13 +4,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from galaxies import __version__
-from galaxies.bundle.folder import PRETRAINED, read_description
+from galaxies.bundle.description import read_description
+from galaxies.bundle.pretrained import PRETRAINED
 from galaxies.classifying.options import bundle_digest
 from galaxies.errors import GalaxiesError
 from galaxies.tables.catalogue import read_catalogue
 
 if TYPE_CHECKING:
-    from galaxies.bundle.folder import Description
+    from galaxies.bundle.description import Description
     from galaxies.classifying.classifier import Verdict
     from galaxies.classifying.options import Options
     from galaxies.judgement.calibration import Calibration
@@ -50,7 +51,7 @@ def provenance(
     dict
         Metadata of the table: names and values.
     """
-    later = description.calibrated
+    later = description.judgement.calibrated
     return {
         "creator": f"galaxies {__version__}",
         BUNDLE: digest,
@@ -185,13 +186,13 @@ def describe_bundle(folder: Path) -> dict[str, str]:
 
     Examples
     --------
-    >>> from galaxies.bundle.folder import PRETRAINED
+    >>> from galaxies.bundle.pretrained import PRETRAINED
     >>> facts = describe_bundle(PRETRAINED / "real")
     >>> facts["model"], facts["campaign"]
     ('CNN', 'gz2')
     """
     description = read_description(folder)
-    calibration, later = description.calibration, description.calibrated
+    calibration, later = description.calibration, description.judgement.calibrated
     promises = "; ".join(
         f"{one.agreement:g} "
         + ("not proven" if one.threshold is None else f"from a certainty of {one.threshold:.4f}")
@@ -202,7 +203,8 @@ def describe_bundle(folder: Path) -> dict[str, str]:
         "model": description.title,
         "survey": f"{description.survey}, {description.galaxies:,} training galaxies",
         "campaign": description.campaign,
-        "questions": ", ".join(description.questions) or "first only",
+        "calibrated for": ", ".join(description.judgements),
+        "questions": ", ".join(description.answered) or "first only",
         "calibration": _sigmoid(calibration)
         + (f", on {later.survey} by {later.by}" if later else ""),
         "agreement": promises,

@@ -46,13 +46,6 @@ def calibrate(
             "--anyway", help="With --shares-only: save the bundle even if the test rejects it."
         ),
     ] = False,
-    other_ids: Annotated[
-        bool,
-        typer.Option(
-            "--other-ids",
-            help="The IDs of the bundle's training galaxies are different galaxies here.",
-        ),
-    ] = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Calibrate a bundle on the votes of another survey, without training.
@@ -62,14 +55,14 @@ def calibrate(
     The saved bundle is fitted on all galaxies. The weights do not change.
 
     At least 30 galaxies are needed, better a hundred, drawn at random from those that you want to
-    classify. Galaxies that the bundle was trained on are not accepted.
+    classify. Galaxies that the bundle was trained on are not accepted, under whatever number.
 
     With --shares-only, no votes are needed: the share of spirals is estimated from the images. This
     helps if only the shares differ from those of the bundle. If a test shows that the images look
     different too, no bundle is saved. No test can show whether volunteers would answer differently,
     so this bundle makes no promises.
     """
-    from galaxies.bundle.folder import bundle_folder
+    from galaxies.bundle.pretrained import bundle_folder
     from galaxies.dataset.layout import VOTES
     from galaxies.recalibrating.surveys import adjust_to_shares, calibrate_on_votes
 
@@ -81,7 +74,6 @@ def calibrate(
             output,
             workers=workers,
             anyway=anyway,
-            other_ids=other_ids,
             overwrite=overwrite,
         )
         printing.adjusted(survey, adjusted)
@@ -99,9 +91,7 @@ def calibrate(
             f"{survey}: no votes ({VOTES}); --shares-only estimates the shares of the classes from "
             "the images alone"
         )
-    calibrated = calibrate_on_votes(
-        folder, survey, output, workers=workers, other_ids=other_ids, overwrite=overwrite
-    )
+    calibrated = calibrate_on_votes(folder, survey, output, workers=workers, overwrite=overwrite)
     printing.calibrated(survey, folder, output, calibrated)
 
 

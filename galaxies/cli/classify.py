@@ -100,10 +100,10 @@ def classify(
         ),
     ] = False,
     campaign: Annotated[
-        Literal["gz1", "gz2"] | None,
+        str | None,
         typer.Option(
-            help="Question that defines the classes: Galaxy Zoo 1 (elliptical or spiral?) or "
-            "Galaxy Zoo 2 (smooth or features?); default: the bundle's."
+            help="Whose votes to predict: a campaign that the bundle is calibrated for, such as "
+            "kaggle, gz2 or gz1; default: the bundle's first."
         ),
     ] = None,
     id_column: IdColumn = None,
@@ -128,7 +128,7 @@ def classify(
     Exit status: 0 on success, 1 after an error, 3 if the table is complete but some
     images could not be read.
     """
-    from galaxies.bundle.folder import bundle_folder
+    from galaxies.bundle.pretrained import bundle_folder
     from galaxies.classifying.engines import Engine, local_engine
     from galaxies.classifying.job import run_job
     from galaxies.tables.columns import ColumnNames
@@ -176,7 +176,7 @@ def info(
     in a table and in the bundle that made it. It also stands in the column `bundle`, which programs
     keep that drop the rest.
     """
-    from galaxies.bundle.folder import bundle_folder
+    from galaxies.bundle.pretrained import bundle_folder
     from galaxies.classifying.provenance import describe_bundle, describe_table
 
     folder = bundle_folder(subject)
@@ -200,7 +200,7 @@ def submission(
     To have the CSV scored, upload it at
     https://www.kaggle.com/competitions/galaxy-zoo-the-galaxy-challenge, "Late Submission".
     """
-    from galaxies.bundle.folder import bundle_folder
+    from galaxies.bundle.pretrained import bundle_folder
     from galaxies.classifying.submission import write_submission
 
     bundle = bundle_folder(model)
@@ -209,18 +209,14 @@ def submission(
 
 
 @commands.command(
-    epilog="Example: `galaxies export models/cnn --format onnx -o cnn.onnx`",
-    short_help="Write a bundle as one ONNX or TensorFlow Lite file.",
+    epilog="Example: `galaxies export models/cnn -o cnn.onnx`",
+    short_help="Write a network as one ONNX file.",
     rich_help_panel=_PANEL,
 )
 def export(
     bundle: Annotated[
-        Path | None, typer.Argument(help="A bundle; default: the pretrained one.")
-    ] = None,
-    kind: Annotated[
-        Literal["onnx", "tflite"],
-        typer.Option("--format", help="Format of the file (needs galaxies[onnx])."),
-    ] = "onnx",
+        Path, typer.Argument(help="A bundle, or a pretrained one: real or simulated.")
+    ] = Path("real"),
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", help="The file to make; default: the name of the bundle."),
@@ -228,19 +224,19 @@ def export(
     views: Views = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Write a bundle as one file for other programs.
+    """Write the network of a bundle as one ONNX file for other programs (needs galaxies[onnx]).
 
     Input: images uint8 (N, size, size, 3), cropped and reduced by
     galaxies.images.decode.decode_reduced. Output: p_spiral (calibrated) and spread, both float32
-    (N,). The metadata of an ONNX file have size and crop.
+    (N,). The metadata of the file have size, crop and decoding.
     """
-    from galaxies.bundle.folder import PRETRAINED
+    from galaxies.bundle.pretrained import bundle_folder
 
-    folder = bundle or PRETRAINED / "real"
-    path = output or Path(f"{folder.absolute().name}.{kind}")
+    folder = bundle_folder(bundle)
+    path = output or Path(f"{folder.absolute().name}.onnx")
     if path.exists() and not overwrite:
         raise GalaxiesError(f"{path}: exists; --overwrite replaces it")
     from galaxies.classifying.export import export_bundle
 
-    export_bundle(folder, path, kind, views)
+    export_bundle(folder, path, views)
     printing.exported(path)

@@ -177,7 +177,7 @@ def merged(output: Path, done: "Merged") -> None:
 def sorted_by_class(output: Path, counts: "Mapping[str, int]") -> None:
     """Print how many images each folder of a part and class has."""
     from galaxies.dataset.splitting import PARTS
-    from galaxies.questions.tree import CLASSES
+    from galaxies.questions.campaign import CLASSES
 
     for part in PARTS:
         classes = ", ".join(f"{counts[f'{part}_{name}']:,} {name}" for name in CLASSES)

@@ -8,7 +8,7 @@ import pandas as pd
 
 from galaxies.base.arrays import Labels
 from galaxies.errors import GalaxiesError
-from galaxies.questions.tree import CLASSES, spiral_fraction
+from galaxies.questions.campaign import CLASSES, spiral_fraction
 from galaxies.settings import EvaluateSettings
 
 _CURVE_POINTS = 200

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, Final, NamedTuple, Self
 
@@ -13,7 +12,6 @@ from keras import layers, ops
 from tqdm import tqdm
 
 from galaxies.base.arrays import Outputs, Pixels, Probabilities, in_full_batches
-from galaxies.bundle.answers import NUMBERS, read_outputs
 from galaxies.errors import GalaxiesError
 from galaxies.models.graph import read_weights, write_graph
 from galaxies.models.saved_network import NETWORK
@@ -21,6 +19,9 @@ from galaxies.training.fitting import History
 
 Targets = npt.NDArray[np.int64] | npt.NDArray[np.floating[Any]]
 """(N,) or (N, numbers) targets of a network: labels, vote fractions or answers."""
+
+Augment = Callable[[Pixels, int, int], Pixels]
+"""Changes the images of a batch at random, given the numbers of the epoch and the batch."""
 
 
 _ARCHITECTURE: Final = "network.json"
@@ -58,14 +59,20 @@ class GalaxyBatches(keras.utils.PyDataset):  # type: ignore[misc]
         Galaxies per batch.
     seed : int, optional
         Seed of the order, which is different in every epoch; `None` keeps the order.
+    weights : ndarray of shape (N,), optional
+        What each galaxy counts for; by default all the same. In training, a galaxy is drawn that
+        many times the mean; without a seed, its loss is multiplied by it.
+    augment : callable, optional
+        Changes the images, differently in every epoch. Keras takes batches in a thread that works
+        ahead of the training step.
 
     Examples
     --------
     >>> import numpy as np
     >>> images = np.zeros((9, 4, 4, 3), np.uint8)
     >>> batches = GalaxyBatches(images, np.array([0, 2, 4, 6, 8]), np.arange(5) % 2, batch=2)
-    >>> len(batches), batches[0][0].shape, batches[0][1].tolist()
-    (3, (2, 4, 4, 3), [[0.0], [1.0]])
+    >>> len(batches), batches[0][0].shape, batches[0][1].tolist(), batches[0][2].tolist()
+    (3, (2, 4, 4, 3), [[0.0], [1.0]], [1.0, 1.0])
     """
 
     def __init__(
@@ -75,6 +82,8 @@ class GalaxyBatches(keras.utils.PyDataset):  # type: ignore[misc]
         targets: Targets,
         batch: int,
         seed: int | None = None,
+        weights: npt.NDArray[np.float32] | None = None,
+        augment: Augment | None = None,
     ) -> None:
         super().__init__(workers=1)
         self._images = images
@@ -84,19 +93,65 @@ class GalaxyBatches(keras.utils.PyDataset):  # type: ignore[misc]
         self._batch = batch
         self._random = None if seed is None else np.random.default_rng(seed)
         self._order = np.arange(len(rows))
+        self._weights = np.ones(len(rows), np.float32)
+        if weights is not None:
+            self._weights = weights / weights.mean(dtype=np.float64).astype(np.float32)
+        self._augment = augment
+        self._epoch = -1
         self.on_epoch_end()
 
     def __len__(self) -> int:
         return -(-len(self._rows) // self._batch)
 
-    def __getitem__(self, index: int) -> tuple[Pixels, Probabilities]:
+    def __getitem__(self, index: int) -> tuple[Pixels, Probabilities, Probabilities]:
         chosen = self._order[index * self._batch : (index + 1) * self._batch]
-        return self._images[self._rows[chosen]], self._targets[chosen]
+        images = self._images[self._rows[chosen]]
+        if self._augment is not None:
+            images = self._augment(images, self._epoch, index)
+        weights = (
+            self._weights[chosen] if self._random is None else np.ones(len(chosen), np.float32)
+        )
+        return images, self._targets[chosen], weights
 
     def on_epoch_end(self) -> None:
         """Draw the order of the next epoch."""
+        self._epoch += 1
         if self._random is not None:
-            self._order = self._random.permutation(len(self._rows))
+            self._order = draw(self._weights, self._random)
+
+
+def draw(weights: npt.NDArray[np.float32], random: np.random.Generator) -> npt.NDArray[np.int64]:
+    """Draw as many galaxies as there are, by weight, in random order.
+
+    Systematic sampling: each is drawn its share of the weights times the number of galaxies,
+    rounded up or down at random. With equal weights each is drawn once. Unlike a weighted loss,
+    the steps stay equally large, and each time a galaxy is drawn it is augmented in another way.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (N,), float32
+        Weights; their scale does not matter.
+    random : Generator
+        Random numbers.
+
+    Returns
+    -------
+    ndarray of shape (N,), int64
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> weights = np.array([0.5, 0.5, 1.0, 0.0], np.float32)
+    >>> np.bincount(draw(weights, np.random.default_rng(0)), minlength=4).tolist()
+    [1, 1, 2, 0]
+    """
+    mixed = random.permutation(len(weights))
+    ends = np.cumsum(weights[mixed], dtype=np.float64)
+    places = (np.arange(len(weights)) + random.random()) * (ends[-1] / len(weights))
+    # Rounding could put the last place at the end.
+    found = np.minimum(np.searchsorted(ends, places, side="right"), len(weights) - 1)
+    drawn: npt.NDArray[np.int64] = random.permutation(mixed[found])
+    return drawn
 
 
 class _Progress(keras.callbacks.Callback):  # type: ignore[misc]
@@ -160,7 +215,6 @@ class Training(NamedTuple):
 
 def fit_network(
     network: keras.Model,
-    model: keras.Model,
     optimizer: keras.optimizers.Optimizer,
     train: GalaxyBatches,
     validation: GalaxyBatches,
@@ -174,8 +228,6 @@ def fit_network(
     ----------
     network : keras.Model
         The network.
-    model : keras.Model
-        The network alone, or with augmentation before it.
     optimizer : keras.optimizers.Optimizer
         The optimizer.
     train, validation : GalaxyBatches
@@ -196,10 +248,12 @@ def fit_network(
     GalaxiesError
         If the loss becomes infinite or NaN.
     """
+    # A wrapper is compiled, so that the network itself is saved without the loss.
+    model = keras.Sequential([network])
     model.compile(
         optimizer=optimizer,
         loss=loss or keras.losses.BinaryCrossentropy(),
-        metrics=[right or accuracy],
+        weighted_metrics=[right or accuracy],
     )
     keep_best = keras.callbacks.EarlyStopping(
         monitor="val_loss", patience=epochs, restore_best_weights=True
@@ -244,8 +298,8 @@ class Network:
     Parameters
     ----------
     network : keras.Model
-        Maps images uint8 (N, side, side, 3) to probabilities of "spiral" (N, 1), or to (N, 52), the
-        input of `galaxies.bundle.answers.read_outputs`.
+        Maps images uint8 (N, side, side, 3) to probabilities of "spiral" (N, 1), or to the input of
+        `galaxies.bundle.answers.read_outputs`.
 
     Examples
     --------
@@ -253,7 +307,7 @@ class Network:
     >>> import numpy as np
     >>> network = Network.load(Path("models/cnn"))
     >>> network.predict(np.load("data/images.npy")[:3]).shape
-    (3, 52)
+    (3, 48)
     """
 
     title: ClassVar[str]
@@ -262,9 +316,9 @@ class Network:
         self.network = network
 
     def predict(self, images: Pixels) -> Outputs:
-        """Compute the outputs for images uint8 (N, side, side, 3)."""
+        """Compute the raw outputs for images uint8 (N, side, side, 3)."""
         numbers = in_full_batches(self.network.predict_on_batch, images, _PREDICT_BATCH)
-        return read_outputs(numbers) if numbers.shape[1] == NUMBERS else numbers[:, 0]
+        return numbers if numbers.shape[1] > 1 else numbers[:, 0]
 
     def save(self, folder: Path) -> None:
         """Write the architecture for Keras, and the network with its weights for ONNX Runtime.
@@ -301,9 +355,3 @@ class Network:
                 f"{folder}: damaged network ({reason}); train the model again"
             ) from error
         return cls(network)
-
-
-def graph(folder: Path, size: int) -> Callable[[Any], Any]:
-    """Build the network of a bundle in TensorFlow, for `galaxies.bundle.registry.Registered`."""
-    network = Network.load(folder).network
-    return lambda images: network(images, training=False)

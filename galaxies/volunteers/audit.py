@@ -17,7 +17,7 @@ from galaxies.dataset.votes import read_votes
 from galaxies.errors import GalaxiesError, needs
 from galaxies.judgement.calibration import fit_calibration, smoothed
 from galaxies.judgement.promises import UNDECIDED, lower_bound, make_promises
-from galaxies.questions.tree import CLASSES, VOTED, most_voted
+from galaxies.questions.campaign import CLASSES, VOTED, most_voted
 from galaxies.settings import TriageSettings
 from galaxies.volunteers.choosing import AUDIT
 from galaxies.volunteers.classes import read_columns

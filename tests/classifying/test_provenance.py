@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from galaxies import __version__
-from galaxies.bundle.folder import PRETRAINED
+from galaxies.bundle.pretrained import PRETRAINED
 from galaxies.classifying.engines import local_engine
 from galaxies.classifying.job import run_job
 from galaxies.classifying.options import Options, bundle_digest

@@ -5,14 +5,16 @@ import json
 import keras
 import numpy as np
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
-from galaxies.bundle.folder import PRETRAINED, read_description
+from galaxies.bundle.description import read_description
+from galaxies.bundle.folder import PRETRAINED
 from galaxies.errors import GalaxiesError
 from galaxies.models import cnn, mlp
-from galaxies.models.cnn import Augmentation, Cnn, build_reference
+from galaxies.models.cnn import Cnn, build_reference
 from galaxies.models.mlp import HiddenLayer
-from galaxies.models.networks import GalaxyBatches, operations
-from galaxies.questions.tree import COLUMNS, QUESTIONS, TYPE
+from galaxies.models.networks import GalaxyBatches, draw, operations
 from galaxies.settings import (
     CnnSettings,
     MlpSettings,
@@ -104,6 +106,51 @@ def test_a_loss_that_is_no_number_stops_the_training(images):
         mlp.fit(images, TRAIN, VALIDATION, hopeless)
 
 
+def test_a_galaxy_is_drawn_as_often_as_its_weight_says():
+    random = np.random.default_rng(0)
+    weights = random.exponential(size=200).astype(np.float32)
+    share = 200 * weights / weights.sum()
+    counts = np.array([np.bincount(draw(weights, random), minlength=200) for _ in range(300)])
+    assert (counts.sum(axis=1) == 200).all()
+    assert (counts >= np.floor(share - 1e-4)).all()
+    assert (counts <= np.ceil(share + 1e-4)).all()
+    assert counts.mean(axis=0) == pytest.approx(share, abs=0.15)
+
+
+@given(st.lists(st.floats(0.0, 100.0, width=32), min_size=1, max_size=50), st.integers(0, 99))
+def test_drawing_never_leaves_the_galaxies(weights, seed):
+    assume(sum(weights) > 1e-3)
+    drawn = draw(np.array(weights, np.float32), np.random.default_rng(seed))
+    assert len(drawn) == len(weights)
+    assert (np.array(weights)[drawn] > 0).all()
+
+
+def test_weights_count_in_the_loss_of_validation_galaxies(images):
+    heavy = np.where(VALIDATION.labels == 1, 3.0, 1.0).astype(np.float32)
+    weighted = VALIDATION._replace(galaxies=VALIDATION.galaxies.assign(weight=heavy))
+    fitted = mlp.fit(images, TRAIN, weighted, MLP)
+    p = fitted.model.predict(images[VALIDATION.rows]).astype(float)
+    losses = -np.log(np.where(VALIDATION.labels == 1, p, 1 - p))
+    expected = np.average(losses, weights=heavy)
+    assert fitted.chosen["loss"] == pytest.approx(expected, abs=1e-4)
+    right = (p > 0.5) == (VALIDATION.labels == 1)
+    assert fitted.chosen["accuracy"] == pytest.approx(np.average(right, weights=heavy), abs=1e-6)
+
+
+def test_batches_are_augmented_anew_each_epoch(images):
+    calls = []
+
+    def darken(pixels, epoch, batch):
+        calls.append((epoch, batch))
+        return pixels // 2
+
+    batches = GalaxyBatches(images, TRAIN.rows, TRAIN.labels, 50, seed=None, augment=darken)
+    assert np.array_equal(batches[0][0], images[:50] // 2)
+    batches.on_epoch_end()
+    assert np.array_equal(batches[1][0], images[50:90] // 2)
+    assert calls == [(0, 0), (1, 1)]
+
+
 def test_batches_hold_every_galaxy_once_in_a_new_order_each_epoch(images):
     batches = GalaxyBatches(images, TRAIN.rows, TRAIN.labels, 20, seed=1)
     assert len(batches) == 5
@@ -117,72 +164,6 @@ def test_batches_hold_every_galaxy_once_in_a_new_order_each_epoch(images):
     assert not np.array_equal(first, second)
     for seen in (first, second):
         assert sorted(map(bytes, seen)) == sorted(map(bytes, images[:90]))
-
-
-SAME_CAMERA = CNN.residual.model_copy(
-    update=dict.fromkeys(("brightness", "colour", "stretch", "background", "blur", "noise"), 0.0)
-)
-
-
-@pytest.mark.parametrize("recipe", [CNN.reference, SAME_CAMERA], ids=["reference", "residual"])
-def test_a_view_shows_the_same_galaxy_turned_moved_and_resized(recipe):
-    y, x = np.mgrid[:64, :64] - 31.5
-    blob = np.exp(-((x - 8) ** 2 + y**2) / 18)[..., None] * [200, 100, 50]
-    views = np.asarray(Augmentation(recipe, seed=1)(np.repeat(blob[None], 200, 0), training=True))
-    assert views.shape == (200, 64, 64, 3)
-    light = views[..., 0] ** 2  # so that the sky does not count
-    across, down = ((light * place).sum(axis=(1, 2)) / light.sum(axis=(1, 2)) for place in (x, y))
-    # 8 pixels off the centre in any direction, a tenth nearer or farther, moved by 3.2 pixels.
-    angles = np.arctan2(down, across)
-    assert np.histogram(angles, bins=4, range=(-np.pi, np.pi))[0].min() > 25
-    assert np.hypot(down, across).max() < 8 / 0.9 + 3.2 * np.sqrt(2) + 0.5
-    assert np.ptp(np.hypot(down, across)) > 3
-    sums = views.sum(axis=(1, 2))
-    assert sums[:, 0] / sums[:, 2] == pytest.approx(4, rel=0.1)
-
-
-@pytest.mark.parametrize(
-    ("setting", "reach", "measure"),
-    [
-        ("brightness", 0.2, lambda view, image: view[16, 16].mean() / image[16, 16].mean() - 1),
-        ("colour", 0.2, lambda view, image: (view[16, 16] / image[16, 16] - 1).max()),
-        ("background", 9.0, lambda view, image: (view - image)[0].mean()),
-        ("stretch", 0.5, lambda view, image: np.log(view / 255).mean() / np.log(image / 255).mean()
-         - 1),
-        ("noise", 9.0, lambda view, image: (view - image).std()),
-        ("blur", 0.5, lambda view, image: image[16, 16].mean() - view[16, 16].mean()),
-    ],
-)  # fmt: skip
-def test_another_camera_changes_what_its_settings_say(setting, reach, measure):
-    still = {"rotation": 0.0, "zoom": 0.0, "shift": 0.0, setting: reach}
-    recipe = SAME_CAMERA.model_copy(update=still)
-    y, x = np.mgrid[:33, :33] - 16
-    image = 40 + 90 * np.exp(-(x**2 + y**2) / 8)[..., None] * np.ones(3)
-    views = np.asarray(Augmentation(recipe, seed=1)(np.repeat(image[None], 100, 0), training=True))
-    # A mirrored image is the same one here.
-    changes = np.array([measure(view, image) for view in views])
-    assert np.std(changes) > 0.02 * reach
-    if setting != "blur":
-        assert np.abs(changes).max() < 1.7 * reach
-    assert views.min() >= 0
-    assert views.max() <= 255
-
-
-def test_a_view_mirrors_half_of_the_images():
-    y, x = np.mgrid[:64, :64] - 31.5
-    hook = ((abs(x) < 2) & (abs(y) < 16)) | ((abs(y - 14) < 2) & (x > 0) & (x < 12))
-    image = np.where(hook, 200, 0)[..., None] * np.ones(3)
-    still = CNN.reference.model_copy(update={"rotation": 0.0, "zoom": 0.0, "shift": 0.0})
-    views = np.asarray(Augmentation(still, seed=1)(np.repeat(image[None], 100, 0), training=True))
-    same = np.abs(views - image).max(axis=(1, 2, 3)) < 1
-    mirrored = np.abs(views - image[:, ::-1]).max(axis=(1, 2, 3)) < 1
-    assert (same ^ mirrored).all()
-    assert 30 < same.sum() < 70
-
-
-def test_outside_training_nothing_is_changed(images):
-    view = Augmentation(CNN.residual, seed=1)
-    assert np.array_equal(np.asarray(view(images[:5])), images[:5])
 
 
 def test_operations_are_counted_as_on_paper():

@@ -11,7 +11,7 @@ from galaxies.classifying.classifier import COLUMNS
 from galaxies.classifying.provenance import BUNDLE
 from galaxies.cli import app
 from galaxies.errors import GalaxiesError
-from galaxies.questions.tree import VOTED
+from galaxies.questions.campaign import VOTED
 from galaxies.tables.writing import write_table
 from galaxies.volunteers.audit import (
     Audited,
