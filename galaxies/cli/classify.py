@@ -70,7 +70,7 @@ def classify(
     agreement: Agreement = Options.agreement,
     engine: Annotated[
         Literal["local", "ray"],
-        typer.Option(help="Run on this machine, or on a Ray cluster (needs galaxies[ray])."),
+        typer.Option(help="Run on this machine, or on a Ray cluster (needs the extra ray)."),
     ] = "local",
     address: Annotated[
         str | None, typer.Option(help="Address of the Ray cluster; starts one locally by default.")
@@ -224,7 +224,7 @@ def export(
     views: Views = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Write the network of a bundle as one ONNX file for other programs (needs galaxies[onnx]).
+    """Write the network of a bundle as one ONNX file for other programs (needs the extra onnx).
 
     Input: images uint8 (N, size, size, 3), cropped and reduced by
     galaxies.images.decode.decode_reduced. Output: p_spiral (calibrated) and spread, both float32

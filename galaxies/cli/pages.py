@@ -50,7 +50,7 @@ def label(
     port: Port = 0,
     browser: Browser = True,
 ) -> None:
-    """Label galaxies yourself, one at a time, on a page in a browser (needs galaxies[explore]).
+    """Label galaxies yourself, one at a time, on a page in a browser (needs the extra explore).
 
     The keys 1, 2 and 3 answer, and u undoes the last answer. Each vote is written to
     OUTPUT.votes.csv at once; the same command continues where it stopped. Several people can share
@@ -87,7 +87,7 @@ def explore(
     port: Port = 0,
     browser: Browser = True,
 ) -> None:
-    """See how a model answers when you change a galaxy, on a page (needs galaxies[explore]).
+    """See how a model answers when you change a galaxy, on a page (needs the extra explore).
 
     Rotate, mirror, resize and blur a galaxy, and watch the probability, the decision and the
     answers change. You can use the test galaxies of a finished run in this folder, and any JPEG,

@@ -33,6 +33,17 @@ def require_table(path: Path) -> None:
         raise GalaxiesError(f"{path}: unknown suffix; possible are {', '.join(TABLE_SUFFIXES)}")
 
 
+def compress(plain: Path, path: Path) -> None:
+    """Compress a file with gzip; two runs give identical bytes."""
+    # Without name and time in the header.
+    with (
+        plain.open("rb") as source,
+        path.open("wb") as target,
+        gzip.GzipFile("", "wb", 6, target, mtime=0) as packed,
+    ):
+        shutil.copyfileobj(source, packed, 1 << 20)
+
+
 def write_table(path: Path, schema: pa.Schema, pieces: Pieces) -> None:
     """Write a table; its format is that of the suffix.
 
@@ -76,13 +87,7 @@ def write_table(path: Path, schema: pa.Schema, pieces: Pieces) -> None:
                 return
             plain = beside.with_name(f"plain{beside.name.removesuffix(_COMPRESSED)}")
             write(plain, schema, pieces)
-            # Without name and time in the header, so that two runs give identical bytes.
-            with (
-                plain.open("rb") as source,
-                beside.open("wb") as target,
-                gzip.GzipFile("", "wb", 6, target, mtime=0) as packed,
-            ):
-                shutil.copyfileobj(source, packed, 1 << 20)
+            compress(plain, beside)
             plain.unlink()
     except OSError as error:
         reason = error.strerror or str(error)

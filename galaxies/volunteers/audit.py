@@ -20,7 +20,7 @@ from galaxies.judgement.promises import UNDECIDED, lower_bound, make_promises
 from galaxies.questions.campaign import CLASSES, VOTED, most_voted
 from galaxies.settings import TriageSettings
 from galaxies.volunteers.choosing import AUDIT
-from galaxies.volunteers.classes import read_columns
+from galaxies.volunteers.classes import read_columns, refuse_twice
 from galaxies.volunteers.subjects import MANIFEST, UNKNOWN, read_manifest
 from galaxies.volunteers.survey import galaxy_number
 
@@ -108,6 +108,7 @@ def write_sample(
         rows.append(piece.iloc[inside - start])
         start += len(piece)
     sample = pd.concat(rows, ignore_index=True).iloc[np.searchsorted(wanted, places)]
+    refuse_twice(classes, sample["galaxy_id"].tolist())
     columns = ["galaxy_id", "decision"] if show_decisions else ["galaxy_id"]
     write_text_table(output, sample[columns].assign(answer=""))
     return len(sample), decided

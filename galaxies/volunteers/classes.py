@@ -1,6 +1,6 @@
 """Read a table from `galaxies classify` piece by piece."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -58,6 +58,35 @@ def read_columns(path: Path, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
         )
     for piece in catalogue.pieces(columns):
         yield plain_ids(piece).to_pandas()
+
+
+def refuse_twice(path: Path, ids: Collection[str]) -> None:
+    """Make sure that galaxies occur once in a table, before people are asked about them.
+
+    Parameters
+    ----------
+    path : Path
+        The table.
+    ids : collection of str
+        IDs of the galaxies.
+
+    Raises
+    ------
+    GalaxiesError
+        If one of them occurs in two rows: an answer would belong to either.
+    """
+    wanted, seen, row = frozenset(ids), dict[str, int](), 0
+    for piece in read_columns(path, [ID]):
+        column = piece[ID]
+        for place in np.flatnonzero(column.isin(wanted)).tolist():
+            galaxy_id = str(column.iloc[place])
+            if galaxy_id in seen:
+                raise GalaxiesError(
+                    f"{path}: galaxy_id {galaxy_id!r} occurs twice, in rows {seen[galaxy_id]} and "
+                    f"{row + place + 1}; give each galaxy its own, with a catalogue of id and path"
+                )
+            seen[galaxy_id] = row + place + 1
+        row += len(piece)
 
 
 def plain_ids(piece: pa.Table) -> pa.Table:

@@ -29,7 +29,7 @@ from galaxies.errors import GalaxiesError
 from galaxies.images.decode import UnreadableImageError, decode_image
 from galaxies.tables.columns import ColumnNames
 from galaxies.volunteers.choosing import AUDIT, Choice, choose_galaxies
-from galaxies.volunteers.classes import read_classes
+from galaxies.volunteers.classes import read_classes, refuse_twice
 
 MANIFEST: Final = "manifest.csv"
 
@@ -157,12 +157,7 @@ def ask(
             f"{classes}: no galaxy to ask about{rest}: the machine decides all others; "
             "classify with a higher --agreement, or raise --audit-share"
         )
-    twice = chosen["galaxy_id"].duplicated()
-    if twice.any():
-        raise GalaxiesError(
-            f"{classes}: galaxy_id {chosen['galaxy_id'][twice].iloc[0]!r} occurs twice; "
-            "give each galaxy its own, with a catalogue of id and path"
-        )
+    refuse_twice(classes, chosen["galaxy_id"].tolist())
     _refuse_forgotten(output, earlier, chosen["galaxy_id"])
     batch = 1 + max((subject.batch for subject in before), default=0)
     with written_beside(output) as beside:

@@ -341,3 +341,13 @@ def test_subjects_of_another_bundle_are_refused(tmp_path):
     subjects = write_manifest(tmp_path / "subjects", [("7", "audit")])
     with pytest.raises(GalaxiesError, match=r"line 2: another bundle than .* \(c2a1… and "):
         read_survey_audit(path, survey, [subjects])
+
+
+def test_a_galaxy_that_occurs_twice_is_refused_before_people_answer(tmp_path):
+    rows = [("7", "spiral"), ("8", "spiral"), ("7", "ask volunteers")]
+    table = pd.DataFrame(rows, columns=["galaxy_id", "decision"]).assign(p_spiral=0.99)
+    table.to_csv(tmp_path / "classes.csv", index=False)
+    expected = "galaxy_id '7' occurs twice, in rows 1 and 3; give each galaxy its own"
+    with pytest.raises(GalaxiesError, match=expected):
+        write_sample(tmp_path / "classes.csv", tmp_path / "a.csv", number=5, seed=1)
+    assert not (tmp_path / "a.csv").exists()
