@@ -11,6 +11,9 @@ __version__: Final = "0.1.0"
 
 # TensorFlow's start-up messages would hide our own.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# ONNX Runtime sends usage data to Microsoft, and writes a device ID below ~/.cache, unless it is
+# told not to before it is imported.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 
 def load(bundle: str | Path | None = None, **options: Any) -> "Classifier":  # noqa: ANN401

@@ -31,7 +31,7 @@ def main() -> None:
         shown = images[learned.shown(from_text(images["fingerprint"]))]
     split = split_galaxies(first, images, settings.split, shown["galaxy_id"].to_numpy(np.int64))
     votes = votes[votes["galaxy_id"].isin(images["galaxy_id"])]
-    table = split.table.merge(votes[["galaxy_id", "survey"]], how="left")
+    table = split.table.merge(votes[["galaxy_id", "survey", "weight"]], how="left")
     table["campaign"] = pd.Categorical([campaign.name] * len(table))
     write_table(Path("data/split.parquet"), table)
     write_table(Path("data/votes.parquet"), votes.drop(columns="survey"))

@@ -1,70 +1,124 @@
-"""What the benchmarks compute from what they measure."""
+"""Each benchmark runs, for real, on a few dozen galaxies."""
 
-import numpy as np
+import json
+import shutil
+import sys
+from argparse import Namespace
+from pathlib import Path
+
 import pytest
+from playwright.sync_api import sync_playwright
 
-from benchmarks.active_choice import LABELS, labels_needed
-from benchmarks.early_retirement import (
-    MEANS,
-    VOTES,
-    Drawn,
-    Prior,
-    by_certainty,
-    by_worth,
-    chances,
-    retire,
+from benchmarks import (
+    classify,
+    evidence,
+    explorer,
+    leave_one_out,
+    promises,
+    sim_to_real,
+    training_speed,
 )
-from benchmarks.finetuning import FEWEST_VALIDATE, recipe, two_parts
-from galaxies.settings import load_settings
-from tests.conftest import ROOT
+from galaxies.bundle.pretrained import PRETRAINED
+from tests.conftest import ROOT, write_tiny_survey
+
+IN_PROCESS = ["whole_1", "decode", "forward", "read", "write", "efficientnet", "folder_reader"]
+"""Measurements of `classify` that here need no process of their own."""
+
+
+SURVEYS = {"gz1": "gz1", "gz1b": "gz1", "gz2": "gz2"}
+"""Names and campaigns."""
 
 
 @pytest.fixture(scope="module")
-def told():
-    return chances(5.0)
+def surveys(tmp_path_factory) -> Path:
+    """Three small surveys, of two campaigns and different galaxies."""
+    folder = tmp_path_factory.mktemp("surveys")
+    for seed, (name, campaign) in enumerate(SURVEYS.items(), start=1):
+        write_tiny_survey(folder / name, 48, seed=seed)
+        (folder / name / "survey.yaml").write_text(f"campaign: {campaign}\n", encoding="utf-8")
+    return folder
 
 
-def test_all_votes_leave_no_doubt(told):
-    assert set(np.unique(told.features[:, VOTES].round(9))) <= {0.0, 1.0}
+def run(benchmark, output: Path, monkeypatch, *options: object) -> dict:
+    """Run a benchmark as its command does; returns its JSON."""
+    command = [benchmark.__name__, *map(str, options), "-o", str(output)]
+    monkeypatch.setattr(sys, "argv", command)
+    monkeypatch.chdir(ROOT)
+    benchmark.main()
+    return json.loads(output.read_text(encoding="utf-8"))
 
 
-def test_free_votes_are_always_worth_it_and_dear_ones_never(told):
-    doubtful = len(MEANS) // 2
-    assert not by_worth(told, 0.0)[doubtful, 0, 0]
-    assert by_worth(told, 1.0).all()
-    # The dearer a vote, the sooner it stops.
-    assert (by_worth(told, 0.001) <= by_worth(told, 0.01)).all()
+def test_leave_one_out(surveys, tmp_path, monkeypatch):
+    options = ("--data", surveys, "--only", "gz1b", "--epochs", 1, "--bundles", tmp_path / "kept")
+    rows = run(leave_one_out, tmp_path / "rows.json", monkeypatch, *options)
+    assert rows["left_out"]["gz1b"]["galaxies"] == 47
+    assert (tmp_path / "kept/gz1b/bundle.json").is_file()
 
 
-def test_a_certain_galaxy_takes_no_vote_and_a_doubtful_one_does(told):
-    votes = np.zeros((2, VOTES + 1, 3), np.int64)
-    votes[:, :, 1] = np.arange(VOTES + 1)  # all say features
-    galaxies = Drawn(np.float32([0.999, 0.5]), votes)
-    prior = Prior(np.array([MEANS[-1], 0.5]), 5.0)
-    done = retire(galaxies, prior, told, by_certainty(told, 0.99), early=True)
-    assert done.votes[0] == 0
-    assert 0 < done.votes[1] < VOTES
-    assert done.right.all()
+def test_promises(surveys, tmp_path, monkeypatch):
+    for name in SURVEYS:
+        shutil.copytree(PRETRAINED / "real", tmp_path / "others" / name)
+    options = ("--data", surveys, "--others", tmp_path / "others", "--draws", 2)
+    rows = run(promises, tmp_path / "rows.json", monkeypatch, *options)
+    assert len(rows["shares"]) == 2 * len(SURVEYS)
+    assert {row["promises"] <= 2 for row in rows["resplits"]} == {True}
+    assert rows["audits"]
 
 
-def test_the_labels_needed_are_read_off_between_batches():
-    losses = np.linspace(0.5, 0.3, len(LABELS))
-    assert labels_needed(losses, 0.3) == pytest.approx(LABELS[-1])
-    assert LABELS[0] < labels_needed(losses, 0.49) < LABELS[1]
-    assert np.isnan(labels_needed(losses, 0.29))
-    assert labels_needed(losses, 0.6) == LABELS[0]
+def test_evidence(surveys, tmp_path, monkeypatch):
+    options = ("--data", surveys, "--most", 4)
+    scores = run(evidence, tmp_path / "rows.json", monkeypatch, *options)
+    assert scores["gz1"]["galaxies"] == 4
 
 
-def test_a_fifth_of_each_class_validates_and_ten_at_least():
-    labels = (np.arange(200) % 4 == 0).astype(np.int64)
-    train, validate = two_parts(labels)
-    assert sorted([*train, *validate]) == list(range(200))
-    assert np.bincount(labels[validate]).tolist() == [30, 10]
-    few = two_parts(labels[:40])[1]
-    assert len(few) >= FEWEST_VALIDATE
+def test_sim_to_real(surveys, examples, tmp_path, monkeypatch):
+    simulated = examples / "data/simulated"
+    shutil.copytree(surveys / "gz1", tmp_path / "real/gz1")
+    shutil.copytree(simulated, tmp_path / "real/gz2")  # it answers all questions
+    options = ("--simulated", simulated, "--real", tmp_path / "real", "--epochs", 1)
+    content = run(sim_to_real, tmp_path / "rows.json", monkeypatch, *options)
+    assert set(content["scores"]) == {"simulated, held out", "gz1", "gz2"}
+    assert len(content["columns"]) == 37
 
 
-def test_few_galaxies_are_seen_more_often():
-    settings = load_settings(ROOT / "params.yaml").cnn
-    few, many = (recipe(settings, None, count, 0).residual.epochs for count in (50, 500))
-    assert few > many
+def test_training_speed(tmp_path, monkeypatch):
+    options = ("--galaxies", 32, "--epochs", 1, "--rounds", 1, "--seconds", 0.1)
+    report = run(training_speed, tmp_path / "speed.json", monkeypatch, *options)
+    assert report["training_galaxies"] == 32
+    assert report["images_per_second"][0]["bare step"] > 0
+
+
+def test_explorer(surveys, tmp_path, monkeypatch):
+    with sync_playwright() as playwright:
+        if not Path(explorer.CHROMIUM or playwright.chromium.executable_path).is_file():
+            pytest.skip("no Chromium")
+    options = ("--survey", surveys / "gz2", "--times", 1, "--explained", 2)
+    times = run(explorer, tmp_path / "times.json", monkeypatch, *options)
+    assert all(value > 0 for value in times.values())
+
+
+@pytest.fixture(scope="module")
+def classifying(surveys, tmp_path_factory) -> Namespace:
+    scratch = tmp_path_factory.mktemp("scratch")
+    model = classify.scaled_copy(PRETRAINED / "real", scratch / "bundle")
+    classify.repeated(surveys / "gz2", scratch / "some.zip", 60)
+    return Namespace(model=model, scratch=scratch, few=32)
+
+
+@pytest.mark.parametrize("name", IN_PROCESS)
+def test_a_measurement_of_classify(classifying, name, monkeypatch):
+    monkeypatch.setattr(classify, "SHARD", 8)
+    measured = classify.measurements(classifying)[name]()
+    assert measured
+    assert all(value >= 0 for value in measured.values())
+
+
+def test_classify_in_processes_of_its_own(surveys, monkeypatch, capsys):
+    few = [word for name in ("few", "some", "small", "large") for word in (f"--{name}", "24")]
+    options = ("--survey", surveys / "gz2", *few, "--rounds", 1, "--only", "side_by_side,small")
+    monkeypatch.setattr(sys, "argv", ["classify", *map(str, options)])
+    monkeypatch.chdir(ROOT)
+    classify.main()
+    said = capsys.readouterr().out
+    assert "by turns: 8 views / as it was" in said
+    assert "memory in MB, small" in said

@@ -1,7 +1,8 @@
 """The answer for each image: probability, label and decision, or why it could not be read."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -12,13 +13,16 @@ import pyarrow as pa
 from PIL import Image
 
 from galaxies.base.arrays import Pixels
+from galaxies.base.pool import batched
 from galaxies.bundle.description import Description
 from galaxies.bundle.predictor import Predictor
-from galaxies.classifying.inputs.chunks import Item, stem
+from galaxies.classifying.inputs.chunks import Item, is_image, stem
 from galaxies.classifying.inputs.files import read_file
+from galaxies.classifying.inputs.opening import open_inputs
 from galaxies.classifying.options import Options, Questions
 from galaxies.errors import GalaxiesError
-from galaxies.images.decode import UnreadableImageError, decode_reduced, reduce_image
+from galaxies.images.decode import UnreadableImageError
+from galaxies.images.pixels import AnyImage, check_array, read_pixels, refuse_blank
 from galaxies.judgement.calibration import Calibration
 from galaxies.judgement.familiarity import count
 from galaxies.judgement.promises import UNDECIDED, choose_promise, decide
@@ -44,9 +48,6 @@ false, the machine decides nothing."""
 
 PLACES: Final = "places"
 """An additional column until the table is complete: bins of `galaxies.judgement.familiarity`."""
-
-FITS_STARTS: Final = (b"SIMPLE  =", b"\x1f\x8b")
-"""First bytes of a FITS file, and of a gzip file."""
 
 BATCH: Final = 256
 """Images that go through the model together."""
@@ -90,25 +91,32 @@ class Classifier:
     """
 
     def __init__(self, folder: Path, options: Options = DEFAULTS) -> None:
+        folder = folder.absolute()  # so that a copy in another process finds it
         self._folder = folder
         self._options = options
         self.predictor = Predictor(folder, options.views, options.device, options.campaign)
         self.threshold = choose_promise(self.description.triage, options.agreement).threshold
         self.schema = table_schema(self.description, folder, options.questions)
 
+    def __reduce__(self) -> tuple[type["Classifier"], tuple[Any, ...]]:
+        """Pickle how it was loaded, because a network cannot be pickled."""
+        return type(self), (self._folder, self._options)
+
     @property
     def description(self) -> Description:
         """Description of the bundle."""
         return self.predictor.description
 
-    def classify(self, images: Sequence[Any]) -> pd.DataFrame:
+    def classify(self, images: Any) -> pd.DataFrame:  # noqa: ANN401 - so many kinds
         """Classify images.
 
         Parameters
         ----------
-        images : sequence
-            Paths, bytes of JPEG, PNG or FITS files, Pillow images, or arrays of shape
-            (height, width, 3), uint8; each with a galaxy at the centre.
+        images : iterable, str or Path
+            Paths, bytes of JPEG, PNG or FITS files, Pillow images of any mode, or arrays of shape
+            (height, width) or (height, width, 3), uint8 or uint16; each with a galaxy at the
+            centre. Or a single one of these; or the path or address of a folder, archive, table or
+            catalogue, as for `galaxies classify`.
 
         Returns
         -------
@@ -117,12 +125,15 @@ class Classifier:
             in `images`), `p_spiral` float32 calibrated, `spread` float32, `label`, `decision`,
             `familiar`, and `error`, the reason if the image cannot be read; then, with all
             questions, a column for each answer, such as `bar_yes`.
+
+        Raises
+        ------
+        GalaxiesError
+            If `images` is a table or of another type, or an array has another shape or type.
         """
         none = pa.nulls(0, pa.binary())
         tables = [self.schema.empty_table().append_column(PLACES, none)]
-        for start in range(0, len(images), BATCH):
-            batch = enumerate(images[start : start + BATCH], start)
-            tables.append(self.classify_batch([_item(image, place) for place, image in batch]))
+        tables += [self.classify_batch(items) for items in batched(_items(images), BATCH)]
         whole = pa.concat_tables(tables)
         familiar = Familiarity(self.description, self._options)
         familiar.add(whole)
@@ -168,13 +179,15 @@ class Classifier:
 
         return explain(self._folder, self.description, images, question, answer)
 
-    def prepare(self, image: bytes | Image.Image) -> Pixels:
-        """Prepare a frame for the model.
+    def prepare(self, image: AnyImage, *, blank_too: bool = False) -> Pixels:
+        """Prepare an image for the model.
 
         Parameters
         ----------
-        image : bytes or Image
-            Contents of a JPEG, PNG or FITS file, or a frame of any mode.
+        image : bytes, Image or ndarray
+            Contents of a JPEG, PNG or FITS file, a frame of any mode, or an array.
+        blank_too : bool
+            Whether to prepare frames that cannot show a galaxy.
 
         Returns
         -------
@@ -183,16 +196,13 @@ class Classifier:
         Raises
         ------
         UnreadableImageError
-            If the file is damaged, or of another kind.
+            If the image is damaged, of another kind, or blank.
         """
-        size, crop = self.description.size, self.description.crop
-        if isinstance(image, Image.Image):
-            return reduce_image(image.convert("RGB"), size, crop)
-        if image.startswith(FITS_STARTS):
-            from galaxies.images.fits import decode_fits
-
-            return reduce_image(decode_fits(image), size, crop)
-        return decode_reduced(image, size, crop, self.description.decoding)
+        one = self.description
+        pixels = read_pixels(image, one.size, one.crop, one.decoding)
+        if not blank_too:
+            refuse_blank(pixels)
+        return pixels
 
     def classify_batch(self, items: Iterable[Item]) -> pa.Table:
         """Read and classify a batch of images.
@@ -418,13 +428,31 @@ def _texts(values: npt.NDArray[np.str_], read: npt.NDArray[np.bool_]) -> pa.Arra
     return pa.array(known, pa.string())
 
 
+def _items(images: Any) -> Iterator[Item]:  # noqa: ANN401
+    if isinstance(images, str | Path) and not is_image(Path(images).name):
+        chunks = (chunk for one in open_inputs([str(images)]) for chunk in one.chunks(BATCH))
+        return chain.from_iterable(chunk.items() for chunk in chunks)
+    if isinstance(images, str | Path | bytes | Image.Image) or (
+        isinstance(images, np.ndarray)
+        and (images.ndim == 2 or (images.ndim == 3 and images.shape[2] in (3, 4)))
+    ):
+        images = [images]
+    if isinstance(images, pd.DataFrame | pa.Table | Mapping) or not isinstance(images, Iterable):
+        raise GalaxiesError(
+            f"cannot classify a {type(images).__name__}; give images, their paths, such as "
+            "table['path'], or the path of a catalogue"
+        )
+    return (_item(image, place) for place, image in enumerate(images))
+
+
 def _item(image: Any, place: int) -> Item:  # noqa: ANN401
     if isinstance(image, str | Path):
         return Item(stem(str(image)), partial(read_file, str(image)))
     if isinstance(image, np.ndarray):
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-            raise GalaxiesError(
-                f"image {place}: must be uint8 (height, width, 3), got {image.dtype} {image.shape}"
-            )
-        image = Image.fromarray(image)
+        try:
+            check_array(image)
+        except UnreadableImageError as error:
+            raise GalaxiesError(f"image {place}: {error}") from error
+    elif not isinstance(image, bytes | Image.Image):
+        raise GalaxiesError(f"image {place}: cannot read a {type(image).__name__}")
     return Item(str(place), lambda: image)

@@ -13,7 +13,7 @@ from galaxies import __version__
 from galaxies.bundle.description import read_description
 from galaxies.classifying.classifier import DEFAULTS, Familiarity, Verdict, table_schema
 from galaxies.classifying.engines import Engine
-from galaxies.classifying.inputs.chunks import Chunk, Input
+from galaxies.classifying.inputs.chunks import UNREADABLE_FOLDERS, Chunk, Input
 from galaxies.classifying.inputs.opening import open_inputs
 from galaxies.classifying.options import Options
 from galaxies.classifying.provenance import BUNDLE, SHORT, provenance
@@ -36,6 +36,20 @@ class Classified(NamedTuple):
     """Number of galaxies with each decision."""
     unreadable: int
     verdict: Verdict
+    skipped: Counter[str]
+    """What was in the inputs and was not classified, and how often."""
+    remarks: list[str]
+    """What else the user should know about the inputs."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether every image could be read."""
+        return not self.unreadable and not self.skipped[UNREADABLE_FOLDERS]
+
+    def notes(self) -> list[str]:
+        """Say what was not classified, and the remarks."""
+        counts = ", ".join(f"{count:,} {what}" for what, count in sorted(self.skipped.items()))
+        return ([f"Not classified: {counts}"] if counts else []) + self.remarks
 
 
 def run_job(
@@ -114,7 +128,9 @@ def run_job(
     metadata = provenance(description, job["bundle"]["sha256"], options, verdict)
     decisions = _write_table(output, schema.with_metadata(metadata), made, count, finish)
     made.remove()
-    return Classified(decisions, decisions.pop("unreadable"), verdict)
+    skipped = sum((+one.skipped for one in opened), Counter())
+    remarks = [remark for one in opened for remark in one.remarks]
+    return Classified(decisions, decisions.pop("unreadable"), verdict, skipped, remarks)
 
 
 def _keep_existing(output: Path, shards: Shards) -> None:

@@ -110,9 +110,8 @@ def _answers(
             prepared = []
             for member in some:
                 try:
-                    prepared.append(
-                        classifier.prepare(read_member(archive, archive.getinfo(member.name)))
-                    )
+                    data = read_member(archive, archive.getinfo(member.name))
+                    prepared.append(classifier.prepare(data, blank_too=True))
                 except UnreadableImageError as error:
                     raise GalaxiesError(
                         f"{images}: member {member.name!r} {error}; the challenge needs all images"

@@ -152,7 +152,7 @@ def classify(
         inputs, output, bundle, work, options, names=names, shards=shards, overwrite=overwrite
     )
     printing.classified(output, done, options)
-    if done.unreadable:
+    if not done.complete:
         raise typer.Exit(UNREADABLE)
 
 

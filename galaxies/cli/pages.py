@@ -17,6 +17,14 @@ Port = Annotated[
     int, typer.Option(min=0, max=65535, help="Port of the page; default: any free port.")
 ]
 Browser = Annotated[bool, typer.Option(help="Open the page in a browser.")]
+HostNames = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--host-name",
+        help="Another name by which a browser may open the page, besides localhost; repeatable.",
+        show_default=False,
+    ),
+]
 
 _LABEL = """Example: `galaxies label cutouts/ -o data/mine`
 
@@ -49,6 +57,7 @@ def label(
     ] = False,
     port: Port = 0,
     browser: Browser = True,
+    host_name: HostNames = None,
 ) -> None:
     """Label galaxies yourself, one at a time, on a page in a browser (needs the extra explore).
 
@@ -66,7 +75,7 @@ def label(
         work = labelling.Labelling(
             images, output, getpass.getuser() if person is None else person, questions
         )
-        serve_labelling(work, port=port, browser=browser)
+        serve_labelling(work, port=port, browser=browser, host_names=host_name or ())
         if not any(map(work.votes.answered, list(work.votes.given))):
             printing.say("No votes yet; no survey was made")
             return
@@ -86,6 +95,7 @@ def explore(
     ] = None,
     port: Port = 0,
     browser: Browser = True,
+    host_name: HostNames = None,
 ) -> None:
     """See how a model answers when you change a galaxy, on a page (needs the extra explore).
 
@@ -97,4 +107,5 @@ def explore(
     with needs("explore"):
         from galaxies.pages.explore_page import Explorer, serve_explorer
 
-    serve_explorer(Explorer(Path(), model), port=port, browser=browser)
+    explorer = Explorer(Path(), model)
+    serve_explorer(explorer, port=port, browser=browser, host_names=host_name or ())

@@ -1,12 +1,12 @@
 """Commands that download, check and merge surveys."""
 
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import typer
 
 from galaxies.cli import printing
-from galaxies.cli.options import Overwrite, SurveyToMake, cores
+from galaxies.cli.options import IdColumn, Overwrite, PathColumn, SurveyToMake, cores
 
 commands = typer.Typer()
 _PANEL: Final = "Surveys"
@@ -46,6 +46,13 @@ def kaggle(output: SurveyToMake = Path("data/kaggle"), overwrite: Overwrite = Fa
 )
 def gz2(
     output: SurveyToMake = Path("data/gz2"),
+    votes: Annotated[
+        Literal["weighted", "debiased"],
+        typer.Option(
+            help="Which vote fractions: weighted, or debiased, which are also corrected for "
+            "distance and lie near those of Kaggle's challenge."
+        ),
+    ] = "weighted",
     mirror: Annotated[
         str | None,
         typer.Option(
@@ -58,14 +65,57 @@ def gz2(
 ) -> None:
     """Download Galaxy Zoo 2: about 240,000 galaxies, 3.4 GB; needs 7 GB of disk space.
 
-    The images are from https://zenodo.org/records/3565489. The votes are the weighted fractions
-    from the catalogue of Hart et al. (2016), in Kaggle's 37 columns. No account is needed.
+    The images are from https://zenodo.org/records/3565489. The votes are fractions from the
+    catalogue of Hart et al. (2016), in Kaggle's 37 columns. survey.yaml names their campaign: gz2
+    for weighted ones; kaggle for debiased ones, which are the ones to put beside Kaggle's. No
+    account is needed.
 
     If the connection breaks, run the command again: it continues where it stopped.
     """
     from galaxies.surveys.download.galaxy_zoo_2 import download_gz2
 
-    printing.checked(output, download_gz2(output, mirror=mirror, overwrite=overwrite))
+    printing.checked(output, download_gz2(output, votes=votes, mirror=mirror, overwrite=overwrite))
+
+
+_SURVEY = """Example: `galaxies survey labelled.csv -o data/mine`
+
+`galaxies survey votes.fits -o data/mine --id OBJID --path CUTOUT --campaign gz2`"""
+
+
+@commands.command(
+    epilog=_SURVEY,
+    short_help="Make a survey from a catalogue with labels or vote fractions.",
+    rich_help_panel=_PANEL,
+)
+def survey(
+    table: Annotated[
+        str,
+        typer.Argument(
+            metavar="TABLE",
+            help="Catalogue with columns id, path, and label or the vote fractions of a campaign.",
+        ),
+    ],
+    output: SurveyToMake,
+    id_column: IdColumn = None,
+    path_column: PathColumn = None,
+    campaign: Annotated[
+        str | None,
+        typer.Option(help="Campaign of the vote fractions; default: the one that fits."),
+    ] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Make a survey, to train on or calibrate with, from a catalogue (CSV, Parquet, FITS, …).
+
+    A label is elliptical, spiral or artifact. JPEG and PNG files are copied unchanged, FITS images
+    as the PNG that the models see. If an ID is not a whole number, galaxies are numbered, and
+    ids.csv in the survey has their IDs. Images that cannot be read are left out and reported.
+    """
+    from galaxies.surveys.from_table import survey_from_table
+    from galaxies.tables.columns import ColumnNames
+
+    names = ColumnNames(id_column, path_column)
+    made = survey_from_table(table, output, names=names, campaign=campaign, overwrite=overwrite)
+    printing.from_table(output, made)
 
 
 @commands.command(
@@ -104,6 +154,14 @@ def merge(
         bool,
         typer.Option("--skip-known", help="Skip GalaxyIDs that are in an earlier survey."),
     ] = False,
+    like: Annotated[
+        Path | None,
+        typer.Option(
+            help="An unselected survey: galaxies of its campaign get weights, so that each kind is "
+            "as common as there.",
+            show_default=False,
+        ),
+    ] = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Merge surveys into one, to train on all their galaxies.
@@ -115,7 +173,7 @@ def merge(
     """
     from galaxies.surveys.merge import merge_surveys
 
-    merged = merge_surveys(surveys, output, skip_known=skip_known, overwrite=overwrite)
+    merged = merge_surveys(surveys, output, skip_known=skip_known, like=like, overwrite=overwrite)
     printing.merged(output, merged)
 
 

@@ -11,7 +11,10 @@ from galaxies.base.outputs import zip_member
 from galaxies.dataset.layout import ABOUT, COUNTS, IMAGES, VOTES, image_name
 from galaxies.errors import GalaxiesError
 
-SURVEY_FILES: Final = (IMAGES, VOTES, COUNTS, ABOUT, "components.npz", "truth.parquet")
+IDS: Final = "ids.csv"
+"""Optional: the IDs that are not whole numbers. `GalaxyID`, and `id` text."""
+
+SURVEY_FILES: Final = (IMAGES, VOTES, COUNTS, ABOUT, IDS, "components.npz", "truth.parquet")
 """Files that a survey's folder may contain; the last two only in simulated surveys."""
 
 
@@ -60,9 +63,9 @@ def free_folder(folder: Path, overwrite: bool, own: Collection[str]) -> Path:
         return folder
     if not folder.is_dir():
         raise GalaxiesError(f"{folder}: is a file; give another folder")
-    found = sorted(path.name for path in folder.iterdir())
-    others = [name for name in found if name not in own]
-    if found and not overwrite:
+    names = sorted(path.name for path in folder.iterdir())
+    others = [name for name in names if name not in own]
+    if names and not overwrite:
         raise GalaxiesError(f"{folder}: exists; --overwrite replaces it")
     if others:
         raise GalaxiesError(

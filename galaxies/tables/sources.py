@@ -33,7 +33,7 @@ def opened(path: str) -> Iterator[IO[bytes]]:
     GalaxiesError
         If it cannot be read, or if the compressed data are damaged or cut off.
     """
-    fs, inside = url_to_fs(path)
+    fs, inside = filesystem(path)
     try:
         with Path(inside).open("rb") if is_local(fs) else fs.open(inside, "rb") as file:
             if path.lower().endswith(".gz"):
@@ -47,6 +47,41 @@ def opened(path: str) -> Iterator[IO[bytes]]:
         if error.strerror is None:
             raise  # from whoever reads the contents
         raise GalaxiesError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def filesystem(address: str) -> tuple[Any, str]:
+    """Find the file system of an address, and the path on it.
+
+    Raises
+    ------
+    GalaxiesError
+        If the address is of an unknown kind, or needs a package that is not installed.
+
+    Examples
+    --------
+    >>> filesystem("gopher://sky/galaxy.jpg")
+    Traceback (most recent call last):
+    galaxies.errors.GalaxiesError: gopher://sky/galaxy.jpg: Protocol not known: gopher
+    """
+    with reaching(address):
+        fs, path = url_to_fs(address)
+        return fs, path
+
+
+@contextmanager
+def reaching(address: str) -> Iterator[None]:
+    """Name the address in whatever a file system raises.
+
+    Each has its own errors: for a missing package, an unknown host, missing credentials.
+    """
+    try:
+        yield
+    except GalaxiesError:
+        raise
+    except Exception as error:
+        what = error.strerror if isinstance(error, OSError) else None
+        reason = (what or str(error)).strip().partition("\n")[0] or type(error).__name__
+        raise GalaxiesError(f"{address}: {reason}") from error
 
 
 def is_local(fs: Any) -> bool:  # noqa: ANN401 - fsspec has no types

@@ -18,7 +18,6 @@ from tqdm import tqdm
 from galaxies.base.outputs import written_beside
 from galaxies.base.pool import in_order
 from galaxies.bundle.description import read_description
-from galaxies.classifying.classifier import FITS_STARTS
 from galaxies.classifying.inputs.chunks import Input, Item
 from galaxies.classifying.inputs.files import FileChunk
 from galaxies.classifying.inputs.opening import open_inputs
@@ -26,7 +25,8 @@ from galaxies.classifying.job import SHARD
 from galaxies.classifying.options import bundle_digest
 from galaxies.classifying.provenance import made_by, same_bundle
 from galaxies.errors import GalaxiesError
-from galaxies.images.decode import UnreadableImageError, decode_image
+from galaxies.images.decode import UnreadableImageError
+from galaxies.images.pixels import read_frame
 from galaxies.tables.columns import ColumnNames
 from galaxies.volunteers.choosing import AUDIT, Choice, choose_galaxies
 from galaxies.volunteers.classes import read_classes, refuse_twice
@@ -388,16 +388,9 @@ def as_jpeg(image: bytes | Image.Image) -> bytes:
     >>> len(as_jpeg(Image.new("RGB", (424, 424), "navy"))) < LARGEST_JPEG
     True
     """
-    if isinstance(image, Image.Image):
-        frame = image.convert("RGB")
-    elif image.startswith(FITS_STARTS):
-        from galaxies.images.fits import decode_fits
-
-        frame = decode_fits(image)
-    else:
-        frame = decode_image(image)
-        if image.startswith(_JPEG) and len(image) <= LARGEST_JPEG:
-            return image
+    frame = read_frame(image)
+    if isinstance(image, bytes) and image.startswith(_JPEG) and len(image) <= LARGEST_JPEG:
+        return image
     while True:
         for quality in _QUALITIES:
             file = io.BytesIO()

@@ -4,13 +4,16 @@ import gzip
 import io
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
 import time
 import zipfile
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from multiprocessing import get_context
 
 import numpy as np
 import pandas as pd
@@ -18,7 +21,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from astropy.io import fits
-from PIL import Image
 
 import galaxies
 from galaxies.classifying import engines, job
@@ -26,13 +28,14 @@ from galaxies.classifying.classifier import COLUMNS, PLACES, Classifier
 from galaxies.classifying.engines import local_engine
 from galaxies.classifying.job import run_job
 from galaxies.classifying.options import Options, bundle_digest
-from galaxies.classifying.shards import Shards, url_to_fs
+from galaxies.classifying.shards import Shards
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import decode_image, reduce_image
 from galaxies.images.fits import decode_fits
 from galaxies.models.tree import DecisionTree
 from galaxies.tables.catalogue import read_catalogue
 from galaxies.tables.columns import ColumnNames
+from galaxies.tables.sources import filesystem
 from galaxies.tables.writing import TABLE_SUFFIXES
 from tests.conftest import ROOT, draw_galaxy, encode
 
@@ -266,7 +269,7 @@ def test_shards_may_lie_in_a_bucket(archive, tree_bundle, tmp_path):
     bucket, output = "memory://bucket/shards", tmp_path / "out.parquet"
     with pytest.raises(KeyboardInterrupt):
         run(archive, output, tree_bundle, partial(dying_engine, after=3), shards=bucket)
-    memory, inside = url_to_fs(bucket)
+    memory, inside = filesystem(bucket)
     assert f"{inside}/job.json" in memory.find(inside)
     memory.pipe_file(f"{inside}/notes.txt", b"mine")
     run(archive, output, tree_bundle, shards=bucket)
@@ -347,7 +350,7 @@ def test_a_full_disk_ends_in_one_line_and_keeps_the_shards(
             raise OSError(28, "No space left on device")
         return keep(self, path, value, **kwargs)
 
-    local = type(url_to_fs(str(tmp_path))[0])
+    local = type(filesystem(str(tmp_path))[0])
     keep = local.pipe_file
     monkeypatch.setattr(local, "pipe_file", full)
     with pytest.raises(
@@ -520,11 +523,61 @@ def test_the_python_interface_takes_images_of_any_kind(images, tree_bundle, tmp_
     assert table["p_spiral"].isna().tolist() == [False] * 5 + [True]
     assert len(model.classify([])) == 0
     with pytest.raises(
-        GalaxiesError, match=r"image 1: must be uint8 \(height, width, 3\), got float64 \(4, 4\)"
+        GalaxiesError, match=r"image 1: must be uint8 or uint16 .*, got float64 \(4, 4\)"
     ):
         model.classify([frame, np.zeros((4, 4))])
-    grey = model.classify([Image.new("L", (50, 50), 80)])
+    grey = model.classify([frame.convert("L")])
     assert grey["error"].isna().all()
+
+
+def test_one_image_or_the_path_of_many_can_be_given(images, archive, tree_bundle, tmp_path):
+    path = tmp_path / "g003.jpg"
+    path.write_bytes(images["g003"])
+    frame = decode_image(images["g003"])
+    model = galaxies.load(tree_bundle)
+    expected = model.classify([images["g003"]])["p_spiral"][0]
+    singles = (path, str(path), images["g003"], frame, np.asarray(frame), (one for one in [path]))
+    for one in singles:
+        assert model.classify(one)["p_spiral"].tolist() == [expected]
+    for many in (archive, str(archive), tmp_path):
+        table = model.classify(many).set_index("galaxy_id")
+        assert table["p_spiral"]["g003"] == expected
+    many = np.stack([np.asarray(frame)] * 2)
+    assert model.classify(many)["p_spiral"].tolist() == [expected] * 2
+    assert model.classify(pd.Series([path], index=[7]))["p_spiral"].tolist() == [expected]
+    for wrong, said in (
+        (pd.DataFrame({"path": [path]}), "cannot classify a DataFrame; give images"),
+        ({"path": path}, "cannot classify a dict"),
+        (None, "cannot classify a NoneType"),
+        ([path, None], "image 1: cannot read a NoneType"),
+        ("nothing.zip", "nothing.zip: no such file"),
+    ):
+        with pytest.raises(GalaxiesError, match=said):
+            model.classify(wrong)
+
+
+def test_a_frame_without_a_galaxy_is_never_decided(images, tree_bundle):
+    frame = np.asarray(decode_image(images["g003"])).copy()
+    frame[len(frame) // 2 :] = 255
+    model = galaxies.load(tree_bundle)
+    blank = np.zeros((60, 60, 3), np.uint8)
+    table = model.classify([frame, blank, blank + 255, images["g003"]])
+    assert table["decision"].isna().tolist() == [True, True, True, False]
+    assert table["error"].str.startswith("is blank").tolist()[:3] == [True] * 3
+    assert model.prepare(blank, blank_too=True).max() == 0
+
+
+def test_a_loaded_model_can_be_sent_to_other_processes(images, tree_bundle, monkeypatch):
+    monkeypatch.chdir(tree_bundle.parent)
+    model = galaxies.load(tree_bundle.name, agreement=0.8)
+    some = [images["g003"], images["g004"]]
+    expected = model.classify(some)
+    monkeypatch.chdir("/")
+    copy = pickle.loads(pickle.dumps(model))
+    assert copy.threshold == model.threshold
+    pd.testing.assert_frame_equal(copy.classify(some), expected)
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        pd.testing.assert_frame_equal(pool.submit(model.classify, some).result(), expected)
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])

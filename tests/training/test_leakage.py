@@ -13,7 +13,7 @@ import pytest
 import stages.predict
 import stages.split
 import stages.train_tree
-from benchmarks.clones import set_params
+from clones import set_params
 from galaxies.base.arrays import open_array
 from galaxies.bundle.registry import MODELS
 from galaxies.errors import GalaxiesError

@@ -1,5 +1,6 @@
 """Catalogues: tables of IDs and image files, of every format."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
@@ -73,6 +74,8 @@ class CatalogueInput:
             carried_fields(self._catalogue.schema, (self._ids, self._paths))
         )
         self.count: int | None = self._catalogue.count
+        self.skipped: Counter[str] = Counter()
+        self.remarks: list[str] = []
         check_ids(self._catalogue)
         if self.count:
             self._believe(next(self.chunks(_LOOKED_AT)))

@@ -5,23 +5,23 @@ know which chunks are finished. A chunk usually has the locations of its images 
 so that it can be sent to another machine.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, Final
 
-from fsspec.core import url_to_fs
-
-from galaxies.classifying.inputs.archives import CompressedTarInput, TarInput, ZipInput
+from galaxies.classifying.inputs.archives import ZipInput
 from galaxies.classifying.inputs.catalogues import CatalogueInput
 from galaxies.classifying.inputs.chunks import IMAGE_SUFFIXES, TAR_SUFFIXES, Input
 from galaxies.classifying.inputs.files import FilesInput, images_below
 from galaxies.classifying.inputs.tables import TableInput, image_column
+from galaxies.classifying.inputs.tars import CompressedTarInput, TarInput, is_compressed
 from galaxies.errors import GalaxiesError
 from galaxies.tables.catalogue import CATALOGUE_SUFFIXES
 from galaxies.tables.columns import ColumnNames
 from galaxies.tables.fits import is_fits_table
 from galaxies.tables.parquet import open_parquet_file, reading_parquet
-from galaxies.tables.sources import is_local
+from galaxies.tables.sources import filesystem, is_local, reaching
 
 KNOWN_SUFFIXES: Final = tuple(
     dict.fromkeys((*IMAGE_SUFFIXES, ".zip", *TAR_SUFFIXES, *CATALOGUE_SUFFIXES))
@@ -61,7 +61,7 @@ def open_inputs(addresses: Sequence[str], names: ColumnNames = ColumnNames()) ->
 
     def gather() -> None:
         if loose:
-            inputs.append(FilesInput(loose[0], partial(iter, tuple(loose))))
+            inputs.append(FilesInput(loose[0], partial(_loose, tuple(loose))))
             loose.clear()
 
     for path in (path for address in addresses for path in _expanded(address)):
@@ -82,18 +82,23 @@ def open_inputs(addresses: Sequence[str], names: ColumnNames = ColumnNames()) ->
     return inputs
 
 
+def _loose(paths: tuple[str, ...], _skipped: Counter[str]) -> Iterator[str]:
+    return iter(paths)
+
+
 def _expanded(address: str) -> list[str]:
     """List the paths of an address; local ones are absolute."""
-    fs, path = url_to_fs(address)
-    if fs.exists(path):
-        found = [path]
-    elif set("*?[") & set(path):
-        found = sorted(fs.glob(path))
-        if not found:
-            raise GalaxiesError(f"{address}: no file matches")
-    else:
-        raise GalaxiesError(f"{address}: no such file or folder")
-    found = [path for one in found for path in _tables_in(fs, one) or [one]]
+    fs, path = filesystem(address)
+    with reaching(address):
+        if fs.exists(path):
+            found = [path]
+        elif set("*?[") & set(path):
+            found = sorted(fs.glob(path))
+            if not found:
+                raise GalaxiesError(f"{address}: no file matches")
+        else:
+            raise GalaxiesError(f"{address}: no such file or folder")
+        found = [path for one in found for path in _tables_in(fs, one) or [one]]
     return found if is_local(fs) else [fs.unstrip_protocol(path) for path in found]
 
 
@@ -102,20 +107,22 @@ def _tables_in(fs: Any, path: str) -> list[str]:  # noqa: ANN401 - fsspec has no
     if not fs.isdir(path):
         return []
     address = path if is_local(fs) else fs.unstrip_protocol(path)
-    if next(images_below(address), None) is not None:
+    if next(images_below(address, Counter()), None) is not None:
         return []
     return sorted(one for one in fs.find(path) if one.lower().endswith(".parquet"))
 
 
 def _open(path: str, names: ColumnNames) -> Input:
-    fs, inside = url_to_fs(path)
+    fs, inside = filesystem(path)
     lower = path.lower()
-    if fs.isdir(inside):
+    with reaching(path):
+        folder = fs.isdir(inside)
+    if folder:
         return FilesInput(path, partial(images_below, path))
     if lower.endswith(".zip"):
         return ZipInput(path)
     if lower.endswith(TAR_SUFFIXES):
-        return TarInput(path) if lower.endswith(".tar") else CompressedTarInput(path)
+        return CompressedTarInput(path) if is_compressed(path) else TarInput(path)
     if lower.endswith(".parquet"):
         with reading_parquet(path), open_parquet_file(path) as file:
             image = image_column(file.schema_arrow)

@@ -1,5 +1,6 @@
 """Parquet tables of images."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -94,10 +95,16 @@ def _cell(data: bytes | None) -> bytes:
 
 def image_column(schema: pa.Schema) -> str | None:
     """Find the first column of images: `{bytes, path}`, or plain bytes."""
+    return next(iter(image_columns(schema)), None)
+
+
+def image_columns(schema: pa.Schema) -> list[str]:
+    """Find all columns of images."""
+    columns = []
     for field in schema:
         if is_bytes(field.type):
-            return str(field.name)
-    return None
+            columns.append(str(field.name))
+    return columns
 
 
 class TableInput:
@@ -114,6 +121,13 @@ class TableInput:
         self.carried: pa.Schema | None = pa.schema(self._fields) if self._fields else None
         if self._ids:
             check_ids(catalogue)
+        self.skipped: Counter[str] = Counter()
+        self.remarks: list[str] = []
+        with open_parquet_file(path) as file:
+            columns = image_columns(file.schema_arrow)
+        if len(columns) > 1:
+            others = ", ".join(name for name in columns if name != image)
+            self.remarks.append(f"{path}: the images are from the column {image}, not {others}")
 
     def chunks(self, size: int) -> Iterator[Chunk]:
         """Iterate over chunks of `size` images; the last may be smaller."""
