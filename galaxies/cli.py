@@ -18,7 +18,7 @@ UNREADABLE = 3
 if TYPE_CHECKING:
     from galaxies.recalibrating.surveys import Adjusted, Calibrated
     from galaxies.surveys.check import Report
-    from galaxies.volunteers.audit import Audited
+    from galaxies.volunteers.samples import Audited
 
 app = typer.Typer(
     help="Classify galaxy morphologies from images and the votes of volunteers.",
@@ -565,9 +565,9 @@ def _say_what_shares_are(images: Path, output: Path, found: "Adjusted") -> None:
 
 _AUDIT = """Example: `galaxies audit classes.parquet -o audit.csv`
 
-`galaxies audit classes.parquet --answers audit.csv --agreement 0.95`
+`galaxies audit classes.parquet --answers audit.csv`
 
-`galaxies audit classes.parquet --survey data/mine --subjects subjects/ --agreement 0.95`"""
+`galaxies audit classes.parquet --survey data/mine --subjects subjects/`"""
 
 
 @app.command(epilog=_AUDIT, short_help="Check the machine's decisions with people.")
@@ -587,10 +587,19 @@ def audit(
         typer.Option(help="Its subject set from galaxies ask; may be repeated."),
     ] = None,
     number: Annotated[int, typer.Option(min=1, help="Galaxies to draw.")] = 500,
-    agreement: Annotated[float, typer.Option(help="Target agreement of `classify`.")] = 0.99,
+    agreement: Annotated[
+        float | None, typer.Option(help="Agreement to prove [default: the target of the table]")
+    ] = None,
     confidence: Annotated[
-        float, typer.Option(min=0.5, max=0.999, help="Confidence of the promised agreement.")
-    ] = 0.9,
+        float | None,
+        typer.Option(min=0.5, max=0.999, help="Confidence of the proof [default: 0.9]"),
+    ] = None,
+    once: Annotated[
+        bool,
+        typer.Option(
+            "--once", help="Judge the sample only when all have answers: it proves a little more."
+        ),
+    ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the random sample.")] = 123,
     show_decisions: Annotated[
         bool,
@@ -604,12 +613,13 @@ def audit(
 ) -> None:
     """Draw a random sample of the machine's decisions for people, and evaluate their answers.
 
-    First, -o writes a CSV with galaxy_id and an empty column `answer`, in random order. Fill in
-    elliptical, spiral or artifact, from the top. You can stop anywhere, but do not skip any.
+    First, -o writes a CSV with an empty column `answer`, in random order. Fill in elliptical,
+    spiral or artifact, from the top, but do not skip any.
 
     Then, --answers computes whether the decisions agree as promised on this survey, which agreement
-    can be promised instead, and for which p_spiral the target agreement is proven. This is valid
-    for any survey, because the sample is random.
+    can be promised instead, and for which p_spiral the target agreement is proven. Look at it as
+    often as you like, and stop when you like. This is valid for any survey, because the sample is
+    random. Only the table from which it was drawn can be judged.
 
     If volunteers at Zooniverse answered, give --survey and --subjects instead. Only subjects that
     galaxies ask drew for an audit count.
@@ -623,35 +633,59 @@ def audit(
             "--survey and --subjects must be given together: the votes, and the galaxies that were "
             "asked about"
         )
-    if not 0.5 < agreement < 1:
+    if agreement is not None and not 0.5 < agreement < 1:
         raise GalaxiesError(f"--agreement {agreement:g}: must be between 0.5 and 1, such as 0.95")
-    from galaxies.volunteers import audit as auditing
+    if once and output is None:
+        raise GalaxiesError(
+            "--once belongs to -o: how a sample is judged is fixed when it is drawn"
+        )
+    from galaxies.volunteers import samples
 
     if output is not None:
         if output.exists() and not overwrite:
             raise GalaxiesError(f"{output}: exists; --overwrite replaces it")
-        drawn, decided = auditing.write_sample(
-            classes, output, number=number, seed=seed, show_decisions=show_decisions
+        drawn, decided = samples.write_sample(
+            classes,
+            output,
+            number=number,
+            seed=seed,
+            agreement=agreement,
+            confidence=confidence or 0.9,
+            once=once,
+            show_decisions=show_decisions,
         )
         typer.echo(f"{output}: {drawn:,} of {decided:,} galaxies that the machine decided")
         typer.echo(f"After answering: galaxies audit {classes} --answers {output}")
     elif answers is not None:
-        audited = auditing.read_audit(classes, answers)
+        audited = samples.read_audit(classes, answers)
         _judge(audited, "galaxies before the last answer have no answer", agreement, confidence)
     elif survey is not None:
-        audited = auditing.read_survey_audit(classes, survey, subjects or [])
+        audited = samples.read_survey_audit(classes, survey, subjects or [])
         _judge(audited, "galaxies of the audit have no votes", agreement, confidence)
 
 
-def _judge(audited: "Audited", gap: str, agreement: float, confidence: float) -> None:
+def _judge(audited: "Audited", gap: str, wanted: float | None, confidence: float | None) -> None:
     from galaxies.volunteers.audit import judge_answers
 
+    for name, asked, drawn in (
+        ("agreement", wanted, audited.agreement),
+        ("confidence", confidence, audited.confidence),
+    ):
+        if asked is not None and drawn is not None and asked != drawn:
+            raise GalaxiesError(
+                f"--{name} {asked:g}: the sample was drawn for {drawn:g}; omit --{name}, or draw "
+                "a new sample"
+            )
+    agreement = wanted or audited.agreement
+    if agreement is None:
+        raise GalaxiesError("the table does not record its target agreement; give --agreement")
     if audited.left_out:
         typer.echo(
             f"warning: {audited.left_out:,} {gap}; if these are the difficult ones, the answers "
             "are not a random sample",
             err=True,
         )
+    confidence = confidence or audited.confidence or 0.9
     found = judge_answers(audited, agreement, confidence)
     typer.echo(
         f"{found.answered:,} answers; {found.agreed:,} agree with the machine: "
@@ -664,10 +698,13 @@ def _judge(audited: "Audited", gap: str, agreement: float, confidence: float) ->
     typer.echo(
         f"  with a confidence of {confidence:g}, the agreement is at least {found.lower:.3f}"
     )
-    if found.lower >= agreement:
+    if found.holds:
         typer.echo("The promise holds.")
     elif found.bounds is None:
-        typer.echo(f"An agreement of {agreement:g} cannot be proven for any part of the galaxies.")
+        typer.echo(
+            f"An agreement of {agreement:g} is not proven for any part of the galaxies"
+            + ("." if audited.once else "; more answers may prove it.")
+        )
     else:
         elliptical, spiral = found.bounds
         typer.echo(

@@ -16,7 +16,13 @@ from galaxies.classifying.engines import BundleUse, Engine
 from galaxies.classifying.inputs.chunks import Chunk, Input
 from galaxies.classifying.inputs.opening import open_inputs
 from galaxies.classifying.shards import Shards
-from galaxies.classifying.table_files import BUNDLE, TABLE_SUFFIXES, write_stream
+from galaxies.classifying.table_files import (
+    AGREEMENT,
+    BUNDLE,
+    CAMPAIGN,
+    TABLE_SUFFIXES,
+    write_stream,
+)
 from galaxies.errors import GalaxiesError
 
 SHARD: Final = 4096
@@ -93,7 +99,12 @@ def run_job(
         _keep_existing(output, made)
     opened = open_inputs(inputs)
     job = _what_is_done(opened, output, use)
-    schema = _schema(answers, opened).with_metadata({BUNDLE: job["bundle"]["sha256"]})
+    made_with = {
+        BUNDLE: job["bundle"]["sha256"],
+        CAMPAIGN: description.campaign,
+        AGREEMENT: f"{use.agreement:g}",
+    }
+    schema = _schema(answers, opened).with_metadata(made_with)
     made.begin(job, overwrite=overwrite)
     count = _make_missing(opened, use, engine, made)
     familiar = Familiarity(description, use.agreement, use.anyway)

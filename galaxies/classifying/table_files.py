@@ -21,6 +21,18 @@ BUNDLE: Final = "bundle"
 """Metadata of the schema: SHA-256 of the bundle that made the table. Parquet has it under this
 name, FITS as `BUNDLE` in the header; CSV files cannot have it."""
 
+CAMPAIGN: Final = "campaign"
+"""Metadata: the campaign whose first question defines the classes."""
+
+AGREEMENT: Final = "agreement"
+"""Metadata: the target agreement of the decisions."""
+
+CALIBRATION: Final = "calibration"
+"""Metadata: the galaxies that the bundle was calibrated on."""
+
+MADE_WITH: Final = (BUNDLE, CAMPAIGN, CALIBRATION, AGREEMENT)
+"""All metadata of a table. FITS headers have their first eight letters."""
+
 _ROW_GROUP: Final = 131_072
 
 # By default pandas converts integers with missing values to floats.
@@ -169,9 +181,10 @@ def _write_fits(path: Path, schema: pa.Schema, pieces: Pieces) -> None:
     dtype = np.dtype(list(kinds.items()))
     header = fits.BinTableHDU(np.zeros(0, dtype), name="GALAXIES").header
     header["NAXIS2"] = rows
-    made_by = (schema.metadata or {}).get(BUNDLE.encode())
-    if made_by:
-        header[BUNDLE.upper()] = made_by.decode()
+    for name in MADE_WITH:
+        value = (schema.metadata or {}).get(name.encode())
+        if value:
+            header[fits_keyword(name)] = value.decode()
     fits.PrimaryHDU().writeto(path)
     with closing(fits.StreamingHDU(str(path), header)) as stream:
         for piece in pieces():
@@ -179,6 +192,11 @@ def _write_fits(path: Path, schema: pa.Schema, pieces: Pieces) -> None:
             for name in schema.names:
                 data[name] = _fits_values(piece[name], dtype[name])
             stream.write(data.view(np.uint8))
+
+
+def fits_keyword(name: str) -> str:
+    """Return the keyword of a metadata name in a FITS header, which has at most eight letters."""
+    return name[:8].upper()
 
 
 def _fits_kind(column: pa.ChunkedArray) -> str:

@@ -1,5 +1,6 @@
 """Read a table from `galaxies classify` piece by piece."""
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -10,7 +11,7 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from galaxies.classifying.inputs.tables import reading_table
-from galaxies.classifying.table_files import BUNDLE, read_stream
+from galaxies.classifying.table_files import fits_keyword, read_stream
 from galaxies.errors import GalaxiesError
 
 COLUMNS: Final = ("galaxy_id", "p_spiral", "spread", "decision")
@@ -19,38 +20,47 @@ COLUMNS: Final = ("galaxy_id", "p_spiral", "spread", "decision")
 _TEXTS: Final = ("galaxy_id", "decision")
 
 
-def made_by(path: Path) -> str | None:
-    """Find the bundle that made a table.
+def recorded(path: Path, name: str) -> str | None:
+    """Find what a table records about how it was made.
 
     Parameters
     ----------
     path : Path
         A table from `galaxies classify`.
+    name : str
+        `BUNDLE`, `CAMPAIGN` or `AGREEMENT` of `galaxies.classifying.table_files`.
 
     Returns
     -------
     str or None
-        SHA-256 of the bundle; `None` if it is not recorded, as in CSV tables.
+        `None` if it is not recorded, as in CSV tables.
 
     Examples
     --------
     >>> from pathlib import Path
-    >>> len(made_by(Path("classes.parquet")))
+    >>> from galaxies.classifying.table_files import BUNDLE
+    >>> len(recorded(Path("classes.parquet"), BUNDLE))
     64
     """
     if path.suffix.lower() == ".parquet":
         with reading_table(str(path)):
-            found = (pq.read_schema(path).metadata or {}).get(BUNDLE.encode())
+            found = (pq.read_schema(path).metadata or {}).get(name.encode())
         return found.decode() if found else None
     if path.suffix.lower() == ".fits":
         from astropy.io import fits
 
         try:
-            found = fits.getheader(path, 1).get(BUNDLE.upper())
+            found = fits.getheader(path, 1).get(fits_keyword(name))
         except (OSError, IndexError) as error:
             raise GalaxiesError(f"{path}: damaged or not a FITS table ({error})") from error
         return str(found) if found else None
     return None
+
+
+def fingerprint(classes: Path) -> str:
+    """Compute the SHA-256 of a table, by which a sample recognises it."""
+    with classes.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_classes(path: Path) -> Iterator[pd.DataFrame]:

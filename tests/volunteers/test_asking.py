@@ -16,12 +16,12 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from galaxies.classifying.engines import BundleUse
-from galaxies.classifying.table_files import write_stream
+from galaxies.classifying.table_files import BUNDLE, write_stream
 from galaxies.cli import app
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import UnreadableImageError, decode_image
 from galaxies.volunteers.choosing import AUDIT, choose_galaxies, most_different
-from galaxies.volunteers.classes import made_by, read_classes
+from galaxies.volunteers.classes import read_classes, recorded
 from galaxies.volunteers.subjects import COLUMNS, LARGEST_JPEG, Asked, as_jpeg, ask, read_manifest
 from tests.conftest import draw_galaxy, encode
 
@@ -200,7 +200,7 @@ def test_all_tables_of_classify_are_read(tmp_path, tree_bundle, tiny_survey, suf
     command = ["classify", str(images), "-o", str(classes), "--model", str(tree_bundle)]
     assert CliRunner().invoke(app, [*command, "--views", "8", "--agreement", "0.9"]).exit_code == 0
     known = BundleUse(tree_bundle).fingerprint()["sha256"]
-    assert made_by(classes) == (None if suffix == ".csv" else known)
+    assert recorded(classes, BUNDLE) == (None if suffix == ".csv" else known)
     frame = pd.concat(read_classes(classes))
     assert frame["p_spiral"].between(0, 1).all()
     assert (frame["spread"] > 0).any()
