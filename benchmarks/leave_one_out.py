@@ -39,7 +39,7 @@ from galaxies.dataset.splitting import split_galaxies
 from galaxies.dataset.votes import campaign_of, read_survey_votes
 from galaxies.judgement.class_shares import estimate_spiral_share, odds_factor
 from galaxies.judgement.familiarity import count
-from galaxies.judgement.scores import expected_calibration_error
+from galaxies.judgement.miscalibration import expected_calibration_error
 from galaxies.judgement.vote_scores import Answered, score_answers
 from galaxies.models.cnn import Cnn, fit
 from galaxies.questions.tree import ALL_COLUMNS, FIRST, Campaign, chosen_by_answer

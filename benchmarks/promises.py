@@ -24,8 +24,8 @@ from galaxies.dataset.layout import IMAGES, VOTES, read_campaign
 from galaxies.dataset.votes import read_votes
 from galaxies.judgement.calibration import fit_calibration, smoothed
 from galaxies.judgement.class_shares import compare_with_mixture
+from galaxies.judgement.miscalibration import expected_calibration_error
 from galaxies.judgement.promises import certainty, choose_promise, lower_bound, make_promises
-from galaxies.judgement.scores import expected_calibration_error
 from galaxies.questions.tree import Campaign
 from galaxies.recalibrating.refitting import Voted, adjust_shares
 from galaxies.recalibrating.surveys import read_voted

@@ -30,13 +30,14 @@ def main() -> None:
     predictions = pd.read_parquet(Path("data/predictions", f"{model}.parquet"))
     bundle = read_description(Path("models", model))
     test = judged(split, predictions, model)
+    images = pd.read_parquet("data/images.parquet", columns=["galaxy_id", "sha1"])
+    test = test.merge(images, on="galaxy_id", how="left")
     scores = score(test, settings.evaluate, settings.volunteers)
     triage = judge_promises(test, bundle.triage)
-    bins = settings.evaluate.reliability_bins
     curves, name = Path("metrics/curves"), f"{model}.json"
     write_json(Path("metrics", name), {"model": bundle.title} | scores | {"triage": triage})
     write_records(curves / "roc" / name, roc(test))
-    write_records(curves / "reliability" / name, reliability(test, bins))
+    write_records(curves / "reliability" / name, reliability(test, settings.evaluate))
     write_records(curves / "triage" / name, coverage(test))
     write_records(curves / "agreement" / name, accuracy_by_agreement(test))
     write_text_table(curves / "confusion" / f"{model}.csv", confusion(test))
