@@ -17,7 +17,8 @@ import stages.pack
 import stages.predict
 import stages.simulate
 import stages.split
-from galaxies.bundle.folder import describe, read_description
+from galaxies.bundle.description import read_description
+from galaxies.bundle.folder import describe
 from galaxies.classifying.engines import BundleUse, local_engine
 from galaxies.classifying.job import run_job
 from galaxies.training.parts import fingerprint

@@ -41,7 +41,7 @@ from galaxies.figures.style import STYLE, WIDTH, save_figure
 from galaxies.judgement.calibration import fit_calibration, smoothed
 from galaxies.judgement.promises import UNDECIDED
 from galaxies.models.cnn import Cnn, fit
-from galaxies.questions.tree import Campaign
+from galaxies.questions.campaign import Campaign
 from galaxies.settings import CnnSettings, load_settings
 from galaxies.training.parts import Part
 from galaxies.volunteers.choosing import Choice, choose_galaxies

@@ -16,7 +16,8 @@ import pandas as pd
 
 from benchmarks.leave_one_out import read_survey, take
 from galaxies.base.outputs import write_json
-from galaxies.bundle.folder import PRETRAINED, read_description, read_learned
+from galaxies.bundle.description import read_description
+from galaxies.bundle.folder import PRETRAINED, read_learned
 from galaxies.dataset.layout import read_campaign
 from galaxies.inside.evidence import Score, answers_that_count
 from galaxies.inside.faithfulness import (

@@ -32,7 +32,7 @@ from sklearn.metrics import roc_auc_score
 from galaxies.base.arrays import Pixels, open_array
 from galaxies.base.outputs import write_json
 from galaxies.bundle.answers import ANSWERS, p_spiral
-from galaxies.bundle.folder import Description
+from galaxies.bundle.description import Description
 from galaxies.dataset.layout import IMAGES, read_campaign
 from galaxies.dataset.packing import pack_images
 from galaxies.dataset.splitting import split_galaxies
@@ -42,7 +42,7 @@ from galaxies.judgement.familiarity import count
 from galaxies.judgement.miscalibration import expected_calibration_error
 from galaxies.judgement.vote_scores import Answered, score_answers
 from galaxies.models.cnn import Cnn, fit
-from galaxies.questions.tree import ALL_COLUMNS, FIRST, Campaign, chosen_by_answer
+from galaxies.questions.campaign import Campaign
 from galaxies.settings import Settings, load_settings
 from galaxies.training.parts import Part, Votes
 from galaxies.training.training import Seen, TrainingGalaxies, train

@@ -30,7 +30,7 @@ from galaxies.base.outputs import write_json
 from galaxies.classifying.classifier import COLUMNS
 from galaxies.classifying.table_files import write_stream
 from galaxies.judgement.promises import UNDECIDED
-from galaxies.questions.tree import CLASSES
+from galaxies.questions.campaign import CLASSES
 from galaxies.volunteers.subjects import COLUMNS as MANIFEST_COLUMNS
 from galaxies.volunteers.subjects import MANIFEST
 

@@ -18,7 +18,8 @@ import pandas as pd
 
 from galaxies.base.arrays import Floats, Labels, Probabilities
 from galaxies.base.outputs import write_json
-from galaxies.bundle.folder import PRETRAINED, Description
+from galaxies.bundle.description import Description
+from galaxies.bundle.folder import PRETRAINED
 from galaxies.bundle.predictor import Predictor
 from galaxies.dataset.layout import IMAGES, VOTES, read_campaign
 from galaxies.dataset.votes import read_votes
@@ -26,7 +27,7 @@ from galaxies.judgement.calibration import fit_calibration, smoothed
 from galaxies.judgement.class_shares import compare_with_mixture
 from galaxies.judgement.miscalibration import expected_calibration_error
 from galaxies.judgement.promises import certainty, choose_promise, lower_bound, make_promises
-from galaxies.questions.tree import Campaign
+from galaxies.questions.campaign import Campaign
 from galaxies.recalibrating.refitting import Voted, adjust_shares
 from galaxies.recalibrating.surveys import read_voted
 from galaxies.settings import TriageSettings

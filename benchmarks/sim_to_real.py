@@ -30,7 +30,7 @@ from galaxies.dataset.layout import IMAGES, VOTES
 from galaxies.dataset.packing import pack_images
 from galaxies.dataset.votes import read_answers, read_survey_votes
 from galaxies.models.cnn import Cnn, fit
-from galaxies.questions.tree import ALL_COLUMNS, ANSWERS, COLUMNS, spiral_fraction
+from galaxies.questions.campaign import spiral_fraction
 from galaxies.settings import Settings, load_settings
 from galaxies.training.parts import Part, Votes
 

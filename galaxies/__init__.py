@@ -18,7 +18,7 @@ def load(
     views: Literal[1, 8] | None = None,
     agreement: float = 0.99,
     device: Literal["cpu", "gpu"] = "cpu",
-    campaign: Literal["gz1", "gz2"] | None = None,
+    campaign: str | None = None,
     questions: Literal["first", "all"] = "first",
     anyway: bool = False,
 ) -> "Classifier":
@@ -34,8 +34,8 @@ def load(
         Target agreement with the volunteers, between 0.5 and 1.
     device : {"cpu", "gpu"}
         The device that computes.
-    campaign : {"gz1", "gz2"}, optional
-        Campaign whose first question defines the classes; by default that of the bundle.
+    campaign : str, optional
+        Campaign whose votes are predicted, such as `gz2`; by default that of the bundle.
     questions : {"first", "all"}
         Whether to predict the vote fractions of all answers too.
     anyway : bool
@@ -61,7 +61,7 @@ def load(
     >>> len(table), set(table["label"]) <= {"elliptical", "spiral"}
     (6, True)
     """
-    from galaxies.bundle.folder import bundle_folder
+    from galaxies.bundle.pretrained import bundle_folder
     from galaxies.classifying.classifier import Classifier
 
     folder = bundle_folder(Path(bundle or "real"))

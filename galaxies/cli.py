@@ -151,7 +151,7 @@ def export_folders(
     same order of classes: elliptical 0, spiral 1.
     """
     from galaxies.dataset.splitting import PARTS
-    from galaxies.questions.tree import CLASSES
+    from galaxies.questions.campaign import CLASSES
     from galaxies.settings import load_settings
     from galaxies.surveys import class_folders as folders
 
@@ -354,7 +354,7 @@ def classify(
     Exit status: 0 on success, 1 after an error, 3 if the table is complete but some
     images could not be read.
     """
-    from galaxies.bundle.folder import bundle_folder
+    from galaxies.bundle.pretrained import bundle_folder
     from galaxies.classifying.engines import BundleUse, local_engine
     from galaxies.classifying.job import run_job
 
@@ -416,7 +416,7 @@ def submission(
     To have the CSV scored, upload it at
     https://www.kaggle.com/competitions/galaxy-zoo-the-galaxy-challenge, "Late Submission".
     """
-    from galaxies.bundle.folder import bundle_folder
+    from galaxies.bundle.pretrained import bundle_folder
     from galaxies.classifying.submission import ROWS, write_submission
 
     rows = write_submission(
@@ -463,13 +463,6 @@ def calibrate(
             "--anyway", help="With --shares-only: save the bundle even if the test rejects it."
         ),
     ] = False,
-    other_ids: Annotated[
-        bool,
-        typer.Option(
-            "--other-ids",
-            help="The IDs of the bundle's training galaxies are different galaxies here.",
-        ),
-    ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an existing bundle.")
     ] = False,
@@ -488,7 +481,7 @@ def calibrate(
     different too, no bundle is saved. No test can show whether volunteers would answer differently,
     so this bundle makes no promises.
     """
-    from galaxies.bundle.folder import bundle_folder
+    from galaxies.bundle.pretrained import bundle_folder
     from galaxies.dataset.layout import VOTES
     from galaxies.recalibrating.surveys import adjust_to_shares, calibrate_on_votes
 
@@ -500,7 +493,6 @@ def calibrate(
             output,
             workers=workers,
             anyway=anyway,
-            other_ids=other_ids,
             overwrite=overwrite,
         )
         _say_what_shares_are(survey, output, adjusted)
@@ -512,9 +504,7 @@ def calibrate(
             f"{survey}: no votes ({VOTES}); --shares-only estimates the shares of the classes from "
             "the images alone"
         )
-    found = calibrate_on_votes(
-        folder, survey, output, workers=workers, other_ids=other_ids, overwrite=overwrite
-    )
+    found = calibrate_on_votes(folder, survey, output, workers=workers, overwrite=overwrite)
     _say_before_and_after(survey, folder, found)
     typer.echo(f"{output}: {folder.name}, calibrated on {survey.resolve().name}")
 
@@ -752,7 +742,7 @@ def export(
     galaxies.images.decode.decode_reduced. Output: p_spiral (calibrated) and spread, both float32
     (N,). The metadata of an ONNX file have size and crop.
     """
-    from galaxies.bundle.folder import PRETRAINED
+    from galaxies.bundle.pretrained import PRETRAINED
 
     folder = bundle or PRETRAINED / "real"
     path = output or Path(f"{folder.absolute().name}.{kind}")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from galaxies.base.outputs import write_json, write_records, write_text_table
-from galaxies.bundle.folder import read_description
+from galaxies.bundle.description import read_description
 from galaxies.errors import GalaxiesError, run_stage
 from galaxies.judgement.kept_promises import coverage, judge_promises
 from galaxies.judgement.scores import (

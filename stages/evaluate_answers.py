@@ -12,9 +12,9 @@ from galaxies.judgement.vote_scores import answered, score_answers
 def main() -> None:
     """Run the stage."""
     votes = pd.read_parquet("data/votes.parquet")
-    galaxies = answered(votes, pd.read_parquet("data/predictions/cnn.parquet"))
-    # The reference recipe predicts the class only.
-    scores = {} if galaxies is None else score_answers(galaxies)
+    # Empty with the reference recipe, which predicts the class only.
+    campaigns = answered(votes, pd.read_parquet("data/predictions/cnn.parquet"))
+    scores = {galaxies.campaign.name: score_answers(galaxies) for galaxies in campaigns}
     write_json(Path("metrics/votes.json"), scores)
 
 

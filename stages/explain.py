@@ -39,7 +39,7 @@ from galaxies.inside.faithfulness import (
 )
 from galaxies.inside.gradient import Gradient
 from galaxies.models.saved_network import NETWORK
-from galaxies.questions.tree import CLASSES
+from galaxies.questions.campaign import CLASSES
 from galaxies.settings import load_settings
 from galaxies.simulated.components import (
     COMPONENTS_FILE,
@@ -67,7 +67,7 @@ def main() -> None:
     bundle = Path("models/cnn")
     predictor = Predictor(bundle)
     description = predictor.description
-    places = answers_that_count(None, description.campaign, description.questions)
+    places, _ = answers_that_count(description, None)
     score = Score(Gradient(bundle / NETWORK), places)
 
     wanted = dict(zip(CLASSES, (settings.explain.elliptical, settings.explain.spiral), strict=True))

@@ -20,6 +20,7 @@ from galaxies.figures.curves import (
     draw_triage,
 )
 from galaxies.figures.galleries import (
+    answers_of,
     choose_answers,
     choose_mistakes,
     choose_samples,
@@ -30,7 +31,8 @@ from galaxies.figures.galleries import (
 )
 from galaxies.figures.style import save_figure
 from galaxies.figures.votes import choose_tree, draw_tree, draw_votes
-from galaxies.questions.tree import ALL_COLUMNS
+from galaxies.questions.campaign import Campaign
+from galaxies.questions.registry import campaign_named
 from galaxies.settings import load_settings
 
 
@@ -41,21 +43,22 @@ def main() -> None:
     images = open_array(Path("data/images.npy"))
     figures = Path("figures")
 
-    answers = pd.read_parquet("data/votes.parquet").drop(columns="volunteers")
+    campaign = campaign_named(str(split["campaign"].iloc[0]))
+    answers = answers_of(pd.read_parquet("data/votes.parquet"), campaign)
     samples = choose_samples(split, settings.plot.samples)
     shown = {
-        label: portraits(chosen.merge(answers, on="galaxy_id"), packed, images)
+        label: portraits(chosen.merge(answers, on="galaxy_id"), packed, images, campaign)
         for label, chosen in samples.items()
     }
     save_figure(figures / "samples.png", draw_samples(shown))
 
-    given = choose_answers(answers[answers["galaxy_id"].isin(packed["galaxy_id"])])
+    given = choose_answers(answers[answers["galaxy_id"].isin(packed["galaxy_id"])], campaign)
     table = pd.DataFrame({"galaxy_id": list(given.values())})
     table = table.merge(answers, how="left").merge(split, on="galaxy_id", how="left")
-    one_each = dict(zip(given, portraits(table, packed, images), strict=True))
+    one_each = dict(zip(given, portraits(table, packed, images, campaign), strict=True))
     save_figure(figures / "answers.png", draw_answers(one_each))
 
-    votes_of_test(split, packed, images, answers, figures)
+    votes_of_test(split, packed, images, answers, campaign, figures)
 
     cnn = Path("data/predictions/cnn.parquet")
     mistakes = choose_mistakes(split, pd.read_parquet(cnn), settings.plot.mistakes)
@@ -79,25 +82,24 @@ def votes_of_test(
     packed: pd.DataFrame,
     images: Pixels,
     votes: pd.DataFrame,
+    campaign: Campaign,
     figures: Path,
 ) -> None:
     """Draw the vote fractions of the test galaxies, observed and predicted."""
     path = Path("data/predictions/cnn.parquet")
-    test = (
-        pd.read_parquet(path)
-        .query("split == 'test'")
-        .merge(votes, on="galaxy_id", suffixes=("_predicted", ""))
-    )
-    voted = test[list(ALL_COLUMNS)].to_numpy(np.float64)
-    predicted = (test.reindex(columns=[f"{column}_predicted" for column in ALL_COLUMNS])).to_numpy(
-        np.float64
-    )
+    predictions = answers_of(pd.read_parquet(path).query("split == 'test'"), campaign)
+    test = predictions[["galaxy_id"]].merge(votes, on="galaxy_id")
+    predictions = test[["galaxy_id"]].merge(predictions, on="galaxy_id")
+    names = list(campaign.names)
+    voted, predicted = (table[names].to_numpy(np.float64) for table in (test, predictions))
     title = table_title(path)
-    save_figure(figures / "votes.png", draw_votes(voted, predicted, title))
+    save_figure(figures / "votes.png", draw_votes(voted, predicted, campaign, title))
     row = int(np.flatnonzero(test["galaxy_id"] == choose_tree(test))[0])
     one = test.iloc[[row]][["galaxy_id"]].merge(split, how="left")
     galaxy = portraits(one, packed, images)[0]
-    save_figure(figures / "tree.png", draw_tree(galaxy, voted[row], predicted[row], title))
+    save_figure(
+        figures / "tree.png", draw_tree(galaxy, voted[row], predicted[row], campaign, title)
+    )
 
 
 def read_result(model: str) -> Result:

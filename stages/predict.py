@@ -31,7 +31,7 @@ def main() -> None:
     )
     write_table(
         Path("data/predictions", f"{model}.parquet"),
-        prediction_table(held_out.galaxies, prediction),
+        prediction_table(held_out.galaxies, prediction, predictor.description.layout),
         title=predictor.description.title,
     )
 

@@ -17,11 +17,13 @@ from playwright.sync_api import Browser, sync_playwright
 
 import stages.pack
 import stages.split
-from galaxies.bundle.folder import Description, describe, new_bundle
+from galaxies.bundle.description import Description, Judgement
+from galaxies.bundle.folder import describe, new_bundle
 from galaxies.judgement.calibration import Calibration
 from galaxies.judgement.promises import Promise
 from galaxies.models.tree import DecisionTree
-from galaxies.questions.tree import ALL_COLUMNS
+from galaxies.questions.kaggle import KAGGLE
+from galaxies.questions.layout import Layout
 from galaxies.training.parts import Part, Votes
 
 ROOT = Path(__file__).parents[1]
@@ -114,9 +116,11 @@ def every_other(rows: np.ndarray) -> Part:
     """A part of which every other galaxy, by its row, is a spiral."""
     spiral = (rows % 2).astype(np.float32)
     galaxies = pd.DataFrame({"galaxy_id": rows, "p_smooth": 1 - spiral, "p_features": spiral})
-    shares = np.full((len(rows), len(ALL_COLUMNS)), np.nan, np.float32)
+    layout = Layout((KAGGLE,))
+    shares = np.full((len(rows), layout.answers), np.nan, np.float32)
     shares[:, :3] = np.stack([1 - spiral, spiral, 0 * spiral], axis=1)
-    return Part(galaxies, rows, rows % 2, Votes(shares, np.zeros(len(rows), np.float32)))
+    votes = Votes(layout, shares, np.zeros(len(rows), np.float32))
+    return Part(galaxies, rows, rows % 2, np.zeros((len(rows), 3), np.uint64), votes)
 
 
 @pytest.fixture(scope="session")
@@ -152,8 +156,19 @@ PROMISES = (
 )
 
 
+def judgement(**changes) -> Judgement:
+    """Calibration and promises for a campaign."""
+    entries = {
+        "calibration": Calibration(slope=1.5, intercept=0.25),
+        "votes": Calibration(slope=1, intercept=0),
+        "triage": PROMISES,
+    }
+    return Judgement(**entries | changes)
+
+
 def write_bundle(folder: Path, kind: str, save: Callable[[Path], object], **changes) -> Path:
-    """A bundle of any kind, which `save` puts the model into."""
+    """A bundle of any kind, which `save` puts the model into; some changes are of its judgement."""
+    judged = {name: changes.pop(name) for name in Judgement.model_fields if name in changes}
     entries = {
         "model": kind,
         "title": kind,
@@ -161,9 +176,9 @@ def write_bundle(folder: Path, kind: str, save: Callable[[Path], object], **chan
         "crop": 0.5,
         "decoding": "whole",
         "views": 1,
-        "calibration": Calibration(slope=1.5, intercept=0.25),
-        "votes": Calibration(slope=1, intercept=0),
-        "triage": PROMISES,
+        "campaign": KAGGLE.name,
+        "campaigns": (KAGGLE,),
+        "judgements": {KAGGLE.name: judgement(**judged)},
         "survey": "drawn",
         "galaxies": 80,
     }

@@ -5,10 +5,9 @@ import re
 import pandas as pd
 import pytest
 
-from galaxies.bundle.folder import Description
+from galaxies.bundle.description import Description
 from galaxies.classifying.classifier import COLUMNS
 from galaxies.pages.vote_file import HEADER
-from galaxies.questions.tree import ALL_COLUMNS
 from galaxies.volunteers.subjects import COLUMNS as MANIFEST_COLUMNS
 from tests.conftest import ROOT
 from tests.test_project import FILES, text

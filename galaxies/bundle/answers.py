@@ -1,4 +1,10 @@
-"""The outputs of a model: the class only, or all questions of Galaxy Zoo."""
+"""The outputs of a model: the class only, or the answers to all questions of some campaigns.
+
+A model that answers questions has outputs (N, outputs) in the order of a
+`galaxies.questions.layout.Layout`: vote fractions, then a concentration for each question. The
+fractions among those who reached a question are modelled by a Dirichlet distribution; the
+concentration is the sum of its parameters. The larger it is, the more certain the network.
+"""
 
 from typing import Any, Final
 
@@ -6,73 +12,63 @@ import numpy as np
 import numpy.typing as npt
 
 from galaxies.base.arrays import Outputs, Probabilities
-from galaxies.questions.tree import (
-    ALL_COLUMNS,
-    ALL_QUESTIONS,
-    FIRST,
-    Campaign,
-    down_the_tree,
-)
+from galaxies.questions.layout import ClassPlaces, Layout
 
-"""(N, 52) vote fractions in the order of `ALL_COLUMNS`, then a
-concentration for each of `ALL_QUESTIONS`. The fractions among those who reached a question are
-modelled by a Dirichlet distribution; the concentration is the sum of its parameters. The larger it
-is, the more certain the network."""
-
-ANSWERS: Final = len(ALL_COLUMNS)
-"""Number of vote fractions, before the concentrations."""
-
-NUMBERS: Final = ANSWERS + len(ALL_QUESTIONS)
-"""Number of outputs of a model that answers all questions."""
-
-USUAL: Final = 2.0
+TYPICAL: Final = 2.0
 """Added to the network's logarithm of a concentration, so that 0 means about seven volunteers."""
 
 LEAST, MOST = -1.0, 6.0
 """Limits of the logarithm of a concentration."""
 
 
-def read_outputs(network: npt.NDArray[np.float32]) -> Outputs:
+def read_outputs(network: npt.NDArray[np.float32], layout: Layout) -> Outputs:
     """Turn the raw numbers of a network into vote fractions and concentrations.
 
     Parameters
     ----------
-    network : ndarray of shape (N, 52), float32
+    network : ndarray of shape (N, outputs), float32
         For each answer a logit within its question, then for each question the logarithm of its
-        concentration, minus `USUAL`.
+        concentration, minus `TYPICAL`.
+    layout : Layout
+        Order of the outputs.
 
     Returns
     -------
-    ndarray of shape (N, 52), float32
+    ndarray of shape (N, outputs), float32
         Vote fractions down the tree, then concentrations.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from galaxies.bundle.answers import NUMBERS
-    >>> outputs = read_outputs(np.zeros((1, NUMBERS), np.float32))
+    >>> from galaxies.questions.layout import Layout
+    >>> from galaxies.questions.registry import campaign_named
+    >>> layout = Layout((campaign_named("gz2"),))
+    >>> outputs = read_outputs(np.zeros((1, layout.outputs), np.float32), layout)
     >>> [round(float(share), 3) for share in outputs[0, :5]]
     [0.333, 0.333, 0.333, 0.167, 0.167]
     """
     numbers = network.astype(np.float64)
-    for question in ALL_QUESTIONS:
-        logits = numbers[:, question.places]
+    for places in layout.question_places:
+        logits = numbers[:, places]
         shares = np.exp(logits - logits.max(axis=1, keepdims=True))
-        numbers[:, question.places] = shares / shares.sum(axis=1, keepdims=True)
-    numbers[:, : FIRST["gz1"].places.start] = down_the_tree(numbers[:, : FIRST["gz1"].places.start])
-    numbers[:, ANSWERS:] = np.exp(np.clip(numbers[:, ANSWERS:] + USUAL, LEAST, MOST))
+        numbers[:, places] = shares / shares.sum(axis=1, keepdims=True)
+    for campaign in layout.campaigns:
+        places = layout.places(campaign)
+        numbers[:, places] = campaign.down_the_tree(numbers[:, places])
+    concentrations = numbers[:, layout.answers :]
+    numbers[:, layout.answers :] = np.exp(np.clip(concentrations + TYPICAL, LEAST, MOST))
     return numbers.astype(np.float32)
 
 
-def p_spiral(outputs: npt.NDArray[Any], campaign: Campaign) -> Probabilities:
+def p_spiral(outputs: npt.NDArray[Any], classes: ClassPlaces) -> Probabilities:
     """Compute the raw probability of "spiral" for the first question of a campaign.
 
     Parameters
     ----------
-    outputs : ndarray of shape (N,) or (N, 52)
+    outputs : ndarray of shape (N,) or (N, outputs)
         Outputs of a model.
-    campaign : {"gz1", "gz2"}
-        Ignored for a model that predicts only the class.
+    classes : ClassPlaces
+        Places of the answers; ignored for a model that predicts only the class.
 
     Returns
     -------
@@ -81,18 +77,21 @@ def p_spiral(outputs: npt.NDArray[Any], campaign: Campaign) -> Probabilities:
     Examples
     --------
     >>> import numpy as np
-    >>> from galaxies.bundle.answers import NUMBERS
-    >>> outputs = read_outputs(np.zeros((1, NUMBERS), np.float32))
-    >>> p_spiral(outputs, "gz2").tolist()
+    >>> from galaxies.questions.layout import Layout
+    >>> from galaxies.questions.registry import campaign_named
+    >>> gz2 = campaign_named("gz2")
+    >>> layout = Layout((gz2,))
+    >>> outputs = read_outputs(np.zeros((1, layout.outputs), np.float32), layout)
+    >>> p_spiral(outputs, layout.class_places(gz2)).tolist()
     [0.5]
     """
     if outputs.ndim == 1:
         return np.asarray(outputs, dtype=np.float32)
-    elliptical, spiral = _two_classes(outputs, campaign)
+    elliptical, spiral = _two_classes(outputs, classes)
     return np.asarray(spiral / (elliptical + spiral), dtype=np.float32)
 
 
-def vote_spread(outputs: npt.NDArray[Any], campaign: Campaign) -> Probabilities:
+def vote_spread(outputs: npt.NDArray[Any], classes: ClassPlaces) -> Probabilities:
     """Compute the standard deviation of the fraction of volunteers who answer "spiral".
 
     If the fractions of all three answers follow a Dirichlet distribution, those of the two classes
@@ -100,10 +99,10 @@ def vote_spread(outputs: npt.NDArray[Any], campaign: Campaign) -> Probabilities:
 
     Parameters
     ----------
-    outputs : ndarray of shape (N,) or (N, 52)
+    outputs : ndarray of shape (N,) or (N, outputs)
         Outputs of a model.
-    campaign : {"gz1", "gz2"}
-        Ignored for a model that predicts only the class.
+    classes : ClassPlaces
+        Places of the answers; ignored for a model that predicts only the class.
 
     Returns
     -------
@@ -113,25 +112,27 @@ def vote_spread(outputs: npt.NDArray[Any], campaign: Campaign) -> Probabilities:
     Examples
     --------
     >>> import numpy as np
-    >>> from galaxies.bundle.answers import NUMBERS
-    >>> outputs = read_outputs(np.zeros((1, NUMBERS), np.float32))
-    >>> vote_spread(outputs, "gz2").round(2)
+    >>> from galaxies.questions.layout import Layout
+    >>> from galaxies.questions.registry import campaign_named
+    >>> gz2 = campaign_named("gz2")
+    >>> layout = Layout((gz2,))
+    >>> outputs = read_outputs(np.zeros((1, layout.outputs), np.float32), layout)
+    >>> vote_spread(outputs, layout.class_places(gz2)).round(2)
     array([0.21], dtype=float32)
     """
     if outputs.ndim == 1:
         return np.zeros(len(outputs), np.float32)
-    elliptical, spiral = _two_classes(outputs, campaign)
+    elliptical, spiral = _two_classes(outputs, classes)
     galaxy = elliptical + spiral
     p = spiral / galaxy
-    place = ANSWERS + ALL_QUESTIONS.index(FIRST[campaign])
-    concentration = outputs[:, place].astype(np.float64) * galaxy
+    concentration = outputs[:, classes.concentration].astype(np.float64) * galaxy
     return np.sqrt(p * (1 - p) / (concentration + 1)).astype(np.float32)
 
 
 def _two_classes(
-    outputs: npt.NDArray[Any], campaign: Campaign
+    outputs: npt.NDArray[Any], classes: ClassPlaces
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    first = outputs[:, FIRST[campaign].places].astype(np.float64)
+    first = outputs[:, [classes.elliptical, classes.spiral]].astype(np.float64)
     # A float32 fraction can be 0, but not the divisor.
-    elliptical, spiral = np.maximum(first[:, :2], 1e-30).T
+    elliptical, spiral = np.maximum(first, 1e-30).T
     return elliptical, spiral

@@ -48,7 +48,7 @@ class ForwardPass:
     Examples
     --------
     >>> import numpy as np
-    >>> from galaxies.bundle.folder import PRETRAINED
+    >>> from galaxies.bundle.pretrained import PRETRAINED
     >>> forward = ForwardPass(PRETRAINED / "real/network.onnx")
     >>> forward(np.zeros((5, 64, 64, 3), np.uint8)).shape
     (5, 52)

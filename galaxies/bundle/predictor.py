@@ -9,12 +9,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from galaxies.base.arrays import Device, Outputs, Probabilities
-from galaxies.bundle.answers import ANSWERS, p_spiral
-from galaxies.bundle.folder import Description, read_description
+from galaxies.bundle.answers import p_spiral, read_outputs
+from galaxies.bundle.description import Description, read_description
 from galaxies.bundle.registry import MODELS, Registered
 from galaxies.bundle.views import average_views, predict_rows
 from galaxies.errors import GalaxiesError
-from galaxies.questions.tree import ALL_COLUMNS, ALL_QUESTIONS, Campaign
+from galaxies.questions.layout import Layout
 
 
 def registered(name: str, folder: Path) -> Registered:
@@ -31,7 +31,7 @@ class Saved(Protocol):
     """A model loaded from a bundle, for predictions."""
 
     def predict(self, inputs: npt.NDArray[Any]) -> Outputs:
-        """Compute the outputs for images uint8 (N, size, size, 3).
+        """Compute the raw outputs for images uint8 (N, size, size, 3).
 
         Several threads may call it at the same time.
         """
@@ -55,11 +55,11 @@ class Prediction(NamedTuple):
     outputs: Outputs
     """All outputs of the model, as in `galaxies.bundle.answers`."""
     answers: npt.NDArray[np.float32] | None = None
-    """(N, 40) predicted vote fractions in the order of `galaxies.questions.tree.ALL_COLUMNS`, NaN
-    for questions that the model does not answer; `None` if it predicts only the class."""
+    """(N, answers) predicted vote fractions in the order of the bundle's layout, NaN for questions
+    that the model does not answer; `None` if it predicts only the class."""
     concentrations: npt.NDArray[np.float32] | None = None
-    """(N, 12) for each of `galaxies.questions.tree.ALL_QUESTIONS`: the certainty of the fractions,
-    comparable to a number of volunteers."""
+    """(N, questions) the certainty of the fractions of each question, comparable to a number of
+    volunteers."""
 
 
 class Predictor:
@@ -73,13 +73,15 @@ class Predictor:
         Number of views to average; by default that of the bundle.
     device : {"cpu", "gpu"}
         The device that computes.
-    campaign : {"gz1", "gz2"}, optional
+    campaign : str, optional
         Campaign whose first question defines the classes; by default that of the bundle.
+    description : Description, optional
+        A changed description to use instead of that of the bundle.
 
     Raises
     ------
     GalaxiesError
-        If the folder is not a valid bundle, or does not support the campaign.
+        If the folder is not a valid bundle, or is not calibrated for the campaign.
 
     Examples
     --------
@@ -95,10 +97,11 @@ class Predictor:
         folder: Path,
         views: Literal[1, 8] | None = None,
         device: Device = "cpu",
-        campaign: Campaign | None = None,
+        campaign: str | None = None,
+        description: Description | None = None,
     ) -> None:
         self._folder = folder
-        self.description: Description = read_description(folder)
+        self.description: Description = description or read_description(folder)
         if campaign is not None:
             self.description = self.description.by(campaign)
         if views is not None:
@@ -126,7 +129,7 @@ class Predictor:
         """
         self._check(inputs)
         seen = self.description
-        outputs = average_views(self.model.predict, inputs, seen.views, seen.campaign)
+        outputs = average_views(self._outputs, inputs, seen.views, seen.class_places)
         return self._calibrated(*outputs)
 
     def predict_rows(
@@ -149,15 +152,20 @@ class Predictor:
         """
         self._check(inputs)
         raw = predict_rows(
-            self.model.predict,
+            self._outputs,
             inputs,
             rows,
             self.description.views,
-            self.description.campaign,
+            self.description.class_places,
             workers=workers,
             doing=self.description.title,
         )
         return self._calibrated(*raw)
+
+    def _outputs(self, inputs: npt.NDArray[Any]) -> Outputs:
+        """Compute the outputs; those of a network are numbers that the layout makes readable."""
+        numbers = self.model.predict(inputs)
+        return numbers if numbers.ndim == 1 else read_outputs(numbers, self.description.layout)
 
     def _check(self, inputs: npt.NDArray[Any]) -> None:
         side = self.description.size
@@ -169,20 +177,26 @@ class Predictor:
 
     def _calibrated(self, outputs: Outputs, spread: Probabilities) -> Prediction:
         description = self.description
-        raw = p_spiral(outputs, description.campaign)
+        judgement = description.judgement
+        raw = p_spiral(outputs, description.class_places)
         prediction = Prediction(
-            description.calibration(raw), raw, description.votes(raw), spread, outputs
+            judgement.calibration(raw), raw, judgement.votes(raw), spread, outputs
         )
         if outputs.ndim == 1:
             return prediction
-        answers = outputs[:, :ANSWERS].copy()
-        for question in ALL_QUESTIONS:
-            if question.name not in description.questions:
-                answers[:, question.places] = np.nan
-        return prediction._replace(answers=answers, concentrations=outputs[:, ANSWERS:])
+        layout = description.layout
+        answers = outputs[:, : layout.answers].copy()
+        for (campaign, question), places in zip(
+            layout.questions, layout.question_places, strict=True
+        ):
+            if question.name not in description.questions.get(campaign.name, ()):
+                answers[:, places] = np.nan
+        return prediction._replace(answers=answers, concentrations=outputs[:, layout.answers :])
 
 
-def prediction_table(galaxies: pd.DataFrame, prediction: Prediction) -> pd.DataFrame:
+def prediction_table(
+    galaxies: pd.DataFrame, prediction: Prediction, layout: Layout
+) -> pd.DataFrame:
     """Make a table of predictions.
 
     Parameters
@@ -191,13 +205,15 @@ def prediction_table(galaxies: pd.DataFrame, prediction: Prediction) -> pd.DataF
         `galaxy_id` and `split` of N galaxies.
     prediction : Prediction
         Predictions for the same galaxies.
+    layout : Layout
+        Order of the answers.
 
     Returns
     -------
     DataFrame
         `galaxy_id`, `split`, `p_spiral`, `p_spiral_raw`, `vote_fraction` and `spread`; if the model
-        answers all questions, also its answers, with the names of Kaggle's columns, and the
-        concentrations, such as `concentration_smooth`.
+        answers all questions, also its answers and their concentrations, with columns
+        such as `gz2.bar_yes` and `gz2.bar.concentration`.
 
     Examples
     --------
@@ -205,20 +221,20 @@ def prediction_table(galaxies: pd.DataFrame, prediction: Prediction) -> pd.DataF
     >>> import numpy as np
     >>> import pandas as pd
     >>> galaxies = pd.DataFrame({"galaxy_id": [100008, 100023], "split": "test"})
-    >>> prediction = Predictor(Path("models/cnn")).predict(np.load("data/images.npy")[:2])
-    >>> list(prediction_table(galaxies, prediction))[:6]
-    ['galaxy_id', 'split', 'p_spiral', 'p_spiral_raw', 'vote_fraction', 'spread']
+    >>> predictor = Predictor(Path("models/cnn"))
+    >>> prediction = predictor.predict(np.load("data/images.npy")[:2])
+    >>> list(prediction_table(galaxies, prediction, predictor.description.layout))[:7]
+    ['galaxy_id', 'split', 'p_spiral', 'p_spiral_raw', 'vote_fraction', 'spread', 'gz2.smooth']
     """
     each = {name: values for name, values in prediction._asdict().items() if values is not None}
     answers, concentrations = each.pop("answers", None), each.pop("concentrations", None)
     del each["outputs"]
     table = galaxies[["galaxy_id", "split"]].assign(**each)
     if answers is not None and concentrations is not None:
-        names = [f"concentration_{question.name}" for question in ALL_QUESTIONS]
         index = table.index
         further = (
-            pd.DataFrame(answers, index, ALL_COLUMNS),
-            pd.DataFrame(concentrations, index, names),
+            pd.DataFrame(answers, index, layout.columns),
+            pd.DataFrame(concentrations, index, layout.concentrations),
         )
         table = pd.concat([table, *further], axis=1)
     return table

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from galaxies.base.arrays import Outputs, Pixels, Probabilities
 from galaxies.base.pool import in_order
 from galaxies.bundle.answers import p_spiral, vote_spread
-from galaxies.questions.tree import Campaign
+from galaxies.questions.layout import ClassPlaces
 
 Predict = Callable[[Any], Outputs]
 """Computes the outputs of a model for N inputs."""
@@ -46,7 +46,7 @@ def view_of(images: Pixels, view: int) -> Pixels:
 
 
 def average_views(
-    predict: Predict, inputs: npt.NDArray[Any], views: int, campaign: Campaign
+    predict: Predict, inputs: npt.NDArray[Any], views: int, classes: ClassPlaces
 ) -> tuple[Outputs, Probabilities]:
     """Average the outputs of a model over views.
 
@@ -58,8 +58,8 @@ def average_views(
         Images; with one view, any input of `predict`.
     views : int
         Number of views, 1 or 8.
-    campaign : {"gz1", "gz2"}
-        Campaign of the spread.
+    classes : ClassPlaces
+        Places of the answers that the spread is of; any for a model that predicts only the class.
 
     Returns
     -------
@@ -71,19 +71,20 @@ def average_views(
     Examples
     --------
     >>> import numpy as np
+    >>> from galaxies.questions.layout import ClassPlaces
     >>> def brightness_of_a_corner(images):
     ...     return images[:, 0, 0, 0].astype(np.float32) / 255
     >>> image = np.zeros((1, 2, 2, 3), np.uint8)
     >>> image[0, 0, 0] = 255
-    >>> average_views(brightness_of_a_corner, image, views=8, campaign="gz2")[0].tolist()
+    >>> average_views(brightness_of_a_corner, image, 8, ClassPlaces(0, 1, 2))[0].tolist()
     [0.25]
     """
     if views == 1:
         only = predict(inputs)
-        return only, vote_spread(only, campaign)
+        return only, vote_spread(only, classes)
     each = [predict(view_of(inputs, view)) for view in range(views)]
-    expected = np.mean([vote_spread(one, campaign).astype(np.float64) ** 2 for one in each], axis=0)
-    between = np.var([p_spiral(one, campaign).astype(np.float64) for one in each], axis=0)
+    expected = np.mean([vote_spread(one, classes).astype(np.float64) ** 2 for one in each], axis=0)
+    between = np.var([p_spiral(one, classes).astype(np.float64) for one in each], axis=0)
     mean = np.asarray(np.mean(each, axis=0, dtype=np.float64), dtype=np.float32)
     return mean, np.sqrt(expected + between).astype(np.float32)
 
@@ -93,7 +94,7 @@ def predict_rows(
     inputs: npt.NDArray[Any],
     rows: npt.NDArray[np.int64],
     views: int,
-    campaign: Campaign,
+    classes: ClassPlaces,
     *,
     workers: int,
     doing: str,
@@ -110,8 +111,8 @@ def predict_rows(
         The rows to predict, 512 at a time.
     views : int
         Number of views, 1 or 8.
-    campaign : {"gz1", "gz2"}
-        Campaign of the spread.
+    classes : ClassPlaces
+        Places of the answers that the spread is of; any for a model that predicts only the class.
     workers : int
         Number of threads.
     doing : str
@@ -125,17 +126,18 @@ def predict_rows(
     Examples
     --------
     >>> import numpy as np
+    >>> from galaxies.questions.layout import ClassPlaces
     >>> inputs = np.linspace(0, 1, 9, dtype=np.float32)
     >>> rows = np.array([2, 4])
     >>> mean, _ = predict_rows(
-    ...     lambda some: some, inputs, rows, views=1, campaign="gz2", workers=1, doing="predict"
+    ...     lambda chunk: chunk, inputs, rows, 1, ClassPlaces(0, 1, 2), workers=1, doing="predict"
     ... )
     >>> mean.tolist()
     [0.25, 0.5]
     """
 
     def predict_chunk(chunk: npt.NDArray[np.int64]) -> tuple[Outputs, Probabilities]:
-        return average_views(predict, inputs[chunk], views, campaign)
+        return average_views(predict, inputs[chunk], views, classes)
 
     chunks = np.split(rows, range(_CHUNK, len(rows), _CHUNK))
     predicted = []

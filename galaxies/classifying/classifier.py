@@ -12,7 +12,7 @@ import pyarrow as pa
 from PIL import Image
 
 from galaxies.base.arrays import Device, Pixels
-from galaxies.bundle.folder import Description
+from galaxies.bundle.description import Description
 from galaxies.bundle.predictor import Predictor
 from galaxies.classifying.inputs.chunks import Item, stem
 from galaxies.classifying.inputs.files import read_file
@@ -21,7 +21,7 @@ from galaxies.images.decode import UnreadableImageError, decode_reduced, reduce_
 from galaxies.judgement.calibration import Calibration
 from galaxies.judgement.familiarity import count
 from galaxies.judgement.promises import UNDECIDED, choose_promise, decide
-from galaxies.questions.tree import ALL_COLUMNS, ALL_QUESTIONS, ANSWERS, CLASSES, Campaign
+from galaxies.questions.campaign import CLASSES
 
 Questions = Literal["first", "all"]
 """Whether the table has only the first question, or all questions that the bundle answers."""
@@ -65,8 +65,8 @@ class Classifier:
         Target agreement with the volunteers, between 0.5 and 1.
     device : {"cpu", "gpu"}
         The device that computes.
-    campaign : {"gz1", "gz2"}, optional
-        Campaign whose first question defines the classes; by default that of the bundle.
+    campaign : str, optional
+        Campaign whose votes are predicted; by default that of the bundle.
     questions : {"first", "all"}
         Whether the table has the answers to all questions.
     anyway : bool
@@ -104,7 +104,7 @@ class Classifier:
         views: Literal[1, 8] | None = None,
         agreement: float = 0.99,
         device: Device = "cpu",
-        campaign: Campaign | None = None,
+        campaign: str | None = None,
         questions: Questions = "first",
         anyway: bool = False,
     ) -> None:
@@ -238,14 +238,13 @@ class Classifier:
                 errors.append(str(error))
         read = np.array([error is None for error in errors], dtype=bool)
         p, spread = np.zeros((2, len(ids)), np.float32)
-        answers = np.zeros((len(ids), len(ALL_COLUMNS)), np.float32)
+        names = self.description.layout.columns
+        answers = np.zeros((len(ids), len(names)), np.float32)
         places: list[bytes] = []
         if images:
             prediction = self.predictor.predict(np.stack(images))
-            if self.description.known is not None:
-                places = [
-                    one.tobytes() for one in self.description.known.places(prediction.outputs)
-                ]
+            if (known := self.description.judgement.known) is not None:
+                places = [one.tobytes() for one in known.places(prediction.outputs)]
             p[read], spread[read] = prediction.p_spiral, prediction.spread
             if prediction.answers is not None:
                 answers[read] = prediction.answers
@@ -259,9 +258,11 @@ class Classifier:
             "familiar": pa.nulls(len(ids), pa.bool_()),
             "error": pa.array(errors, pa.string()),
         }
-        for place, column in enumerate(ALL_COLUMNS):
-            if ANSWERS[column].name in self.schema.names:
-                columns[ANSWERS[column].name] = pa.array(answers[:, place], mask=~read)
+        campaign = self.description.answers_of
+        for answer in campaign.answers:
+            if answer.name in self.schema.names:
+                place = names.index(f"{campaign.name}.{answer.name}")
+                columns[answer.name] = pa.array(answers[:, place], mask=~read)
         table = pa.table(columns, schema=self.schema.remove_metadata())
         found = iter(places)
         each = [next(found, None) if one else None for one in read]
@@ -317,7 +318,7 @@ class Familiarity:
         self._description = description
         self._agreement = agreement
         self._anyway = anyway
-        self._known = description.known
+        self._known = description.judgement.known
         self._counts: npt.NDArray[np.int64] | None = None
 
     def add(self, table: pa.Table) -> None:
@@ -334,10 +335,11 @@ class Familiarity:
         """Decide from all galaxies so far."""
         familiar, survey = None, None
         if self._known is not None and self._counts is not None:
-            parts = self._description.surveys
+            parts = self._description.judgement.surveys
             counts = {name: np.array(one.counts) for name, one in parts.items()}
             familiar, survey = self._known.resembles(self._counts, counts)
-        judged = self._description if survey is None else self._description.surveys[survey]
+        own = self._description.judgement
+        judged = own if survey is None else own.surveys[survey]
         threshold = choose_promise(judged.triage, self._agreement).threshold
         proven = tuple(one.agreement for one in judged.triage if one.threshold is not None)
         return Verdict(familiar, survey, judged.calibration, threshold, proven)
@@ -390,8 +392,8 @@ def table_schema(description: Description, folder: Path, questions: Questions) -
     Returns
     -------
     Schema
-        `COLUMNS`, then the answers to all questions of the bundle; their metadata have Kaggle's
-        column (`column`) and the meaning (`description`).
+        `COLUMNS`, then the answers to all questions of the campaign; their metadata have the
+        `campaign`, its `column`, and the meaning (`description`).
 
     Raises
     ------
@@ -400,7 +402,8 @@ def table_schema(description: Description, folder: Path, questions: Questions) -
 
     Examples
     --------
-    >>> from galaxies.bundle.folder import PRETRAINED, read_description
+    >>> from galaxies.bundle.description import read_description
+    >>> from galaxies.bundle.pretrained import PRETRAINED
     >>> folder = PRETRAINED / "real"
     >>> schema = table_schema(read_description(folder), folder, "all")
     >>> schema.field("bar_yes").metadata[b"column"]
@@ -408,7 +411,8 @@ def table_schema(description: Description, folder: Path, questions: Questions) -
     """
     if questions == "first":
         return COLUMNS
-    learned = [one for one in ALL_QUESTIONS if one.name in description.questions]
+    campaign = description.answers_of
+    learned = [one for one in campaign.questions if one.name in description.answered]
     if not learned:
         raise GalaxiesError(
             f"{folder}: answers only the first question; use a bundle that answers all"
@@ -418,6 +422,7 @@ def table_schema(description: Description, folder: Path, questions: Questions) -
             answer.name,
             pa.float32(),
             metadata={
+                "campaign": campaign.name,
                 "column": answer.column,
                 "description": f"fraction of all volunteers who answer: {answer.words} "
                 f"({one.words})",

@@ -15,7 +15,6 @@ from galaxies.base.pool import batched, in_order
 from galaxies.classifying.classifier import BATCH, Classifier, Questions
 from galaxies.classifying.inputs.chunks import Chunk, Item
 from galaxies.classifying.shards import Shards
-from galaxies.questions.tree import Campaign
 
 
 @dataclass(frozen=True)
@@ -32,8 +31,8 @@ class BundleUse:
         Target agreement with the volunteers, between 0.5 and 1.
     device : {"cpu", "gpu"}
         The device that computes.
-    campaign : {"gz1", "gz2"}, optional
-        Campaign whose first question defines the classes; by default that of the bundle.
+    campaign : str, optional
+        Campaign whose votes are predicted, such as `gz2`; by default that of the bundle.
     questions : {"first", "all"}
         Whether the table has the answers to all questions.
     anyway : bool
@@ -51,7 +50,7 @@ class BundleUse:
     views: Literal[1, 8] | None = None
     agreement: float = 0.99
     device: Device = "cpu"
-    campaign: Campaign | None = None
+    campaign: str | None = None
     questions: Questions = "first"
     anyway: bool = False
 

@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from galaxies.base.outputs import written_beside
-from galaxies.bundle.answers import ANSWERS, LEAST, MOST, USUAL
-from galaxies.bundle.folder import Description, read_description
+from galaxies.bundle.answers import LEAST, MOST, TYPICAL
+from galaxies.bundle.description import Description, read_description
 from galaxies.bundle.predictor import registered
 from galaxies.errors import GalaxiesError, needs
 from galaxies.judgement.calibration import NEAREST, Calibration
-from galaxies.questions.tree import ALL_QUESTIONS, FIRST, Campaign
 
 with needs("onnx"):
     import keras
@@ -50,7 +49,7 @@ class WholeModel(keras.Model):  # type: ignore[misc]
         turned = tf.concat([_orient(image, view) for view in range(self._views)], axis=0)
         elliptical, spiral, variance = (
             tf.reshape(one, (self._views, -1))
-            for one in _two_classes(self._predict(turned), self.description.campaign)
+            for one in _two_classes(self._predict(turned), self.description)
         )
         raw = spiral / (elliptical + spiral)
         between = tf.reduce_mean(tf.square(raw - tf.reduce_mean(raw, axis=0)), axis=0)
@@ -59,17 +58,19 @@ class WholeModel(keras.Model):  # type: ignore[misc]
         return {"p_spiral": p, "spread": tf.sqrt(tf.reduce_mean(variance, axis=0) + between)}
 
 
-def _two_classes(numbers: Any, campaign: Campaign) -> tuple[Any, Any, Any]:  # noqa: ANN401
+def _two_classes(numbers: Any, description: Description) -> tuple[Any, Any, Any]:  # noqa: ANN401
     """Compute the fractions of the two classes, and the square of `vote_spread`."""
     if numbers.shape.rank == 1 or numbers.shape[1] == 1:
         spiral = tf.reshape(numbers, (-1,))
         return 1 - spiral, spiral, tf.zeros_like(spiral)
-    first = FIRST[campaign]
+    classes = description.class_places
     # As in `galaxies.bundle.answers`: the divisor must not be 0.
-    shares = tf.maximum(tf.nn.softmax(numbers[:, first.places]), 1e-30)
+    shares = tf.maximum(
+        tf.nn.softmax(numbers[:, classes.elliptical : classes.elliptical + 3]), 1e-30
+    )
     galaxy = shares[:, 0] + shares[:, 1]
     p = shares[:, 1] / galaxy
-    logarithm = numbers[:, ANSWERS + ALL_QUESTIONS.index(first)] + USUAL
+    logarithm = numbers[:, classes.concentration] + TYPICAL
     concentration = tf.exp(tf.clip_by_value(logarithm, LEAST, MOST)) * galaxy
     return shares[:, 0], shares[:, 1], p * (1 - p) / (concentration + 1)
 

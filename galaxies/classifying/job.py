@@ -10,7 +10,7 @@ import pyarrow as pa
 from tqdm import tqdm
 
 from galaxies import __version__
-from galaxies.bundle.folder import read_description
+from galaxies.bundle.description import read_description
 from galaxies.classifying.classifier import PLACES, Familiarity, Verdict, table_schema
 from galaxies.classifying.engines import BundleUse, Engine
 from galaxies.classifying.inputs.chunks import Chunk, Input

@@ -15,7 +15,7 @@ from galaxies.classifying.classifier import BATCH, Classifier
 from galaxies.dataset.archive import Member, list_images, open_archive, read_member
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import UnreadableImageError
-from galaxies.questions.tree import COLUMNS, QUESTIONS
+from galaxies.questions.kaggle import KAGGLE
 
 ROWS: Final = 79_975
 """Number of galaxies in `images_test_rev1.zip`."""
@@ -67,15 +67,22 @@ def write_submission(
         raise GalaxiesError(f"{output}: exists; --overwrite replaces it")
     # The least strict promise, because nothing is decided.
     classifier = Classifier(bundle, agreement=0.5)
-    lacking = [one.name for one in QUESTIONS if one.name not in classifier.description.questions]
+    description = classifier.description
+    campaign = description.answers_of
+    if not campaign.has_tree_of(KAGGLE):
+        raise GalaxiesError(
+            f"{bundle}: answers the questions of {campaign.name}, not those of the challenge; "
+            "use a bundle that does, such as real"
+        )
+    lacking = [one.name for one in KAGGLE.questions if one.name not in description.answered]
     if lacking:
         raise GalaxiesError(
-            f"{bundle}: does not answer {len(lacking)} of the {len(QUESTIONS)} questions, such as "
-            f"{lacking[0]!r}; use a bundle that does, such as real"
+            f"{bundle}: does not answer {len(lacking)} of the {len(KAGGLE.questions)} questions, "
+            f"such as {lacking[0]!r}; use a bundle that does, such as real"
         )
     members = list_images(images)  # sorted by number, like the sample submission
     with written_beside(output) as beside, beside.open("w", encoding="utf-8") as file:
-        file.write(",".join(("GalaxyID", *COLUMNS)) + "\n")
+        file.write(",".join(("GalaxyID", *KAGGLE.columns)) + "\n")
         for some in _answers(classifier, images, members, workers):
             for galaxy_id, shares in zip(some.ids, some.shares.tolist(), strict=True):
                 file.write(f"{galaxy_id},{','.join(f'{share:.6f}' for share in shares)}\n")
@@ -104,7 +111,8 @@ def _answers(
                     ) from error
             answers = classifier.predictor.predict(np.stack(prepared)).answers
             assert answers is not None
-            return _Answered([one.galaxy_id for one in some], answers[:, : len(COLUMNS)])
+            places = classifier.description.layout.places(classifier.description.answers_of)
+            return _Answered([one.galaxy_id for one in some], answers[:, places])
 
         for found in in_order(pool, answer, batched(members, BATCH), 2 * workers):
             yield found

@@ -2,12 +2,13 @@
 
 import re
 from pathlib import Path, PurePosixPath
-from typing import Final, get_args
+from typing import Final
 
 import yaml
 
 from galaxies.errors import GalaxiesError
-from galaxies.questions.tree import Campaign
+from galaxies.questions.campaign import Campaign
+from galaxies.questions.registry import CAMPAIGNS, DEFAULT
 
 IMAGES: Final = "images_training_rev1.zip"
 
@@ -20,15 +21,20 @@ COUNTS: Final = "answers.parquet"
 int32."""
 
 ABOUT: Final = "survey.yaml"
-"""Optional: the campaign of the first three columns, such as `campaign: gz1`. Without this file it
-is Galaxy Zoo 2."""
+"""Optional: the campaign of the votes, such as `campaign: gz1`. Without this file it is Kaggle's
+challenge."""
 
 
 SURVEY: Final = "Survey"
 """Optional column of `VOTES`: the survey of origin, in a merged survey."""
 
 
-VOTE_COLUMNS: Final = {"Class1.1": "p_smooth", "Class1.2": "p_features", "Class1.3": "p_artifact"}
+CAMPAIGN: Final = "Campaign"
+"""Optional column of `VOTES`: the campaign of each row, in a survey merged from several."""
+
+
+FIRST_VOTES: Final = ("p_smooth", "p_features", "p_artifact")
+"""Our columns of the fractions for the three answers to the first question."""
 
 
 WHOLE_ID: Final = re.compile("[0-9]{1,19}")
@@ -86,36 +92,39 @@ def read_campaign(folder: Path) -> Campaign:
 
     Returns
     -------
-    {"gz1", "gz2"}
-        `gz2` if there is no `survey.yaml`.
+    Campaign
+        That of Kaggle's challenge if there is no `survey.yaml`.
 
     Raises
     ------
     GalaxiesError
-        If the file contains anything else.
+        If the file contains anything else, or an unknown campaign.
 
     Examples
     --------
     >>> from pathlib import Path
     >>> folder = Path("data/gz2")
-    >>> read_campaign(folder)
-    'gz2'
+    >>> read_campaign(folder).title
+    "Kaggle's Galaxy Challenge"
     >>> _ = (folder / "survey.yaml").write_text("campaign: gz1")
-    >>> read_campaign(folder)
-    'gz1'
+    >>> read_campaign(folder).title
+    'Galaxy Zoo 1'
     """
     path = folder / ABOUT
     if not path.is_file():
-        return "gz2"
+        return DEFAULT
+    names = " or ".join(CAMPAIGNS)
     try:
         about = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise GalaxiesError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(about, dict) or set(about) != {"campaign"}:
-        raise GalaxiesError(f"{path}: must contain only campaign: gz1 or campaign: gz2")
-    for known in get_args(Campaign):
-        if about["campaign"] == known:
-            return known  # type: ignore[no-any-return]
-    raise GalaxiesError(
-        f"{path}: campaign: must be {' or '.join(get_args(Campaign))}, got {about['campaign']!r}"
-    )
+        raise GalaxiesError(f"{path}: must contain only campaign: and one of {names}")
+    if about["campaign"] not in list(CAMPAIGNS):  # it may be a list, which has no hash
+        raise GalaxiesError(f"{path}: campaign: must be {names}, got {about['campaign']!r}")
+    return CAMPAIGNS[about["campaign"]]
+
+
+def write_campaign(folder: Path, campaign: Campaign) -> None:
+    """Write which campaign the votes of a survey come from."""
+    (folder / ABOUT).write_text(f"campaign: {campaign.name}\n", encoding="utf-8")

@@ -12,13 +12,15 @@ from galaxies.base.arrays import Decoding, growing_array
 from galaxies.dataset.archive import UnreadableImages, list_images, read_images
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import UnreadableImageError
+from galaxies.images.fingerprints import Fingerprints, as_text, fingerprints
 
 
 class Packed(NamedTuple):
     """Result of `pack_images`."""
 
     table: pd.DataFrame
-    """`galaxy_id` int64, `row` int32, `sha1` of the packed pixels, in order of `galaxy_id`."""
+    """`galaxy_id` int64, `row` int32, and of the packed pixels their `sha1` and `fingerprint`, in
+    order of `galaxy_id`."""
     unreadable: list[str]
     """Names of the images that were left out."""
 
@@ -76,7 +78,7 @@ def pack_images(
     ...     workers=4,
     ... )
     >>> np.load("images.npy").shape, list(packed.table), packed.unreadable
-    ((40, 64, 64, 3), ['galaxy_id', 'row', 'sha1'], [])
+    ((40, 64, 64, 3), ['galaxy_id', 'row', 'sha1', 'fingerprint'], [])
     """
     members = [one for one in list_images(archive) if only is None or one.galaxy_id in only]
     if not members:
@@ -84,6 +86,7 @@ def pack_images(
     unreadable = UnreadableImages(archive, len(members), max_unreadable)
     ids: list[int] = []
     hashes: list[str] = []
+    marks: list[Fingerprints] = []
     with growing_array(images, (size, size, 3), np.dtype(np.uint8)) as file:
         for member, pixels in read_images(
             archive, members, size, crop, decoding, workers=workers, doing="pack"
@@ -95,8 +98,16 @@ def pack_images(
             file.write(data)
             ids.append(member.galaxy_id)
             hashes.append(hashlib.sha1(data, usedforsecurity=False).hexdigest())
+            marks.append(fingerprints(pixels[None]))
         if not ids:
             raise GalaxiesError(f"{archive}: no image could be read")
     rows = np.arange(len(ids), dtype=np.int32)
-    table = pd.DataFrame({"galaxy_id": np.array(ids, np.int64), "row": rows, "sha1": hashes})
+    table = pd.DataFrame(
+        {
+            "galaxy_id": np.array(ids, np.int64),
+            "row": rows,
+            "sha1": hashes,
+            "fingerprint": as_text(np.concatenate(marks)),
+        }
+    )
     return Packed(table, unreadable.names)

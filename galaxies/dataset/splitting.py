@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from galaxies.errors import GalaxiesError, needs
-from galaxies.questions.tree import CLASSES, VOTED, most_voted
+from galaxies.questions.campaign import CLASSES, VOTED, most_voted
 from galaxies.settings import SplitSettings
 
 PARTS: Final = ("train", "validation", "test")
@@ -26,7 +26,12 @@ class Split(NamedTuple):
     """The number of galaxies of each class in each part, and of galaxies left out, by reason."""
 
 
-def split_galaxies(votes: pd.DataFrame, images: pd.DataFrame, settings: SplitSettings) -> Split:
+def split_galaxies(
+    votes: pd.DataFrame,
+    images: pd.DataFrame,
+    settings: SplitSettings,
+    learned: npt.NDArray[np.int64] | None = None,
+) -> Split:
     """Split the galaxies into training, validation and test.
 
     The class is the largest of the three vote fractions; if it is less than `min_agreement`, the
@@ -45,6 +50,9 @@ def split_galaxies(votes: pd.DataFrame, images: pd.DataFrame, settings: SplitSet
         `galaxy_id` and `sha1` of every packed image.
     settings : SplitSettings
         Shares, maximum numbers and the seed.
+    learned : ndarray of shape (L,), int64, optional
+        IDs of galaxies that the network from which training starts has learned. They are for
+        training only: for validation or the test they would not be new.
 
     Returns
     -------
@@ -68,10 +76,16 @@ def split_galaxies(votes: pd.DataFrame, images: pd.DataFrame, settings: SplitSet
     """
     counts: dict[str, int] = {}
     table = _classified(votes, images, settings, counts)
-    in_test = _draw(table, settings.test_share, settings.seed)
+    known = table["galaxy_id"].isin([] if learned is None else learned)
+    # Identical images stay together.
+    old = table["sha1"].isin(table.loc[known, "sha1"]).to_numpy()
+    in_test = _draw(table, settings.test_share, settings.seed) & ~old
     train = _side("train", table[~in_test], settings.max_train, settings.seed, counts)
     test = _side("test", table[in_test], settings.max_test, settings.seed, counts)
-    train.loc[_draw(train, settings.validation_share, settings.seed), "split"] = "validation"
+    in_validation = _draw(train, settings.validation_share, settings.seed)
+    new = ~train["galaxy_id"].isin(table.loc[old, "galaxy_id"]).to_numpy()
+    train.loc[in_validation & new, "split"] = "validation"
+    counts["learned_before"] = int(old.sum())
     table = pd.concat([train, test]).sort_values("galaxy_id", ignore_index=True)
     names = np.array([*CLASSES, None, None], dtype=object)[table["class"].to_numpy()]
     table["label"] = pd.Categorical(names, categories=list(CLASSES))
@@ -152,11 +166,22 @@ def _count_parts(table: pd.DataFrame, counts: dict[str, int]) -> None:
         for name in CLASSES:
             found = int(((table["split"] == part) & (table["label"] == name)).sum())
             if not found:
-                raise GalaxiesError(f"no {name} galaxy is left in the {part} part; raise its share")
+                raise GalaxiesError(
+                    f"no {name} galaxy is left in the {part} part; raise its share"
+                    + _say_learned(counts["learned_before"])
+                )
             counts[f"{part}_{name}"] = found
         counts[f"{part}_without_first_question"] = int(
             ((table["split"] == part) & table["label"].isna()).sum()
         )
+
+
+def _say_learned(count: int) -> str:
+    return (
+        f", or start from another network: cnn.residual.start has learned {count} of these galaxies"
+        if count
+        else ""
+    )
 
 
 def _draw(table: pd.DataFrame, share: float, seed: int) -> npt.NDArray[np.bool_]:

@@ -1,7 +1,7 @@
 """Read and check the volunteers' votes."""
 
 import reprlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -9,34 +9,32 @@ import numpy.typing as npt
 import pandas as pd
 
 from galaxies.dataset.layout import (
+    CAMPAIGN,
     COUNTS,
+    FIRST_VOTES,
     LARGEST_ID,
     SURVEY,
-    VOTE_COLUMNS,
     VOTES,
     WHOLE_ID,
     read_campaign,
     survey_file,
 )
 from galaxies.errors import GalaxiesError
-from galaxies.questions.tree import (
-    ALL_COLUMNS,
-    ALL_QUESTIONS,
-    COLUMNS,
-    FIRST,
-    TYPE,
-    Campaign,
-    chosen_by_answer,
-)
+from galaxies.questions.campaign import Campaign
+from galaxies.questions.layout import Layout, layout_of
+from galaxies.questions.registry import CAMPAIGNS, in_order
 
 
-def read_votes(path: Path) -> pd.DataFrame:
-    """Read and check the votes on the first question.
+def read_votes(path: Path, campaign: Campaign | None = None) -> pd.DataFrame:
+    """Read and check the votes on the first question of a campaign.
 
     Parameters
     ----------
     path : Path
-        A CSV file with the columns `GalaxyID` and `VOTE_COLUMNS`; others are ignored.
+        A CSV file with the column `GalaxyID` and those of the first question; others are ignored.
+        The campaign of its rows is that of `galaxies.dataset.layout`.
+    campaign : Campaign, optional
+        Only galaxies of this campaign are read; by default those of the first in the table.
 
     Returns
     -------
@@ -58,40 +56,56 @@ def read_votes(path: Path) -> pd.DataFrame:
     >>> list(votes), len(votes)
     (['galaxy_id', 'p_smooth', 'p_features', 'p_artifact'], 40)
     """
-    table = _read_text(path, required=("GalaxyID", *VOTE_COLUMNS))
+    table = _read_text(path, required=("GalaxyID",))
+    campaigns = _campaigns(path, table)
     frame = _read_ids(path, table)
-    blank = (table[list(VOTE_COLUMNS)].map(str.strip) == "").all(axis=1)
-    table, frame = table[~blank], frame[~blank]
+    if campaign is None:
+        campaign = _first_with_classes(path, table, campaigns)
+    columns = campaign.first.columns
+    _require(path, table, columns)
+    blank = (table[list(columns)].map(str.strip) == "").all(axis=1)
+    mine = ~blank & (campaigns == campaign.name)
+    table, frame = table[mine], frame[mine]
     if table.empty:
         raise GalaxiesError(
-            f"{path}: no galaxy has an answer to the first question, in {', '.join(VOTE_COLUMNS)}"
+            f"{path}: no galaxy has an answer to the first question, in {', '.join(columns)}"
         )
-    for column, name in VOTE_COLUMNS.items():
+    for column, name in zip(columns, FIRST_VOTES, strict=True):
         frame[name] = _read_shares(path, table, column, blank=False)
-    none = frame["p_smooth"] + frame["p_features"] + frame["p_artifact"] <= 0
+    none = frame[list(FIRST_VOTES)].sum(axis=1) <= 0
     texts = table["GalaxyID"].str.strip()
     _refuse(path, none, lambda row: f"GalaxyID {texts[row]} has no votes at all")
     return frame.sort_values("galaxy_id", ignore_index=True)
 
 
-def read_answers(path: Path, campaign: Campaign = "gz2") -> pd.DataFrame:
-    r"""Read and check the votes on all questions of Galaxy Zoo.
+def _first_with_classes(path: Path, table: pd.DataFrame, campaigns: "pd.Series[str]") -> Campaign:
+    """Find the first campaign that has votes on its first question, or just the first."""
+    asked = in_order({CAMPAIGNS[name] for name in campaigns.unique()})
+    for campaign in asked:
+        columns = [column for column in campaign.first.columns if column in table.columns]
+        answered = table.loc[campaigns == campaign.name, columns].map(str.strip) != ""
+        if answered.to_numpy().any():
+            return campaign
+    return asked[0]
+
+
+def read_answers(path: Path) -> pd.DataFrame:
+    r"""Read and check the votes on all questions.
 
     Parameters
     ----------
     path : Path
-        A CSV file with the column `GalaxyID` and any of
-        `galaxies.questions.tree.ALL_COLUMNS`; other columns are ignored.
-    campaign : {"gz1", "gz2"}
-        Campaign of the columns `Class1.1` to `Class1.3`; those of Galaxy Zoo 1 are returned as
-        `Type1.1` to `Type1.3`.
+        A CSV file with the column `GalaxyID` and any of the columns of its campaign; others are
+        ignored. The campaign of its rows is that of `galaxies.dataset.layout`.
 
     Returns
     -------
     DataFrame
-        `galaxy_id` int64 and the 40 columns float32, NaN for a blank cell or a missing column, in
-        order of `galaxy_id`. The fractions of a question need not sum to those that lead to it: in
-        real tables they sometimes do not (`galaxies.questions.tree.tree_errors`).
+        `galaxy_id` int64, then for each campaign in the table the fractions of all answers, with
+        columns such as `kaggle.bar_yes`, float32: NaN for a blank cell, a missing column, or a
+        galaxy of another campaign. In order of `galaxy_id`. The fractions of a question need not
+        sum to the one that leads to it: in real tables they sometimes do not
+        (`galaxies.questions.campaign.Campaign.tree_errors`).
 
     Raises
     ------
@@ -106,29 +120,30 @@ def read_answers(path: Path, campaign: Campaign = "gz2") -> pd.DataFrame:
     >>> path = Path("votes.csv")
     >>> _ = path.write_text("GalaxyID,Class6.1,Class6.2\n7,0.25,0.75\n8,,\n")
     >>> answers = read_answers(path)
-    >>> answers[["galaxy_id", "Class1.1", "Class6.1"]].to_numpy().tolist()
+    >>> answers[["galaxy_id", "kaggle.smooth", "kaggle.odd_yes"]].to_numpy().tolist()
     [[7.0, nan, 0.25], [8.0, nan, nan]]
     """
     table = _read_text(path, required=("GalaxyID",))
-    if campaign == "gz1":
-        if clash := [column for column in TYPE.columns if column in table.columns]:
-            raise GalaxiesError(
-                f"{path}: column {clash[0]!r} beside campaign: gz1, whose answers are in "
-                f"{TYPE.columns[0].replace('Type', 'Class')}; remove it, or survey.yaml"
-            )
-        table = table.rename(columns=dict(zip(FIRST["gz2"].columns, TYPE.columns, strict=True)))
-    known = [column for column in ALL_COLUMNS if column in table.columns]
-    if not known:
-        raise GalaxiesError(
-            f"{path}: no column of answers such as {COLUMNS[0]!r}; "
-            f"found {', '.join(table.columns[:8])[:200]!r}"
-        )
+    campaigns = _campaigns(path, table)
     frame = _read_ids(path, table)
-    for column in ALL_COLUMNS:
-        frame[column] = (
-            _read_shares(path, table, column, blank=True) if column in known else np.float32("nan")
-        )
-    return frame.sort_values("galaxy_id", ignore_index=True)
+    fractions: list[pd.DataFrame] = []
+    for campaign in in_order({CAMPAIGNS[name] for name in campaigns.unique()}):
+        rows = table[campaigns == campaign.name]
+        present = [column for column in campaign.columns if column in table.columns]
+        if not present:
+            raise GalaxiesError(
+                f"{path}: no column of answers of {campaign.name}, such as "
+                f"{campaign.columns[0]!r}; found {', '.join(table.columns[:8])[:200]!r}"
+            )
+        shares = np.full((len(table), len(campaign.answers)), np.nan, np.float32)
+        mine = (campaigns == campaign.name).to_numpy()
+        for column in present:
+            place = campaign.columns.index(column)
+            shares[mine, place] = _read_shares(path, rows, column, blank=True).to_numpy()
+        if campaign.within:
+            shares[mine] = campaign.down_the_tree(shares[mine].astype(np.float64))
+        fractions.append(pd.DataFrame(shares, frame.index, Layout((campaign,)).columns))
+    return pd.concat([frame, *fractions], axis=1).sort_values("galaxy_id", ignore_index=True)
 
 
 def read_survey_votes(folder: Path, volunteers: int) -> pd.DataFrame:
@@ -144,37 +159,49 @@ def read_survey_votes(folder: Path, volunteers: int) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        `galaxy_id` int64; the 40 columns float32 as in `read_answers`; `volunteers` float32, the
-        number of volunteers, 0 for hard votes; `survey` text, the survey of origin, or empty. Votes
-        are hard if all galaxies with votes on the same questions have only fractions of 0 and 1.
+        `galaxy_id` int64; the fractions as in `read_answers`; `volunteers` float32, the number of
+        volunteers, 0 for hard votes; `survey` text, the survey of origin, or empty. Votes are hard
+        if all galaxies with votes on the same questions have only fractions of 0 and 1.
 
     Raises
     ------
     GalaxiesError
-        If a file is missing or damaged, as in `read_answers` and `read_campaign`.
+        If a file is missing or damaged, as in `read_answers`.
 
     Examples
     --------
     >>> from pathlib import Path
     >>> votes = read_survey_votes(Path("data/simulated"), volunteers=45)
     >>> votes.shape, bool(votes["volunteers"].between(40, 50).all())
-    ((40, 43), True)
+    ((40, 40), True)
     """
     path = survey_file(folder, VOTES)
-    answers = read_answers(path, read_campaign(folder))
-    shares = answers[list(ALL_COLUMNS)].to_numpy()
+    answers = read_answers(path)
+    layout = layout_of(answers.columns, CAMPAIGNS.values())
+    shares = answers[list(layout.columns)].to_numpy()
     _, alike = np.unique(np.isnan(shares), axis=0, return_inverse=True)
     divided = ((shares > 0) & (shares < 1)).any(axis=1)
     soft = np.bincount(alike.ravel(), weights=divided)[alike.ravel()] > 0
     answers["volunteers"] = np.where(soft, np.float32(volunteers), np.float32(0))
-    path = folder / COUNTS
-    if path.is_file():
-        counts = read_counts(path).set_index("galaxy_id")[list(FIRST["gz2"].columns)]
-        counted = counts.sum(axis=1).reindex(answers["galaxy_id"])
-        known: npt.NDArray[np.bool_] = counted.notna().to_numpy()
-        answers.loc[known, "volunteers"] = counted[known].to_numpy(np.float32)
-    surveys = _read_surveys(survey_file(folder, VOTES))
-    answers["survey"] = answers["galaxy_id"].map(surveys).fillna("")
+    text = _read_text(path, required=("GalaxyID",))
+    origin = pd.DataFrame(
+        {
+            "campaign": _campaigns(path, text),
+            "survey": text[SURVEY] if SURVEY in text.columns else "",
+        }
+    ).set_index(_read_ids(path, text)["galaxy_id"])
+    origin = origin.loc[answers["galaxy_id"]]
+    if (folder / COUNTS).is_file():
+        counts = read_counts(folder / COUNTS).set_index("galaxy_id")
+        for campaign in layout.campaigns:
+            columns = list(campaign.first.columns)
+            mine = (origin["campaign"] == campaign.name).to_numpy()
+            if not set(columns) <= set(counts.columns):
+                continue
+            counted = counts[columns].sum(axis=1).reindex(answers["galaxy_id"])
+            sure: npt.NDArray[np.bool_] = counted.notna().to_numpy() & mine
+            answers.loc[sure, "volunteers"] = counted[sure].to_numpy(np.float32)
+    answers["survey"] = origin["survey"].to_numpy(str)
     return answers
 
 
@@ -189,7 +216,7 @@ def read_counts(path: Path) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        `galaxy_id` and the columns in the file, at least those of the first question.
+        `galaxy_id` and the columns in the file, at least those of the first question of a campaign.
 
     Raises
     ------
@@ -208,20 +235,15 @@ def read_counts(path: Path) -> pd.DataFrame:
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise GalaxiesError(f"{path}: not a Parquet table ({reason}); remove it") from error
-    for column in ("galaxy_id", *FIRST["gz2"].columns):
+    firsts = [set(campaign.first.columns) for campaign in CAMPAIGNS.values()]
+    needed = next((first for first in firsts if first & set(counts.columns)), firsts[0])
+    for column in ("galaxy_id", *sorted(needed)):
         if column not in counts.columns:
             raise GalaxiesError(f"{path}: no column {column!r}; add it, or remove the file")
     twice = counts.loc[counts["galaxy_id"].duplicated(), "galaxy_id"]
     if not twice.empty:
         raise GalaxiesError(f"{path}: galaxy_id {twice.iloc[0]} occurs twice; remove one")
     return counts
-
-
-def _read_surveys(path: Path) -> "pd.Series[str]":
-    """Read the survey of origin of each galaxy, with the checks of `read_answers`."""
-    text = _read_text(path, required=("GalaxyID",))
-    names = text[SURVEY] if SURVEY in text.columns else pd.Series("", index=text.index)
-    return pd.Series(names.to_numpy(str), index=_read_ids(path, text)["galaxy_id"])
 
 
 def first_votes(votes: pd.DataFrame, first: pd.DataFrame) -> pd.DataFrame:
@@ -232,7 +254,7 @@ def first_votes(votes: pd.DataFrame, first: pd.DataFrame) -> pd.DataFrame:
     votes : DataFrame
         Output of `read_survey_votes`.
     first : DataFrame
-        Output of `read_votes`.
+        Output of `read_votes` for the campaign of `campaign_of`.
 
     Returns
     -------
@@ -250,12 +272,13 @@ def first_votes(votes: pd.DataFrame, first: pd.DataFrame) -> pd.DataFrame:
     >>> list(first), len(first)
     (['galaxy_id', 'p_smooth', 'p_features', 'p_artifact'], 40)
     """
+    layout = layout_of(votes.columns, CAMPAIGNS.values())
     campaign = campaign_of(votes)
     table = votes[["galaxy_id"]].merge(first, how="left")
     hard = (votes["volunteers"] == 0).to_numpy()
-    chosen = chosen_by_answer(votes[list(ALL_COLUMNS)].to_numpy(), hard)
-    place = ALL_QUESTIONS.index(FIRST[campaign])
-    table.loc[chosen[:, place], list(VOTE_COLUMNS.values())] = np.nan
+    chosen = layout.chosen_by_answer(votes[list(layout.columns)].to_numpy(), hard)
+    place = layout.questions.index((campaign, campaign.first))
+    table.loc[chosen[:, place], list(FIRST_VOTES)] = np.nan
     return table
 
 
@@ -269,18 +292,48 @@ def campaign_of(votes: pd.DataFrame) -> Campaign:
 
     Returns
     -------
-    {"gz1", "gz2"}
-        `gz2` if any galaxy has votes on its first question.
+    Campaign
+        The first that has votes on its first question.
 
     Examples
     --------
     >>> from pathlib import Path
-    >>> campaign_of(read_survey_votes(Path("data/simulated"), volunteers=45))
+    >>> campaign_of(read_survey_votes(Path("data/simulated"), volunteers=45)).name
     'gz2'
     """
-    answered = votes[list(FIRST["gz2"].columns)].notna().to_numpy().any()
-    typed = votes[list(TYPE.columns)].notna().to_numpy().any()
-    return "gz1" if typed and not answered else "gz2"
+    layout = layout_of(votes.columns, CAMPAIGNS.values())
+    for campaign in layout.campaigns:
+        first = [f"{campaign.name}.{name}" for name in campaign.first.names]
+        if votes[first].notna().to_numpy().any():
+            return campaign
+    return layout.campaigns[0]
+
+
+def _campaigns(path: Path, table: pd.DataFrame) -> "pd.Series[str]":
+    """Find the name of each row's campaign: in its own column, or that of the survey."""
+    usual = read_campaign(path.parent).name
+    if CAMPAIGN not in table.columns:
+        if "Type1.1" in table.columns:
+            raise GalaxiesError(
+                f"{path}: column 'Type1.1' is of a survey merged by galaxies 0.1; merge the "
+                "surveys again"
+            )
+        return pd.Series(usual, index=table.index)
+    campaigns = table[CAMPAIGN].str.strip().replace("", usual)
+    _refuse(
+        path,
+        ~campaigns.isin(list(CAMPAIGNS)),
+        lambda row: f"{CAMPAIGN} {campaigns[row]!r} must be {' or '.join(CAMPAIGNS)}",
+    )
+    return campaigns
+
+
+def _require(path: Path, table: pd.DataFrame, columns: Iterable[str]) -> None:
+    for column in columns:
+        if column not in table.columns:
+            raise GalaxiesError(
+                f"{path}: no column {column!r}; found {', '.join(table.columns[:8])[:200]!r}"
+            )
 
 
 def _read_text(path: Path, required: tuple[str, ...]) -> pd.DataFrame:
@@ -297,12 +350,9 @@ def _read_text(path: Path, required: tuple[str, ...]) -> pd.DataFrame:
         raise GalaxiesError(f"{path}: not UTF-8 text at byte {error.start}") from error
     if not isinstance(table.index, pd.RangeIndex):  # pandas took the first field as the index
         raise GalaxiesError(f"{path}: rows have more fields than the header")
-    for column in required:
-        if column not in table.columns:
-            raise GalaxiesError(
-                f"{path}: no column {column!r}; found {', '.join(table.columns[:8])[:200]!r}"
-            )
-    for column in dict.fromkeys((*required, *ALL_COLUMNS)):
+    _require(path, table, required)
+    answers = [column for campaign in CAMPAIGNS.values() for column in campaign.columns]
+    for column in dict.fromkeys((*required, CAMPAIGN, SURVEY, *answers)):
         if f"{column}.1" in table.columns:  # the name that pandas gives to a second one
             raise GalaxiesError(f"{path}: column {column!r} twice")
     table = table[(table != "").any(axis=1)]

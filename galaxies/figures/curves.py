@@ -14,7 +14,7 @@ from matplotlib.ticker import PercentFormatter
 from galaxies.bundle.registry import MODELS, Registered
 from galaxies.figures.style import GREY, STYLE, WIDTH
 from galaxies.figures.table import with_interval
-from galaxies.questions.tree import CLASSES
+from galaxies.questions.campaign import CLASSES
 
 _RING: dict[str, Any] = {
     "marker": "o",
@@ -204,7 +204,7 @@ def draw_triage(results: Sequence[Result]) -> Figure:
     figure.legend(
         loc="outside lower center",
         title=f"target agreement: {', '.join(targets)}, each separately\n"
-        "promises: filled if kept, crosses if missed, open if undetermined",
+        "promises: kept (filled), missed (cross),\nundetermined (open)",
         title_fontsize=8,
         handlelength=2.6,
     )

@@ -15,14 +15,7 @@ from matplotlib.patches import Patch, Rectangle
 from galaxies.base.arrays import Pixels
 from galaxies.errors import GalaxiesError
 from galaxies.figures.style import GREY, SMALL, STYLE, WIDTH, canvas
-from galaxies.questions.tree import (
-    ANSWERS,
-    CLASSES,
-    COLUMNS,
-    Shares,
-    most_said,
-    within_questions,
-)
+from galaxies.questions.campaign import CLASSES, Campaign, Shares
 
 _VOTES: Final = {
     "p_smooth": ("votes: smooth", "#D55E00"),
@@ -42,21 +35,21 @@ class Portrait(NamedTuple):
     p_spiral: float | None
     """Prediction of a model, or `None`."""
     answers: Shares | None = None
-    """Kaggle's columns (37,), NaN where unknown; `None` if only the first question matters."""
+    """Vote fractions (answers,) of `campaign`, NaN where unknown; `None` if only the first question
+    matters."""
+    campaign: Campaign | None = None
 
-
-_ARTIFACT: Final = "Class1.3"
 
 # Answers that are not worth mentioning: most galaxies have no bar, and nothing odd.
 _UNREMARKABLE: Final = (
-    "Class1.1",
-    "Class1.2",
-    "Class2.2",
-    "Class3.2",
-    "Class4.1",
-    "Class6.1",
-    "Class6.2",
-    "Class11.6",
+    "smooth",
+    "features_or_disk",
+    "edge_on_no",
+    "bar_no",
+    "arms_yes",
+    "odd_yes",
+    "odd_no",
+    "arms_unclear",
 )
 
 
@@ -186,52 +179,78 @@ def _by_surety(split: pd.DataFrame, predictions: pd.DataFrame, label: str) -> pd
     return table.sort_values(["surety", "galaxy_id"], ascending=[False, True])
 
 
-def choose_answers(answers: pd.DataFrame) -> dict[str, int]:
-    """Choose for each answer of the tree the galaxy with the largest vote fraction.
+def answers_of(table: pd.DataFrame, campaign: Campaign) -> pd.DataFrame:
+    """Select the answers of one campaign from a table with columns such as `gz2.bar_yes`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from galaxies.questions.registry import campaign_named
+    >>> list(answers_of(pd.read_parquet("data/votes.parquet"), campaign_named("gz2")))[:3]
+    ['galaxy_id', 'smooth', 'features_or_disk']
+    """
+    names = {f"{campaign.name}.{name}": name for name in campaign.names}
+    return table.reindex(columns=["galaxy_id", *names]).rename(columns=names)
+
+
+def choose_answers(answers: pd.DataFrame, campaign: Campaign) -> dict[str, int]:
+    """Choose for each answer of a campaign the galaxy with the largest vote fraction.
 
     Parameters
     ----------
     answers : DataFrame
-        Output of `galaxies.dataset.votes.read_answers` for galaxies that have an image.
+        Output of `answers_of` for galaxies that have an image.
+    campaign : Campaign
+        The campaign.
 
     Returns
     -------
     dict
-        `galaxy_id` by Kaggle's column, in the order of `COLUMNS`. No galaxy is used for two answers
+        `galaxy_id` by answer, in the order of the campaign. No galaxy is used for two answers
         if there are others; the rarest answers choose first. Artifacts are used only for
         "artifact". Answers without votes are left out.
 
     Examples
     --------
     >>> import pandas as pd
-    >>> chosen = choose_answers(pd.read_parquet("data/votes.parquet"))
+    >>> from galaxies.questions.registry import campaign_named
+    >>> gz2 = campaign_named("gz2")
+    >>> chosen = choose_answers(answers_of(pd.read_parquet("data/votes.parquet"), gz2), gz2)
     >>> list(chosen)[:3], len(set(chosen.values())) > 20
-    (['Class1.1', 'Class1.2', 'Class1.3'], True)
+    (['smooth', 'features_or_disk', 'star_or_artifact'], True)
     """
     chosen: dict[str, int] = {}
-    spoilt = answers[_ARTIFACT] > 0.5
-    means = answers[list(COLUMNS)].mean()
+    artifact = campaign.first.names[2]
+    spoilt = answers[artifact] > 0.5
+    means = answers[list(campaign.names)].mean()
     for column in means[means > 0].sort_values(kind="stable").index:
-        known = answers if column == _ARTIFACT else answers[~spoilt]
+        known = answers if column == artifact else answers[~spoilt]
         free = known[~known["galaxy_id"].isin(chosen.values())]
         free = free if (free[column] > 0).any() else answers
         ranked = free.sort_values([column, "galaxy_id"], ascending=[False, True])
         chosen[column] = int(ranked["galaxy_id"].iloc[0])
-    return {column: chosen[column] for column in COLUMNS if column in chosen}
+    return {column: chosen[column] for column in campaign.names if column in chosen}
 
 
-def portraits(galaxies: pd.DataFrame, packed: pd.DataFrame, images: Pixels) -> list[Portrait]:
+def portraits(
+    galaxies: pd.DataFrame,
+    packed: pd.DataFrame,
+    images: Pixels,
+    campaign: Campaign | None = None,
+) -> list[Portrait]:
     """Join the images of galaxies with their votes and predictions.
 
     Parameters
     ----------
     galaxies : DataFrame
-        `galaxy_id`, three vote fractions (NaN where unknown), optionally `p_spiral` and Kaggle's 37
-        columns.
+        `galaxy_id`, three vote fractions (NaN where unknown), optionally `p_spiral`, and the
+        answers of `campaign`, if there is one.
     packed : DataFrame
         `galaxy_id` and `row` of every packed image.
     images : ndarray of shape (M, side, side, 3), uint8
         Packed images.
+    campaign : Campaign, optional
+        The campaign of the answers.
 
     Returns
     -------
@@ -256,9 +275,10 @@ def portraits(galaxies: pd.DataFrame, packed: pd.DataFrame, images: Pixels) -> l
             if np.isnan(galaxy["p_smooth"])
             else (galaxy["p_smooth"], galaxy["p_features"], galaxy["p_artifact"]),
             p_spiral=galaxy.get("p_spiral"),
-            answers=np.array([galaxy[column] for column in COLUMNS], dtype=np.float64)
-            if COLUMNS[0] in galaxy
-            else None,
+            answers=None
+            if campaign is None
+            else np.array([galaxy[name] for name in campaign.names], dtype=np.float64),
+            campaign=campaign,
         )
         for galaxy in galaxies.to_dict("records")
     ]
@@ -272,12 +292,12 @@ def draw_samples(galaxies: Mapping[str, Sequence[Portrait]]) -> Figure:
 
 @STYLE
 def draw_answers(galaxies: Mapping[str, Portrait]) -> Figure:
-    """Draw one galaxy for each answer of the tree.
+    """Draw one galaxy for each answer of a campaign.
 
     Parameters
     ----------
     galaxies : mapping
-        Galaxies by Kaggle's column, from `choose_answers`, each with its `answers`. The number
+        Galaxies by answer, from `choose_answers`, each with its `answers`. The number
         below each is the fraction among those who were asked the question.
 
     Returns
@@ -291,9 +311,11 @@ def draw_answers(galaxies: Mapping[str, Portrait]) -> Figure:
     >>> split = pd.read_parquet("data/split.parquet")
     >>> packed, images = pd.read_parquet("data/images.parquet"), np.load("data/images.npy")
     >>> votes = pd.read_parquet("data/votes.parquet")
-    >>> votes = votes.assign(p_smooth=votes["Class1.1"], p_features=votes["Class1.2"])
-    >>> [galaxy] = portraits(votes.assign(p_artifact=votes["Class1.3"]).head(1), packed, images)
-    >>> draw_answers({"Class1.1": galaxy}).savefig("answers.png")
+    >>> from galaxies.questions.registry import campaign_named
+    >>> gz2 = campaign_named("gz2")
+    >>> table = answers_of(votes, gz2).assign(p_smooth=0.5, p_features=0.5, p_artifact=0.0)
+    >>> [galaxy] = portraits(table.head(1), packed, images, gz2)
+    >>> draw_answers({"smooth": galaxy}).savefig("answers.png")
     """
     columns, gap, words = 5, 0.05, 14
     side = (WIDTH - (columns + 1) * gap) / columns
@@ -303,31 +325,34 @@ def draw_answers(galaxies: Mapping[str, Portrait]) -> Figure:
         down, across = divmod(place, columns)
         x, y = gap + across * (side + gap), gap + down * row
         draw_picture(axes, galaxy.image, x, y, side)
-        share = np.nan
-        if galaxy.answers is not None:
-            share = within_questions(galaxy.answers)[COLUMNS.index(column)]
-        lines = [*wrap(ANSWERS[column].words, words), f"{share:.2f}"]
+        share, text = np.nan, column
+        if galaxy.answers is not None and galaxy.campaign is not None:
+            number = galaxy.campaign.place(column)
+            share = galaxy.campaign.within_questions(galaxy.answers)[number]
+            text = galaxy.campaign.answers[number].words
+        lines = [*wrap(text, words), f"{share:.2f}"]
         for number, line in enumerate(lines, 1):
             axes.text(x + side / 2, y + side + 0.11 * number, line, size=SMALL, ha="center")
     return figure
 
 
-def answers_that_matter(answers: Shares) -> str:
+def answers_that_matter(answers: Shares, campaign: Campaign) -> str:
     """List the remarkable majority answers in words, odd features first.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from galaxies.questions.tree import COLUMNS
+    >>> from galaxies.questions.registry import campaign_named
+    >>> gz2 = campaign_named("gz2")
     >>> shares = np.zeros(37)
-    >>> for column in ("Class1.1", "Class7.3", "Class6.2"):
-    ...     shares[COLUMNS.index(column)] = 0.9
-    >>> answers_that_matter(shares)
+    >>> for name in ("smooth", "round_cigar", "odd_no"):
+    ...     shares[gz2.place(name)] = 0.9
+    >>> answers_that_matter(shares, gz2)
     'cigar-shaped'
     """
-    said = [column for column in most_said(answers) if column not in _UNREMARKABLE]
-    said.sort(key=lambda column: not column.startswith("Class8."))
-    return ", ".join(ANSWERS[column].words for column in said)
+    path = [one for one in campaign.most_voted_path(answers) if one.name not in _UNREMARKABLE]
+    path.sort(key=lambda answer: not answer.name.startswith("odd_"))
+    return ", ".join(answer.words for answer in path)
 
 
 @STYLE
@@ -434,8 +459,9 @@ def draw_portrait(axes: Axes, galaxy: Portrait, x: float, y: float, side: float)
             left += width
         lines = [" / ".join(f"{votes:.2f}" for votes in galaxy.votes)]
     lines.append(str(galaxy.galaxy_id))
-    if galaxy.answers is not None:
-        lines[1:1] = wrap(answers_that_matter(galaxy.answers), 24, max_lines=2, placeholder=" …")
+    if galaxy.answers is not None and galaxy.campaign is not None:
+        words = answers_that_matter(galaxy.answers, galaxy.campaign)
+        lines[1:1] = wrap(words, 24, max_lines=2, placeholder=" …")
     if galaxy.p_spiral is not None:
         lines.append(f"$p$(spiral) {_rounded(galaxy.p_spiral)}")
     for number, line in enumerate(lines, 1):

@@ -11,30 +11,25 @@ from matplotlib.figure import Figure
 
 from galaxies.figures.galleries import Portrait, draw_picture
 from galaxies.figures.style import GREY, SMALL, STYLE, WIDTH, canvas
-from galaxies.questions.tree import (
-    ALL_COLUMNS,
-    ALL_QUESTIONS,
-    ANSWERS,
-    Question,
-    in_order_of_asking,
-    within_questions,
-)
+from galaxies.questions.campaign import Campaign, Question
 
 _PREDICTED: Final = "#0072B2"
-_ARMS: Final = "Class4.1"
+_ARMS: Final = ("arms_yes", "type_spiral", "has_spiral_arms_yes")
 _ROW: Final = 0.115  # inches
 
 Shares = npt.NDArray[np.float64]
 
 
 @STYLE
-def draw_votes(voted: Shares, predicted: Shares, title: str) -> Figure:
+def draw_votes(voted: Shares, predicted: Shares, campaign: Campaign, title: str) -> Figure:
     """Draw predicted against observed vote fractions, with a panel for each answer.
 
     Parameters
     ----------
-    voted, predicted : ndarray of shape (N, 40), float64
-        Fractions for the test galaxies, in the order of `ALL_COLUMNS`; NaN if unknown.
+    voted, predicted : ndarray of shape (N, answers), float64
+        Fractions for the test galaxies; NaN if unknown.
+    campaign : Campaign
+        The campaign of the answers.
     title : str
         Name of the network.
 
@@ -45,14 +40,17 @@ def draw_votes(voted: Shares, predicted: Shares, title: str) -> Figure:
     Examples
     --------
     >>> import pandas as pd
-    >>> from galaxies.questions.tree import ALL_COLUMNS
-    >>> predicted = pd.read_parquet("data/predictions/cnn.parquet").set_index("galaxy_id")
-    >>> voted = pd.read_parquet("data/votes.parquet").set_index("galaxy_id").loc[predicted.index]
-    >>> voted, predicted = (one[list(ALL_COLUMNS)].to_numpy(float) for one in (voted, predicted))
-    >>> draw_votes(voted, predicted, "CNN").savefig("votes.png")
+    >>> from galaxies.figures.galleries import answers_of
+    >>> from galaxies.questions.registry import campaign_named
+    >>> gz2 = campaign_named("gz2")
+    >>> tables = (pd.read_parquet(f"data/{name}.parquet") for name in ("predictions/cnn", "votes"))
+    >>> tables = [answers_of(table, gz2).set_index("galaxy_id") for table in tables]
+    >>> predicted = tables[0].to_numpy(float)
+    >>> voted = tables[1].loc[tables[0].index].to_numpy(float)
+    >>> draw_votes(voted, predicted, gz2, "CNN").savefig("votes.png")
     """
     known = ~np.isnan(voted + predicted)
-    shown = [place for place in range(len(ALL_COLUMNS)) if known[:, place].any()]
+    shown = [place for place in range(len(campaign.answers)) if known[:, place].any()]
     columns, gap, foot = 5, 0.1, 0.36
     side = (WIDTH - 0.3 - columns * gap) / columns
     height = 0.35 + max(1, ceil(len(shown) / columns)) * (side + foot) + 0.1
@@ -79,7 +77,7 @@ def draw_votes(voted: Shares, predicted: Shares, title: str) -> Figure:
         )
         panel.plot([0, 1], [0, 1], color=GREY, linewidth=0.6)
         panel.set(xlim=(0, 1), ylim=(0, 1), xticks=[], yticks=[])
-        for line, text in enumerate(wrap(ANSWERS[ALL_COLUMNS[place]].words, 13), 1):
+        for line, text in enumerate(wrap(campaign.answers[place].words, 13), 1):
             axes.text(x + side / 2, y + side + 0.115 * line, text, size=SMALL, ha="center")
     return figure
 
@@ -90,7 +88,7 @@ def choose_tree(votes: pd.DataFrame) -> int:
     Parameters
     ----------
     votes : DataFrame
-        Test galaxies with `galaxy_id` and Kaggle's columns.
+        Test galaxies with `galaxy_id` and the answers of a campaign.
 
     Returns
     -------
@@ -100,23 +98,28 @@ def choose_tree(votes: pd.DataFrame) -> int:
     Examples
     --------
     >>> import pandas as pd
-    >>> choose_tree(pd.DataFrame({"galaxy_id": [7, 8], "Class4.1": [0.1, 0.6]}))
+    >>> choose_tree(pd.DataFrame({"galaxy_id": [7, 8], "arms_yes": [0.1, 0.6]}))
     8
     """
-    ranked = votes.sort_values([_ARMS, "galaxy_id"], ascending=[False, True], na_position="last")
+    arms = next((name for name in _ARMS if name in votes.columns), "galaxy_id")
+    ranked = votes.sort_values([arms, "galaxy_id"], ascending=[False, True], na_position="last")
     return int(ranked["galaxy_id"].iloc[0])
 
 
 @STYLE
-def draw_tree(galaxy: Portrait, voted: Shares, predicted: Shares, title: str) -> Figure:
+def draw_tree(
+    galaxy: Portrait, voted: Shares, predicted: Shares, campaign: Campaign, title: str
+) -> Figure:
     """Draw all answers for one galaxy, observed and predicted.
 
     Parameters
     ----------
     galaxy : Portrait
         The galaxy.
-    voted, predicted : ndarray of shape (40,), float64
+    voted, predicted : ndarray of shape (answers,), float64
         Observed and predicted vote fractions; NaN if unknown.
+    campaign : Campaign
+        The campaign of the answers.
     title : str
         Name of the network.
 
@@ -127,18 +130,20 @@ def draw_tree(galaxy: Portrait, voted: Shares, predicted: Shares, title: str) ->
     Examples
     --------
     >>> import pandas as pd
-    >>> from galaxies.questions.tree import ALL_COLUMNS
-    >>> predicted = pd.read_parquet("data/predictions/cnn.parquet").set_index("galaxy_id")
-    >>> voted = pd.read_parquet("data/votes.parquet").set_index("galaxy_id").loc[predicted.index]
-    >>> voted, predicted = (one[list(ALL_COLUMNS)].to_numpy(float) for one in (voted, predicted))
+    >>> from galaxies.figures.galleries import answers_of
+    >>> from galaxies.questions.registry import campaign_named
+    >>> gz2 = campaign_named("gz2")
+    >>> tables = (pd.read_parquet(f"data/{name}.parquet") for name in ("predictions/cnn", "votes"))
+    >>> tables = [answers_of(table, gz2).set_index("galaxy_id") for table in tables]
+    >>> predicted = tables[0].to_numpy(float)
+    >>> voted = tables[1].loc[tables[0].index].to_numpy(float)
     >>> from galaxies.figures.galleries import Portrait
     >>> import numpy as np
     >>> galaxy = Portrait(np.load("data/images.npy")[0], 100008, None, None)
-    >>> draw_tree(galaxy, voted[0], predicted[0], "CNN").savefig("tree.png")
+    >>> draw_tree(galaxy, voted[0], predicted[0], gz2, "CNN").savefig("tree.png")
     """
-    asked = [*in_order_of_asking(), ALL_QUESTIONS[-1]]
     known = ~np.isnan(voted + predicted)
-    asked = [one for one in asked if known[one.places].all()]
+    asked = [one for one in campaign.in_order_of_asking if known[one.places].all()]
     rows = [len(one.answers) + 1.8 for one in asked]
     half = sum(rows) / 2
     columns: tuple[list[Question], list[Question]] = ([], [])
@@ -159,12 +164,13 @@ def draw_tree(galaxy: Portrait, voted: Shares, predicted: Shares, title: str) ->
         axes.text(1.68, y + 0.045, words, size=SMALL)
     axes.text(1.35, 0.95, "bars: fractions of those asked;", size=SMALL)
     axes.text(1.35, 1.07, "numbers: fraction asked", size=SMALL)
-    within = np.stack([_within(one) for one in (voted, predicted)])
+    within = np.stack([campaign.within_questions(one) for one in (voted, predicted)])
     for column, some in enumerate(columns):
         x, y = 0.1 + 1.68 * column, top
         for question in some:
             y += 1.4 * _ROW
-            came = [_asked(shares, question) for shares in (voted, predicted)]
+            number = question.number - 1
+            came = [campaign.shares_asked(shares)[number] for shares in (voted, predicted)]
             heading = f"{question.name.replace('_', ' ')}?"
             axes.text(x, y, heading, size=SMALL, weight="bold")
             axes.text(x + 1.52, y, f"{came[0]:.2f}, {came[1]:.2f}", size=SMALL, ha="right")
@@ -181,16 +187,3 @@ def draw_tree(galaxy: Portrait, voted: Shares, predicted: Shares, title: str) ->
                     )
             y += 0.4 * _ROW
     return figure
-
-
-def _within(shares: Shares) -> Shares:
-    """Compute fractions (40,) among those who were asked."""
-    count = ALL_QUESTIONS[-1].places.start
-    typed = shares[count:] / max(np.nansum(shares[count:]), 1e-9)
-    return np.concatenate([within_questions(shares[:count]), typed])
-
-
-def _asked(shares: Shares, question: Question) -> float:
-    if question.asked_after is None:
-        return 1.0
-    return float(shares[ALL_COLUMNS.index(question.asked_after)])

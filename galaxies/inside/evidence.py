@@ -4,7 +4,7 @@ All methods explain one number, the logit of the answer against all other answer
 For the first question only the two classes count.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from os import cpu_count
 from pathlib import Path
@@ -16,12 +16,11 @@ from PIL import Image
 
 from galaxies.base.arrays import Pixels
 from galaxies.base.pool import in_order
-from galaxies.bundle.folder import Description
+from galaxies.bundle.description import Description
 from galaxies.bundle.views import view_of
 from galaxies.errors import GalaxiesError
 from galaxies.inside.gradient import Floats32, Gradient
 from galaxies.models.saved_network import NETWORK
-from galaxies.questions.tree import ALL_QUESTIONS, FIRST, Campaign
 
 STEPS: Final = 12
 """Steps along the path of integrated gradients."""
@@ -508,22 +507,22 @@ def in_batches(
     return maps
 
 
-def answers_that_count(question: str | None, campaign: Campaign, learned: Sequence[str]) -> slice:
+def answers_that_count(description: Description, question: str | None) -> tuple[slice, list[str]]:
     """Find the places of the answers to a question among the outputs of a network.
 
     Parameters
     ----------
+    description : Description
+        Description of the bundle, for one of its campaigns.
     question : str, optional
         Name of the question; by default the first question of the campaign, for which only the two
         classes count.
-    campaign : {"gz1", "gz2"}
-        The campaign.
-    learned : sequence of str
-        Names of the questions that the network answers; empty if it predicts only the class.
 
     Returns
     -------
-    slice
+    places : slice
+    names : list of str
+        The answers in order.
 
     Raises
     ------
@@ -532,17 +531,20 @@ def answers_that_count(question: str | None, campaign: Campaign, learned: Sequen
 
     Examples
     --------
-    >>> answers_that_count("bar", "gz2", ["smooth", "bar"])
-    slice(5, 7, None)
+    >>> from galaxies.bundle.description import read_description
+    >>> from galaxies.bundle.pretrained import PRETRAINED
+    >>> answers_that_count(read_description(PRETRAINED / "real"), "bar")
+    (slice(5, 7, None), ['bar_yes', 'bar_no'])
     """
-    first = FIRST[campaign]
-    if question in (None, first.name):
-        start = first.places.start if learned else 0
-        return slice(start, start + 2)
-    if question not in learned:
-        known = ", ".join(learned) or first.name
-        raise GalaxiesError(f"the bundle does not answer {question!r}; choose one of: {known}")
-    return next(one.places for one in ALL_QUESTIONS if one.name == question)
+    campaign, answered = description.answers_of, description.answered
+    start = description.layout.places(campaign).start if answered else 0
+    if question in (None, campaign.first.name):
+        return slice(start, start + 2), list(campaign.first.names[:2])
+    if question not in answered:
+        names = ", ".join(answered) or campaign.first.name
+        raise GalaxiesError(f"the bundle does not answer {question!r}; choose one of: {names}")
+    asked = campaign.question(question)
+    return slice(start + asked.places.start, start + asked.places.stop), list(asked.names)
 
 
 def explain(
@@ -583,7 +585,7 @@ def explain(
     --------
     >>> from pathlib import Path
     >>> import numpy as np
-    >>> from galaxies.bundle.folder import read_description
+    >>> from galaxies.bundle.description import read_description
     >>> folder = Path("models/cnn")
     >>> explain(folder, read_description(folder), np.load("data/images.npy")[:2]).shape
     (2, 64, 64)
@@ -598,8 +600,7 @@ def explain(
             f"{folder}: images must be uint8 (N, {size}, {size}, 3), "
             f"got {images.dtype} {images.shape}"
         )
-    places = answers_that_count(question, description.campaign, description.questions)
-    names = _names(question, description.campaign)[: places.stop - places.start]
+    places, names = answers_that_count(description, question)
     if answer is not None and answer not in names:
         raise GalaxiesError(f"{answer!r} is not an answer here; choose one of: {', '.join(names)}")
     if not len(images):
@@ -619,10 +620,3 @@ def _turned_back(maps: Floats32, view: int) -> Floats32:
     """Undo `view_of`."""
     maps = np.rot90(maps, -view, axes=(1, 2))
     return maps[:, :, ::-1] if view >= 4 else maps
-
-
-def _names(question: str | None, campaign: Campaign) -> list[str]:
-    """List the names of the answers, in order."""
-    name = question or FIRST[campaign].name
-    asked = next(one for one in ALL_QUESTIONS if one.name == name)
-    return [one.name for one in asked.answers]

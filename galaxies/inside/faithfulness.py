@@ -14,7 +14,7 @@ import numpy.typing as npt
 from galaxies.base.arrays import Pixels
 from galaxies.base.pool import in_order
 from galaxies.inside.evidence import Score, blurred, by_all_methods, sky
-from galaxies.questions.tree import CLASSES
+from galaxies.questions.campaign import CLASSES
 
 Maps = npt.NDArray[np.float32]
 """(N, side, side)."""

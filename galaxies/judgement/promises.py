@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from galaxies.base.arrays import Floats, Probabilities
 from galaxies.errors import GalaxiesError, needs
-from galaxies.questions.tree import CLASSES
+from galaxies.questions.campaign import CLASSES
 from galaxies.settings import TriageSettings
 
 UNDECIDED: Final = "ask volunteers"

@@ -13,7 +13,7 @@ from galaxies.judgement.miscalibration import (
     expected_calibration_error,
     reliability_bins,
 )
-from galaxies.questions.tree import CLASSES, spiral_fraction
+from galaxies.questions.campaign import CLASSES, spiral_fraction
 from galaxies.settings import EvaluateSettings
 
 _CURVE_POINTS = 200

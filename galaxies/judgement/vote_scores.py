@@ -8,13 +8,9 @@ import pandas as pd
 
 from galaxies.base.arrays import Floats
 from galaxies.errors import needs
-from galaxies.questions.tree import (
-    ALL_COLUMNS,
-    ALL_QUESTIONS,
-    ANSWERS,
-    COLUMNS,
-    Question,
-)
+from galaxies.questions.campaign import Campaign, Question
+from galaxies.questions.layout import Layout, layout_of
+from galaxies.questions.registry import CAMPAIGNS
 
 AGREED: Final = 0.8
 """Smallest fraction of the volunteers for an answer that counts as right."""
@@ -30,23 +26,24 @@ _SEED: Final = 1
 
 
 class Answered(NamedTuple):
-    """Observed and predicted vote fractions of N galaxies."""
+    """Observed and predicted vote fractions of N galaxies in one campaign."""
 
+    campaign: Campaign
     voted: Floats
-    """(N, 40) vote fractions in the order of `ALL_COLUMNS`; NaN where the survey has no answer."""
+    """(N, answers) vote fractions; NaN where the survey has no answer."""
     volunteers: Floats
     """(N,) number of volunteers; 0 for hard votes."""
     predicted: Floats
-    """(N, 40) NaN for questions that the network does not answer."""
+    """(N, answers) NaN for questions that the network does not answer."""
     concentrations: Floats
-    """(N, 12)."""
+    """(N, questions)."""
 
     def where(self, kept: npt.NDArray[np.bool_]) -> "Answered":
         """Select galaxies by a mask (N,)."""
-        return Answered(*(one[kept] for one in self))
+        return Answered(self.campaign, *(values[kept] for values in self[1:]))
 
 
-def answered(votes: pd.DataFrame, predictions: pd.DataFrame) -> Answered | None:
+def answered(votes: pd.DataFrame, predictions: pd.DataFrame) -> tuple[Answered, ...]:
     """Join the votes on the test galaxies and the predictions of the network.
 
     Parameters
@@ -58,27 +55,31 @@ def answered(votes: pd.DataFrame, predictions: pd.DataFrame) -> Answered | None:
 
     Returns
     -------
-    Answered or None
-        `None` if the model predicts only the class.
+    tuple of Answered
+        For each campaign that is both voted and predicted; empty if the model predicts only the
+        class.
 
     Examples
     --------
     >>> import pandas as pd
     >>> votes = pd.read_parquet("data/votes.parquet")
-    >>> galaxies = answered(votes, pd.read_parquet("data/predictions/cnn.parquet"))
+    >>> [galaxies] = answered(votes, pd.read_parquet("data/predictions/cnn.parquet"))
     >>> galaxies.voted.shape, galaxies.predicted.shape, galaxies.concentrations.shape
-    ((20, 40), (20, 40), (20, 12))
+    ((20, 37), (20, 37), (20, 11))
     """
-    if ALL_COLUMNS[0] not in predictions.columns:
-        return None
     test = predictions[predictions["split"] == "test"]
     voted = votes.set_index("galaxy_id").loc[test["galaxy_id"]]
-    concentrations = [f"concentration_{question.name}" for question in ALL_QUESTIONS]
-    return Answered(
-        voted[list(ALL_COLUMNS)].to_numpy(np.float64),
-        voted["volunteers"].to_numpy(np.float64),
-        test[list(ALL_COLUMNS)].to_numpy(np.float64),
-        test[concentrations].to_numpy(np.float64),
+    columns = set(votes.columns) & set(predictions.columns)
+    layouts = [Layout((one,)) for one in layout_of(columns, CAMPAIGNS.values()).campaigns]
+    return tuple(
+        Answered(
+            layout.campaigns[0],
+            voted[list(layout.columns)].to_numpy(np.float64),
+            voted["volunteers"].to_numpy(np.float64),
+            test[list(layout.columns)].to_numpy(np.float64),
+            test[list(layout.concentrations)].to_numpy(np.float64),
+        )
+        for layout in layouts
     )
 
 
@@ -93,12 +94,12 @@ def score_answers(galaxies: Answered) -> dict[str, Any]:
     Returns
     -------
     dict
-        `rmse` over Kaggle's 37 columns, the score of the challenge, for galaxies with counted votes
-        on all of them; `rmse_of_the_means`, that of the best constant prediction; `noise`, the
-        noise of the votes. `questions`: the same for each question; `accuracy` where at least 80%
-        of the volunteers agree, among galaxies for which at least half reached the question; and
-        `intervals_hold`, the share of answers with a number of votes inside the 90% interval, which
-        is 0.9 if the predicted distributions are right.
+        `rmse` over all answers, for Kaggle's 37 columns the score of the challenge, for galaxies
+        with counted votes on all of them; `rmse_of_the_means`, that of the best constant
+        prediction; `noise`, the noise of the votes. `questions`: the same for each question;
+        `accuracy` where at least 80% of the volunteers agree, among galaxies for which at least
+        half reached the question; and `intervals_hold`, the share of answers with a number of
+        votes inside the 90% interval, which is 0.9 if the predicted distributions are right.
         `answers`: Pearson's correlation of observed and predicted fractions. Scores that cannot be
         computed for these galaxies are left out.
 
@@ -106,22 +107,22 @@ def score_answers(galaxies: Answered) -> dict[str, Any]:
     --------
     >>> import pandas as pd
     >>> votes = pd.read_parquet("data/votes.parquet")
-    >>> galaxies = answered(votes, pd.read_parquet("data/predictions/cnn.parquet"))
+    >>> [galaxies] = answered(votes, pd.read_parquet("data/predictions/cnn.parquet"))
     >>> scores = score_answers(galaxies)
     >>> list(scores)
     ['galaxies', 'rmse', 'rmse_of_the_means', 'noise', 'questions', 'answers']
     >>> scores["noise"] < scores["rmse"] < scores["rmse_of_the_means"]
     True
     """
-    kaggle = slice(0, len(COLUMNS))
-    both = ~np.isnan(galaxies.voted[:, kaggle] + galaxies.predicted[:, kaggle]).any(axis=1)
+    everything = slice(0, len(galaxies.campaign.answers))
+    both = ~np.isnan(galaxies.voted + galaxies.predicted).any(axis=1)
     counted = galaxies.where(np.asarray(both & (galaxies.volunteers > 0)))
     scores: dict[str, Any] = {"galaxies": len(galaxies.voted)}
     if len(counted.voted) > 1:
-        scores |= _errors(counted, kaggle)
+        scores |= _errors(counted, everything)
     each = {
         question.name: _score_question(galaxies, place, question)
-        for place, question in enumerate(ALL_QUESTIONS)
+        for place, question in enumerate(galaxies.campaign.questions)
     }
     scores["questions"] = {name: found for name, found in each.items() if found}
     scores["answers"] = _correlations(galaxies)
@@ -226,9 +227,9 @@ def beta_binomial(volunteers: Floats, shares: Floats, concentrations: Floats) ->
 def _correlations(galaxies: Answered) -> dict[str, float]:
     """Correlate observed with predicted fractions, if both vary between galaxies."""
     found: dict[str, float] = {}
-    for place, column in enumerate(ALL_COLUMNS):
+    for place, answer in enumerate(galaxies.campaign.answers):
         voted, predicted = galaxies.voted[:, place], galaxies.predicted[:, place]
         both = ~np.isnan(voted + predicted) & (galaxies.volunteers > 0)
         if both.sum() > 1 and np.ptp(voted[both]) > 0 and np.ptp(predicted[both]) > 0:
-            found[ANSWERS[column].words] = float(np.corrcoef(voted[both], predicted[both])[0, 1])
+            found[answer.words] = float(np.corrcoef(voted[both], predicted[both])[0, 1])
     return found

@@ -1,7 +1,8 @@
 """The convolutional network, with one of two recipes."""
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -10,17 +11,19 @@ from keras import layers, ops
 from threadpoolctl import threadpool_limits
 
 from galaxies.base.arrays import Pixels, in_full_batches
-from galaxies.bundle.answers import ANSWERS, NUMBERS
-from galaxies.bundle.folder import bundle_folder, read_description
+from galaxies.bundle.description import Description, read_description
+from galaxies.bundle.pretrained import bundle_folder
 from galaxies.errors import GalaxiesError
 from galaxies.models.graph import read_weights
 from galaxies.models.likelihood import ClassAccuracy, surprise, targets, untold
 from galaxies.models.networks import GalaxyBatches, Network, fit_network, repeatable
 from galaxies.models.saved_network import NETWORK
-from galaxies.questions.tree import ALL_QUESTIONS, QUESTIONS, TYPE, Campaign, Question
+from galaxies.questions.campaign import Campaign, Question
+from galaxies.questions.layout import Layout
+from galaxies.questions.registry import in_order
 from galaxies.settings import CnnSettings, ReferenceSettings, ResidualSettings
 from galaxies.training.fitting import Fit
-from galaxies.training.parts import Part
+from galaxies.training.parts import Part, Votes
 
 # Keras's 0.99 is too slow for epochs of a few dozen steps.
 _NORM_MOMENTUM = 0.9
@@ -64,7 +67,7 @@ def build_reference(side: int, settings: ReferenceSettings) -> keras.Model:
     return keras.Sequential(stack, name="cnn")
 
 
-def build_residual(side: int, settings: ResidualSettings) -> keras.Model:
+def build_residual(side: int, settings: ResidualSettings, outputs: int) -> keras.Model:
     """Build residual blocks (He et al. 2016, "Deep residual learning for image recognition").
 
     The first convolution and the blocks halve the image down to 8x8 positions; further blocks keep
@@ -82,7 +85,7 @@ def build_residual(side: int, settings: ResidualSettings) -> keras.Model:
         x = _residual_block(x, filters, number, halve=x.shape[1] >= 2 * _POSITIONS)
     x = layers.GlobalAveragePooling2D(name="mean")(x)
     x = layers.Dropout(settings.dropout, name="dropout")(x)
-    x = layers.Dense(NUMBERS, dtype="float32", name="answers")(x)
+    x = layers.Dense(outputs, dtype="float32", name="answers")(x)
     return keras.Model(image, x, name="cnn")
 
 
@@ -239,39 +242,139 @@ def _fit_residual(
 ) -> Fit[Cnn]:
     if train.votes is None or validation.votes is None:
         raise ValueError("the residual recipe needs votes")
-    network = build_residual(images.shape[1], recipe)
-    answered = () if recipe.start is None else _start_from(network, Path(recipe.start))
-    kept = tuple(question for question in untold(train.votes) if question.name in answered)
+    start = None if recipe.start is None else _start(images.shape[1], recipe)
+    layout = Layout(in_order({*train.votes.layout.campaigns, *(start.campaigns if start else ())}))
+    network = build_residual(images.shape[1], recipe, layout.outputs)
+    kept: tuple[int, ...] = ()
+    if start is not None:
+        _copy(start, network, layout)
+        kept = tuple(
+            place
+            for place in untold(train.votes, layout)
+            if start.answers(*layout.questions[place])
+        )
     steps = recipe.epochs * -(-len(train.rows) // recipe.batch)
     warmup = steps // 10
     rate = keras.optimizers.schedules.CosineDecay(
         0.0, steps - warmup, warmup_target=recipe.learning_rate, warmup_steps=warmup
     )
-    campaign: Campaign = "gz2" if (validation.votes.labels("gz2") >= 0).any() else "gz1"
+    classes = layout.class_places(_campaign_with_classes(validation.votes))
     training = fit_network(
         network,
         keras.Sequential([Augmentation(recipe, seed), network]),
         keras.optimizers.AdamW(rate, weight_decay=recipe.weight_decay),
-        GalaxyBatches(images, train.rows, targets(train.votes), recipe.batch, seed),
-        GalaxyBatches(images, validation.rows, targets(validation.votes), recipe.batch),
+        GalaxyBatches(images, train.rows, targets(train.votes, layout), recipe.batch, seed),
+        GalaxyBatches(images, validation.rows, targets(validation.votes, layout), recipe.batch),
         recipe.epochs,
-        lambda votes, numbers: surprise(votes, numbers, recipe.sharpness, recipe.counted),
-        ClassAccuracy(campaign),
+        lambda votes, numbers: surprise(votes, numbers, layout, recipe.sharpness, recipe.counted),
+        ClassAccuracy(classes),
     )
-    if kept:
-        start = build_residual(images.shape[1], recipe)
-        _start_from(start, Path(recipe.start or ""))
-        _keep_answers(network, start, images[_some(train.rows)], kept)
-    return Fit(Cnn(network), *training, tuple(question.name for question in kept))
+    if start is not None and kept:
+        _keep_answers(network, start, images[_sample(train.rows)], layout, kept)
+    names = frozenset(
+        (campaign.name, question.name)
+        for campaign, question in (layout.questions[place] for place in kept)
+    )
+    return Fit(Cnn(network), *training, layout, names)
 
 
-def _some(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def _campaign_with_classes(votes: Votes) -> Campaign:
+    """Find the first campaign that has galaxies with a class."""
+    for campaign in votes.layout.campaigns:
+        if (votes.labels(campaign) >= 0).any():
+            return campaign
+    return votes.layout.campaigns[0]
+
+
+class _Start(NamedTuple):
+    """The network that training starts from."""
+
+    network: keras.Model
+    description: Description
+
+    @property
+    def campaigns(self) -> tuple[Campaign, ...]:
+        """Campaigns that it answers."""
+        answered = self.description.questions
+        return tuple(one for one in self.description.campaigns if one.name in answered)
+
+    def answers(self, campaign: Campaign, question: Question) -> bool:
+        """Tell whether it answers a question of a campaign."""
+        return question.name in self.description.questions.get(campaign.name, ())
+
+    def source(self, campaign: Campaign, question: Question) -> tuple[Campaign, Question] | None:
+        """Find the question whose answers a question starts from.
+
+        That is itself, the same of another campaign, or, for a first question, another first one.
+        """
+        if self.answers(campaign, question):
+            return campaign, question
+        for other in self.campaigns:
+            if question in other.questions and self.answers(other, question):
+                return other, question
+        if question == campaign.first:
+            for other in self.campaigns:
+                if self.answers(other, other.first):
+                    return other, other.first
+        return None
+
+
+def _start(side: int, recipe: ResidualSettings) -> _Start:
+    """Read the network that training starts from."""
+    name = Path(recipe.start or "")
+    folder = bundle_folder(name)
+    description = read_description(folder)
+    network = build_residual(side, recipe, description.layout.outputs)
+    try:
+        read_weights(network, folder / NETWORK)
+    except (OSError, ValueError) as error:
+        raise GalaxiesError(
+            f"cnn.residual.start: the network of {name} does not fit ({error}); restore "
+            "cnn.residual.filters, use a bundle with these filters, or set it to null"
+        ) from error
+    return _Start(network, description)
+
+
+def _places(layout: Layout, questions: Iterable[tuple[Campaign, Question]]) -> list[int]:
+    """List the places of the answers to questions in the outputs, then of the concentrations."""
+    numbers = [layout.questions.index(question) for question in questions]
+    slices = [layout.question_places[number] for number in numbers]
+    answers = [place for each in slices for place in range(each.start, each.stop)]
+    return answers + [layout.answers + number for number in numbers]
+
+
+def _copy(start: _Start, network: keras.Model, layout: Layout) -> None:
+    """Copy the weights of a network to another, whose answers may be in another order."""
+    last = network.get_layer("answers")
+    for theirs, ours in zip(start.network.layers, network.layers, strict=True):
+        if ours is not last:
+            ours.set_weights(theirs.get_weights())
+    pairs = [
+        (source, question)
+        for question in layout.questions
+        if (source := start.source(*question)) is not None
+    ]
+    sources = _places(start.description.layout, [source for source, _ in pairs])
+    places = _places(layout, [question for _, question in pairs])
+    weights = last.get_weights()
+    for values, given in zip(
+        weights, start.network.get_layer("answers").get_weights(), strict=True
+    ):
+        values[..., places] = given[..., sources]
+    last.set_weights(weights)
+
+
+def _sample(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Select rows for the ridge regression of the last layer."""
     return rows[:: -(-len(rows) // _ENOUGH)]
 
 
 def _keep_answers(
-    network: keras.Model, start: keras.Model, images: Pixels, questions: tuple[Question, ...]
+    network: keras.Model,
+    start: _Start,
+    images: Pixels,
+    layout: Layout,
+    kept: tuple[int, ...],
 ) -> None:
     """Restore the answers of the start network to some questions.
 
@@ -284,43 +387,19 @@ def _keep_answers(
 
     last, mean = network.get_layer("answers"), network.get_layer("mean")
     features = keras.Model(network.inputs, mean.output)
-    seen, said = (
-        in_full_batches(one.predict_on_batch, images, _BATCH).astype(np.float64)
-        for one in (features, start)
+    seen, answers = (
+        in_full_batches(model.predict_on_batch, images, _BATCH).astype(np.float64)
+        for model in (features, start.network)
     )
-    places = [place for one in questions for place in range(one.places.start, one.places.stop)]
-    places += [ANSWERS + ALL_QUESTIONS.index(one) for one in questions]
+    questions = [layout.questions[place] for place in kept]
+    places = _places(layout, questions)
+    answers = answers[:, _places(start.description.layout, questions)]
     scaler = StandardScaler().fit(seen)
     # One thread, because the last digits of sums depend on the number of threads.
     with threadpool_limits(1, user_api="blas"):
-        linear = Ridge(_PENALTY * len(images)).fit(scaler.transform(seen), said[:, places])
+        linear = Ridge(_PENALTY * len(images)).fit(scaler.transform(seen), answers)
     slopes = linear.coef_ / scaler.scale_
-    kernel, bias = (np.array(ops.convert_to_numpy(one)) for one in (last.kernel, last.bias))
+    kernel, bias = last.get_weights()
     kernel[:, places] = slopes.T
     bias[places] = linear.intercept_ - slopes @ scaler.mean_
-    last.kernel.assign(kernel)
-    last.bias.assign(bias)
-
-
-def _start_from(network: keras.Model, name: Path) -> tuple[str, ...]:
-    """Copy the weights of a bundle to a network; returns the questions that the bundle answers.
-
-    If the bundle does not answer the question of Galaxy Zoo 1, its answers to the first question of
-    Galaxy Zoo 2 are used instead.
-    """
-    folder = bundle_folder(name)
-    learned = read_description(folder).questions
-    try:
-        read_weights(network, folder / NETWORK)
-    except (OSError, ValueError) as error:
-        raise GalaxiesError(
-            f"cnn.residual.start: the network of {name} does not fit ({error}); restore "
-            "cnn.residual.filters, use a bundle with these filters, or set it to null"
-        ) from error
-    if TYPE.name not in learned:
-        answers = network.get_layer("answers")
-        for variable in (answers.kernel, answers.bias):
-            values = np.array(ops.convert_to_numpy(variable))
-            values[..., TYPE.places] = values[..., QUESTIONS[0].places]
-            variable.assign(values)
-    return learned
+    last.set_weights([kernel, bias])

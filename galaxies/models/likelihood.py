@@ -8,15 +8,8 @@ import numpy.typing as npt
 import tensorflow as tf
 from keras import ops
 
-from galaxies.bundle.answers import ANSWERS, LEAST, MOST, USUAL
-from galaxies.questions.tree import (
-    ALL_COLUMNS,
-    ALL_QUESTIONS,
-    FIRST,
-    Campaign,
-    Question,
-    chosen_by_answer,
-)
+from galaxies.bundle.answers import LEAST, MOST, TYPICAL
+from galaxies.questions.layout import ClassPlaces, Layout
 from galaxies.training.parts import Votes
 
 _CHOSEN: Final = 0.1
@@ -25,77 +18,96 @@ _FEWEST: Final = 1e-3
 """Added to the parameters of the Dirichlet distribution, which must not be 0."""
 
 
-def targets(votes: Votes) -> npt.NDArray[np.float32]:
+def targets(votes: Votes, layout: Layout) -> npt.NDArray[np.float32]:
     """Convert votes to the input of `surprise`.
 
     Galaxies that were chosen by an answer do not show how common it is, so their votes have a tenth
-    of the weight (`galaxies.questions.tree.chosen_by_answer`).
+    of the weight (`galaxies.questions.layout.Layout.chosen_by_answer`).
 
     Parameters
     ----------
     votes : Votes
         Votes on N galaxies.
+    layout : Layout
+        Order of the network's answers; it may have further campaigns.
 
     Returns
     -------
-    ndarray of shape (N, 80), float32
+    ndarray of shape (N, 2 * answers), float32
         The number of counted votes for each answer, then hard votes. Both are 0 for questions
         without votes.
 
     Examples
     --------
     >>> import numpy as np
+    >>> from galaxies.questions.layout import Layout
+    >>> from galaxies.questions.registry import campaign_named
     >>> from galaxies.training.parts import Votes
-    >>> shares = np.full((1, 40), np.nan, np.float32)
+    >>> layout = Layout((campaign_named("gz2"),))
+    >>> shares = np.full((1, 37), np.nan, np.float32)
     >>> shares[0, :3] = [0.75, 0.25, 0.0]
-    >>> votes = Votes(shares, np.array([40.0], np.float32))
-    >>> targets(votes)[0, :3].tolist()
+    >>> votes = Votes(layout, shares, np.array([40.0], np.float32))
+    >>> targets(votes, layout)[0, :3].tolist()
     [30.0, 10.0, 0.0]
     """
-    shares = np.nan_to_num(votes.shares)
+    voted = votes.arranged(layout)
+    shares = np.nan_to_num(voted)
     counted = shares * votes.volunteers[:, None]
     hard = np.where(votes.volunteers[:, None] == 0, shares, 0)
-    chosen = chosen_by_answer(votes.shares, votes.volunteers == 0)
-    for place, question in enumerate(ALL_QUESTIONS):
-        hard[:, question.places] *= np.where(chosen[:, place], _CHOSEN, 1.0)[:, None]
+    chosen = layout.chosen_by_answer(voted, votes.volunteers == 0)
+    for place, places in enumerate(layout.question_places):
+        hard[:, places] *= np.where(chosen[:, place], _CHOSEN, 1.0)[:, None]
     return np.concatenate([counted, hard], axis=1).astype(np.float32)
 
 
-def untold(votes: Votes) -> tuple[Question, ...]:
+def untold(votes: Votes, layout: Layout) -> tuple[int, ...]:
     """Find the questions without votes that show how common the answers are.
 
     They have no votes, or only votes on galaxies that were chosen by the answer
-    (`galaxies.questions.tree.chosen_by_answer`).
+    (`galaxies.questions.layout.Layout.chosen_by_answer`).
 
     Parameters
     ----------
     votes : Votes
         Votes on N galaxies.
+    layout : Layout
+        Order of the network's answers; it may have further campaigns.
 
     Returns
     -------
-    tuple of Question
+    tuple of int
+        Places in the questions of the layout.
 
     Examples
     --------
     >>> import numpy as np
+    >>> from galaxies.questions.layout import Layout
+    >>> from galaxies.questions.registry import campaign_named
     >>> from galaxies.training.parts import Votes
-    >>> shares = np.full((1, 40), np.nan, np.float32)
+    >>> layout = Layout((campaign_named("gz2"),))
+    >>> shares = np.full((1, 37), np.nan, np.float32)
     >>> shares[0, :3] = [0.75, 0.25, 0.0]
-    >>> votes = Votes(shares, np.array([40.0], np.float32))
-    >>> [question.name for question in untold(votes)][:3]
-    ['edge_on', 'bar', 'arms']
+    >>> votes = Votes(layout, shares, np.array([40.0], np.float32))
+    >>> untold(votes, layout)[:3]
+    (1, 2, 3)
     """
-    chosen = chosen_by_answer(votes.shares, votes.volunteers == 0)
-    given = np.nan_to_num(votes.shares)
+    voted = votes.arranged(layout)
+    chosen = layout.chosen_by_answer(voted, votes.volunteers == 0)
+    given = np.nan_to_num(voted)
     return tuple(
-        question
-        for place, question in enumerate(ALL_QUESTIONS)
-        if not given[~chosen[:, place], question.places].any()
+        place
+        for place, places in enumerate(layout.question_places)
+        if not given[~chosen[:, place], places].any()
     )
 
 
-def surprise(votes: Any, numbers: Any, sharpness: float, counted: float = 1.0) -> Any:  # noqa: ANN401 - tensors
+def surprise(
+    votes: Any,  # noqa: ANN401 - tensors
+    numbers: Any,  # noqa: ANN401
+    layout: Layout,
+    sharpness: float,
+    counted: float = 1.0,
+) -> Any:  # noqa: ANN401
     """Compute the negative log-likelihood of the votes on each galaxy.
 
     The counted votes of those who reached a question follow a Dirichlet-multinomial distribution
@@ -105,10 +117,12 @@ def surprise(votes: Any, numbers: Any, sharpness: float, counted: float = 1.0) -
 
     Parameters
     ----------
-    votes : tensor of shape (N, 80)
+    votes : tensor of shape (N, 2 * answers)
         Output of `targets`.
-    numbers : tensor of shape (N, 52)
+    numbers : tensor of shape (N, outputs)
         Raw output of the network, the input of `galaxies.bundle.answers.read_outputs`.
+    layout : Layout
+        Order of the outputs.
     sharpness : float
         Exponent for hard votes.
     counted : float
@@ -121,44 +135,46 @@ def surprise(votes: Any, numbers: Any, sharpness: float, counted: float = 1.0) -
     Examples
     --------
     >>> import numpy as np
+    >>> from galaxies.questions.layout import Layout
+    >>> from galaxies.questions.registry import campaign_named
     >>> from galaxies.training.parts import Votes
-    >>> shares = np.full((1, 40), np.nan, np.float32)
+    >>> layout = Layout((campaign_named("gz2"),))
+    >>> shares = np.full((1, 37), np.nan, np.float32)
     >>> shares[0, :3] = [0.75, 0.25, 0.0]
-    >>> votes = Votes(shares, np.array([40.0], np.float32))
-    >>> undecided, smooth = np.zeros((2, 1, 52), np.float32)
+    >>> votes = Votes(layout, shares, np.array([40.0], np.float32))
+    >>> undecided, smooth = np.zeros((2, 1, layout.outputs), np.float32)
     >>> smooth[0, 0] = 1.0
-    >>> likely, unlikely = (surprise(targets(votes), one, 2.0) for one in (smooth, undecided))
+    >>> voted = targets(votes, layout)
+    >>> likely, unlikely = (surprise(voted, out, layout, 2.0) for out in (smooth, undecided))
     >>> bool(likely < unlikely)
     True
     """
-    counts, hard = votes[:, :ANSWERS], votes[:, ANSWERS:]
-    logits = numbers[:, :ANSWERS]
-    concentrations = ops.exp(ops.clip(numbers[:, ANSWERS:] + USUAL, LEAST, MOST))
-    parameters = ops.exp(_log_shares(logits)) * ops.matmul(concentrations, _ASKS) + _FEWEST
-    return -counted * _dirichlet_multinomial(counts, parameters) - ops.sum(
-        hard * _log_shares(sharpness * logits), axis=1
+    asks, answers = layout.asks, layout.answers
+    counts, hard = votes[:, :answers], votes[:, answers:]
+    logits = numbers[:, :answers]
+    concentrations = ops.exp(ops.clip(numbers[:, answers:] + TYPICAL, LEAST, MOST))
+    parameters = ops.exp(_log_shares(logits, asks)) * ops.matmul(concentrations, asks) + _FEWEST
+    return -counted * _dirichlet_multinomial(counts, parameters, asks) - ops.sum(
+        hard * _log_shares(sharpness * logits, asks), axis=1
     )
 
 
-_ASKS: Final = np.array(
-    [[column in question.columns for column in ALL_COLUMNS] for question in ALL_QUESTIONS],
-    np.float32,
-)
-"""(12, 40) the answers of each question, to compute all questions at once."""
-
-
-def _log_shares(logits: Any) -> Any:  # noqa: ANN401
-    """Compute the logarithms of the fractions within each question (N, 40)."""
+def _log_shares(logits: Any, asks: npt.NDArray[np.float32]) -> Any:  # noqa: ANN401
+    """Compute the logarithms of the fractions within each question (N, answers)."""
     logits = logits - ops.max(logits, axis=1, keepdims=True)
     # Limited, because the exponentials of a question far below the largest would vanish.
-    sums = ops.matmul(ops.exp(ops.maximum(logits, -60.0)), _ASKS.T)
-    return ops.maximum(logits, -60.0) - ops.matmul(ops.log(sums), _ASKS)
+    sums = ops.matmul(ops.exp(ops.maximum(logits, -60.0)), asks.T)
+    return ops.maximum(logits, -60.0) - ops.matmul(ops.log(sums), asks)
 
 
-def _dirichlet_multinomial(counts: Any, parameters: Any) -> Any:  # noqa: ANN401
-    """Compute the log-likelihood of counts (N, 40), of all questions together."""
+def _dirichlet_multinomial(
+    counts: Any,  # noqa: ANN401
+    parameters: Any,  # noqa: ANN401
+    asks: npt.NDArray[np.float32],
+) -> Any:  # noqa: ANN401
+    """Compute the log-likelihood of counts (N, answers), of all questions together."""
     log_gamma = tf.math.lgamma
-    volunteers, concentrations = (ops.matmul(one, _ASKS.T) for one in (counts, parameters))
+    volunteers, concentrations = (ops.matmul(one, asks.T) for one in (counts, parameters))
     of_questions = (
         log_gamma(concentrations)
         - log_gamma(volunteers + concentrations)
@@ -173,28 +189,30 @@ class ClassAccuracy(keras.metrics.Mean):  # type: ignore[misc]
 
     Parameters
     ----------
-    campaign : {"gz1", "gz2"}
-        Campaign whose first question defines the classes.
+    classes : ClassPlaces
+        Places of the answers that define the classes.
 
     Examples
     --------
     >>> import numpy as np
+    >>> from galaxies.questions.layout import Layout
+    >>> from galaxies.questions.registry import campaign_named
     >>> from galaxies.training.parts import Votes
-    >>> shares = np.full((1, 40), np.nan, np.float32)
+    >>> layout = Layout((campaign_named("gz2"),))
+    >>> shares = np.full((1, 37), np.nan, np.float32)
     >>> shares[0, :3] = [0.75, 0.25, 0.0]
-    >>> votes = Votes(shares, np.array([40.0], np.float32))
-    >>> smooth = np.zeros((1, 52), np.float32)
+    >>> votes = Votes(layout, shares, np.array([40.0], np.float32))
+    >>> smooth = np.zeros((1, layout.outputs), np.float32)
     >>> smooth[0, 0] = 1.0
-    >>> accuracy = ClassAccuracy("gz2")
-    >>> _ = accuracy.update_state(targets(votes), smooth)
+    >>> accuracy = ClassAccuracy(layout.class_places(campaign_named("gz2")))
+    >>> _ = accuracy.update_state(targets(votes, layout), smooth)
     >>> float(accuracy.result())
     1.0
     """
 
-    def __init__(self, campaign: Campaign) -> None:
+    def __init__(self, classes: ClassPlaces) -> None:
         super().__init__(name="accuracy")
-        first = FIRST[campaign].places.start
-        self._elliptical, self._spiral = first, first + 1
+        self._classes = classes
 
     def update_state(
         self,
@@ -203,8 +221,9 @@ class ClassAccuracy(keras.metrics.Mean):  # type: ignore[misc]
         sample_weight: Any = None,  # noqa: ANN401
     ) -> Any:  # noqa: ANN401
         """Count a batch of galaxies."""
-        known = votes[:, : len(ALL_COLUMNS)] + votes[:, len(ALL_COLUMNS) :]
-        spiral, elliptical = known[:, self._spiral], known[:, self._elliptical]
-        said = numbers[:, self._spiral] > numbers[:, self._elliptical]
-        right = ops.cast(ops.equal(spiral > elliptical, said), "float32")
+        answers = votes.shape[1] // 2
+        voted = votes[:, :answers] + votes[:, answers:]
+        spiral, elliptical = voted[:, self._classes.spiral], voted[:, self._classes.elliptical]
+        predicted = numbers[:, self._classes.spiral] > numbers[:, self._classes.elliptical]
+        right = ops.cast(ops.equal(spiral > elliptical, predicted), "float32")
         return super().update_state(right, ops.cast(spiral + elliptical > 0, "float32"))

@@ -13,7 +13,6 @@ from keras import layers, ops
 from tqdm import tqdm
 
 from galaxies.base.arrays import Outputs, Pixels, Probabilities, in_full_batches
-from galaxies.bundle.answers import NUMBERS, read_outputs
 from galaxies.errors import GalaxiesError
 from galaxies.models.graph import read_weights, write_graph
 from galaxies.models.saved_network import NETWORK
@@ -244,8 +243,8 @@ class Network:
     Parameters
     ----------
     network : keras.Model
-        Maps images uint8 (N, side, side, 3) to probabilities of "spiral" (N, 1), or to (N, 52), the
-        input of `galaxies.bundle.answers.read_outputs`.
+        Maps images uint8 (N, side, side, 3) to probabilities of "spiral" (N, 1), or to the input of
+        `galaxies.bundle.answers.read_outputs`.
 
     Examples
     --------
@@ -253,7 +252,7 @@ class Network:
     >>> import numpy as np
     >>> network = Network.load(Path("models/cnn"))
     >>> network.predict(np.load("data/images.npy")[:3]).shape
-    (3, 52)
+    (3, 48)
     """
 
     title: ClassVar[str]
@@ -262,9 +261,9 @@ class Network:
         self.network = network
 
     def predict(self, images: Pixels) -> Outputs:
-        """Compute the outputs for images uint8 (N, side, side, 3)."""
+        """Compute the raw outputs for images uint8 (N, side, side, 3)."""
         numbers = in_full_batches(self.network.predict_on_batch, images, _PREDICT_BATCH)
-        return read_outputs(numbers) if numbers.shape[1] == NUMBERS else numbers[:, 0]
+        return numbers if numbers.shape[1] > 1 else numbers[:, 0]
 
     def save(self, folder: Path) -> None:
         """Write the architecture for Keras, and the network with its weights for ONNX Runtime.

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Final, Self
 
 from galaxies.base.arrays import Device, Outputs, Pixels
-from galaxies.bundle.answers import NUMBERS, read_outputs
 from galaxies.bundle.forward import ForwardPass
 
 NETWORK: Final = "network.onnx"
@@ -26,7 +25,7 @@ class SavedNetwork:
     >>> from pathlib import Path
     >>> import numpy as np
     >>> SavedNetwork(Path("models/cnn")).predict(np.load("data/images.npy")[:3]).shape
-    (3, 52)
+    (3, 48)
     """
 
     def __init__(self, folder: Path, device: Device = "cpu") -> None:
@@ -39,6 +38,6 @@ class SavedNetwork:
         return cls(folder, device)
 
     def predict(self, images: Pixels) -> Outputs:
-        """Compute the outputs for images uint8 (N, side, side, 3)."""
+        """Compute the raw outputs for images uint8 (N, side, side, 3)."""
         numbers = self._forward(images)
-        return read_outputs(numbers) if numbers.shape[1] == NUMBERS else numbers[:, 0]
+        return numbers if numbers.shape[1] > 1 else numbers[:, 0]

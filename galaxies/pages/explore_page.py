@@ -6,7 +6,8 @@ from typing import Any, Final
 
 import panel as pn
 
-from galaxies.bundle.folder import PRETRAINED, read_description
+from galaxies.bundle.description import read_description
+from galaxies.bundle.pretrained import PRETRAINED
 from galaxies.classifying.classifier import Classifier
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import UnreadableImageError

@@ -11,7 +11,9 @@ from galaxies.dataset.archive import list_images, open_archive, read_member
 from galaxies.dataset.layout import IMAGES
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import UnreadableImageError
-from galaxies.questions.tree import ALL_COLUMNS, ANSWERS, CLASSES
+from galaxies.questions.campaign import CLASSES
+from galaxies.questions.layout import layout_of
+from galaxies.questions.registry import CAMPAIGNS
 from galaxies.settings import load_settings
 
 TEST: Final = "test galaxies"
@@ -53,7 +55,7 @@ class FinishedRun:
         split = pd.read_parquet(self._data / "split.parquet")
         self._test = split[split["split"] == "test"].set_index("galaxy_id")
         votes = pd.read_parquet(self._data / "votes.parquet").set_index("galaxy_id")
-        kept = [column for column in ALL_COLUMNS if column in votes.columns]
+        kept = list(layout_of(votes.columns, CAMPAIGNS.values()).columns)
         self._votes = votes.loc[votes.index.isin(self._test.index), kept]
         images = self._data / settings.survey / IMAGES
         self._names = {member.galaxy_id: member.name for member in list_images(images)}
@@ -91,7 +93,7 @@ class FinishedRun:
         for column in self._votes:
             shares = self._votes[column].dropna()
             if shares.max() > 0:  # False if there are none
-                name = f"{ANSWERS[str(column)].name} ({shares.max():.0%})"
+                name = f"{column} ({shares.max():.0%})"
                 answered[name] = int(shares.index[int(shares.argmax())])
         groups[ANSWERED] = answered
         return groups

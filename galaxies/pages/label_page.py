@@ -9,7 +9,7 @@ import panel as pn
 from galaxies.errors import GalaxiesError
 from galaxies.pages.labelling import Labelling
 from galaxies.pages.serving import Keys, serve
-from galaxies.questions.tree import QUESTIONS
+from galaxies.questions.registry import ASKED
 
 _PICTURE: Final = (
     '<img id="galaxy" alt="the galaxy" src="data:image/jpeg;base64,{}" '
@@ -50,7 +50,7 @@ def label_page(labelling: Labelling) -> pn.Column:
         show()
 
     keys = Keys(press)
-    most = max(len(question.answers) for question in QUESTIONS)
+    most = max(len(question.answers) for question in ASKED.questions)
     buttons = [keys.button(str(number), color="primary") for number in range(1, most + 1)]
     undo = keys.button("u")
     undo.label = "u undo"

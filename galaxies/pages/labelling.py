@@ -12,7 +12,8 @@ from galaxies.classifying.job import SHARD
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import UnreadableImageError
 from galaxies.pages.vote_file import UNDO, VoteFile, next_question
-from galaxies.questions.tree import QUESTIONS, Question
+from galaxies.questions.campaign import Question
+from galaxies.questions.registry import ASKED
 from galaxies.surveys.writing import SURVEY_FILES, free_folder
 from galaxies.volunteers.subjects import as_jpeg, items_of
 from galaxies.volunteers.survey import Counted, write_survey
@@ -225,7 +226,7 @@ def finish(inputs: Sequence[str], output: Path) -> Counted:
             raise GalaxiesError(f"the image of galaxy {galaxy_id!r} {error}") from error
 
     given = votes.counts.sum(axis=0)
-    asked = [one.number for one in QUESTIONS if np.any(given[one.places])]
+    asked = [one.number for one in ASKED.questions if np.any(given[one.places])]
     made = write_survey(output.resolve(), votes, asked, jpeg)
     if made is None:
         raise GalaxiesError(f"{path}: all votes were undone; label some galaxies first")

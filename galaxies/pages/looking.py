@@ -13,11 +13,11 @@ import numpy.typing as npt
 from PIL import Image, ImageFilter
 
 from galaxies.base.arrays import Pixels
-from galaxies.bundle.folder import read_description
+from galaxies.bundle.description import read_description
 from galaxies.classifying.classifier import Classifier
 from galaxies.errors import GalaxiesError, needs
 from galaxies.judgement.promises import choose_promise, decide
-from galaxies.questions.tree import ALL_COLUMNS, TYPE, in_order_of_asking
+from galaxies.questions.registry import CAMPAIGNS
 
 if TYPE_CHECKING:
     from galaxies.inside.gradient import Gradient
@@ -143,7 +143,8 @@ def look(classifier: Classifier, image: Pixels, agreement: float) -> Seen:
     found = classifier.predictor.predict(image[None])
     answers: dict[str, float] = {}
     if found.answers is not None:
-        pairs = zip(ALL_COLUMNS, found.answers[0].tolist(), strict=True)
+        columns = classifier.description.layout.columns
+        pairs = zip(columns, found.answers[0].tolist(), strict=True)
         answers = {column: share for column, share in pairs if not np.isnan(share)}
     return Seen(
         float(found.p_spiral[0]),
@@ -324,7 +325,7 @@ def questions_table(predicted: Mapping[str, float], voted: Mapping[str, float]) 
     Parameters
     ----------
     predicted, voted : mapping of str to float
-        Vote fractions by column; unknown ones are missing.
+        Vote fractions by column, such as `gz2.bar_yes`; unknown ones are missing.
 
     Returns
     -------
@@ -333,20 +334,21 @@ def questions_table(predicted: Mapping[str, float], voted: Mapping[str, float]) 
 
     Examples
     --------
-    >>> table = questions_table({"Class6.1": 0.25, "Class6.2": 0.75}, {})
+    >>> table = questions_table({"gz2.odd_yes": 0.25, "gz2.odd_no": 0.75}, {})
     >>> "Is there anything odd?" in table, table.count("<tr>")
     (True, 4)
     """
     rows = []
-    for question in (*in_order_of_asking(), TYPE):
-        if not (set(question.columns) & (predicted.keys() | voted.keys())):
-            continue
-        rows.append(
-            f'<tr><th colspan="3" style="text-align: left">{html.escape(question.words)}</th></tr>'
-        )
-        for answer in question.answers:
-            shares = (_bar(shares.get(answer.column)) for shares in (predicted, voted))
-            rows.append(f"<tr><td>{html.escape(answer.words)}</td>{''.join(shares)}</tr>")
+    for campaign in CAMPAIGNS.values():
+        for question in campaign.in_order_of_asking:
+            columns = [f"{campaign.name}.{name}" for name in question.names]
+            if not (set(columns) & (predicted.keys() | voted.keys())):
+                continue
+            words = html.escape(f"{question.words} ({campaign.title})")
+            rows.append(f'<tr><th colspan="3" style="text-align: left">{words}</th></tr>')
+            for column, answer in zip(columns, question.answers, strict=True):
+                shares = (_bar(shares.get(column)) for shares in (predicted, voted))
+                rows.append(f"<tr><td>{html.escape(answer.words)}</td>{''.join(shares)}</tr>")
     head = "<tr><td>fraction of volunteers</td><td>predicted</td><td>observed</td></tr>"
     return f'<table id="questions">{head}{"".join(rows)}</table>' if rows else ""
 

@@ -11,7 +11,8 @@ from typing import Final, Literal
 import numpy as np
 
 from galaxies.errors import GalaxiesError
-from galaxies.questions.tree import ANSWERS, COLUMNS, QUESTIONS, Question
+from galaxies.questions.campaign import Question
+from galaxies.questions.registry import ASKED
 from galaxies.volunteers.export import Votes
 
 HEADER: Final = ("person", "galaxy_id", "answer", "time")
@@ -46,9 +47,9 @@ def next_question(given: Sequence[str], questions: Literal["first", "all"]) -> Q
     'roundness'
     """
     if not given:
-        return QUESTIONS[0]
-    leads_to = ANSWERS[given[-1]].leads_to
-    return QUESTIONS[leads_to - 1] if questions == "all" and leads_to is not None else None
+        return ASKED.first
+    leads_to = ASKED.answers[ASKED.columns.index(given[-1])].leads_to
+    return ASKED.question(leads_to) if questions == "all" and leads_to is not None else None
 
 
 class VoteFile:
@@ -103,7 +104,7 @@ class VoteFile:
                     "give another --output"
                 )
             whole = len(row) == len(HEADER) and lines[line - 1].endswith("\n")
-            if not whole or not (line == 1 or row[2] == UNDO or row[2] in COLUMNS):
+            if not whole or not (line == 1 or row[2] == UNDO or row[2] in ASKED.columns):
                 raise GalaxiesError(f"{self.path}: line {line}: cut off or damaged; delete it")
             if line > 1:
                 self._take(*row[:3])
@@ -162,7 +163,7 @@ class VoteFile:
         Votes
             Each person counts once per galaxy.
         """
-        places = {column: place for place, column in enumerate(COLUMNS)}
+        places = {column: place for place, column in enumerate(ASKED.columns)}
         counts: dict[str, Counter[int]] = {}
         people: Counter[str] = Counter()
         for galaxies in self.given.values():
@@ -170,7 +171,7 @@ class VoteFile:
                 if given:
                     counts.setdefault(galaxy_id, Counter()).update(places[one] for one in given)
                     people[galaxy_id] += 1
-        table = np.zeros((len(counts), len(COLUMNS)), np.int32)
+        table = np.zeros((len(counts), len(ASKED.answers)), np.int32)
         for row, found in enumerate(counts.values()):
             table[row, list(found)] = list(found.values())
         return Votes(

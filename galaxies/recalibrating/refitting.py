@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from galaxies.base.arrays import Floats, Labels, Outputs, Probabilities
-from galaxies.bundle.folder import CalibratedOn, Description
+from galaxies.bundle.description import CalibratedOn, Judgement
 from galaxies.errors import GalaxiesError
+from galaxies.images.fingerprints import Fingerprints
 from galaxies.judgement.calibration import fit_calibration, smoothed, softened
 from galaxies.judgement.class_shares import (
     ClassOutputs,
@@ -19,7 +20,7 @@ from galaxies.judgement.class_shares import (
 )
 from galaxies.judgement.familiarity import summarise
 from galaxies.judgement.promises import make_promises
-from galaxies.questions.tree import CLASSES
+from galaxies.questions.campaign import CLASSES
 from galaxies.settings import TriageSettings
 
 FEWEST: Final = 30
@@ -41,6 +42,8 @@ class Voted(NamedTuple):
     """(N,) equal numbers for identical images."""
     outputs: Outputs | None = None
     """All outputs of the model."""
+    fingerprints: Fingerprints = np.empty((0, 3), np.uint64)
+    """(N, 3) of the images."""
 
     def take(self, some: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> "Voted":
         """Select some of the galaxies."""
@@ -51,6 +54,7 @@ class Voted(NamedTuple):
             self.vote_fractions[some],
             self.same_pixels[some],
             None if self.outputs is None else self.outputs[some],
+            self.fingerprints[some] if len(self.fingerprints) else self.fingerprints,
         )
 
 
@@ -77,28 +81,27 @@ def require_enough(galaxies: Voted, survey: str) -> None:
             )
 
 
-def triage_settings(description: Description) -> TriageSettings:
-    """Read the target agreements and the confidence from the promises of a bundle."""
+def triage_settings(judgement: Judgement) -> TriageSettings:
+    """Read the target agreements and the confidence from promises."""
     return TriageSettings(
-        agreement=[promise.agreement for promise in description.triage],
-        confidence=description.triage[0].confidence,
+        agreement=[promise.agreement for promise in judgement.triage],
+        confidence=judgement.triage[0].confidence,
     )
 
 
-def recalibrate(description: Description, galaxies: Voted) -> Description:
+def recalibrate(judgement: Judgement, galaxies: Voted) -> Judgement:
     """Fit both calibrations and the promises on galaxies with votes.
 
     Parameters
     ----------
-    description : Description
-        The description of the bundle; its target agreements and confidence are kept.
+    judgement : Judgement
+        That of the bundle; its target agreements and confidence are kept.
     galaxies : Voted
         Galaxies that the bundle was not trained on.
 
     Returns
     -------
-    Description
-        The new description; the entries about the training do not change.
+    Judgement
 
     Notes
     -----
@@ -109,8 +112,8 @@ def recalibrate(description: Description, galaxies: Voted) -> Description:
     --------
     >>> import numpy as np
     >>> from pathlib import Path
-    >>> from galaxies.bundle.folder import read_description
-    >>> description = read_description(Path("models/cnn"))
+    >>> from galaxies.bundle.description import read_description
+    >>> judgement = read_description(Path("models/cnn")).judgement
     >>> labels = np.arange(60) % 2
     >>> galaxies = Voted(
     ...     galaxy_ids=np.arange(60),
@@ -119,14 +122,12 @@ def recalibrate(description: Description, galaxies: Voted) -> Description:
     ...     vote_fractions=labels.astype(float),
     ...     same_pixels=np.arange(60),
     ... )
-    >>> recalibrate(description, galaxies).calibration(galaxies.raw[:2]).round(2)
+    >>> recalibrate(judgement, galaxies).calibration(galaxies.raw[:2]).round(2)
     array([0.03, 0.97], dtype=float32)
     """
     calibration = fit_calibration(galaxies.raw, smoothed(galaxies.labels))
-    promises = make_promises(
-        calibration(galaxies.raw), galaxies.labels, triage_settings(description)
-    )
-    return description.model_copy(
+    promises = make_promises(calibration(galaxies.raw), galaxies.labels, triage_settings(judgement))
+    return judgement.model_copy(
         update={
             "calibration": calibration,
             "votes": fit_calibration(galaxies.raw, softened(galaxies.vote_fractions)),
@@ -139,8 +140,8 @@ def recalibrate(description: Description, galaxies: Voted) -> Description:
 
 
 def adjust_shares(
-    description: Description, outputs: ClassOutputs, raw: Probabilities
-) -> tuple[Description, float]:
+    judgement: Judgement, outputs: ClassOutputs, raw: Probabilities
+) -> tuple[Judgement, float]:
     """Adjust the calibrations to the shares of the classes in a survey without votes.
 
     The odds of every galaxy are multiplied by the same factor, also those of the vote fraction,
@@ -148,8 +149,8 @@ def adjust_shares(
 
     Parameters
     ----------
-    description : Description
-        The description of the bundle.
+    judgement : Judgement
+        That of the bundle.
     outputs : ClassOutputs
         Its histograms for each class.
     raw : ndarray of shape (N,), float32
@@ -157,8 +158,8 @@ def adjust_shares(
 
     Returns
     -------
-    Description
-        The new description.
+    Judgement
+        The new one.
     float
         The estimated share of spirals.
 
@@ -166,21 +167,21 @@ def adjust_shares(
     --------
     >>> import numpy as np
     >>> from pathlib import Path
-    >>> from galaxies.bundle.folder import read_description
-    >>> description = read_description(Path("models/cnn"))
+    >>> from galaxies.bundle.description import read_description
+    >>> judgement = read_description(Path("models/cnn")).judgement
     >>> raw = np.linspace(0.6, 0.9, 50, dtype=np.float32)
-    >>> adjusted, share = adjust_shares(description, description.outputs, raw)
-    >>> share > description.outputs.spiral_share, adjusted.triage[0].threshold
+    >>> adjusted, share = adjust_shares(judgement, judgement.outputs, raw)
+    >>> share > judgement.outputs.spiral_share, adjusted.triage[0].threshold
     (True, None)
     """
     known = outputs.spiral_share
-    share = estimate_spiral_share(description.calibration(raw), known)
+    share = estimate_spiral_share(judgement.calibration(raw), known)
     factor = odds_factor(known, share)
-    no_promises = [one.model_copy(update={"threshold": None}) for one in description.triage]
-    adjusted = description.model_copy(
+    no_promises = [one.model_copy(update={"threshold": None}) for one in judgement.triage]
+    adjusted = judgement.model_copy(
         update={
-            "calibration": description.calibration.with_odds(factor),
-            "votes": description.votes.with_odds(factor),
+            "calibration": judgement.calibration.with_odds(factor),
+            "votes": judgement.votes.with_odds(factor),
             "triage": tuple(no_promises),
             # Their shares are no longer those of the calibration.
             "outputs": None,

@@ -1,6 +1,7 @@
 """Calibrate a bundle for another survey: with votes, or with images only."""
 
 import tempfile
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
@@ -13,31 +14,25 @@ from tqdm import tqdm
 
 from galaxies.base.arrays import Pixels, Probabilities, open_array
 from galaxies.base.pool import batched, in_order
-from galaxies.bundle.folder import (
-    Description,
-    copy_recalibrated,
-    read_description,
-    read_learned,
-    require_free,
-)
+from galaxies.bundle.description import Description, read_description
+from galaxies.bundle.folder import copy_recalibrated, require_free
+from galaxies.bundle.learned import Learned, read_learned
 from galaxies.bundle.predictor import Predictor
 from galaxies.classifying.classifier import BATCH, Classifier
 from galaxies.classifying.inputs.chunks import Item
 from galaxies.classifying.inputs.opening import open_inputs
 from galaxies.dataset.layout import (
     IMAGES,
-    LARGEST_ID,
     VOTES,
-    WHOLE_ID,
-    read_campaign,
     survey_file,
 )
 from galaxies.dataset.packing import pack_images
-from galaxies.dataset.votes import read_votes
+from galaxies.dataset.votes import campaign_of, read_answers, read_votes
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import UnreadableImageError
+from galaxies.images.fingerprints import Fingerprints, fingerprints, from_text
 from galaxies.judgement.class_shares import Mixture, compare_with_mixture, require_outputs
-from galaxies.questions.tree import CLASSES, VOTED, Campaign, most_voted, spiral_fraction
+from galaxies.questions.campaign import CLASSES, VOTED, Campaign, most_voted, spiral_fraction
 from galaxies.recalibrating.refitting import (
     FEWEST,
     Voted,
@@ -62,7 +57,7 @@ class Calibrated(NamedTuple):
     galaxies: dict[str, int]
     """Number of galaxies of each class."""
     knows_what_it_learned: bool
-    """Whether the IDs of the training galaxies are known, so that they could be checked."""
+    """Whether the bundle has its training galaxies, so that these could be checked."""
 
 
 class Adjusted(NamedTuple):
@@ -85,7 +80,6 @@ def calibrate_on_votes(
     output: Path,
     *,
     workers: int,
-    other_ids: bool = False,
     overwrite: bool = False,
 ) -> Calibrated:
     """Fit the calibrations and promises of a bundle on the votes of a survey, and test them.
@@ -100,8 +94,6 @@ def calibrate_on_votes(
         The bundle to make; only `bundle.json` differs.
     workers : int
         Number of threads; the result does not depend on it.
-    other_ids : bool
-        Whether IDs of training galaxies of the bundle are different galaxies here.
     overwrite : bool
         Whether to replace an existing bundle.
 
@@ -128,32 +120,65 @@ def calibrate_on_votes(
     archive, table = survey_file(survey, IMAGES), survey_file(survey, VOTES)
     learned = read_learned(bundle)
     votes = read_votes(table)
-    if learned is not None and not other_ids:
-        _refuse_learned(votes["galaxy_id"].to_numpy(np.int64), learned, bundle, survey)
-    predictor = Predictor(bundle, campaign=_known(read_description(bundle), survey))
+    campaign = campaign_of(read_answers(table))
+    predictor = Predictor(bundle, description=for_campaign(read_description(bundle), campaign))
     galaxies = read_voted(predictor, archive, votes, workers=workers)
+    if learned is not None:
+        _refuse_learned(galaxies.galaxy_ids, galaxies.fingerprints, learned, bundle, survey)
     require_enough(galaxies, str(survey))
     description = predictor.description
-    before, after = judge_recalibration(description, galaxies)
-    made = recalibrate(description, galaxies).model_copy(
+    before, after = judge_recalibration(description.judgement, galaxies)
+    made = recalibrate(description.judgement, galaxies).model_copy(
         update={
             "calibrated": calibrated_on(survey.resolve().name, galaxies.galaxy_ids, "votes"),
         }
     )
-    copy_recalibrated(bundle, output, made)
+    copy_recalibrated(bundle, output, description.judged(made))
     counts = dict(zip(CLASSES, np.bincount(galaxies.labels, minlength=2).tolist(), strict=True))
-    # The pretrained bundle has no IDs: those of simulated galaxies can occur in real surveys.
-    checked = learned is not None or description.survey == "simulated"
-    return Calibrated(before, after, counts, checked)
+    return Calibrated(before, after, counts, learned is not None)
 
 
-def _known(description: Description, survey: Path) -> Campaign | None:
-    """Return the campaign of the survey if the bundle supports it; otherwise that of the bundle.
+def for_campaign(description: Description, campaign: Campaign) -> Description:
+    """Describe a bundle for the votes of a campaign, even if it is not calibrated for them.
 
-    Calibration corrects a part of the difference between the questions.
+    If the bundle has no answers of the campaign, those of its own campaign are calibrated for it:
+    that corrects a part of the difference between the questions. The promises are void until the
+    bundle is calibrated.
+
+    Parameters
+    ----------
+    description : Description
+        Description of the bundle.
+    campaign : Campaign
+        Whose votes shall be predicted.
+
+    Returns
+    -------
+    Description
+
+    Examples
+    --------
+    >>> from galaxies.bundle.description import read_description
+    >>> from galaxies.bundle.pretrained import PRETRAINED
+    >>> from galaxies.questions.registry import campaign_named
+    >>> simulated = read_description(PRETRAINED / "simulated")
+    >>> kaggle = for_campaign(simulated, campaign_named("kaggle"))
+    >>> kaggle.campaign, kaggle.answers_of.name, kaggle.triage[0].threshold
+    ('kaggle', 'gz2', None)
     """
-    campaign = read_campaign(survey)
-    return campaign if campaign in description.others else None
+    if campaign.name in description.judgements:
+        return description.by(campaign.name)
+    answers_of = None if campaign.name in description.questions else description.answers_of.name
+    void = [promise.model_copy(update={"threshold": None}) for promise in description.triage]
+    judgement = description.judgement.model_copy(
+        update={"triage": tuple(void), "answers_of": answers_of, "known": None, "surveys": {}}
+    )
+    return description.model_copy(
+        update={
+            "campaign": campaign.name,
+            "judgements": description.judgements | {campaign.name: judgement},
+        }
+    )
 
 
 def read_voted(predictor: Predictor, archive: Path, votes: pd.DataFrame, *, workers: int) -> Voted:
@@ -217,6 +242,7 @@ def read_voted(predictor: Predictor, archive: Path, votes: pd.DataFrame, *, work
         spiral_fraction(table["p_smooth"].to_numpy(), table["p_features"].to_numpy()),
         pd.factorize(table["sha1"])[0].astype(np.int64),
         prediction.outputs,
+        from_text(table["fingerprint"]),
     )
 
 
@@ -227,7 +253,6 @@ def adjust_to_shares(
     *,
     workers: int,
     anyway: bool = False,
-    other_ids: bool = False,
     overwrite: bool = False,
 ) -> Adjusted:
     """Adjust the calibrations of a bundle to the shares of the classes in images without votes.
@@ -245,8 +270,6 @@ def adjust_to_shares(
         Number of threads.
     anyway : bool
         Whether to save it nevertheless.
-    other_ids : bool
-        Whether IDs of training galaxies of the bundle are different galaxies here.
     overwrite : bool
         Whether to replace an existing bundle.
 
@@ -271,9 +294,9 @@ def adjust_to_shares(
     """
     require_free(output, overwrite)
     description = read_description(bundle)
-    outputs = require_outputs(description.outputs, bundle)
+    outputs = require_outputs(description.judgement.outputs, bundle)
     archive = images / IMAGES
-    ids, raw, unreadable = _raw_probabilities(
+    ids, raw, marks, unreadable = _raw_probabilities(
         bundle, archive if archive.is_file() else images, workers
     )
     if len(raw) < FEWEST:
@@ -281,26 +304,39 @@ def adjust_to_shares(
             f"{images}: {len(raw)} readable images; estimating shares needs {FEWEST}"
         )
     learned = read_learned(bundle)
-    if learned is not None and not other_ids:
-        whole = [int(one) for one in ids if WHOLE_ID.fullmatch(one) and int(one) <= LARGEST_ID]
-        _refuse_learned(np.array(whole, np.int64), learned, bundle, images)
+    if learned is not None:
+        _refuse_learned(ids, marks, learned, bundle, images)
     test = compare_with_mixture(outputs, raw)
-    adjusted, share = adjust_shares(description, outputs, raw)
+    adjusted, share = adjust_shares(description.judgement, outputs, raw)
     written = anyway or test.p_value >= LEAST_P_VALUE
     if written:
         on = calibrated_on(images.resolve().name, ids, "shares")
-        copy_recalibrated(bundle, output, adjusted.model_copy(update={"calibrated": on}))
+        # Nothing is known about the other campaigns on this survey.
+        made = description.model_copy(
+            update={
+                "judgements": {description.campaign: adjusted.model_copy(update={"calibrated": on})}
+            }
+        )
+        copy_recalibrated(bundle, output, made)
     return Adjusted(len(raw), unreadable, outputs.spiral_share, share, test, written)
 
 
-def _raw_probabilities(
-    bundle: Path, images: Path, workers: int
-) -> tuple[list[str], Probabilities, int]:
-    """Compute the IDs and raw probabilities of images, and count those that cannot be read."""
+class _Read(NamedTuple):
+    """Images that were read, and the number of those that were not."""
+
+    ids: list[str]
+    raw: Probabilities
+    fingerprints: Fingerprints
+    unreadable: int
+
+
+def _raw_probabilities(bundle: Path, images: Path, workers: int) -> _Read:
+    """Compute the raw probabilities of images, and count those that cannot be read."""
     # The least strict promise, which is not used.
     classifier = Classifier(bundle, agreement=0.5)
+    none = np.empty(0, np.float32), np.empty((0, 3), np.uint64)
 
-    def predict(items: tuple[Item, ...]) -> tuple[list[str], Probabilities, int]:
+    def predict(items: tuple[Item, ...]) -> _Read:
         ids: list[str] = []
         prepared: list[Pixels] = []
         for item in items:
@@ -310,31 +346,40 @@ def _raw_probabilities(
                 continue
             ids.append(item.galaxy_id)
         if not ids:
-            return ids, np.empty(0, np.float32), len(items)
-        raw = classifier.predictor.predict(np.stack(prepared)).p_spiral_raw
-        return ids, raw, len(items) - len(ids)
+            return _Read(ids, *none, len(items))
+        pixels = np.stack(prepared)
+        raw = classifier.predictor.predict(pixels).p_spiral_raw
+        return _Read(ids, raw, fingerprints(pixels), len(items) - len(ids))
 
-    chunks = (chunk for one in open_inputs([str(images)]) for chunk in one.chunks(_CHUNK))
+    chunks = (chunk for source in open_inputs([str(images)]) for chunk in source.chunks(_CHUNK))
     batches = batched(chain.from_iterable(chunk.items() for chunk in chunks), BATCH)
-    found = []
+    parts: list[_Read] = []
     with (
         ThreadPoolExecutor(workers) as pool,
         tqdm(desc=classifier.description.title, unit=" galaxies", unit_scale=True) as bar,
     ):
-        for one in in_order(pool, predict, batches, 2 * workers):
-            found.append(one)
-            bar.update(len(one[0]))
-    ids = [galaxy_id for one in found for galaxy_id in one[0]]
-    return ids, np.concatenate([one[1] for one in found]), sum(one[2] for one in found)
+        for part in in_order(pool, predict, batches, 2 * workers):
+            parts.append(part)
+            bar.update(len(part.ids))
+    return _Read(
+        [galaxy_id for part in parts for galaxy_id in part.ids],
+        np.concatenate([none[0], *(part.raw for part in parts)]),
+        np.concatenate([none[1], *(part.fingerprints for part in parts)]),
+        sum(part.unreadable for part in parts),
+    )
 
 
 def _refuse_learned(
-    galaxy_ids: npt.NDArray[np.int64], learned: npt.NDArray[np.int64], bundle: Path, survey: Path
+    galaxy_ids: Sequence[object] | npt.NDArray[np.int64],
+    marks: Fingerprints,
+    learned: Learned,
+    bundle: Path,
+    survey: Path,
 ) -> None:
-    known = galaxy_ids[np.isin(galaxy_ids, learned)]
-    if len(known):
+    """Refuse images that the bundle has seen in training, under whatever number."""
+    places = np.flatnonzero(learned.shown(marks))
+    if len(places):
         raise GalaxiesError(
-            f"{survey}: the bundle {bundle} was trained on {len(known):,} of these "
-            f"{len(galaxy_ids):,} galaxies, such as {known[0]}; leave them out, or add --other-ids "
-            "if these are different galaxies with the same IDs"
+            f"{survey}: the bundle {bundle} was trained on the images of {len(places):,} of these "
+            f"{len(marks):,} galaxies, such as {galaxy_ids[places[0]]}; leave them out"
         )

@@ -7,7 +7,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from galaxies.base.arrays import Floats
-from galaxies.bundle.folder import Description
+from galaxies.bundle.description import Judgement
 from galaxies.judgement.miscalibration import expected_calibration_error
 from galaxies.judgement.promises import certainty
 from galaxies.recalibrating.refitting import Voted, recalibrate
@@ -97,7 +97,7 @@ class _Answers(NamedTuple):
     """(targets, N)."""
 
 
-def judge_recalibration(description: Description, galaxies: Voted) -> tuple[Worth, Worth]:
+def judge_recalibration(judgement: Judgement, galaxies: Voted) -> tuple[Worth, Worth]:
     """Compute the scores of a bundle before and after it is calibrated on some galaxies.
 
     Ten times, the galaxies are divided into five folds; each fold is tested with the calibrations
@@ -107,8 +107,8 @@ def judge_recalibration(description: Description, galaxies: Voted) -> tuple[Wort
 
     Parameters
     ----------
-    description : Description
-        The description of the bundle.
+    judgement : Judgement
+        That of the bundle.
     galaxies : Voted
         Galaxies that the bundle was not trained on.
 
@@ -120,42 +120,43 @@ def judge_recalibration(description: Description, galaxies: Voted) -> tuple[Wort
     --------
     >>> from pathlib import Path
     >>> import numpy as np
-    >>> from galaxies.bundle.folder import read_description
+    >>> from galaxies.bundle.description import read_description
     >>> from galaxies.recalibrating.refitting import Voted
     >>> labels = np.arange(60) % 2
     >>> too_low = np.where(labels, 0.4, 0.1).astype(np.float32)
     >>> galaxies = Voted(np.arange(60), too_low, labels, labels * 1.0, np.arange(60))
-    >>> before, after = judge_recalibration(read_description(Path("models/cnn")), galaxies)
+    >>> judgement = read_description(Path("models/cnn")).judgement
+    >>> before, after = judge_recalibration(judgement, galaxies)
     >>> before.accuracy.value < 1, after.accuracy.value
     (True, 1.0)
     """
     random = np.random.default_rng(_SEED)
-    before = _answers(description, galaxies)
+    before = _answers(judgement, galaxies)
     after = [
-        _held_out(description, galaxies, folds(galaxies, random))
+        _held_out(judgement, galaxies, folds(galaxies, random))
         for _ in tqdm(range(REPEATS), desc="cross-validate", unit=" times")
     ]
-    targets = [promise.agreement for promise in description.triage]
+    targets = [promise.agreement for promise in judgement.triage]
     return _worth([before], galaxies, targets), _worth(after, galaxies, targets)
 
 
-def _answers(description: Description, galaxies: Voted) -> _Answers:
-    p = description.calibration(galaxies.raw)
+def _answers(judgement: Judgement, galaxies: Voted) -> _Answers:
+    p = judgement.calibration(galaxies.raw)
     sure = certainty(p)
     never = 2.0
-    least = [one.threshold if one.threshold is not None else never for one in description.triage]
+    least = [one.threshold if one.threshold is not None else never for one in judgement.triage]
     decided = sure >= np.array(least)[:, None]
-    return _Answers(p.astype(np.float64), description.votes(galaxies.raw).astype(float), decided)
+    return _Answers(p.astype(np.float64), judgement.votes(galaxies.raw).astype(float), decided)
 
 
-def _held_out(description: Description, galaxies: Voted, dealt: npt.NDArray[np.int64]) -> _Answers:
+def _held_out(judgement: Judgement, galaxies: Voted, dealt: npt.NDArray[np.int64]) -> _Answers:
     """Compute the answers for each fold with the calibration fitted on the others."""
     count = len(dealt)
-    shape = (len(description.triage), count)
+    shape = (len(judgement.triage), count)
     answers = _Answers(np.empty(count), np.empty(count), np.empty(shape, bool))
     for fold in range(FOLDS):
         inside = dealt == fold
-        fitted = recalibrate(description, galaxies.take(~inside))
+        fitted = recalibrate(judgement, galaxies.take(~inside))
         some = _answers(fitted, galaxies.take(inside))
         answers.p[inside], answers.votes[inside] = some.p, some.votes
         answers.decided[:, inside] = some.decided

@@ -23,9 +23,9 @@ from tqdm import tqdm
 from galaxies.base.arrays import Floats, Pixels
 from galaxies.base.outputs import write_table, written_beside, zip_member
 from galaxies.base.pool import in_order
-from galaxies.dataset.layout import COUNTS, IMAGES, VOTES, image_name
+from galaxies.dataset.layout import COUNTS, IMAGES, VOTES, image_name, write_campaign
 from galaxies.images.colour import colour_image
-from galaxies.questions.tree import COLUMNS
+from galaxies.questions.gz2 import GZ2
 from galaxies.settings import SimulateSettings
 from galaxies.simulated.camera import (
     FRAME,
@@ -269,12 +269,13 @@ def simulate_survey(folder: Path, settings: SimulateSettings, workers: int) -> N
                 add_components(galaxy_id, cutout.components)
                 votes.append(cutout.votes)
                 truths.append({"galaxy_id": galaxy_id, **cutout.truth})
+        write_campaign(beside, GZ2)
         counted = np.stack(votes)
-        fractions = pd.DataFrame(as_columns(counted), columns=list(COLUMNS))
+        fractions = pd.DataFrame(as_columns(counted), columns=list(GZ2.columns))
         fractions.insert(0, "GalaxyID", ids)
         # Nine digits, so that the answers to a question add up.
         fractions.to_csv(beside / VOTES, index=False, float_format="%.9g", lineterminator="\n")
-        counts = pd.DataFrame(counted.astype(np.int32), columns=list(COLUMNS))
+        counts = pd.DataFrame(counted.astype(np.int32), columns=list(GZ2.columns))
         counts.insert(0, "galaxy_id", ids)
         write_table(beside / COUNTS, counts)
         write_table(beside / "truth.parquet", pd.DataFrame(truths))

@@ -14,7 +14,7 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 
 from galaxies.base.arrays import Floats
 from galaxies.images.colour import grey_level
-from galaxies.questions.tree import COLUMNS, QUESTIONS, down_the_tree, in_order_of_asking
+from galaxies.questions.gz2 import GZ2
 from galaxies.simulated.camera import PIXEL
 from galaxies.simulated.population import Galaxy
 from galaxies.simulated.rendering import OWN
@@ -332,7 +332,7 @@ def cast_votes(
     Returns
     -------
     ndarray of shape (37,), int64
-        Number of votes for each answer, in the order of `galaxies.questions.tree.COLUMNS`.
+        Number of votes for each answer, in the order of Galaxy Zoo 2.
 
     Examples
     --------
@@ -342,16 +342,16 @@ def cast_votes(
     (40, True)
     """
     asked = chances(appearance, artifact)
-    votes = np.zeros(len(COLUMNS), dtype=np.int64)
-    waiting = {question.number: 0 for question in QUESTIONS} | {1: volunteers}
-    for question in in_order_of_asking():
+    votes = np.zeros(len(GZ2.answers), dtype=np.int64)
+    waiting = {question.name: 0 for question in GZ2.questions} | {GZ2.first.name: volunteers}
+    for question in GZ2.in_order_of_asking:
         # Every galaxy is peculiar, and some volunteers click at random.
         shares = asked[question.number] * np.exp(rng.normal(0.0, 0.45, len(question.answers)))
         shares = shares / shares.sum() + rng.uniform(0.01, 0.06) / len(shares)
-        if question.number == 1:  # on artifacts people agree
+        if question == GZ2.first:  # on artifacts people agree
             shares[:2] *= (1 - artifact) / shares[:2].sum()
             shares[2] = artifact
-        votes[question.places] = rng.multinomial(waiting[question.number], shares / shares.sum())
+        votes[question.places] = rng.multinomial(waiting[question.name], shares / shares.sum())
         for answer, count in zip(question.answers, votes[question.places], strict=True):
             if answer.leads_to is not None:
                 waiting[answer.leads_to] += int(count)
@@ -381,8 +381,8 @@ def as_columns(votes: npt.NDArray[np.int64]) -> Floats:
     [0.75, 0.25, 0.0, 0.05, 0.2]
     """
     within = np.full(votes.shape, np.nan)
-    for question in QUESTIONS:
+    for question in GZ2.questions:
         counts = votes[..., question.places]
         came = counts.sum(axis=-1, keepdims=True)
         np.divide(counts, came, out=within[..., question.places], where=came > 0)
-    return down_the_tree(within)
+    return GZ2.down_the_tree(within)

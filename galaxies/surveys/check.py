@@ -7,23 +7,13 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from galaxies.dataset.archive import list_images, open_archive, read_image
-from galaxies.dataset.layout import IMAGES, VOTES, read_campaign, survey_file
-from galaxies.dataset.votes import read_answers, read_votes
+from galaxies.dataset.layout import IMAGES, VOTES, survey_file
+from galaxies.dataset.votes import campaign_of, read_answers, read_votes
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import UnreadableImageError
-from galaxies.questions.tree import (
-    ALL_COLUMNS,
-    ALL_QUESTIONS,
-    COLUMNS,
-    FIRST,
-    QUESTIONS,
-    TYPE,
-    VOTED,
-    Question,
-    Shares,
-    most_voted,
-    tree_errors,
-)
+from galaxies.questions.campaign import VOTED, Campaign, Question, Shares, most_voted
+from galaxies.questions.layout import Layout, layout_of
+from galaxies.questions.registry import CAMPAIGNS
 
 KAGGLE: Final = {"elliptical": 26_693, "spiral": 34_826, "artifact": 59}
 """Number of galaxies of each class in the training set of Kaggle's Galaxy Zoo challenge."""
@@ -35,8 +25,9 @@ _ROUNDING: Final = 0.001
 
 
 class Asked(NamedTuple):
-    """How a survey answers one of Galaxy Zoo's questions."""
+    """How a survey answers one question of a campaign."""
 
+    campaign: Campaign
     question: Question
     answered: int
     """Galaxies with an answer, among those with an image and votes."""
@@ -59,6 +50,8 @@ class Report(NamedTuple):
     """Number of images by frame size, such as 424x424, in a regular sample of the archive."""
     questions: tuple[Asked, ...] = ()
     """One entry for each question that the survey answers."""
+    campaigns: tuple[Campaign, ...] = ()
+    """Whose votes they are."""
 
     @property
     def is_kaggle(self) -> bool:
@@ -95,15 +88,17 @@ def check_survey(folder: Path) -> Report:
     ({'elliptical': 29, 'spiral': 11, 'artifact': 0}, False, 11)
     """
     archive = survey_file(folder, IMAGES)
-    campaign = read_campaign(folder)
-    answers = read_answers(survey_file(folder, VOTES), campaign)
-    if answers[list(FIRST[campaign].columns)].notna().to_numpy().any():
-        read_votes(survey_file(folder, VOTES))  # raises the pipeline's errors
+    answers = read_answers(survey_file(folder, VOTES))
+    layout = layout_of(answers.columns, CAMPAIGNS.values())
+    campaign = campaign_of(answers)
+    first = [f"{campaign.name}.{name}" for name in campaign.first.names]
+    if answers[first].notna().to_numpy().any():
+        read_votes(survey_file(folder, VOTES), campaign)  # raises the pipeline's errors
     members = list_images(archive)
     common = answers[answers["galaxy_id"].isin([member.galaxy_id for member in members])]
     if common.empty:
         raise GalaxiesError(f"{folder}: {IMAGES} and {VOTES} have no GalaxyID in common")
-    shares = common[list(ALL_COLUMNS)].to_numpy(np.float64)
+    shares = common[list(layout.columns)].to_numpy(np.float64)
     frames: Counter[str] = Counter()
     with open_archive(archive) as file:
         for place in np.unique(np.linspace(0, len(members) - 1, _SAMPLE, dtype=int)):
@@ -117,9 +112,10 @@ def check_survey(folder: Path) -> Report:
         images=len(members),
         votes=len(answers),
         common=len(common),
-        classes=_classes(shares[:, FIRST[campaign].places]),
+        classes=_classes(common[first].to_numpy(np.float64)),
         frames=dict(frames),
-        questions=_questions(shares),
+        questions=_questions(shares, layout),
+        campaigns=layout.campaigns,
     )
 
 
@@ -132,23 +128,24 @@ def _classes(first: Shares) -> dict[str, int]:
     return dict(zip(VOTED, counts.tolist(), strict=True))
 
 
-def _questions(shares: Shares) -> tuple[Asked, ...]:
+def _questions(shares: Shares, layout: Layout) -> tuple[Asked, ...]:
     """Count the answers to each question, and those that do not add up."""
-    errors = tree_errors(shares[:, : len(COLUMNS)])
-    typed = np.abs(shares[:, TYPE.places].sum(axis=1, keepdims=True) - 1)
-    errors = np.concatenate([errors, typed], axis=1)
-    found = []
-    for place, question in enumerate(ALL_QUESTIONS):
-        answered = int((~np.isnan(shares[:, question.places])).any(axis=1).sum())
-        known = errors[~np.isnan(errors[:, place]), place]
-        if answered:
-            worst = float(known.max(initial=0.0))
-            found.append(Asked(question, answered, int((known > _ROUNDING).sum()), worst))
-    return tuple(found)
+    asked = []
+    for campaign in layout.campaigns:
+        answers = shares[:, layout.places(campaign)]
+        errors = campaign.tree_errors(answers)
+        for question in campaign.questions:
+            answered = int((~np.isnan(answers[:, question.places])).any(axis=1).sum())
+            off = errors[:, question.number - 1]
+            off = off[~np.isnan(off)]
+            if answered:
+                broken, worst = int((off > _ROUNDING).sum()), float(off.max(initial=0.0))
+                asked.append(Asked(campaign, question, answered, broken, worst))
+    return tuple(asked)
 
 
 def say_questions(report: Report) -> list[str]:
-    """Format which questions a survey answers, and which answers do not add up.
+    """Format whose votes a survey has, and which answers do not add up.
 
     Parameters
     ----------
@@ -165,23 +162,27 @@ def say_questions(report: Report) -> list[str]:
     >>> from pathlib import Path
     >>> for line in say_questions(check_survey(Path("data/gz2"))):
     ...     print(line)
-      answers 1 of the 11 questions of Galaxy Zoo 2:
+      campaign kaggle: Kaggle's Galaxy Challenge (votes corrected for distance)
+      answers 1 of its 11 questions:
          1 smooth               20
     """
-    if not report.questions:
-        return []
-    count = sum(asked.question is not TYPE for asked in report.questions)
-    lines = (
-        [f"  answers {count} of the {len(QUESTIONS)} questions of Galaxy Zoo 2:"] if count else []
-    )
-    for asked in report.questions:
-        if asked.question is TYPE:
-            lines.append("  answers the question of Galaxy Zoo 1:")
-        line = f"  {asked.question.number:>4} {asked.question.name:<14} {asked.answered:>8,}"
-        if asked.broken:
-            line += f"    {asked.broken:,} do not add up (by up to {asked.worst:.3f})"
-        lines.append(line)
-    if not report.classes:
+    lines = []
+    for campaign in report.campaigns:
+        lines.append(f"  campaign {campaign.name}: {campaign.title} (votes {campaign.votes})")
+        questions = [asked for asked in report.questions if asked.campaign == campaign]
+        if questions:
+            count = len(campaign.questions)
+            lines.append(
+                f"  answers {len(questions)} of its {count} questions:"
+                if count > 1
+                else "  answers its question:"
+            )
+        for asked in questions:
+            line = f"  {asked.question.number:>4} {asked.question.name:<14} {asked.answered:>8,}"
+            if asked.broken:
+                line += f"    {asked.broken:,} do not add up (by up to {asked.worst:.3f})"
+            lines.append(line)
+    if report.questions and not report.classes:
         lines.append(
             "  without an answer to the first question, the pipeline cannot train on this survey"
         )

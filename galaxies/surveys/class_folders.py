@@ -10,7 +10,7 @@ from galaxies.dataset.archive import list_images, open_archive
 from galaxies.dataset.layout import IMAGES, VOTES, survey_file
 from galaxies.dataset.packing import pack_images
 from galaxies.dataset.splitting import PARTS, split_galaxies
-from galaxies.dataset.votes import first_votes, read_survey_votes, read_votes
+from galaxies.dataset.votes import campaign_of, first_votes, read_survey_votes, read_votes
 from galaxies.settings import Settings
 from galaxies.surveys.writing import copy_member, free_folder
 
@@ -61,8 +61,9 @@ def export_folders(
     """
     output = free_folder(output, overwrite, PARTS)
     archive = survey_file(survey, IMAGES)
-    said = read_survey_votes(survey, settings.volunteers)
-    votes = first_votes(said, read_votes(survey_file(survey, VOTES)))
+    answers = read_survey_votes(survey, settings.volunteers)
+    first = read_votes(survey_file(survey, VOTES), campaign_of(answers))
+    votes = first_votes(answers, first)
     with written_beside(output) as beside:
         beside.mkdir()
         pixels = beside / "images.npy"

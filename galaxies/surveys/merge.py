@@ -2,9 +2,9 @@
 
 import csv
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,20 +14,21 @@ from tqdm import tqdm
 from galaxies.base.outputs import write_table, written_beside
 from galaxies.dataset.archive import Member, list_images, open_archive
 from galaxies.dataset.layout import (
-    ABOUT,
+    CAMPAIGN,
     COUNTS,
     IMAGES,
     SURVEY,
     VOTES,
     read_campaign,
     survey_file,
+    write_campaign,
 )
 from galaxies.dataset.votes import read_answers, read_counts
 from galaxies.errors import GalaxiesError
-from galaxies.questions.tree import ALL_COLUMNS, FIRST, Campaign
+from galaxies.questions.campaign import Campaign
+from galaxies.questions.layout import layout_of
+from galaxies.questions.registry import CAMPAIGNS
 from galaxies.surveys.writing import SURVEY_FILES, StoredImage, add_image, free_folder
-
-_TYPE_NAMES: Final = dict(zip(FIRST["gz2"].columns, FIRST["gz1"].columns, strict=True))
 
 
 class Merged(NamedTuple):
@@ -48,7 +49,9 @@ class _Survey(NamedTuple):
     ids: npt.NDArray[np.int64]
     """GalaxyIDs with an image or votes, in ascending order."""
     columns: list[str]
-    campaign: Campaign
+    usual: Campaign
+    """Campaign of rows that name none."""
+    campaigns: tuple[Campaign, ...]
 
 
 def merge_surveys(
@@ -58,9 +61,9 @@ def merge_surveys(
 
     Image files and vote fractions are copied unchanged. Every column of the votes is kept, blank
     for the galaxies of surveys that do not have it, and so are the counts of answers. A column
-    `Survey` names the survey of each galaxy. If the surveys belong to both campaigns, the answers
-    of Galaxy Zoo 1 move from `Class1.1` to `Class1.3` to separate columns, `Type1.1` to `Type1.3`.
-    The surveys follow each other in the order given.
+    `Survey` names the survey of each galaxy and, if the surveys have several campaigns, a column
+    `Campaign` whose votes they are: `Class1.1` then means something else in each. The surveys
+    follow each other in the order given.
 
     Parameters
     ----------
@@ -88,7 +91,7 @@ def merge_surveys(
     >>> surveys = [Path("data/simulated"), Path("data/gz2")]
     >>> merged = merge_surveys(surveys, Path("data/both"), skip_known=True)
     >>> merged.images, merged.votes, len(merged.columns)
-    (60, 60, 39)
+    (60, 60, 40)
     """
     if len(folders) < 2:
         raise GalaxiesError("merge needs at least two surveys, such as data/gz1 data/gz2")
@@ -101,15 +104,14 @@ def merge_surveys(
         surveys = _without_known(surveys)
     else:
         _refuse_clashes(surveys)
-    campaigns = {survey.campaign for survey in surveys}
-    names = _TYPE_NAMES if len(campaigns) > 1 else {}
-    columns = _all_columns(surveys, names)
+    campaigns = {campaign for survey in surveys for campaign in survey.campaigns}
+    columns = _all_columns(surveys, several=len(campaigns) > 1)
     with written_beside(output) as beside:
         beside.mkdir()
-        votes = _merge_votes(beside / VOTES, surveys, columns, names)
+        votes = _merge_votes(beside / VOTES, surveys, columns)
         _merge_counts(beside / COUNTS, surveys)
-        if campaigns == {"gz1"}:
-            (beside / ABOUT).write_text("campaign: gz1\n", encoding="utf-8")
+        if len(campaigns) == 1:
+            write_campaign(beside, *campaigns)
         _merge_images(beside / IMAGES, surveys)
     return Merged(
         images=sum(len(survey.members) for survey in surveys),
@@ -120,30 +122,26 @@ def merge_surveys(
 
 def _look_through(folder: Path) -> _Survey:
     path = survey_file(folder, VOTES)
-    campaign = read_campaign(folder)
-    votes = read_answers(path, campaign)
+    votes = read_answers(path)
     members = list_images(survey_file(folder, IMAGES))
     ids = np.union1d(votes["galaxy_id"], [member.galaxy_id for member in members])
     with path.open(encoding="utf-8-sig", newline="") as file:
         columns = next(csv.reader(file))
     if len(set(columns)) < len(columns):
         raise GalaxiesError(f"{path}: a column occurs twice in {','.join(columns)}; rename one")
-    return _Survey(folder, members, ids, columns, campaign)
+    campaigns = layout_of(votes.columns, CAMPAIGNS.values()).campaigns
+    return _Survey(folder, members, ids, columns, read_campaign(folder), campaigns)
 
 
-def _renamed(survey: _Survey, names: Mapping[str, str]) -> list[str]:
-    """Return the names that a survey's columns have in the merged survey."""
-    if survey.campaign == "gz2":
-        return survey.columns
-    return [names.get(column, column) for column in survey.columns]
-
-
-def _all_columns(surveys: Sequence[_Survey], names: Mapping[str, str]) -> list[str]:
-    """List each column: the ID, the answers in Kaggle's order, the survey, the others."""
-    found = list(dict.fromkeys(column for survey in surveys for column in _renamed(survey, names)))
-    known = [column for column in ("GalaxyID", *ALL_COLUMNS) if column in found]
-    known.append(SURVEY)
-    return known + [column for column in found if column not in known]
+def _all_columns(surveys: Sequence[_Survey], *, several: bool) -> list[str]:
+    """List each column: the ID, the answers in order, the survey, the campaign, the others."""
+    present = list(dict.fromkeys(column for survey in surveys for column in survey.columns))
+    answers = dict.fromkeys(
+        column for campaign in CAMPAIGNS.values() for column in campaign.columns
+    )
+    columns = [column for column in ("GalaxyID", *answers) if column in present]
+    columns += [SURVEY, CAMPAIGN] if several else [SURVEY]
+    return columns + [column for column in present if column not in (*columns, CAMPAIGN)]
 
 
 def _refuse_clashes(surveys: Sequence[_Survey]) -> None:
@@ -171,9 +169,7 @@ def _without_known(surveys: Sequence[_Survey]) -> list[_Survey]:
     return kept
 
 
-def _merge_votes(
-    path: Path, surveys: Sequence[_Survey], columns: Sequence[str], names: Mapping[str, str]
-) -> int:
+def _merge_votes(path: Path, surveys: Sequence[_Survey], columns: Sequence[str]) -> int:
     """Write the votes, and count their rows."""
     count = 0
     with path.open("w", encoding="utf-8", newline="") as target:
@@ -183,13 +179,12 @@ def _merge_votes(
             # Rows are copied as text, so that no digit of an ID or a vote is lost.
             with (survey.folder / VOTES).open(encoding="utf-8-sig", newline="") as file:
                 rows = csv.DictReader(file)
-                rows.fieldnames = _renamed(survey, names)
-                next(rows)  # the header
                 ids = frozenset(survey.ids.tolist())
                 for row in rows:
                     # Skip rows that contain only commas.
                     if row["GalaxyID"].strip() and int(row["GalaxyID"]) in ids:
                         row[SURVEY] = row.get(SURVEY) or survey.folder.resolve().name
+                        row[CAMPAIGN] = row.get(CAMPAIGN) or survey.usual.name
                         writer.writerow(row)
                         count += 1
     return count

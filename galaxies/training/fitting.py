@@ -8,6 +8,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from galaxies.base.arrays import Labels, Outputs, Probabilities
+from galaxies.questions.layout import Layout
 
 History = list[dict[str, float]]
 """One row for each epoch or candidate."""
@@ -21,7 +22,10 @@ class Model(Protocol):
         """Name in figures."""
 
     def predict(self, inputs: npt.NDArray[Any]) -> Outputs:
-        """Compute the outputs for images uint8 (N, size, size, 3)."""
+        """Compute the raw outputs for images uint8 (N, size, size, 3).
+
+        Probabilities of "spiral" (N,), or the input of `galaxies.bundle.answers.read_outputs`.
+        """
 
     def save(self, folder: Path) -> None:
         """Write the files of the model into an existing folder."""
@@ -39,8 +43,11 @@ class Fit(NamedTuple, Generic[M]):
     best settings or epoch."""
     history: History
     """The same for every epoch or candidate."""
-    kept: tuple[str, ...] = ()
-    """Names of questions without votes, whose answers are those of the start network."""
+    layout: Layout | None = None
+    """Order of the outputs; `None` for a model that predicts only the class."""
+    kept: frozenset[tuple[str, str]] = frozenset()
+    """Campaigns and names of questions without votes, whose answers are those of the start
+    network."""
 
 
 class Candidate(NamedTuple, Generic[M]):

@@ -8,20 +8,36 @@ import numpy.typing as npt
 import pandas as pd
 
 from galaxies.base.arrays import Labels
-from galaxies.questions.tree import ALL_COLUMNS, FIRST, Campaign, spiral_fraction
+from galaxies.images.fingerprints import Fingerprints, from_text
+from galaxies.questions.campaign import Campaign, spiral_fraction
+from galaxies.questions.layout import Layout, layout_of
+from galaxies.questions.registry import CAMPAIGNS
 
 
 class Votes(NamedTuple):
     """The votes on N galaxies."""
 
+    layout: Layout
+    """Campaigns of the votes, and order of their answers."""
     shares: npt.NDArray[np.float32]
-    """(N, 40) vote fractions in the order of `ALL_COLUMNS`; NaN where a survey has no answer."""
+    """(N, answers) vote fractions; NaN where a survey has no answer."""
     volunteers: npt.NDArray[np.float32]
     """(N,) number of volunteers; 0 for hard votes."""
 
+    def arranged(self, layout: Layout) -> npt.NDArray[np.float32]:
+        """Arrange the fractions in another layout; NaN for campaigns without votes."""
+        arranged = np.full((len(self.shares), layout.answers), np.nan, np.float32)
+        for campaign in self.layout.campaigns:
+            arranged[:, layout.places(campaign)] = self.shares[:, self.layout.places(campaign)]
+        return arranged
+
+    def first(self, campaign: Campaign) -> npt.NDArray[np.float32]:
+        """Return the fractions (N, 3) for the first question of a campaign."""
+        return self.shares[:, self.layout.places(campaign)][:, campaign.first.places]
+
     def labels(self, campaign: Campaign) -> Labels:
         """Find the classes (N,) for the first question of a campaign; -1 if there is none."""
-        first = self.shares[:, FIRST[campaign].places]
+        first = self.first(campaign)
         said = np.nan_to_num(first, nan=-1.0).argmax(axis=1)
         return np.where(np.isnan(first).any(axis=1) | (said > 1), -1, said).astype(np.int64)
 
@@ -41,6 +57,8 @@ class Part(NamedTuple):
     rows: npt.NDArray[np.int64]
     """(N,) rows of the packed images or features, increasing."""
     labels: Labels
+    fingerprints: Fingerprints
+    """(N, 3) of the packed images."""
     votes: Votes | None = None
     """Votes on all questions, for a model that is trained on them."""
 
@@ -51,9 +69,13 @@ class Part(NamedTuple):
 
     def where(self, kept: npt.NDArray[np.bool_]) -> Self:
         """Select galaxies by a mask (N,)."""
-        votes = self.votes and Votes(*(one[kept] for one in self.votes))
+        votes = self.votes and self.votes._replace(
+            shares=self.votes.shares[kept], volunteers=self.votes.volunteers[kept]
+        )
         galaxies = self.galaxies[kept].reset_index(drop=True)
-        return type(self)(galaxies, self.rows[kept], self.labels[kept], votes)
+        return type(self)(
+            galaxies, self.rows[kept], self.labels[kept], self.fingerprints[kept], votes
+        )
 
     @property
     def vote_fractions(self) -> npt.NDArray[np.float64]:
@@ -73,7 +95,7 @@ def galaxies_of(
     split : DataFrame
         Output of `galaxies.dataset.splitting.split_galaxies`.
     images : DataFrame
-        `galaxy_id` and `row` of every packed image.
+        `galaxy_id`, `row` and `fingerprint` of every packed image.
     parts : str
         Names from `galaxies.dataset.splitting.PARTS`.
     votes : DataFrame, optional
@@ -92,15 +114,20 @@ def galaxies_of(
     >>> len(part.galaxies), part.rows.dtype, sorted(set(part.labels.tolist()))
     (20, dtype('int64'), [0, 1])
     """
-    galaxies = split[split["split"].isin(parts)].merge(images[["galaxy_id", "row"]], on="galaxy_id")
+    galaxies = split[split["split"].isin(parts)].merge(
+        images[["galaxy_id", "row", "fingerprint"]], on="galaxy_id"
+    )
     galaxies = galaxies.sort_values("row", ignore_index=True)
-    said = None
+    asked = None
     if votes is not None:
+        layout = layout_of(votes.columns, CAMPAIGNS.values())
         rows = votes.set_index("galaxy_id").loc[galaxies["galaxy_id"]]
-        said = Votes(rows[list(ALL_COLUMNS)].to_numpy(np.float32), rows["volunteers"].to_numpy())
+        shares = rows[list(layout.columns)].to_numpy(np.float32)
+        asked = Votes(layout, shares, rows["volunteers"].to_numpy())
     return Part(
-        galaxies.drop(columns="row"),
+        galaxies.drop(columns=["row", "fingerprint"]),
         galaxies["row"].to_numpy(np.int64),
         np.asarray(galaxies["label"].cat.codes, dtype=np.int64),
-        said,
+        from_text(galaxies["fingerprint"]),
+        asked,
     )

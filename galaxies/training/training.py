@@ -10,24 +10,21 @@ import pandas as pd
 
 from galaxies.base.arrays import Decoding, Labels, Outputs, open_array
 from galaxies.base.outputs import write_json
-from galaxies.bundle.answers import p_spiral
-from galaxies.bundle.folder import (
-    Description,
-    Judgement,
-    SurveyJudgement,
-    describe,
-    new_bundle,
-    write_learned,
-)
+from galaxies.bundle.answers import p_spiral, read_outputs
+from galaxies.bundle.description import Description, Judgement, SurveyJudgement
+from galaxies.bundle.folder import describe, new_bundle
+from galaxies.bundle.learned import Learned, write_learned
 from galaxies.bundle.views import predict_rows
 from galaxies.judgement.calibration import fit_calibration, smoothed, softened
 from galaxies.judgement.class_shares import summarise_outputs
 from galaxies.judgement.familiarity import FEWEST, count, summarise
 from galaxies.judgement.promises import make_promises
-from galaxies.questions.tree import ALL_QUESTIONS, FIRST, Campaign, spiral_fraction
+from galaxies.questions.campaign import Campaign, spiral_fraction
+from galaxies.questions.layout import ClassPlaces, Layout
+from galaxies.questions.registry import campaign_named
 from galaxies.settings import TriageSettings
 from galaxies.training.fitting import Fit, Model
-from galaxies.training.parts import Part, fingerprint, galaxies_of
+from galaxies.training.parts import Part, Votes, fingerprint, galaxies_of
 
 _FEWEST_OF_A_CLASS: Final = 10
 """Smallest number of galaxies of each class for a separate calibration of a survey."""
@@ -44,6 +41,8 @@ class TrainingGalaxies(NamedTuple):
     train: Part
     validation: Part
     survey: str
+    campaign: Campaign
+    """The campaign that defines the labels."""
     learned_from: str
     """`galaxies.training.parts.fingerprint` of the split."""
 
@@ -66,8 +65,8 @@ class Trained(NamedTuple):
 
     fit: Fit[Any]
     description: Description
-    learned: npt.NDArray[np.int64]
-    """(N,) IDs of the training and the validation galaxies."""
+    learned: Learned
+    """The training and the validation galaxies."""
 
     def save(self, bundle: Path, chosen: Path, history: Path) -> None:
         """Write the bundle, the best settings, and the learning curve.
@@ -119,10 +118,13 @@ def open_galaxies(
     ((40, 64, 64, 3), 16, 4)
     """
     table, packed = pd.read_parquet(split), pd.read_parquet(images)
-    said = None if votes is None else pd.read_parquet(votes)
-    parts = [galaxies_of(table, packed, part, votes=said) for part in ("train", "validation")]
+    asked = None if votes is None else pd.read_parquet(votes)
+    parts = [galaxies_of(table, packed, part, votes=asked) for part in ("train", "validation")]
     train, validation = parts if votes else [part.labelled for part in parts]
-    return TrainingGalaxies(open_array(inputs), train, validation, survey, fingerprint(table))
+    campaign = campaign_named(str(table["campaign"].iloc[0]))
+    return TrainingGalaxies(
+        open_array(inputs), train, validation, survey, campaign, fingerprint(table)
+    )
 
 
 def train(
@@ -137,8 +139,8 @@ def train(
     fit : FitModel
         Function that fits it, with its settings.
     galaxies : TrainingGalaxies
-        Output of `open_galaxies`. With votes, the model is calibrated for each campaign that has
-        galaxies of both classes.
+        Output of `open_galaxies`. A model that answers questions is calibrated for each campaign
+        that has galaxies of both classes.
     seen : Seen
         How frames become images.
     triage : TriageSettings
@@ -159,64 +161,79 @@ def train(
     >>> settings = load_settings()
     >>> fit = partial(tree.fit, settings=settings.tree)
     >>> trained = train("tree", fit, galaxies, Seen(64, 0.5, "scaled"), settings.triage)
-    >>> trained.description.title, trained.learned.shape
-    ('decision tree', (20,))
+    >>> trained.description.title, len(trained.learned.galaxy_ids)
+    ('decision tree', 20)
     """
     inputs, validation = galaxies.inputs, galaxies.validation
     fitted = fit(inputs, galaxies.train, validation)
     model: Model = fitted.model
-    campaign, others = _campaigns(validation)
+    layout = fitted.layout or Layout((galaxies.campaign,))
+
+    def predict(chunk: npt.NDArray[Any]) -> Outputs:
+        numbers = model.predict(chunk)
+        return numbers if fitted.layout is None else read_outputs(numbers, layout)
+
+    classes = layout.class_places(galaxies.campaign)
     outputs, _ = predict_rows(
-        model.predict, inputs, validation.rows, seen.views, campaign, workers=1, doing="calibrate"
+        predict, inputs, validation.rows, seen.views, classes, workers=1, doing="calibrate"
     )
-    labelled = validation.labels >= 0
-    own = _judgement(
-        outputs[labelled],
-        campaign,
-        validation.labels[labelled],
-        validation.labelled.vote_fractions,
-        triage,
-        _surveys(validation)[labelled],
-    )
-    answers_all = outputs.ndim > 1
+    labels = {galaxies.campaign: (validation.labels, validation.vote_fractions)}
+    if fitted.layout is not None and validation.votes is not None:
+        labels |= _labels_of_others(validation.votes, galaxies.campaign)
+    judgements = {
+        campaign.name: _judgement(
+            outputs[known], layout.class_places(campaign), classes_of[known], fractions[known],
+            triage, _surveys(validation)[known],
+        )
+        for campaign, (classes_of, fractions) in labels.items()
+        for known in [classes_of >= 0]
+    }  # fmt: skip
     description = Description(
         model=name,
         title=model.title,
         **seen._asdict(),
-        campaign=campaign,
-        **dict(own),
-        others=_others(outputs, validation, others, triage) if answers_all else {},
-        questions=_answered_questions(galaxies.train, fitted.kept) if answers_all else (),
+        campaign=galaxies.campaign.name,
+        campaigns=layout.campaigns,
+        questions={} if fitted.layout is None else _answered(galaxies.train, layout, fitted.kept),
+        judgements=judgements,
         survey=galaxies.survey,
         galaxies=len(galaxies.train.rows),
         learned_from=galaxies.learned_from,
     )
     parts = (galaxies.train, validation)
-    learned = np.concatenate([part.galaxies["galaxy_id"].to_numpy(np.int64) for part in parts])
+    learned = Learned(
+        np.concatenate([part.galaxies["galaxy_id"].to_numpy(np.int64) for part in parts]),
+        np.concatenate([part.fingerprints for part in parts]),
+    )
     return Trained(fitted, description, learned)
 
 
-def _campaigns(part: Part) -> tuple[Campaign, tuple[Campaign, ...]]:
-    """Find the campaign that defines the labels, and others with galaxies of both classes."""
-    if part.votes is None:
-        return "gz2", ()
-    answered: list[Campaign] = [
-        campaign for campaign in FIRST if {0, 1} <= set(part.votes.labels(campaign).tolist())
-    ]
-    # In the order of `FIRST`, like `galaxies.dataset.votes.campaign_of`.
-    return answered[0], tuple(answered[1:])
+def _labels_of_others(
+    votes: Votes, campaign: Campaign
+) -> dict[Campaign, tuple[Labels, npt.NDArray[np.float64]]]:
+    """Find the classes and vote fractions for the other campaigns that have both classes."""
+    labels: dict[Campaign, tuple[Labels, npt.NDArray[np.float64]]] = {}
+    for other in votes.layout.campaigns:
+        classes = votes.labels(other)
+        if other != campaign and {0, 1} <= set(classes.tolist()):
+            first = votes.first(other)
+            fractions = np.full(len(classes), np.nan)
+            known = classes >= 0
+            fractions[known] = spiral_fraction(first[known, 0], first[known, 1])
+            labels[other] = (classes, fractions)
+    return labels
 
 
 def _judgement(
     outputs: Outputs,
-    campaign: Campaign,
+    classes: ClassPlaces,
     labels: Labels,
     fractions: npt.NDArray[np.float64],
     triage: TriageSettings,
     surveys: npt.NDArray[np.str_],
 ) -> Judgement:
     """Calibrate and find promises, for all galaxies and for those of each survey."""
-    raw = p_spiral(outputs, campaign)
+    raw = p_spiral(outputs, classes)
     # Without smoothing, a perfect separation of few galaxies would give a step.
     calibration = fit_calibration(raw, smoothed(labels))
     known = summarise(outputs)
@@ -249,30 +266,21 @@ def _surveys(part: Part) -> npt.NDArray[np.str_]:
     return np.full(len(part.rows), "") if names is None else names.to_numpy(str)
 
 
-def _others(
-    outputs: Outputs, part: Part, campaigns: tuple[Campaign, ...], triage: TriageSettings
-) -> dict[Campaign, Judgement]:
-    """Calibrate for the campaigns that do not define the labels."""
-    found: dict[Campaign, Judgement] = {}
-    for campaign in campaigns:
-        assert part.votes is not None
-        labels = part.votes.labels(campaign)
-        known = labels >= 0
-        first = part.votes.shares[known][:, FIRST[campaign].places]
-        fractions = spiral_fraction(first[:, 0], first[:, 1])
-        found[campaign] = _judgement(
-            outputs[known], campaign, labels[known], fractions, triage, _surveys(part)[known]
-        )
-    return found
-
-
-def _answered_questions(part: Part, kept: tuple[str, ...]) -> tuple[str, ...]:
+def _answered(
+    part: Part, layout: Layout, kept: frozenset[tuple[str, str]]
+) -> dict[str, tuple[str, ...]]:
     """List the questions with votes on any training galaxy, and those that were kept."""
-    if part.votes is None:
-        return ()
-    given = np.nansum(part.votes.shares, axis=0)
-    return tuple(
-        question.name
-        for question in ALL_QUESTIONS
-        if question.name in kept or given[question.places].any()
-    )
+    answered: dict[str, tuple[str, ...]] = {}
+    for campaign in layout.campaigns:
+        given = np.zeros(len(campaign.answers))
+        if part.votes is not None and campaign in part.votes.layout.campaigns:
+            shares = part.votes.shares[:, part.votes.layout.places(campaign)]
+            given = np.nansum(shares, axis=0)
+        names = tuple(
+            question.name
+            for question in campaign.questions
+            if (campaign.name, question.name) in kept or given[question.places].any()
+        )
+        if names:
+            answered[campaign.name] = names
+    return answered

@@ -9,7 +9,7 @@ from typing import Any, Final
 import yaml
 
 from galaxies.errors import GalaxiesError
-from galaxies.questions.tree import COLUMNS, QUESTIONS
+from galaxies.questions.registry import ASKED
 
 EXAMPLE: Final = """\
 # The answers that volunteers see, and the column of Kaggle's Galaxy Zoo challenge for each.
@@ -34,8 +34,6 @@ _TASK: Final = re.compile("[A-Za-z]+[0-9]+|init")
 _VERSION: Final = re.compile(r"[0-9]+(\.[0-9]+)?")
 _PICTURE: Final = re.compile(r"!\[[^\]]*\]\([^)]*\)")
 _LEFT_OUT: Final = ("", "null", "~")
-
-_ASKED_AFTER: Final = {question.number: question.asked_after for question in QUESTIONS}
 
 
 @dataclass(frozen=True)
@@ -85,7 +83,7 @@ def asked_questions(maps: Sequence[AnswerMap]) -> tuple[int, ...]:
         column for one in maps for task in one.tasks.values() for column in task.values() if column
     }
     return tuple(
-        question.number for question in QUESTIONS if columns.intersection(question.columns)
+        question.number for question in ASKED.questions if columns.intersection(question.columns)
     )
 
 
@@ -148,10 +146,13 @@ def read_answer_maps(path: Path) -> list[AnswerMap]:
             f"{path}: no answer is mapped to a column; see galaxies votes --example"
         )
     for number in asked:
-        leads = _ASKED_AFTER[number]
-        if leads and int(leads[len("Class") :].partition(".")[0]) not in asked:
+        after = ASKED.questions[number - 1].asked_after
+        if after is None:
+            continue
+        column = ASKED.columns[ASKED.place(after)]
+        if not any(column in ASKED.questions[earlier - 1].columns for earlier in asked):
             raise GalaxiesError(
-                f"{path}: question {number} is asked after the answer {leads}, which no task "
+                f"{path}: question {number} is asked after the answer {column}, which no task "
                 "has; map the task that leads to it, or leave this one out"
             )
     return maps
@@ -181,10 +182,10 @@ def _task(name: str, answers: object) -> dict[str, str | None]:
         raise GalaxiesError(f"{name}: must contain answers, such as `Smooth: Class1.1`")
     known: dict[str, str | None] = {}
     for label, column in answers.items():
-        if column not in COLUMNS and column not in _LEFT_OUT:
+        if column not in ASKED.columns and column not in _LEFT_OUT:
             raise GalaxiesError(
                 f"{name}.{label}: {column!r} is not one of Kaggle's columns, from "
-                f"{COLUMNS[0]} to {COLUMNS[-1]}; null leaves an answer out"
+                f"{ASKED.columns[0]} to {ASKED.columns[-1]}; null leaves an answer out"
             )
         meant = None if column in _LEFT_OUT else str(column)
         if known.setdefault(plain_words(label), meant) != meant:

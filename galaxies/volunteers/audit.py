@@ -16,7 +16,7 @@ from galaxies.judgement.anytime import (
 )
 from galaxies.judgement.calibration import Calibration, fit_calibration, smoothed
 from galaxies.judgement.promises import certainty, lower_bound
-from galaxies.questions.tree import CLASSES
+from galaxies.questions.campaign import CLASSES
 from galaxies.volunteers.samples import Audited
 
 _FOR_ALL: Final = 2 / 3

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from galaxies.errors import GalaxiesError
-from galaxies.questions.tree import COLUMNS
+from galaxies.questions.registry import ASKED
 from galaxies.volunteers.answers import AnswerMap, plain_words
 from galaxies.volunteers.subjects import GALAXY
 
@@ -32,7 +32,7 @@ NEEDED: Final = (
 )
 """Columns that are needed."""
 
-_PLACES: Final = {column: place for place, column in enumerate(COLUMNS)}
+_PLACES: Final = {column: place for place, column in enumerate(ASKED.columns)}
 _NOT_LOGGED_IN: Final = "not-logged-in-"
 _LOST_BY_ZOONIVERSE: Final = "unknown answer label"
 _LONGEST_LINE: Final = 1 << 24  # bytes; a file with longer lines is not a table
@@ -69,7 +69,7 @@ class Votes:
     galaxies : list of str
         IDs of the galaxies with classifications.
     counts : ndarray of shape (N, 37), int32
-        Number of votes for each answer, in the order of `galaxies.questions.tree.COLUMNS`.
+        Number of votes for each answer, in the order of `galaxies.questions.registry.ASKED`.
     volunteers : ndarray of shape (N,), int32
         Number of volunteers who gave any answer.
     people : int
@@ -373,7 +373,7 @@ def _count(rows: _Rows) -> Votes:
     person = np.frombuffer(rows.person, np.int32)
     number = np.frombuffer(rows.number, np.int64)
     answers = np.frombuffer(rows.answers, np.int64)
-    counts = np.zeros((len(rows.galaxies), len(COLUMNS)), np.int32)
+    counts = np.zeros((len(rows.galaxies), len(ASKED.answers)), np.int32)
     volunteers = np.zeros(len(rows.galaxies), np.int32)
     counted = 0
     # A part of the galaxies at a time: sorting all rows would need twice their memory.
@@ -387,7 +387,7 @@ def _count(rows: _Rows) -> Votes:
         counted += len(here)
         said = answers[here]
         np.add.at(volunteers, galaxy[here[said != 0]], 1)
-        for place in range(len(COLUMNS)):
+        for place in range(len(ASKED.answers)):
             np.add.at(counts[:, place], galaxy[here[(said >> place) & 1 == 1]], 1)
     return Votes(
         galaxies=list(rows.galaxies),

@@ -17,7 +17,7 @@ from galaxies.dataset.layout import VOTES, survey_file
 from galaxies.dataset.votes import read_votes
 from galaxies.errors import GalaxiesError
 from galaxies.judgement.promises import UNDECIDED
-from galaxies.questions.tree import VOTED, most_voted
+from galaxies.questions.campaign import VOTED, most_voted
 from galaxies.volunteers.choosing import AUDIT
 from galaxies.volunteers.classes import fingerprint, recorded
 from galaxies.volunteers.subjects import MANIFEST, UNKNOWN, Subject, read_manifest

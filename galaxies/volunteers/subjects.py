@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from galaxies.base.outputs import written_beside
 from galaxies.base.pool import in_order
-from galaxies.bundle.folder import read_description
+from galaxies.bundle.description import read_description
 from galaxies.classifying.classifier import FITS_STARTS
 from galaxies.classifying.engines import BundleUse
 from galaxies.classifying.inputs.chunks import Input, Item

@@ -12,10 +12,10 @@ import pandas as pd
 from tqdm import tqdm
 
 from galaxies.base.outputs import write_table, written_beside
-from galaxies.dataset.layout import COUNTS, IMAGES, LARGEST_ID, VOTES, WHOLE_ID
+from galaxies.dataset.layout import COUNTS, IMAGES, LARGEST_ID, VOTES, WHOLE_ID, write_campaign
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import UnreadableImageError
-from galaxies.questions.tree import COLUMNS, QUESTIONS, down_the_tree, within_questions
+from galaxies.questions.registry import ASKED
 from galaxies.surveys.writing import SURVEY_FILES, add_image, free_folder
 from galaxies.volunteers.answers import asked_questions, read_answer_maps
 from galaxies.volunteers.export import Votes, read_export
@@ -224,11 +224,11 @@ def _table(votes: Votes, asked: Sequence[int], least_votes: int) -> tuple[pd.Dat
     """Keep galaxies with enough votes; also returns the number of others."""
     enough = votes.volunteers >= least_votes
     if 1 in asked:  # the question that defines the classes
-        enough &= votes.counts[:, QUESTIONS[0].places].sum(axis=1) > 0
+        enough &= votes.counts[:, ASKED.first.places].sum(axis=1) > 0
     else:
         enough &= votes.volunteers > 0
-    table = pd.DataFrame(votes.counts[enough].astype(np.int32), columns=list(COLUMNS))
-    kept = [column for number in asked for column in QUESTIONS[number - 1].columns]
+    table = pd.DataFrame(votes.counts[enough].astype(np.int32), columns=list(ASKED.columns))
+    kept = [column for number in asked for column in ASKED.questions[number - 1].columns]
     table = table[kept]
     names = [name for name, one in zip(votes.galaxies, enough, strict=True) if one]
     table.insert(0, "galaxy_id", np.array([galaxy_number(name) for name in names], np.int64))
@@ -246,10 +246,13 @@ def _table(votes: Votes, asked: Sequence[int], least_votes: int) -> tuple[pd.Dat
 def _write_tables(folder: Path, table: pd.DataFrame) -> None:
     """Write the vote fractions, as Kaggle defines them, and the counts."""
     counts = table.drop(columns="name")
-    everything = counts.reindex(columns=list(COLUMNS), fill_value=0).to_numpy(np.float64)
-    shares = pd.DataFrame(down_the_tree(within_questions(everything)), columns=list(COLUMNS))
-    shares = shares[[column for column in COLUMNS if column in counts.columns]]
+    columns = list(ASKED.columns)
+    everything = counts.reindex(columns=columns, fill_value=0).to_numpy(np.float64)
+    within = ASKED.within_questions(everything)
+    shares = pd.DataFrame(ASKED.down_the_tree(within), columns=columns)
+    shares = shares[[column for column in columns if column in counts.columns]]
     shares.insert(0, "GalaxyID", counts["galaxy_id"])
+    write_campaign(folder, ASKED)
     # Nine digits, so that the answers to a question add up.
     shares.to_csv(folder / VOTES, index=False, float_format="%.9g", lineterminator="\n")
     named = table["name"] != table["galaxy_id"].astype("str")

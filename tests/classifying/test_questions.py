@@ -11,12 +11,8 @@ import pytest
 from astropy.table import Table
 from typer.testing import CliRunner
 
-from galaxies.bundle.folder import (
-    PRETRAINED,
-    Judgement,
-    copy_recalibrated,
-    read_description,
-)
+from galaxies.bundle.description import Judgement, read_description
+from galaxies.bundle.folder import PRETRAINED, copy_recalibrated
 from galaxies.bundle.predictor import Predictor
 from galaxies.classifying import classifier, job
 from galaxies.classifying.classifier import Classifier
@@ -26,7 +22,6 @@ from galaxies.cli import app
 from galaxies.errors import GalaxiesError
 from galaxies.judgement.calibration import Calibration
 from galaxies.judgement.familiarity import summarise
-from galaxies.questions.tree import ALL_QUESTIONS, ANSWERS, COLUMNS, tree_errors
 from tests.conftest import PROMISES, draw_galaxy, encode
 
 LOCAL = partial(local_engine, workers=2)

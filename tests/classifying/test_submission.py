@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from galaxies.bundle.folder import PRETRAINED, copy_recalibrated, read_description
+from galaxies.bundle.description import read_description
+from galaxies.bundle.folder import PRETRAINED, copy_recalibrated
 from galaxies.classifying import submission
 from galaxies.classifying.submission import write_submission
 from galaxies.cli import app
 from galaxies.errors import GalaxiesError
-from galaxies.questions.tree import COLUMNS, tree_errors
 from tests.conftest import draw_galaxy, encode
 
 REAL = PRETRAINED / "real"

@@ -1,7 +1,9 @@
 import pytest
 
-from galaxies.dataset.layout import ABOUT, IMAGES, VOTES, read_campaign, survey_file
+from galaxies.dataset.layout import ABOUT, IMAGES, VOTES, read_campaign, survey_file, write_campaign
 from galaxies.errors import GalaxiesError
+from galaxies.questions.kaggle import KAGGLE
+from galaxies.questions.registry import CAMPAIGNS
 
 
 def test_an_absent_survey_says_what_belongs_there(tmp_path):
@@ -14,9 +16,9 @@ def test_an_absent_survey_says_what_belongs_there(tmp_path):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"campaign: gz3", "campaign: must be gz1 or gz2, got 'gz3'"),
-        (b"campaign: [gz1]", r"must be gz1 or gz2, got \['gz1'\]"),
-        (b"campaign: gz1\nvolunteers: 40", "must contain only campaign: gz1 or campaign: gz2"),
+        (b"campaign: gz3", "campaign: must be kaggle or gz2 or gz1, got 'gz3'"),
+        (b"campaign: [gz1]", r"must be kaggle or gz2 or gz1, got \['gz1'\]"),
+        (b"campaign: gz1\nvolunteers: 40", "must contain only campaign: and one of kaggle or gz2 or gz1"),
         (b"gz1", "must contain only"),
         (b"", "must contain only"),
         (b"campaign: gz1: x\n  y", "not YAML: "),
@@ -24,8 +26,14 @@ def test_an_absent_survey_says_what_belongs_there(tmp_path):
     ],
 )
 def test_a_survey_that_names_no_campaign_is_refused_in_one_line(tmp_path, content, said):
-    assert read_campaign(tmp_path) == "gz2"
+    assert read_campaign(tmp_path) == KAGGLE
     (tmp_path / ABOUT).write_bytes(content)
     with pytest.raises(GalaxiesError, match=rf"survey\.yaml: .*{said}") as refused:
         read_campaign(tmp_path)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("campaign", CAMPAIGNS.values(), ids=CAMPAIGNS)
+def test_the_campaign_of_a_survey_is_read_back(tmp_path, campaign):
+    write_campaign(tmp_path, campaign)
+    assert read_campaign(tmp_path) == campaign

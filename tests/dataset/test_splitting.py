@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from galaxies.dataset.splitting import split_galaxies
 from galaxies.errors import GalaxiesError
 from galaxies.judgement.scores import judged
-from galaxies.questions.tree import most_voted
+from galaxies.questions.campaign import most_voted
 from galaxies.settings import SplitSettings
 from galaxies.training.parts import galaxies_of
 

@@ -15,7 +15,6 @@ from galaxies.dataset.votes import (
     read_votes,
 )
 from galaxies.errors import GalaxiesError
-from galaxies.questions.tree import ALL_COLUMNS, COLUMNS, TYPE
 from tests.conftest import HEADER, real_data
 
 

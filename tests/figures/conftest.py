@@ -10,7 +10,7 @@ from galaxies.figures.curves import (
 from galaxies.figures.galleries import (
     Portrait,
 )
-from galaxies.questions.tree import CLASSES
+from galaxies.questions.campaign import CLASSES
 
 LARGE_ID = 587722952767439450  # beyond what a float64 can hold
 

@@ -12,7 +12,6 @@ from galaxies.figures.galleries import (
     draw_samples,
     portraits,
 )
-from galaxies.questions.tree import COLUMNS
 
 IMAGE = np.zeros((16, 16, 3), np.uint8)
 

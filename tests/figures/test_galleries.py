@@ -10,7 +10,7 @@ from galaxies.figures.galleries import (
     draw_mistakes,
     portraits,
 )
-from galaxies.questions.tree import CLASSES
+from galaxies.questions.campaign import CLASSES
 from tests.figures.conftest import LARGE_ID, portrait, predicted, texts
 
 

@@ -29,7 +29,7 @@ from galaxies.figures.inside import (
 )
 from galaxies.figures.style import save_figure
 from galaxies.inside.channels import Channel
-from galaxies.questions.tree import CLASSES
+from galaxies.questions.campaign import CLASSES
 from tests.figures.conftest import portrait, result
 
 

@@ -2,18 +2,25 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 
-from galaxies.bundle.answers import ANSWERS, NUMBERS, read_outputs
+from galaxies.bundle.answers import read_outputs
 from galaxies.figures.galleries import Portrait
 from galaxies.figures.votes import choose_tree, draw_tree, draw_votes
-from galaxies.questions.tree import ALL_COLUMNS, ALL_QUESTIONS, QUESTIONS
+from galaxies.questions.campaign import Campaign
+from galaxies.questions.gz1 import GZ1
+from galaxies.questions.gz2 import GZ2
+from galaxies.questions.layout import Layout
+from galaxies.questions.registry import CAMPAIGNS
 
 GALAXY = Portrait(np.zeros((16, 16, 3), np.uint8), 7, None, None)
+EACH = pytest.mark.parametrize("campaign", CAMPAIGNS.values(), ids=CAMPAIGNS)
 
 
-def shares(count: int, seed: int) -> np.ndarray:
-    network = np.random.default_rng(seed).normal(size=(count, NUMBERS)).astype(np.float32)
-    return read_outputs(network)[:, :ANSWERS].astype(np.float64)
+def shares(count: int, seed: int, campaign: Campaign = GZ2) -> np.ndarray:
+    layout = Layout((campaign,))
+    network = np.random.default_rng(seed).normal(size=(count, layout.outputs)).astype(np.float32)
+    return read_outputs(network, layout)[:, : layout.answers].astype(np.float64)
 
 
 def words(figure) -> str:
@@ -22,34 +29,47 @@ def words(figure) -> str:
 
 def test_each_answer_that_both_know_has_a_panel():
     voted, predicted = shares(30, 1), shares(30, 2)
-    assert len(draw_votes(voted, predicted, "CNN").axes) == 1 + 40
-    voted[:, QUESTIONS[10].places] = np.nan
-    predicted[:, QUESTIONS[2].places] = np.nan
-    figure = draw_votes(voted, predicted, "CNN")
-    assert len(figure.axes) == 1 + 40 - 6 - 2
+    assert len(draw_votes(voted, predicted, GZ2, "CNN").axes) == 1 + 37
+    voted[:, GZ2.question("arm_number").places] = np.nan
+    predicted[:, GZ2.question("bar").places] = np.nan
+    figure = draw_votes(voted, predicted, GZ2, "CNN")
+    assert len(figure.axes) == 1 + 37 - 6 - 2
     assert "spiral arms" in words(figure)
     assert "2 arms" not in words(figure)
 
 
+@EACH
+def test_the_panels_are_those_of_the_campaign(campaign):
+    figure = draw_votes(shares(30, 1, campaign), shares(30, 2, campaign), campaign, "CNN")
+    assert len(figure.axes) == 1 + len(campaign.answers)
+    for answer in campaign.answers:
+        assert answer.words.split()[0] in words(figure)
+
+
 def test_a_network_that_knows_the_class_alone_is_said_to():
-    figure = draw_votes(shares(3, 1), np.full((3, ANSWERS), np.nan), "CNN")
+    figure = draw_votes(shares(3, 1), np.full((3, 37), np.nan), GZ2, "CNN")
     assert len(figure.axes) == 1
     assert words(figure) == "CNN predicts only the class"
 
 
-def test_the_tree_shows_what_was_asked_and_by_how_many():
-    voted, predicted = shares(1, 1)[0], shares(1, 2)[0]
-    figure = draw_tree(GALAXY, voted, predicted, "CNN")
+@EACH
+def test_the_tree_shows_what_was_asked_and_by_how_many(campaign):
+    voted, predicted = shares(1, 1, campaign)[0], shares(1, 2, campaign)[0]
+    figure = draw_tree(GALAXY, voted, predicted, campaign, "CNN")
     said = words(figure)
-    assert all(f"{one.name.replace('_', ' ')}?" in said for one in ALL_QUESTIONS)
-    disk = ALL_COLUMNS.index("Class1.2")
-    assert f"{voted[disk]:.2f}, {predicted[disk]:.2f}" in said
-    none = draw_tree(GALAXY, np.full(ANSWERS, np.nan), predicted, "CNN")
+    assert all(f"{one.name.replace('_', ' ')}?" in said for one in campaign.questions)
+    if campaign != GZ1:
+        disk = campaign.place("features_or_disk")
+        assert f"{voted[disk]:.2f}, {predicted[disk]:.2f}" in said
+    none = draw_tree(GALAXY, np.full(len(voted), np.nan), predicted, campaign, "CNN")
     assert "galaxy 7" in words(none)
     assert "?" not in words(none)
 
 
 def test_the_tree_is_that_of_a_galaxy_with_arms():
-    votes = pd.DataFrame({"galaxy_id": [5, 4, 3], "Class4.1": [0.2, 0.9, np.nan]})
+    votes = pd.DataFrame({"galaxy_id": [5, 4, 3], "arms_yes": [0.2, 0.9, np.nan]})
     assert choose_tree(votes) == 4
-    assert choose_tree(votes.assign(**{"Class4.1": np.nan})) == 3
+    assert choose_tree(votes.assign(arms_yes=np.nan)) == 3
+    # A campaign that does not ask for arms.
+    assert choose_tree(votes.rename(columns={"arms_yes": "type_spiral"})) == 4
+    assert choose_tree(votes[["galaxy_id"]]) == 5

@@ -6,13 +6,13 @@ import keras
 import numpy as np
 import pytest
 
-from galaxies.bundle.folder import PRETRAINED, read_description
+from galaxies.bundle.description import read_description
+from galaxies.bundle.folder import PRETRAINED
 from galaxies.errors import GalaxiesError
 from galaxies.models import cnn, mlp
 from galaxies.models.cnn import Augmentation, Cnn, build_reference
 from galaxies.models.mlp import HiddenLayer
 from galaxies.models.networks import GalaxyBatches, operations
-from galaxies.questions.tree import COLUMNS, QUESTIONS, TYPE
 from galaxies.settings import (
     CnnSettings,
     MlpSettings,

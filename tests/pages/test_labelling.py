@@ -12,7 +12,6 @@ from galaxies.dataset.archive import open_archive
 from galaxies.errors import GalaxiesError
 from galaxies.pages.labelling import Labelling, finish, vote_file
 from galaxies.pages.vote_file import HEADER, VoteFile
-from galaxies.questions.tree import COLUMNS, tree_errors
 from galaxies.surveys.check import check_survey
 from tests.conftest import draw_galaxy, encode
 

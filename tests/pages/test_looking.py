@@ -20,7 +20,6 @@ from galaxies.pages.looking import (
     look,
     questions_table,
 )
-from galaxies.questions.tree import COLUMNS
 from tests.conftest import draw_galaxy, encode, write_project
 
 IMAGE = draw_galaxy(np.random.default_rng(3), spiral=True, side=64)

@@ -3,12 +3,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from galaxies.bundle.description import Description, Judgement, read_description
 from galaxies.bundle.folder import (
-    Description,
-    Judgement,
     bundle_folder,
     copy_recalibrated,
-    read_description,
     read_learned,
     require_free,
     write_learned,

@@ -5,7 +5,6 @@ import pytest
 
 from benchmarks.sim_to_real import Survey, compare_columns, first_question, judge
 from galaxies.models.cnn import Cnn, build_residual
-from galaxies.questions.tree import COLUMNS
 from galaxies.settings import load_settings
 from tests.conftest import ROOT
 

@@ -13,7 +13,6 @@ from pydantic import ValidationError
 from galaxies.dataset.votes import read_answers, read_votes
 from galaxies.errors import GalaxiesError
 from galaxies.images.colour import colour_image, grey_level
-from galaxies.questions.tree import COLUMNS, QUESTIONS, tree_errors
 from galaxies.settings import SimulateSettings
 from galaxies.simulated.camera import FRAME, cut_out, draw_bands, nanomaggies
 from galaxies.simulated.components import COMPONENTS, component_light, read_components

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from galaxies.questions.tree import COLUMNS, QUESTIONS, tree_errors
 from galaxies.simulated.volunteers import (
     Appearance,
     as_columns,

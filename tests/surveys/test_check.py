@@ -7,7 +7,6 @@ import pytest
 from typer.testing import CliRunner
 
 from galaxies.cli import app
-from galaxies.questions.tree import QUESTIONS, TYPE
 from galaxies.surveys.check import Asked, check_survey, say_questions
 from tests.conftest import encode, real_data, write_survey
 

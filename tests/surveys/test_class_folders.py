@@ -13,7 +13,7 @@ from galaxies.cli import app
 from galaxies.dataset.layout import IMAGES
 from galaxies.dataset.splitting import PARTS
 from galaxies.errors import GalaxiesError
-from galaxies.questions.tree import CLASSES
+from galaxies.questions.campaign import CLASSES
 from galaxies.settings import load_settings
 from galaxies.surveys.class_folders import export_folders
 from tests.conftest import ROOT, write_tiny_survey

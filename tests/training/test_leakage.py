@@ -17,7 +17,7 @@ from benchmarks.clones import set_params
 from galaxies.base.arrays import open_array
 from galaxies.bundle.registry import MODELS
 from galaxies.errors import GalaxiesError
-from galaxies.questions.tree import CLASSES
+from galaxies.questions.campaign import CLASSES
 from galaxies.training.parts import galaxies_of
 from tests.conftest import write_project
 

@@ -4,35 +4,44 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from galaxies.bundle.answers import NUMBERS, read_outputs
-from galaxies.questions.tree import ALL_COLUMNS, FIRST, QUESTIONS
+from galaxies.images.fingerprints import as_text, fingerprints
+from galaxies.questions.gz1 import GZ1
+from galaxies.questions.gz2 import GZ2
+from galaxies.questions.kaggle import KAGGLE
+from galaxies.questions.layout import Layout
 from galaxies.settings import TriageSettings
 from galaxies.training.fitting import Fit
 from galaxies.training.training import Seen, open_galaxies, train
 
 GALAXIES = 600
+LAYOUT = Layout((GZ2, GZ1))
 SEEN = Seen(8, 0.5, "scaled", 1)
 TRIAGE = TriageSettings(agreement=[0.9], confidence=0.9)
 
 
 class Noisy:
-    """What it says of both campaigns follows the brightness, though not without mistakes."""
+    """What it says of each campaign follows the brightness, though not without mistakes."""
 
     title = "noisy"
 
+    def __init__(self, layout=LAYOUT):
+        self.layout = layout
+
     def predict(self, images):
-        network = np.zeros((len(images), NUMBERS), np.float32)
+        network = np.zeros((len(images), self.layout.outputs), np.float32)
         bright = images[:, 0, 0, 0] / 64.0 - 1.5
-        network[:, FIRST["gz2"].places.start + 1] = bright
-        network[:, FIRST["gz1"].places.start + 1] = bright - 1
-        return read_outputs(network)
+        for number, campaign in enumerate(self.layout.campaigns):
+            network[:, self.layout.class_places(campaign).spiral] = bright - number
+        return network
 
 
-class Alone(Noisy):
-    """The same, of the class alone."""
+class Alone:
+    """The class alone, after the brightness."""
+
+    title = "alone"
 
     def predict(self, images):
-        return super().predict(images)[:, 1]
+        return 1 / (1 + 2 * np.exp(1.5 - images[:, 0, 0, 0] / np.float32(64)))
 
 
 @pytest.fixture
@@ -42,12 +51,13 @@ def files(tmp_path):
     levels = random.integers(0, 256, GALAXIES)
     spiral = (levels + random.normal(0, 60, GALAXIES) > 128).astype(np.float32)
     ids, kind = np.arange(GALAXIES), np.arange(GALAXIES) % 3
-    shares = np.full((GALAXIES, len(ALL_COLUMNS)), np.nan, np.float32)
-    for place, campaign in enumerate(("gz2", "gz1")):
-        first = np.stack([1 - spiral, spiral, 0 * spiral], axis=1)
-        shares[kind == place, FIRST[campaign].places] = first[kind == place]
-    shares[kind == 2, QUESTIONS[5].places] = [1, 0]
-    votes = pd.DataFrame(shares, columns=list(ALL_COLUMNS))
+    shares = np.full((GALAXIES, LAYOUT.answers), np.nan, np.float32)
+    first = np.stack([1 - spiral, spiral, 0 * spiral], axis=1)
+    for number, campaign in enumerate(LAYOUT.campaigns):
+        start = LAYOUT.places(campaign).start
+        shares[kind == number, start : start + 3] = first[kind == number]
+    shares[kind == 2, GZ2.question("odd").places] = [1, 0]
+    votes = pd.DataFrame(shares, columns=list(LAYOUT.columns))
     votes.assign(galaxy_id=ids, volunteers=np.float32(0)).to_parquet(tmp_path / "votes.parquet")
     names = np.where(spiral == 1, "spiral", "elliptical").astype(object)
     names[kind != 0] = None
@@ -58,11 +68,14 @@ def files(tmp_path):
             "label": pd.Categorical(names, categories=["elliptical", "spiral"]),
             "p_smooth": np.where(kind == 0, 1 - spiral, np.nan).astype(np.float32),
             "p_features": np.where(kind == 0, spiral, np.nan).astype(np.float32),
+            "campaign": pd.Categorical(["gz2"] * GALAXIES),
         }
     )
     split.to_parquet(tmp_path / "split.parquet")
-    pd.DataFrame({"galaxy_id": ids, "row": ids}).to_parquet(tmp_path / "images.parquet")
     images = np.broadcast_to(levels[:, None, None, None], (GALAXIES, 8, 8, 3)).astype(np.uint8)
+    packed = pd.DataFrame({"galaxy_id": ids, "row": ids})
+    marks = as_text(fingerprints(images))
+    packed.assign(fingerprint=marks).to_parquet(tmp_path / "images.parquet")
     np.save(tmp_path / "images.npy", images)
     return tmp_path
 
@@ -72,8 +85,8 @@ def opened(files, votes):
     return open_galaxies(*(files / name for name in names), "mixed", votes)
 
 
-def fit(model):
-    return lambda *_: Fit(model, {}, [])
+def fit(model, kept=()):
+    return lambda *_: Fit(model, {}, [], getattr(model, "layout", None), frozenset(kept))
 
 
 def test_galaxies_without_a_label_teach_all_questions(files):
@@ -81,16 +94,17 @@ def test_galaxies_without_a_label_teach_all_questions(files):
     assert len(galaxies.train.rows) == 201
     assert (galaxies.train.labels == -1).sum() == 134
     trained = train("cnn", fit(Noisy()), galaxies, SEEN, TRIAGE)
-    assert len(trained.learned) == 402
+    assert len(trained.learned.galaxy_ids) == 402
     description = trained.description
-    assert (description.campaign, list(description.others)) == ("gz2", ["gz1"])
-    assert description.questions == ("smooth", "odd", "type")
+    assert (description.campaign, list(description.judgements)) == ("gz2", ["gz2", "gz1"])
+    assert description.campaigns == (GZ2, GZ1)
+    assert description.questions == {"gz2": ("smooth", "odd"), "gz1": ("type",)}
     assert description.galaxies == 201
     other = description.by("gz1")
     # Each campaign is calibrated on the galaxies that answer its question, by its own numbers.
     for one in (description, other):
-        assert one.known is not None
-        assert one.known.galaxies == 67
+        assert one.judgement.known is not None
+        assert one.judgement.known.galaxies == 67
     assert other.calibration.intercept > description.calibration.intercept + 0.5
 
 
@@ -99,20 +113,67 @@ def test_a_model_of_the_class_alone_learns_from_galaxies_with_a_label(files):
     assert len(galaxies.train.rows) == 67
     assert (galaxies.validation.labels >= 0).all()
     trained = train("tree", fit(Alone()), galaxies, SEEN, TRIAGE)
-    assert len(trained.learned) == 134
+    assert len(trained.learned.galaxy_ids) == 134
     description = trained.description
-    assert (description.campaign, description.others, description.questions) == ("gz2", {}, ())
+    assert (description.campaign, list(description.judgements)) == ("gz2", ["gz2"])
+    assert description.campaigns == (GZ2,)
+    assert description.questions == {}
 
 
-def test_votes_of_galaxy_zoo_1_alone_make_its_campaign_the_bundles(files):
+def test_the_campaign_of_the_split_is_the_bundles(files):
+    split = pd.read_parquet(files / "split.parquet")
     votes = pd.read_parquet(files / "votes.parquet")
-    moved = dict(zip(FIRST["gz2"].columns, FIRST["gz1"].columns, strict=True))
-    kept = votes.drop(columns=list(moved.values())).rename(columns=moved)
-    blank = pd.DataFrame(np.float32("nan"), votes.index, list(moved))
-    pd.concat([kept, blank], axis=1).to_parquet(files / "votes.parquet")
+    first = [f"gz1.{name}" for name in GZ1.names]
+    voted = votes["gz1.type_spiral"].notna()
+    split["campaign"] = pd.Categorical(["gz1"] * GALAXIES)
+    spiral = votes.loc[voted, "gz1.type_spiral"] == 1
+    split["label"] = pd.Categorical(
+        spiral.map({True: "spiral", False: "elliptical"}).reindex(split.index),
+        categories=["elliptical", "spiral"],
+    )
+    split[["p_smooth", "p_features"]] = votes[first[:2]].to_numpy()
+    split.to_parquet(files / "split.parquet")
+    blank = [f"gz2.{name}" for name in GZ2.first.names]
+    votes.assign(**dict.fromkeys(blank, np.float32("nan"))).to_parquet(files / "votes.parquet")
     trained = train("cnn", fit(Noisy()), opened(files, files / "votes.parquet"), SEEN, TRIAGE)
-    assert (trained.description.campaign, trained.description.others) == ("gz1", {})
-    assert trained.description.questions == ("odd", "type")
+    assert (trained.description.campaign, list(trained.description.judgements)) == ("gz1", ["gz1"])
+    assert trained.description.questions == {"gz2": ("odd",), "gz1": ("type",)}
+    assert trained.description.judgement.known.galaxies == 67
+
+
+def test_kaggles_votes_and_those_of_galaxy_zoo_2_have_answers_and_calibrations_apart(files):
+    # The types of Galaxy Zoo 1 become votes of Kaggle's challenge, on the same questions.
+    votes = pd.read_parquet(files / "votes.parquet")
+    layout = Layout((KAGGLE, GZ2))
+    names = dict(zip(Layout((GZ1,)).columns, layout.columns[:3], strict=True))
+    votes = votes.rename(columns=names).reindex(
+        columns=["galaxy_id", "volunteers", *layout.columns]
+    )
+    votes.astype(dict.fromkeys(layout.columns, np.float32)).to_parquet(files / "votes.parquet")
+    galaxies = opened(files, files / "votes.parquet")
+    assert galaxies.train.votes.layout == layout
+    trained = train("cnn", fit(Noisy(layout)), galaxies, SEEN, TRIAGE)
+    description = trained.description
+    assert description.campaigns == (KAGGLE, GZ2)
+    assert description.questions == {"kaggle": ("smooth",), "gz2": ("smooth", "odd")}
+    assert set(description.judgements) == {"kaggle", "gz2"}
+    calibrations = {name: one.calibration for name, one in description.judgements.items()}
+    # The second campaign's raw probabilities are lower.
+    assert calibrations["gz2"].intercept > calibrations["kaggle"].intercept + 0.5
+    places = [description.by(name).class_places for name in ("kaggle", "gz2")]
+    assert places[0].spiral + 37 == places[1].spiral
+    assert places[0].concentration + 11 == places[1].concentration
+
+
+def test_kept_questions_are_answered_in_their_campaign_alone(files):
+    kept = [("gz2", "bar"), ("kaggle", "arms")]
+    layout = Layout((KAGGLE, GZ2, GZ1))
+    galaxies = opened(files, files / "votes.parquet")
+    description = train("cnn", fit(Noisy(layout), kept), galaxies, SEEN, TRIAGE).description
+    assert description.questions == {
+        "kaggle": ("arms",), "gz2": ("smooth", "bar", "odd"), "gz1": ("type",),
+    }  # fmt: skip
+    assert "kaggle" not in description.judgements
 
 
 def test_each_of_several_surveys_is_calibrated_by_itself(files):
@@ -126,8 +187,9 @@ def test_each_of_several_surveys_is_calibrated_by_itself(files):
     split.to_parquet(files / "split.parquet")
     description = train("mlp", fit(Alone()), opened(files, None), SEEN, TRIAGE).description
     # The small one has too few validation galaxies.
-    assert list(description.surveys) == ["large"]
-    part = description.surveys["large"]
+    surveys = description.judgement.surveys
+    assert list(surveys) == ["large"]
+    part = surveys["large"]
     assert sum(part.counts[0]) == 167
     assert part.calibration != description.calibration
     assert part.triage[0].agreement == 0.9
@@ -143,5 +205,5 @@ def test_few_galaxies_without_a_mistake_make_no_step(files):
     split.to_parquet(files / "split.parquet")
     description = train("mlp", fit(Alone()), opened(files, None), SEEN, TRIAGE).description
     sure = np.array([0.25, 0.45], np.float32)
-    for calibration in (description.calibration, description.votes):
+    for calibration in (description.calibration, description.judgement.votes):
         assert (np.abs(calibration(sure) - 0.5) < 0.499).all()

@@ -17,7 +17,7 @@ from galaxies.classifying.table_files import (
 )
 from galaxies.cli import app
 from galaxies.errors import GalaxiesError
-from galaxies.questions.tree import VOTED
+from galaxies.questions.campaign import VOTED
 from galaxies.volunteers.audit import CHOOSING, judge_answers
 from galaxies.volunteers.classes import fingerprint
 from galaxies.volunteers.samples import Audited, read_audit, read_survey_audit, write_sample

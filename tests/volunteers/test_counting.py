@@ -15,7 +15,6 @@ from typer.testing import CliRunner
 from galaxies.cli import app, main
 from galaxies.dataset.votes import read_votes
 from galaxies.errors import GalaxiesError
-from galaxies.questions.tree import COLUMNS, tree_errors
 from galaxies.surveys.check import check_survey
 from galaxies.surveys.merge import merge_surveys
 from galaxies.volunteers.answers import EXAMPLE, plain_words, read_answer_maps
