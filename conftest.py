@@ -19,8 +19,9 @@ import stages.simulate
 import stages.split
 from galaxies.bundle.description import read_description
 from galaxies.bundle.folder import describe
-from galaxies.classifying.engines import BundleUse, local_engine
+from galaxies.classifying.engines import local_engine
 from galaxies.classifying.job import run_job
+from galaxies.classifying.options import Options
 from galaxies.training.parts import fingerprint
 from galaxies.volunteers.subjects import ask, read_manifest
 from tests.conftest import ROOT, write_tiny_survey
@@ -71,7 +72,7 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Path("catalogue.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
         engine = partial(local_engine, workers=1)
         classes = Path("classes.parquet")
-        run_job(["survey.zip"], classes, BundleUse(cnn, agreement=0.9), engine)
+        run_job(["survey.zip"], classes, cnn, engine, Options(agreement=0.9))
         _ask_volunteers(classes)
     return folder
 

@@ -38,10 +38,11 @@ from galaxies.bundle.folder import PRETRAINED
 from galaxies.bundle.forward import BATCH as FORWARD_BATCH
 from galaxies.bundle.views import average_views
 from galaxies.classifying.classifier import BATCH, COLUMNS, Classifier
-from galaxies.classifying.engines import BundleUse, Progress, classify_chunks
+from galaxies.classifying.engines import Progress, classify_chunks
 from galaxies.classifying.inputs.chunks import Chunk, Item
 from galaxies.classifying.inputs.opening import open_inputs
 from galaxies.classifying.job import SHARD, run_job
+from galaxies.classifying.options import Options
 from galaxies.classifying.shards import Shards
 from galaxies.dataset.layout import IMAGES
 from galaxies.images.decode import decode_image, decode_reduced
@@ -72,7 +73,7 @@ def in_threads(work: Callable[[Any], int], batches: Iterable[Any]) -> int:
 
 def loaded(options: argparse.Namespace, views: int) -> Classifier:
     """Load the model and warm it up."""
-    classifier = BundleUse(options.model, views=views).load()  # type: ignore[arg-type]
+    classifier = Classifier(options.model, Options(views=views))  # type: ignore[arg-type]
     side = classifier.description.size
     classifier.predictor.predict(np.zeros((BATCH, side, side, 3), np.uint8))
     return classifier
@@ -264,17 +265,23 @@ def measure_openvino(options: argparse.Namespace) -> Measured:
 def measure_whole(options: argparse.Namespace, *, views: int) -> Measured:
     """From the archive to the table, with the model already loaded."""
     classifier = loaded(options, views)
-    use = BundleUse(options.model, views=views)  # type: ignore[arg-type]
+    how = Options(views=views)  # type: ignore[arg-type]
 
     def engine(
-        use: BundleUse, chunks: Iterable[tuple[int, Chunk]], shards: Shards, progress: Progress
+        bundle: Path,
+        how: Options,
+        chunks: Iterable[tuple[int, Chunk]],
+        shards: Shards,
+        progress: Progress,
     ) -> None:
         for number, table in classify_chunks(classifier, chunks, progress, workers=CORES):
             shards.write(number, table)
 
     def work() -> int:
         archive, output = options.scratch / "some.zip", options.scratch / "whole.parquet"
-        return run_job([str(archive)], output, use, engine, overwrite=True).decisions.total()
+        return run_job(
+            [str(archive)], output, options.model, engine, how, overwrite=True
+        ).decisions.total()
 
     return {f"end to end, {views} views": best(work, 2)}
 

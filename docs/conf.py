@@ -19,7 +19,7 @@ os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PAT
 
 import galaxies  # noqa: E402
 from galaxies.cli import app  # noqa: E402
-from galaxies.questions.tree import ALL_QUESTIONS, ANSWERS, TYPE  # noqa: E402
+from galaxies.questions.registry import CAMPAIGNS  # noqa: E402
 
 project = "galaxies"
 author = "The galaxies maintainers"
@@ -124,19 +124,26 @@ def write_questions() -> str:
     page = [
         "# Questions and answers",
         "",
-        "*Votes* is the column in a survey's table, as in Kaggle's; *classified* the column that "
-        "`galaxies classify --questions all` adds. Both are fractions of all volunteers: the "
-        "answers to a question sum to the answer that leads to it.",
+        "The questions of each campaign. *Votes* is the column in a survey's table; *classified* "
+        "the column that `galaxies classify --questions all` adds, a fraction of all volunteers: "
+        "the answers to a question sum to the answer that leads to it.",
     ]
-    for one in ALL_QUESTIONS:
-        number = f"{one.number}. " if one is not TYPE else ""
-        campaign = "" if one is not TYPE else " (Galaxy Zoo 1)"
-        asked = "asked of all"
-        if one.asked_after:
-            asked = f"asked after *{ANSWERS[one.asked_after].words}*"
-        page += ["", f"## {number}{one.words}{campaign}", "", f"`{one.name}`, {asked}.", ""]
-        page += ["| answer | votes | classified |", "|---|---|---|"]
-        page += [f"| {a.words} | `{a.column}` | `{a.name}` |" for a in one.answers]
+    for campaign in CAMPAIGNS.values():
+        page += ["", f"## {campaign.title}", ""]
+        page += [f"`campaign: {campaign.name}`, votes {campaign.votes}; {campaign.reference}.", ""]
+        same = [other for other in CAMPAIGNS.values() if other.has_tree_of(campaign)]
+        if same[0] != campaign:
+            page += [f"The questions are those of *{same[0].title}*.", ""]
+            continue
+        for question in campaign.questions:
+            asked = "asked of all"
+            if question.asked_after:
+                after = campaign.answers[campaign.place(question.asked_after)]
+                asked = f"asked after *{after.words}*"
+            page += ["", f"### {question.number}. {question.words}", ""]
+            page += [f"`{question.name}`, {asked}.", ""]
+            page += ["| answer | votes | classified |", "|---|---|---|"]
+            page += [f"| {a.words} | `{a.column}` | `{a.name}` |" for a in question.answers]
     return "\n".join(page) + "\n"
 
 

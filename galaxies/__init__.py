@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from galaxies.classifying.classifier import Classifier
@@ -11,35 +11,21 @@ __version__: Final = "0.1.0"
 
 # TensorFlow's start-up messages would hide our own.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# ONNX Runtime sends usage data to Microsoft, and writes a device ID below ~/.cache, unless it is
+# told not to before it is imported.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 
-def load(
-    bundle: str | Path | None = None,
-    views: Literal[1, 8] | None = None,
-    agreement: float = 0.99,
-    device: Literal["cpu", "gpu"] = "cpu",
-    campaign: str | None = None,
-    questions: Literal["first", "all"] = "first",
-    anyway: bool = False,
-) -> "Classifier":
+def load(bundle: str | Path | None = None, **options: Any) -> "Classifier":  # noqa: ANN401
     """Load a trained bundle, to classify images.
 
     Parameters
     ----------
     bundle : str or Path, optional
         Its folder, or the name of a pretrained one: `real`, the default, or `simulated`.
-    views : {1, 8}, optional
-        Number of views to average; by default that of the bundle.
-    agreement : float
-        Target agreement with the volunteers, between 0.5 and 1.
-    device : {"cpu", "gpu"}
-        The device that computes.
-    campaign : str, optional
-        Campaign whose votes are predicted, such as `gz2`; by default that of the bundle.
-    questions : {"first", "all"}
-        Whether to predict the vote fractions of all answers too.
-    anyway : bool
-        Whether to decide even if the galaxies look unfamiliar.
+    **options
+        How to classify: `views`, `agreement`, `device`, `campaign`, `questions` and `anyway`, as in
+        `galaxies.classifying.options.Options`.
 
     Returns
     -------
@@ -55,7 +41,7 @@ def load(
     >>> from pathlib import Path
     >>> import galaxies
     >>> images = sorted(Path("cutouts").glob("*.jpg"))
-    >>> table = galaxies.load("simulated").classify(images)
+    >>> table = galaxies.load("simulated", agreement=0.95).classify(images)
     >>> list(table)
     ['galaxy_id', 'p_spiral', 'spread', 'label', 'decision', 'familiar', 'error']
     >>> len(table), set(table["label"]) <= {"elliptical", "spiral"}
@@ -63,6 +49,6 @@ def load(
     """
     from galaxies.bundle.pretrained import bundle_folder
     from galaxies.classifying.classifier import Classifier
+    from galaxies.classifying.options import Options
 
-    folder = bundle_folder(Path(bundle or "real"))
-    return Classifier(folder, views, agreement, device, campaign, questions, anyway)
+    return Classifier(bundle_folder(Path(bundle or "real")), Options(**options))

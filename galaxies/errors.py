@@ -1,5 +1,7 @@
 """Errors that users can fix, and how a stage reports them."""
 
+import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -53,13 +55,33 @@ def run_stage(main: Callable[[], None]) -> None:
     Traceback (most recent call last):
     SystemExit: error: params.yaml: survey: missing; add it
     """
+    # So that temporary files are removed when the terminal closes or a scheduler ends the job.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # `nohup` ignores SIGHUP
+            signal.signal(number, _end)
     try:
         main()
     except KeyboardInterrupt:
         sys.exit(130)  # what shells report after Ctrl-C
+    except SystemExit as error:
+        # typer ends with 1 if nobody reads on (`galaxies check | head`); the work is done then.
+        if not isinstance(error.__context__, BrokenPipeError):
+            raise
+        _forget_output()
+    except BrokenPipeError:
+        _forget_output()
     except GalaxiesError as error:
         sys.exit(f"error: {error}")
     except OSError as error:
         sys.exit(
             f"error: {error.filename}: {error.strerror}" if error.filename else f"error: {error}"
         )
+
+
+def _end(number: int, _frame: object) -> None:
+    sys.exit(128 + number)  # what shells report after a signal
+
+
+def _forget_output() -> None:
+    """Write no more to a pipe that is closed, not even at the end of the process."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from galaxies.base.outputs import write_json, write_records, write_text_table
+from galaxies.base.outputs import write_json, write_records, write_text_table, written_beside
 from galaxies.bundle.description import read_description
 from galaxies.errors import GalaxiesError, run_stage
 from galaxies.judgement.kept_promises import coverage, judge_promises
@@ -34,13 +34,14 @@ def main() -> None:
     test = test.merge(images, on="galaxy_id", how="left")
     scores = score(test, settings.evaluate, settings.volunteers)
     triage = judge_promises(test, bundle.triage)
-    curves, name = Path("metrics/curves"), f"{model}.json"
-    write_json(Path("metrics", name), {"model": bundle.title} | scores | {"triage": triage})
-    write_records(curves / "roc" / name, roc(test))
-    write_records(curves / "reliability" / name, reliability(test, settings.evaluate))
-    write_records(curves / "triage" / name, coverage(test))
-    write_records(curves / "agreement" / name, accuracy_by_agreement(test))
-    write_text_table(curves / "confusion" / f"{model}.csv", confusion(test))
+    summary = {"model": bundle.title} | scores | {"triage": triage}
+    write_json(Path("metrics", f"{model}.json"), summary)
+    with written_beside(Path("metrics/curves", model)) as curves:
+        write_records(curves / "roc.json", roc(test))
+        write_records(curves / "reliability.json", reliability(test, settings.evaluate))
+        write_records(curves / "triage.json", coverage(test))
+        write_records(curves / "agreement.json", accuracy_by_agreement(test))
+        write_text_table(curves / "confusion.csv", confusion(test))
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ Promises, each separately:
 {promises}
 
 Scores in metrics/, probabilities in data/predictions/. Figures in figures/; start with
-  roc_all.png, reliability_all.png, samples.png, mistakes.png and cnn/cnn_layer_0.png
+  results/roc_all.png, results/samples.png, results/mistakes.png and cnn/cnn_layer_0.png
 Everything on one page: dvc plots show"""
 
 
@@ -85,7 +85,7 @@ def main() -> None:
 
 def right_of(model: str) -> npt.NDArray[np.bool_]:
     """Read whether a model is right about each test galaxy (N,)."""
-    table = pd.read_csv(Path("metrics/curves/confusion", f"{model}.csv"))
+    table = pd.read_csv(Path("metrics/curves", model, "confusion.csv"))
     return (table["actual"] == table["predicted"]).to_numpy()
 
 

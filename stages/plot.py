@@ -33,7 +33,7 @@ from galaxies.figures.style import save_figure
 from galaxies.figures.votes import choose_tree, draw_tree, draw_votes
 from galaxies.questions.campaign import Campaign
 from galaxies.questions.registry import campaign_named
-from galaxies.settings import load_settings
+from galaxies.settings import Settings, load_settings
 
 
 def main() -> None:
@@ -41,8 +41,18 @@ def main() -> None:
     settings = load_settings()
     split, packed = pd.read_parquet("data/split.parquet"), pd.read_parquet("data/images.parquet")
     images = open_array(Path("data/images.npy"))
-    figures = Path("figures")
+    with written_beside(Path("figures/results")) as figures:
+        draw(settings, split, packed, images, figures)
 
+
+def draw(
+    settings: Settings,
+    split: pd.DataFrame,
+    packed: pd.DataFrame,
+    images: Pixels,
+    figures: Path,
+) -> None:
+    """Draw all figures into a folder."""
     campaign = campaign_named(str(split["campaign"].iloc[0]))
     answers = answers_of(pd.read_parquet("data/votes.parquet"), campaign)
     samples = choose_samples(split, settings.plot.samples)
@@ -66,10 +76,9 @@ def main() -> None:
     save_figure(figures / "mistakes.png", draw_mistakes(shown, table_title(cnn)))
 
     results = [read_result(model) for model in MODELS]
-    with written_beside(figures / "models") as folder:
-        for result in results:
-            save_figure(folder / f"confusion_{result.model}.png", draw_confusion(result))
-            save_figure(folder / f"roc_{result.model}.png", draw_roc([result]))
+    for result in results:
+        save_figure(figures / f"confusion_{result.model}.png", draw_confusion(result))
+        save_figure(figures / f"roc_{result.model}.png", draw_roc([result]))
     save_figure(figures / "roc_all.png", draw_roc(results))
     save_figure(figures / "reliability_all.png", draw_reliability(results))
     save_figure(figures / "triage.png", draw_triage(results))
@@ -95,8 +104,8 @@ def votes_of_test(
     title = table_title(path)
     save_figure(figures / "votes.png", draw_votes(voted, predicted, campaign, title))
     row = int(np.flatnonzero(test["galaxy_id"] == choose_tree(test))[0])
-    one = test.iloc[[row]][["galaxy_id"]].merge(split, how="left")
-    galaxy = portraits(one, packed, images)[0]
+    example = test.iloc[[row]][["galaxy_id"]].merge(split, how="left")
+    galaxy = portraits(example, packed, images)[0]
     save_figure(
         figures / "tree.png", draw_tree(galaxy, voted[row], predicted[row], campaign, title)
     )
@@ -104,17 +113,17 @@ def votes_of_test(
 
 def read_result(model: str) -> Result:
     """Read the results of a model from the earlier stages."""
-    metrics, curves = Path("metrics"), Path("metrics/curves")
+    metrics, curves = Path("metrics"), Path("metrics/curves", model)
     predictions = pd.read_parquet(Path("data/predictions", f"{model}.parquet"))
     return Result(
         model=model,
         scores=json.loads((metrics / f"{model}.json").read_text(encoding="utf-8")),
         p_spiral=predictions.loc[predictions["split"] == "test", "p_spiral"].to_numpy(),
-        confusion=pd.read_csv(curves / "confusion" / f"{model}.csv"),
-        roc=pd.read_json(curves / "roc" / f"{model}.json"),
-        reliability=pd.read_json(curves / "reliability" / f"{model}.json"),
-        triage=pd.read_json(curves / "triage" / f"{model}.json"),
-        agreement=pd.read_json(curves / "agreement" / f"{model}.json"),
+        confusion=pd.read_csv(curves / "confusion.csv"),
+        roc=pd.read_json(curves / "roc.json"),
+        reliability=pd.read_json(curves / "reliability.json"),
+        triage=pd.read_json(curves / "triage.json"),
+        agreement=pd.read_json(curves / "agreement.json"),
         learning=pd.read_json(metrics / "learning" / f"{model}.json"),
     )
 

@@ -8,6 +8,8 @@ import pytest
 from galaxies.bundle.description import Description
 from galaxies.classifying.classifier import COLUMNS
 from galaxies.pages.vote_file import HEADER
+from galaxies.questions.layout import Layout
+from galaxies.questions.registry import CAMPAIGNS
 from galaxies.volunteers.subjects import COLUMNS as MANIFEST_COLUMNS
 from tests.conftest import ROOT
 from tests.test_project import FILES, text
@@ -24,7 +26,8 @@ def section(title: str) -> set[str]:
 
 @pytest.mark.parametrize("name", ["images", "split", "votes"])
 def test_every_column_of_the_pipelines_tables_is_named(examples, name):
-    columns = set(pd.read_parquet(examples / f"data/{name}.parquet")) - set(ALL_COLUMNS)
+    answers = set(Layout(tuple(CAMPAIGNS.values())).columns)
+    columns = set(pd.read_parquet(examples / f"data/{name}.parquet")) - answers
     assert columns <= section("The pipeline's tables and arrays")
 
 
@@ -44,11 +47,14 @@ def test_every_column_of_the_files_for_people_is_named():
 
 
 def test_every_figure_and_metric_is_named():
-    made = [name for name in FILES if re.match(r"(figures|metrics)/[^/]+\.(png|json)$", name)]
+    made = [
+        name for name in FILES if re.match(r"(figures/results|metrics)/[^/]+\.(png|json)$", name)
+    ]
     assert len(made) > 15
     models = ("tree", "mlp", "cnn", "inception")
     names = {
-        re.sub(rf"(?<=train_)({'|'.join(models)})(?=\.json)", "<model>", name) for name in made
+        re.sub(rf"(?<=(?:ain|roc|ion)_)({'|'.join(models)})(?=\.(json|png))", "<model>", name)
+        for name in made
     }
     named = section("Metrics and figures")
     left = [name for name in names if name not in named and name.rpartition("/")[2] not in named]

@@ -162,7 +162,7 @@ def test_the_plain_installation_classifies(installed, tmp_path):
         ("download gz2", "pooch is missing; pip install 'galaxies[download]'"),
         ("explore", "panel is missing; pip install 'galaxies[explore]'"),
         ("label tiny -o mine", "panel is missing; pip install 'galaxies[explore]'"),
-        ("export", "keras is missing; pip install 'galaxies[onnx]'"),
+        ("export", "onnx is missing; pip install 'galaxies[onnx]'"),
         (
             "calibrate real tiny --other-ids -o made",
             "sklearn is missing; pip install 'galaxies[pipeline]'",

@@ -86,11 +86,9 @@ def test_a_wing_without_a_place_breaks_the_contract(copy):
 
 
 STARTS_KERAS = (
-    "galaxies.classifying.export",
     "galaxies.models.cnn",
     "galaxies.models.graph",
     "galaxies.models.inception.backbone",
-    "galaxies.models.inception.tensorflow_graph",
     "galaxies.models.likelihood",
     "galaxies.models.mlp",
     "galaxies.models.networks",
@@ -159,8 +157,7 @@ def test_every_package_asked_for_is_used_and_every_one_used_is_asked_for():
     optional = packages(item for name in set(EXTRAS) - tools for item in EXTRAS[name])
     used = imported()
     assert used <= asked | optional
-    # The command that runs the pipeline, and what Keras calls to write ONNX files.
-    assert (asked | optional) - used <= {"dvc", "tf2onnx"}
+    assert (asked | optional) - used <= {"dvc"}  # the command that runs the pipeline
 
 
 def test_the_extra_of_developers_holds_all_others():

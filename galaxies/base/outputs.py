@@ -1,6 +1,7 @@
 """Outputs that are complete or absent, and identical in every run."""
 
 import contextlib
+import ctypes
 import errno
 import fcntl
 import glob
@@ -20,6 +21,9 @@ import pyarrow.parquet as pq
 
 from galaxies.errors import GalaxiesError
 
+_HERE: Final = -100  # AT_FDCWD
+_EXCHANGE: Final = 2  # RENAME_EXCHANGE
+_REPLACED: Final = "replaced.old"
 _NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -63,8 +67,9 @@ def written_beside(path: Path) -> Iterator[Path]:
         try:
             yield folder / path.name
             if path.is_dir():
-                shutil.rmtree(path)
-            (folder / path.name).replace(path)
+                _exchange(folder / path.name, path)
+            else:
+                (folder / path.name).replace(path)
         except OSError as error:
             if error.errno in _NO_ROOM:
                 raise GalaxiesError(
@@ -73,6 +78,26 @@ def written_beside(path: Path) -> Iterator[Path]:
             raise
         finally:
             shutil.rmtree(folder)
+
+
+def _exchange(new: Path, old: Path) -> None:
+    """Put a new folder in the place of an old one, so that one of them is always there.
+
+    The old folder is left where the new one was.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    try:
+        result = libc.renameat2(
+            _HERE, os.fsencode(new.absolute()), _HERE, os.fsencode(old.absolute()), _EXCHANGE
+        )
+    except AttributeError:  # no such function in this C library
+        result = -1
+    if result == 0:
+        return
+    # Some file systems cannot exchange, such as NFS. A run that is killed between these two lines
+    # leaves the old folder for the next one to put back.
+    old.replace(new.parent / _REPLACED)
+    new.replace(old)
 
 
 @contextmanager
@@ -87,9 +112,14 @@ def _owned(folder: Path) -> Iterator[None]:
 
 
 def _clear_abandoned(path: Path) -> None:
-    """Remove temporary folders that killed runs have left beside `path`."""
+    """Remove temporary folders that killed runs have left beside `path`.
+
+    If one was killed while it replaced a folder that cannot be exchanged, the folder is put back.
+    """
     for folder in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
         with contextlib.suppress(BlockingIOError, FileNotFoundError), _owned(folder):
+            if (folder / _REPLACED).exists() and not path.exists():
+                (folder / _REPLACED).replace(path)
             shutil.rmtree(folder)
 
 

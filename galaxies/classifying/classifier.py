@@ -1,30 +1,34 @@
 """The answer for each image: probability, label and decision, or why it could not be read."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from PIL import Image
 
-from galaxies.base.arrays import Device, Pixels
+from galaxies.base.arrays import Pixels
+from galaxies.base.pool import batched
 from galaxies.bundle.description import Description
 from galaxies.bundle.predictor import Predictor
-from galaxies.classifying.inputs.chunks import Item, stem
+from galaxies.classifying.inputs.chunks import Item, is_image, stem
 from galaxies.classifying.inputs.files import read_file
+from galaxies.classifying.inputs.opening import open_inputs
+from galaxies.classifying.options import Options, Questions
 from galaxies.errors import GalaxiesError
-from galaxies.images.decode import UnreadableImageError, decode_reduced, reduce_image
-from galaxies.judgement.calibration import Calibration
-from galaxies.judgement.familiarity import count
-from galaxies.judgement.promises import UNDECIDED, choose_promise, decide
+from galaxies.images.decode import UnreadableImageError
+from galaxies.images.pixels import AnyImage, check_array, read_pixels, refuse_blank
+from galaxies.judgement.familiarity import KnownGalaxies
+from galaxies.judgement.promises import UNDECIDED, Promise, choose_promise, decide
 from galaxies.questions.campaign import CLASSES
 
-Questions = Literal["first", "all"]
-"""Whether the table has only the first question, or all questions that the bundle answers."""
+DEFAULTS: Final = Options()
 
 COLUMNS: Final = pa.schema(
     {
@@ -38,15 +42,8 @@ COLUMNS: Final = pa.schema(
     }
 )
 """Columns of the table. If an image cannot be read, all but `galaxy_id` and `error` are null.
-`familiar` is whether the survey looks to the model like the galaxies that it was calibrated on: the
-same in all rows, and null if fewer than 80 images were read or the bundle cannot tell. If it is
-false, the machine decides nothing."""
-
-PLACES: Final = "places"
-"""An additional column until the table is complete: bins of `galaxies.judgement.familiarity`."""
-
-FITS_STARTS: Final = (b"SIMPLE  =", b"\x1f\x8b")
-"""First bytes of a FITS file, and of a gzip file."""
+`familiar` is false if an image looks like none of the galaxies that the bundle was calibrated on,
+and null if the bundle cannot tell. The machine decides nothing that is not familiar."""
 
 BATCH: Final = 256
 """Images that go through the model together."""
@@ -59,25 +56,15 @@ class Classifier:
     ----------
     folder : Path
         A bundle.
-    views : {1, 8}, optional
-        Number of views to average; by default that of the bundle.
-    agreement : float
-        Target agreement with the volunteers, between 0.5 and 1.
-    device : {"cpu", "gpu"}
-        The device that computes.
-    campaign : str, optional
-        Campaign whose votes are predicted; by default that of the bundle.
-    questions : {"first", "all"}
-        Whether the table has the answers to all questions.
-    anyway : bool
-        Whether to decide even if the galaxies look unfamiliar.
+    options : Options
+        How to classify.
 
     Attributes
     ----------
     predictor : Predictor
         Computes probabilities from prepared images.
-    threshold : float
-        Confidence threshold: the certainty from which the machine decides.
+    promise : Promise
+        The target agreement, and the certainty from which the machine decides.
     schema : Schema
         Columns of the table: `COLUMNS`, then the answers.
 
@@ -90,7 +77,8 @@ class Classifier:
     Examples
     --------
     >>> from pathlib import Path
-    >>> classifier = Classifier(Path("models/cnn"), agreement=0.9)
+    >>> from galaxies.classifying.options import Options
+    >>> classifier = Classifier(Path("models/cnn"), Options(agreement=0.9))
     >>> table = classifier.classify([Path("survey.zip").name, *sorted(Path("cutouts").iterdir())])
     >>> table["error"][0]
     'is not a JPEG or PNG'
@@ -98,36 +86,37 @@ class Classifier:
     True
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        views: Literal[1, 8] | None = None,
-        agreement: float = 0.99,
-        device: Device = "cpu",
-        campaign: str | None = None,
-        questions: Questions = "first",
-        anyway: bool = False,
-    ) -> None:
+    def __init__(self, folder: Path, options: Options = DEFAULTS) -> None:
+        folder = folder.absolute()  # so that a copy in another process finds it
         self._folder = folder
-        self._anyway = anyway
-        self._agreement = agreement
-        self.predictor = Predictor(folder, views, device, campaign)
-        self.threshold = choose_promise(self.description.triage, agreement).threshold
-        self.schema = table_schema(self.description, folder, questions)
+        self._options = options
+        self.predictor = Predictor(folder, options.views, options.device, options.campaign)
+        self.promise = choose_promise(self.description.triage, options.agreement)
+        self.schema = table_schema(self.description, folder, options.questions)
+
+    def __reduce__(self) -> tuple[type["Classifier"], tuple[Any, ...]]:
+        """Pickle how it was loaded, because a network cannot be pickled."""
+        return type(self), (self._folder, self._options)
 
     @property
     def description(self) -> Description:
         """Description of the bundle."""
         return self.predictor.description
 
-    def classify(self, images: Sequence[Any]) -> pd.DataFrame:
+    def familiarity(self) -> "Familiarity":
+        """Begin to count the galaxies of a survey that are not familiar."""
+        return Familiarity(self.description, self.predictor.known, self._options)
+
+    def classify(self, images: Any) -> pd.DataFrame:  # noqa: ANN401 - so many kinds
         """Classify images.
 
         Parameters
         ----------
-        images : sequence
-            Paths, bytes of JPEG, PNG or FITS files, Pillow images, or arrays of shape
-            (height, width, 3), uint8; each with a galaxy at the centre.
+        images : iterable, str or Path
+            Paths, bytes of JPEG, PNG or FITS files, Pillow images of any mode, or arrays of shape
+            (height, width) or (height, width, 3), uint8 or uint16; each with a galaxy at the
+            centre. Or a single one of these; or the path or address of a folder, archive, table or
+            catalogue, as for `galaxies classify`.
 
         Returns
         -------
@@ -136,14 +125,16 @@ class Classifier:
             in `images`), `p_spiral` float32 calibrated, `spread` float32, `label`, `decision`,
             `familiar`, and `error`, the reason if the image cannot be read; then, with all
             questions, a column for each answer, such as `bar_yes`.
+
+        Raises
+        ------
+        GalaxiesError
+            If `images` is a table or of another type, or an array has another shape or type.
         """
-        none = pa.nulls(0, pa.binary())
-        tables = [self.schema.empty_table().append_column(PLACES, none)]
-        for start in range(0, len(images), BATCH):
-            batch = enumerate(images[start : start + BATCH], start)
-            tables.append(self.classify_batch([_item(image, place) for place, image in batch]))
+        tables = [self.schema.empty_table()]
+        tables += [self.classify_batch(items) for items in batched(_items(images), BATCH)]
         whole = pa.concat_tables(tables)
-        familiar = Familiarity(self.description, self._agreement, self._anyway)
+        familiar = self.familiarity()
         familiar.add(whole)
         table: pd.DataFrame = familiar.finish(whole, familiar.verdict()).to_pandas()
         return table
@@ -187,13 +178,15 @@ class Classifier:
 
         return explain(self._folder, self.description, images, question, answer)
 
-    def prepare(self, image: bytes | Image.Image) -> Pixels:
-        """Prepare a frame for the model.
+    def prepare(self, image: AnyImage, *, blank_too: bool = False) -> Pixels:
+        """Prepare an image for the model.
 
         Parameters
         ----------
-        image : bytes or Image
-            Contents of a JPEG, PNG or FITS file, or a frame of any mode.
+        image : bytes, Image or ndarray
+            Contents of a JPEG, PNG or FITS file, a frame of any mode, or an array.
+        blank_too : bool
+            Whether to prepare frames that cannot show a galaxy.
 
         Returns
         -------
@@ -202,16 +195,13 @@ class Classifier:
         Raises
         ------
         UnreadableImageError
-            If the file is damaged, or of another kind.
+            If the image is damaged, of another kind, or blank.
         """
-        size, crop = self.description.size, self.description.crop
-        if isinstance(image, Image.Image):
-            return reduce_image(image.convert("RGB"), size, crop)
-        if image.startswith(FITS_STARTS):
-            from galaxies.images.fits import decode_fits
-
-            return reduce_image(decode_fits(image), size, crop)
-        return decode_reduced(image, size, crop, self.description.decoding)
+        one = self.description
+        pixels = read_pixels(image, one.size, one.crop, one.decoding)
+        if not blank_too:
+            refuse_blank(pixels)
+        return pixels
 
     def classify_batch(self, items: Iterable[Item]) -> pa.Table:
         """Read and classify a batch of images.
@@ -224,7 +214,7 @@ class Classifier:
         Returns
         -------
         Table
-            A row for each image, in order: `schema` and `PLACES`; `familiar` is still null.
+            A row for each image, in order, with the columns of `schema`.
         """
         ids: list[str] = []
         images: list[Pixels] = []
@@ -240,22 +230,29 @@ class Classifier:
         p, spread = np.zeros((2, len(ids)), np.float32)
         names = self.description.layout.columns
         answers = np.zeros((len(ids), len(names)), np.float32)
-        places: list[bytes] = []
+        decidable, familiar = (
+            np.full(len(ids), self._options.anyway),
+            pa.nulls(len(ids), pa.bool_()),
+        )
         if images:
             prediction = self.predictor.predict(np.stack(images))
-            if (known := self.description.judgement.known) is not None:
-                places = [one.tobytes() for one in known.places(prediction.outputs)]
             p[read], spread[read] = prediction.p_spiral, prediction.spread
             if prediction.answers is not None:
                 answers[read] = prediction.answers
+            if prediction.familiar is not None:
+                looks_known = np.zeros(len(ids), bool)
+                looks_known[read] = prediction.familiar
+                decidable |= looks_known
+                familiar = pa.array(looks_known, mask=~read)
+        decisions = np.where(decidable, decide(p, self.promise.threshold), UNDECIDED)
         labels = np.where(p > 0.5, CLASSES[1], CLASSES[0])
         columns = {
             "galaxy_id": pa.array(ids, pa.string()),
             "p_spiral": pa.array(p, mask=~read),
             "spread": pa.array(spread, mask=~read),
             "label": _texts(labels, read),
-            "decision": _texts(decide(p, self.threshold), read),
-            "familiar": pa.nulls(len(ids), pa.bool_()),
+            "decision": _texts(decisions, read),
+            "familiar": familiar,
             "error": pa.array(errors, pa.string()),
         }
         campaign = self.description.answers_of
@@ -263,10 +260,7 @@ class Classifier:
             if answer.name in self.schema.names:
                 place = names.index(f"{campaign.name}.{answer.name}")
                 columns[answer.name] = pa.array(answers[:, place], mask=~read)
-        table = pa.table(columns, schema=self.schema.remove_metadata())
-        found = iter(places)
-        each = [next(found, None) if one else None for one in read]
-        return table.append_column(PLACES, pa.array(each, pa.binary()))
+        return pa.table(columns, schema=self.schema.remove_metadata())
 
 
 class Verdict(NamedTuple):
@@ -274,11 +268,14 @@ class Verdict(NamedTuple):
 
     familiar: bool | None
     """Whether they look like those that the bundle was calibrated on; `None` if it cannot tell."""
-    survey: str | None
-    """The survey of the bundle that they resemble more than all its surveys together."""
-    calibration: Calibration
-    threshold: float | None
-    """Confidence threshold: the certainty from which the machine decides."""
+    galaxies: int
+    """Number of images that were read."""
+    unfamiliar: int
+    """Number of these that look like none of the known galaxies."""
+    known: int
+    """Number of known galaxies."""
+    promise: Promise
+    """The target agreement, and the certainty from which the machine decides."""
     proven: tuple[float, ...]
     """Target agreements with a proven threshold."""
 
@@ -286,66 +283,65 @@ class Verdict(NamedTuple):
 class Familiarity:
     """Whether a survey looks to a bundle like the galaxies that it was calibrated on.
 
-    If these come from several surveys, and the new one resembles one of them more than all
-    together, the calibration and promises of that survey are used.
+    Each galaxy has its own test. If so many fail it that chance does not explain it, the promise is
+    not valid for the survey, and the machine decides nothing.
 
     Parameters
     ----------
     description : Description
         Description of the bundle.
-    agreement : float
-        Target agreement with the volunteers.
-    anyway : bool
-        Whether to decide even if the survey is not familiar.
+    known : KnownGalaxies, optional
+        The galaxies that it was calibrated on.
+    options : Options
+        How to classify.
 
     Examples
     --------
     >>> from pathlib import Path
     >>> from galaxies.classifying.inputs.opening import open_inputs
-    >>> classifier = Classifier(Path("models/cnn"), agreement=0.9)
+    >>> from galaxies.classifying.options import Options
+    >>> classifier = Classifier(Path("models/cnn"), Options(agreement=0.9))
     >>> [archive] = open_inputs(["survey.zip"])
     >>> [chunk] = archive.chunks(100)
     >>> table = classifier.classify_batch(chunk.items())
-    >>> familiar = Familiarity(classifier.description, agreement=0.9, anyway=False)
+    >>> familiar = classifier.familiarity()
     >>> familiar.add(table)
-    >>> familiar.verdict().familiar is None  # 40 galaxies are too few
-    True
+    >>> familiar.verdict().galaxies
+    40
     >>> familiar.finish(table, familiar.verdict()).column_names == classifier.schema.names
     True
     """
 
-    def __init__(self, description: Description, agreement: float, anyway: bool) -> None:
-        self._description = description
-        self._agreement = agreement
-        self._anyway = anyway
-        self._known = description.judgement.known
-        self._counts: npt.NDArray[np.int64] | None = None
+    def __init__(
+        self, description: Description, known: KnownGalaxies | None, options: Options
+    ) -> None:
+        self._triage = description.triage
+        self._known = known
+        self._options = options
+        self._galaxies = self._unfamiliar = 0
 
     def add(self, table: pa.Table) -> None:
         """Count the galaxies of a table from `Classifier.classify_batch`."""
-        if self._known is None:
-            return
-        places = table[PLACES].drop_null().to_pylist()
-        if places:
-            numbers = np.frombuffer(b"".join(places), np.uint8).reshape(len(places), -1)
-            counts = count(numbers)
-            self._counts = counts if self._counts is None else self._counts + counts
+        self._galaxies += table["error"].null_count
+        self._unfamiliar += pc.sum(pc.invert(table["familiar"])).as_py() or 0
 
     def verdict(self) -> Verdict:
         """Decide from all galaxies so far."""
-        familiar, survey = None, None
-        if self._known is not None and self._counts is not None:
-            parts = self._description.judgement.surveys
-            counts = {name: np.array(one.counts) for name, one in parts.items()}
-            familiar, survey = self._known.resembles(self._counts, counts)
-        own = self._description.judgement
-        judged = own if survey is None else own.surveys[survey]
-        threshold = choose_promise(judged.triage, self._agreement).threshold
-        proven = tuple(one.agreement for one in judged.triage if one.threshold is not None)
-        return Verdict(familiar, survey, judged.calibration, threshold, proven)
+        known = self._known
+        familiar = None
+        if known is not None:
+            familiar = known.survey_is_familiar(self._unfamiliar, self._galaxies)
+        return Verdict(
+            familiar,
+            self._galaxies,
+            self._unfamiliar,
+            0 if known is None else len(known.distances),
+            choose_promise(self._triage, self._options.agreement),
+            tuple(one.agreement for one in self._triage if one.threshold is not None),
+        )
 
     def finish(self, table: pa.Table, verdict: Verdict) -> pa.Table:
-        """Fill in the columns that depend on the whole survey, and drop `PLACES`.
+        """Leave all galaxies to people if the survey is not familiar.
 
         Parameters
         ----------
@@ -358,19 +354,10 @@ class Familiarity:
         -------
         Table
         """
+        if verdict.familiar is not False or self._options.anyway:
+            return table
         read = table["error"].is_null().to_numpy(zero_copy_only=False)
-        values = [verdict.familiar if one else None for one in read]
-        table = _replaced(table, "familiar", pa.array(values, pa.bool_()))
-        if verdict.survey is not None:
-            p = np.nan_to_num(table["p_spiral"].to_numpy())
-            p = verdict.calibration(self._description.calibration.inverse(p))
-            table = _replaced(table, "p_spiral", pa.array(p, mask=~read))
-            labels = np.where(p > 0.5, CLASSES[1], CLASSES[0])
-            table = _replaced(table, "label", _texts(labels, read))
-            table = _replaced(table, "decision", _texts(decide(p, verdict.threshold), read))
-        if verdict.familiar is False and not self._anyway:
-            table = _replaced(table, "decision", _texts(np.full(len(table), UNDECIDED), read))
-        return table.drop_columns(PLACES)
+        return _replaced(table, "decision", _texts(np.full(len(table), UNDECIDED), read))
 
 
 def _replaced(table: pa.Table, name: str, values: pa.Array) -> pa.Table:
@@ -439,13 +426,31 @@ def _texts(values: npt.NDArray[np.str_], read: npt.NDArray[np.bool_]) -> pa.Arra
     return pa.array(known, pa.string())
 
 
+def _items(images: Any) -> Iterator[Item]:  # noqa: ANN401
+    if isinstance(images, str | Path) and not is_image(Path(images).name):
+        chunks = (chunk for one in open_inputs([str(images)]) for chunk in one.chunks(BATCH))
+        return chain.from_iterable(chunk.items() for chunk in chunks)
+    if isinstance(images, str | Path | bytes | Image.Image) or (
+        isinstance(images, np.ndarray)
+        and (images.ndim == 2 or (images.ndim == 3 and images.shape[2] in (3, 4)))
+    ):
+        images = [images]
+    if isinstance(images, pd.DataFrame | pa.Table | Mapping) or not isinstance(images, Iterable):
+        raise GalaxiesError(
+            f"cannot classify a {type(images).__name__}; give images, their paths, such as "
+            "table['path'], or the path of a catalogue"
+        )
+    return (_item(image, place) for place, image in enumerate(images))
+
+
 def _item(image: Any, place: int) -> Item:  # noqa: ANN401
     if isinstance(image, str | Path):
         return Item(stem(str(image)), partial(read_file, str(image)))
     if isinstance(image, np.ndarray):
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-            raise GalaxiesError(
-                f"image {place}: must be uint8 (height, width, 3), got {image.dtype} {image.shape}"
-            )
-        image = Image.fromarray(image)
+        try:
+            check_array(image)
+        except UnreadableImageError as error:
+            raise GalaxiesError(f"image {place}: {error}") from error
+    elif not isinstance(image, bytes | Image.Image):
+        raise GalaxiesError(f"image {place}: cannot read a {type(image).__name__}")
     return Item(str(place), lambda: image)

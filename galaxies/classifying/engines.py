@@ -1,96 +1,29 @@
 """Engines, which classify many images: on this machine or on a cluster."""
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import NamedTuple
 
 import pyarrow as pa
 
-from galaxies.base.arrays import Device
 from galaxies.base.pool import batched, in_order
-from galaxies.classifying.classifier import BATCH, Classifier, Questions
+from galaxies.classifying.classifier import BATCH, Classifier
 from galaxies.classifying.inputs.chunks import Chunk, Item
+from galaxies.classifying.options import Options
 from galaxies.classifying.shards import Shards
-
-
-@dataclass(frozen=True)
-class BundleUse:
-    """A bundle and its options; it can be sent to another machine that sees the folder.
-
-    Parameters
-    ----------
-    folder : Path
-        The bundle.
-    views : {1, 8}, optional
-        Number of views to average; by default that of the bundle.
-    agreement : float
-        Target agreement with the volunteers, between 0.5 and 1.
-    device : {"cpu", "gpu"}
-        The device that computes.
-    campaign : str, optional
-        Campaign whose votes are predicted, such as `gz2`; by default that of the bundle.
-    questions : {"first", "all"}
-        Whether the table has the answers to all questions.
-    anyway : bool
-        Whether to decide even if the galaxies look unfamiliar.
-
-    Examples
-    --------
-    >>> from pathlib import Path
-    >>> use = BundleUse(Path("models/cnn"), agreement=0.9)
-    >>> use.load().description.title, len(use.fingerprint()["sha256"])
-    ('CNN', 64)
-    """
-
-    folder: Path
-    views: Literal[1, 8] | None = None
-    agreement: float = 0.99
-    device: Device = "cpu"
-    campaign: str | None = None
-    questions: Questions = "first"
-    anyway: bool = False
-
-    def load(self) -> Classifier:
-        """Load the bundle in this process."""
-        return Classifier(
-            self.folder,
-            self.views,
-            self.agreement,
-            self.device,
-            self.campaign,
-            self.questions,
-            self.anyway,
-        )
-
-    def fingerprint(self) -> dict[str, Any]:
-        """Describe all that the answers depend on."""
-        digest = hashlib.sha256()
-        for path in sorted(self.folder.iterdir()):
-            digest.update(path.name.encode() + b"\0" + path.read_bytes())
-        return {
-            "sha256": digest.hexdigest(),
-            "views": self.views,
-            "agreement": self.agreement,
-            "device": self.device,
-            "campaign": self.campaign,
-            "questions": self.questions,
-            "anyway": self.anyway,
-        }
-
 
 Progress = Callable[[int], object]
 """Called with the number of galaxies that were finished."""
 
-Engine = Callable[[BundleUse, Iterable[tuple[int, Chunk]], Shards, Progress], None]
+Engine = Callable[[Path, Options, Iterable[tuple[int, Chunk]], Shards, Progress], None]
 """Classifies numbered chunks and writes their shards."""
 
 
 def local_engine(
-    use: BundleUse,
+    bundle: Path,
+    options: Options,
     chunks: Iterable[tuple[int, Chunk]],
     shards: Shards,
     progress: Progress,
@@ -101,8 +34,10 @@ def local_engine(
 
     Parameters
     ----------
-    use : BundleUse
-        The bundle and its options. It is not loaded if there are no chunks.
+    bundle : Path
+        Its folder. It is not loaded if there are no chunks.
+    options : Options
+        How to classify.
     chunks : iterable of (int, Chunk)
         Numbered chunks.
     shards : Shards
@@ -117,11 +52,12 @@ def local_engine(
     >>> from pathlib import Path
     >>> from galaxies.classifying.inputs.opening import open_inputs
     >>> from galaxies.classifying.shards import Shards
+    >>> from galaxies.classifying.options import Options
     >>> [archive] = open_inputs(["survey.zip"])
     >>> shards = Shards("pieces")
     >>> shards.begin({"output": "classes.parquet"}, overwrite=False)
-    >>> use, chunks = BundleUse(Path("models/cnn"), agreement=0.9), enumerate(archive.chunks(16))
-    >>> local_engine(use, chunks, shards, print, workers=2)
+    >>> bundle, options = Path("models/cnn"), Options(agreement=0.9)
+    >>> local_engine(bundle, options, enumerate(archive.chunks(16)), shards, print, workers=2)
     16
     16
     8
@@ -131,7 +67,8 @@ def local_engine(
     first = next(iterator := iter(chunks), None)
     if first is not None:
         chunks = chain([first], iterator)
-        for number, table in classify_chunks(use.load(), chunks, progress, workers=workers):
+        classifier = Classifier(bundle, options)
+        for number, table in classify_chunks(classifier, chunks, progress, workers=workers):
             shards.write(number, table)
 
 
@@ -177,9 +114,11 @@ def classify_chunks(
     Examples
     --------
     >>> from pathlib import Path
+    >>> from galaxies.classifying.classifier import Classifier
     >>> from galaxies.classifying.inputs.opening import open_inputs
+    >>> from galaxies.classifying.options import Options
     >>> [archive] = open_inputs(["survey.zip"])
-    >>> classifier = BundleUse(Path("models/cnn"), agreement=0.9).load()
+    >>> classifier = Classifier(Path("models/cnn"), Options(agreement=0.9))
     >>> chunks = enumerate(archive.chunks(25))
     >>> [
     ...     (number, len(table))

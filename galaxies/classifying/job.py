@@ -10,25 +10,29 @@ import pyarrow as pa
 from tqdm import tqdm
 
 from galaxies import __version__
-from galaxies.bundle.description import read_description
-from galaxies.classifying.classifier import PLACES, Familiarity, Verdict, table_schema
-from galaxies.classifying.engines import BundleUse, Engine
-from galaxies.classifying.inputs.chunks import Chunk, Input
+from galaxies.bundle.description import Description, read_description
+from galaxies.bundle.known_galaxies import read_known
+from galaxies.classifying.classifier import DEFAULTS, Familiarity, Verdict, table_schema
+from galaxies.classifying.engines import Engine
+from galaxies.classifying.inputs.chunks import UNREADABLE_FOLDERS, Chunk, Input
 from galaxies.classifying.inputs.opening import open_inputs
+from galaxies.classifying.options import Options
 from galaxies.classifying.shards import Shards
 from galaxies.classifying.table_files import (
     AGREEMENT,
     BUNDLE,
+    CALIBRATION,
     CAMPAIGN,
     TABLE_SUFFIXES,
     write_stream,
 )
 from galaxies.errors import GalaxiesError
+from galaxies.judgement.promises import choose_promise
 
 SHARD: Final = 4096
 """Galaxies per shard; a job with another size would be a different job."""
 
-_FORMAT: Final = 3
+_FORMAT: Final = 4
 
 
 class Classified(NamedTuple):
@@ -38,13 +42,28 @@ class Classified(NamedTuple):
     """Number of galaxies with each decision."""
     unreadable: int
     verdict: Verdict
+    skipped: Counter[str]
+    """What was in the inputs and was not classified, and how often."""
+    remarks: list[str]
+    """What else the user should know about the inputs."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether every image could be read."""
+        return not self.unreadable and not self.skipped[UNREADABLE_FOLDERS]
+
+    def notes(self) -> list[str]:
+        """Say what was not classified, and the remarks."""
+        counts = ", ".join(f"{count:,} {what}" for what, count in sorted(self.skipped.items()))
+        return ([f"Not classified: {counts}"] if counts else []) + self.remarks
 
 
 def run_job(
     inputs: Sequence[str],
     output: Path,
-    use: BundleUse,
+    bundle: Path,
     engine: Engine,
+    options: Options = DEFAULTS,
     *,
     shards: str | None = None,
     overwrite: bool = False,
@@ -57,10 +76,12 @@ def run_job(
         Paths, globs and addresses, as in `galaxies.classifying.inputs.opening.open_inputs`.
     output : Path
         The table to make: .parquet, .csv or .fits.
-    use : BundleUse
-        The bundle and its options.
+    bundle : Path
+        Its folder.
     engine : callable
         `galaxies.classifying.engines.local_engine` or `galaxies.classifying.ray_engine.ray_engine`.
+    options : Options
+        How to classify.
     shards : str, optional
         Folder for the shards, which all machines must see; by default beside the output. It is
         removed when the table is complete.
@@ -82,39 +103,56 @@ def run_job(
     >>> from functools import partial
     >>> from pathlib import Path
     >>> import pandas as pd
-    >>> from galaxies.classifying.engines import BundleUse, local_engine
-    >>> use, engine = BundleUse(Path("models/cnn"), agreement=0.9), partial(local_engine, workers=2)
-    >>> found = run_job(["survey.zip"], Path("night.csv"), use, engine)
-    >>> sum(found.decisions.values()), found.unreadable, len(pd.read_csv("night.csv"))
+    >>> from galaxies.classifying.engines import local_engine
+    >>> from galaxies.classifying.options import Options
+    >>> engine, options = partial(local_engine, workers=2), Options(agreement=0.9)
+    >>> done = run_job(["survey.zip"], Path("night.csv"), Path("models/cnn"), engine, options)
+    >>> done.decisions.total(), done.unreadable, len(pd.read_csv("night.csv"))
     (40, 0, 40)
     """
     if not output.name.lower().endswith(TABLE_SUFFIXES):
         raise GalaxiesError(f"{output}: unknown suffix; possible are {', '.join(TABLE_SUFFIXES)}")
-    description = read_description(use.folder)
-    if use.campaign is not None:
-        description = description.by(use.campaign)
-    answers = table_schema(description, use.folder, use.questions)
+    description = read_description(bundle)
+    if options.campaign is not None:
+        description = description.by(options.campaign)
+    answers = table_schema(description, bundle, options.questions)
     made = Shards(shards or f"{output.absolute()}.shards")
     if not overwrite:
         _keep_existing(output, made)
     opened = open_inputs(inputs)
-    job = _what_is_done(opened, output, use)
+    job = _what_is_done(opened, output, options.fingerprint(bundle))
     made_with = {
         BUNDLE: job["bundle"]["sha256"],
         CAMPAIGN: description.campaign,
-        AGREEMENT: f"{use.agreement:g}",
+        CALIBRATION: calibration_of(description),
+        AGREEMENT: f"{choose_promise(description.triage, options.agreement).agreement:g}",
     }
     schema = _schema(answers, opened).with_metadata(made_with)
     made.begin(job, overwrite=overwrite)
-    count = _make_missing(opened, use, engine, made)
-    familiar = Familiarity(description, use.agreement, use.anyway)
+    count = _make_missing(opened, partial(engine, bundle, options), made)
+    familiar = Familiarity(description, read_known(bundle), options)
     for number in range(count):
         familiar.add(made.read(number))
     verdict = familiar.verdict()
     finish = partial(familiar.finish, verdict=verdict)
-    found = _write_table(output, schema, made, count, finish)
+    decisions = _write_table(output, schema, made, count, finish)
     made.remove()
-    return Classified(found, found.pop("unreadable"), verdict)
+    skipped = sum((+one.skipped for one in opened), Counter())
+    remarks = [remark for one in opened for remark in one.remarks]
+    return Classified(decisions, decisions.pop("unreadable"), verdict, skipped, remarks)
+
+
+def calibration_of(description: Description) -> str:
+    """Name the survey that a bundle was calibrated on.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> calibration_of(read_description(Path("models/cnn")))
+    'simulated'
+    """
+    later = description.judgement.calibrated
+    return description.survey if later is None else later.survey
 
 
 def _keep_existing(output: Path, shards: Shards) -> None:
@@ -126,8 +164,8 @@ def _keep_existing(output: Path, shards: Shards) -> None:
 
 def _schema(answers: pa.Schema, inputs: Sequence[Input]) -> pa.Schema:
     """List the columns of the table: the answers, then the other columns of catalogues."""
-    carried = next((one.carried for one in inputs if one.carried), pa.schema([]))
-    taken = set(carried.names) & {*answers.names, PLACES}
+    carried = next((source.carried for source in inputs if source.carried), pa.schema([]))
+    taken = set(carried.names) & {*answers.names}
     if taken:
         raise GalaxiesError(
             f"{inputs[0].name}: column {min(taken)!r} has the name of a result; rename it"
@@ -135,28 +173,28 @@ def _schema(answers: pa.Schema, inputs: Sequence[Input]) -> pa.Schema:
     return pa.schema([*answers, *carried])
 
 
-def _what_is_done(inputs: Sequence[Input], output: Path, use: BundleUse) -> dict[str, Any]:
+def _what_is_done(inputs: Sequence[Input], output: Path, bundle: dict[str, Any]) -> dict[str, Any]:
     """Describe what must be the same to continue an earlier run."""
     return {
         "format": _FORMAT,
         "version": __version__,
-        "bundle": use.fingerprint(),
-        "input": [one.fingerprint() for one in inputs],
+        "bundle": bundle,
+        "input": [source.fingerprint() for source in inputs],
         "shard": SHARD,
         "output": str(output.absolute()),
     }
 
 
-def _make_missing(inputs: Sequence[Input], use: BundleUse, engine: Engine, shards: Shards) -> int:
+def _make_missing(inputs: Sequence[Input], classify: Callable[..., None], shards: Shards) -> int:
     """Make the missing shards; returns the number of all shards."""
     done = shards.numbers()
-    counts = [one.count for one in inputs]
+    counts = [source.count for source in inputs]
     total = None if None in counts else sum(count or 0 for count in counts)
     chunks = 0
 
     def missing() -> Iterator[tuple[int, Chunk]]:
         nonlocal chunks
-        for chunk in (chunk for one in inputs for chunk in one.chunks(SHARD)):
+        for chunk in (chunk for source in inputs for chunk in source.chunks(SHARD)):
             number, chunks = chunks, chunks + 1
             if number not in done:
                 yield number, chunk
@@ -165,7 +203,7 @@ def _make_missing(inputs: Sequence[Input], use: BundleUse, engine: Engine, shard
     with tqdm(
         total=total, initial=first, desc="classify", unit=" galaxies", unit_scale=True
     ) as bar:
-        engine(use, missing(), shards, bar.update)
+        classify(missing(), shards, bar.update)
     return chunks
 
 
@@ -177,14 +215,14 @@ def _write_table(
     finish: Callable[[pa.Table], pa.Table],
 ) -> Counter[str]:
     """Combine the shards into the table; returns the number of galaxies with each decision."""
-    found: Counter[str] = Counter()
+    decisions: Counter[str] = Counter()
 
     def tables() -> Iterator[pa.Table]:
-        found.clear()  # FITS reads twice
+        decisions.clear()  # FITS reads twice
         for number in range(count):
             table = finish(shards.read(number))
-            found.update(table["decision"].drop_null().to_pylist())
-            found["unreadable"] += len(table) - table["error"].null_count
+            decisions.update(table["decision"].drop_null().to_pylist())
+            decisions["unreadable"] += len(table) - table["error"].null_count
             for field in schema:
                 # Images that are not from a catalogue do not have its columns.
                 if field.name not in table.column_names:
@@ -192,4 +230,4 @@ def _write_table(
             yield table.select(schema.names)
 
     write_stream(output, schema, tables)
-    return found
+    return decisions

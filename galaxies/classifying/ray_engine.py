@@ -7,6 +7,7 @@ import re
 import socket
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -14,8 +15,10 @@ import numpy.typing as npt
 
 from galaxies.base.arrays import Device
 from galaxies.base.pool import batched
-from galaxies.classifying.engines import BundleUse, Progress, classify_chunks
+from galaxies.classifying.classifier import Classifier
+from galaxies.classifying.engines import Progress, classify_chunks
 from galaxies.classifying.inputs.chunks import Chunk
+from galaxies.classifying.options import Options
 from galaxies.classifying.shards import Shards
 from galaxies.errors import GalaxiesError, needs
 
@@ -42,8 +45,8 @@ class _Actors(NamedTuple):
 class _ChunkClassifier:
     """The model in one actor, which makes a shard from each chunk."""
 
-    def __init__(self, use: BundleUse, shards: Shards, cores: int) -> None:
-        self._classifier = use.load()
+    def __init__(self, bundle: Path, options: Options, shards: Shards, cores: int) -> None:
+        self._classifier = Classifier(bundle, options)
         self._shards = shards
         self._cores = cores
 
@@ -63,7 +66,8 @@ class _ChunkClassifier:
 
 
 def ray_engine(
-    use: BundleUse,
+    bundle: Path,
+    options: Options,
     chunks: Iterable[tuple[int, Chunk]],
     shards: Shards,
     progress: Progress,
@@ -78,8 +82,10 @@ def ray_engine(
 
     Parameters
     ----------
-    use : BundleUse
-        The bundle and its options.
+    bundle : Path
+        Its folder.
+    options : Options
+        How to classify.
     chunks : iterable of (int, Chunk)
         Numbered chunks.
     shards : Shards
@@ -100,7 +106,7 @@ def ray_engine(
     with _connected(address):
         try:
             for window in batched(chunks, _WINDOW):
-                _classify_window(use, window, shards, progress)
+                _classify_window(bundle, options, window, shards, progress)
         except ray.exceptions.RayError as error:
             cause: BaseException | None = error
             while cause and not isinstance(cause, GalaxiesError):
@@ -137,17 +143,21 @@ def _connected(address: str | None) -> Iterator[None]:
 
 
 def _classify_window(
-    use: BundleUse, chunks: tuple[tuple[int, Chunk], ...], shards: Shards, progress: Progress
+    bundle: Path,
+    options: Options,
+    chunks: tuple[tuple[int, Chunk], ...],
+    shards: Shards,
+    progress: Progress,
 ) -> None:
     import ray.data
 
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False  # we have our own
-    actors = _share_out(use.device)
+    actors = _share_out(options.device)
     rows = [{"number": number, "chunk": pickle.dumps(chunk)} for number, chunk in chunks]
     done = ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
         _ChunkClassifier,
-        fn_constructor_args=(use, shards, actors.cores),
+        fn_constructor_args=(bundle, options, shards, actors.cores),
         compute=ray.data.ActorPoolStrategy(size=min(actors.number, len(rows))),
         batch_size=1,
         num_cpus=actors.cores,
@@ -163,15 +173,15 @@ def _share_out(device: Device) -> _Actors:
 
     nodes = ray.nodes()  # type: ignore[no-untyped-call]
     machines = [node["Resources"] for node in nodes if node["Alive"]]
-    machines = [one for one in machines if one.get("CPU", 0) >= 1]
+    machines = [resources for resources in machines if resources.get("CPU", 0) >= 1]
     if not machines:
         raise GalaxiesError("no machine of the Ray cluster has a free core")
     if device == "gpu":
-        machines = [one for one in machines if one.get("GPU", 0) >= 1]
+        machines = [resources for resources in machines if resources.get("GPU", 0) >= 1]
         if not machines:
             raise GalaxiesError("no machine of the Ray cluster has a GPU; omit --device gpu")
-        gpus = sum(int(one["GPU"]) for one in machines)
-        cores = min(int(one["CPU"] // one["GPU"]) for one in machines)
+        gpus = sum(int(resources["GPU"]) for resources in machines)
+        cores = min(int(resources["CPU"] // resources["GPU"]) for resources in machines)
         return _Actors(gpus, max(1, min(_CORES, cores)), 1)
-    cores = min(_CORES, *(int(one["CPU"]) for one in machines))
-    return _Actors(sum(int(one["CPU"]) // cores for one in machines), cores, 0)
+    cores = min(_CORES, *(int(resources["CPU"]) for resources in machines))
+    return _Actors(sum(int(resources["CPU"]) // cores for resources in machines), cores, 0)

@@ -10,8 +10,8 @@ from typing import Any, Final, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from fsspec.core import url_to_fs
 
+from galaxies.classifying.inputs.chunks import filesystem
 from galaxies.errors import GalaxiesError
 
 _JOB: Final = "job.json"
@@ -49,7 +49,7 @@ class Shards:
         self._write(f"{number:08d}.parquet", buffer.getvalue().to_pybytes())
 
     def _write(self, name: str, data: bytes) -> None:
-        fs, inside = url_to_fs(self.folder)
+        fs, inside = filesystem(self.folder)
         # Objects in a bucket appear when they are complete; files on disk are renamed.
         local = "file" in fs.protocol
         partial = f"{inside}/.{name}.{os.getpid()}" if local else f"{inside}/{name}"
@@ -68,7 +68,7 @@ class Shards:
         return {int(name[:8]) for name in self._names() if _SHARD_NAME.fullmatch(name)}
 
     def _names(self) -> list[str]:
-        fs, inside = url_to_fs(self.folder)
+        fs, inside = filesystem(self.folder)
         return [str(path).rpartition("/")[2] for path in fs.ls(inside, detail=False)]
 
     def read(self, number: int) -> pa.Table:
@@ -80,7 +80,7 @@ class Shards:
         return self._look(number, lambda file: int(pq.read_metadata(file).num_rows))
 
     def _look(self, number: int, look: Callable[[Any], T]) -> T:
-        fs, inside = url_to_fs(self.folder)
+        fs, inside = filesystem(self.folder)
         path = f"{inside}/{number:08d}.parquet"
         try:
             with fs.open(path) as file:
@@ -98,7 +98,7 @@ class Shards:
         GalaxiesError
             If the folder contains shards of another job, or other files.
         """
-        fs, inside = url_to_fs(self.folder)
+        fs, inside = filesystem(self.folder)
         if fs.isfile(inside):
             raise GalaxiesError(f"{self.folder}: is a file; give a new or empty folder")
         if begun := self.begun():
@@ -123,7 +123,7 @@ class Shards:
 
     def begun(self) -> dict[str, Any]:
         """Return the job that was started here; empty if there is none."""
-        fs, inside = url_to_fs(self.folder)
+        fs, inside = filesystem(self.folder)
         if not fs.exists(f"{inside}/{_JOB}"):
             return {}
         try:
@@ -135,7 +135,7 @@ class Shards:
 
     def remove(self) -> None:
         """Delete the shards, and the folder if it is empty then."""
-        fs, inside = url_to_fs(self.folder)
+        fs, inside = filesystem(self.folder)
         names = [name for name in self._names() if _OURS.fullmatch(name)]
         # The description of the job goes last; without it, remaining shards could not be
         # identified.

@@ -12,6 +12,7 @@ from tqdm import tqdm
 from galaxies.base.outputs import written_beside
 from galaxies.base.pool import batched, in_order
 from galaxies.classifying.classifier import BATCH, Classifier
+from galaxies.classifying.options import Options
 from galaxies.dataset.archive import Member, list_images, open_archive, read_member
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import UnreadableImageError
@@ -66,7 +67,7 @@ def write_submission(
     if output.exists() and not overwrite:
         raise GalaxiesError(f"{output}: exists; --overwrite replaces it")
     # The least strict promise, because nothing is decided.
-    classifier = Classifier(bundle, agreement=0.5)
+    classifier = Classifier(bundle, Options(agreement=0.5))
     description = classifier.description
     campaign = description.answers_of
     if not campaign.has_tree_of(KAGGLE):
@@ -102,9 +103,8 @@ def _answers(
             prepared = []
             for member in some:
                 try:
-                    prepared.append(
-                        classifier.prepare(read_member(archive, archive.getinfo(member.name)))
-                    )
+                    data = read_member(archive, archive.getinfo(member.name))
+                    prepared.append(classifier.prepare(data, blank_too=True))
                 except UnreadableImageError as error:
                     raise GalaxiesError(
                         f"{images}: member {member.name!r} {error}; the challenge needs all images"

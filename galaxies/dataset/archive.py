@@ -1,5 +1,7 @@
 """The zip archive with the images of a survey: read in place, never unpacked."""
 
+import bz2
+import copy
 import lzma
 import struct
 import zipfile
@@ -119,13 +121,51 @@ def read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
     if info.flag_bits & 0x1:
         raise UnreadableImageError("is encrypted")
     try:
-        return archive.read(info)
+        return _unpacked(archive, info)
     # What zipfile and the decompressors raise on damaged archives.
     except (
         zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, ValueError,
-        NotImplementedError, RuntimeError, struct.error,
+        NotImplementedError, RuntimeError, struct.error, OverflowError, MemoryError,
     ) as error:  # fmt: skip
         raise UnreadableImageError(f"is damaged in the archive ({error})") from error
+
+
+def _unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    """Read a member of the size that the header says, and no more memory than that."""
+    if info.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        with archive.open(info) as file:
+            # With a size, because zipfile unpacks all before it cuts off what is too much.
+            return file.read(info.file_size + 1)
+    if info.compress_type not in (zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
+        raise NotImplementedError(f"compressed by method {info.compress_type}")
+    # zipfile unpacks these without a limit: 40 kB may become 4 GB.
+    packed = copy.copy(info)
+    packed.compress_type, packed.file_size = zipfile.ZIP_STORED, info.compress_size
+    packed.CRC = None  # type: ignore[assignment]  # it is that of the unpacked data
+    if packed.file_size > LARGEST_IMAGE:
+        raise ValueError("too large")
+    with archive.open(packed) as file:
+        data = file.read(packed.file_size)
+    if info.compress_type == zipfile.ZIP_BZIP2:
+        unpacked = bz2.BZ2Decompressor().decompress(data, info.file_size + 1)
+    else:
+        unpacked = _lzma(data).decompress(data[9:], info.file_size + 1)
+    if len(unpacked) != info.file_size or zlib.crc32(unpacked) != info.CRC:
+        raise zipfile.BadZipFile(f"Bad CRC-32 for file {info.filename!r}")
+    return unpacked
+
+
+def _lzma(data: bytes) -> lzma.LZMADecompressor:
+    """Read the header of a member: a version, the length 5, and the settings of LZMA."""
+    length, settings, dictionary = struct.unpack("<xxHBI", data[:9])
+    if length != 5 or settings >= 225 or dictionary > LARGEST_IMAGE:
+        raise lzma.LZMAError("Unsupported settings")
+    rest, lc = divmod(settings, 9)
+    pb, lp = divmod(rest, 5)
+    filters = [
+        {"id": lzma.FILTER_LZMA1, "dict_size": dictionary or 4096, "lc": lc, "lp": lp, "pb": pb}
+    ]
+    return lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=filters)
 
 
 def read_image(archive: zipfile.ZipFile, name: str) -> Image.Image:

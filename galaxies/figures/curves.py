@@ -11,8 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 
-from galaxies.bundle.registry import MODELS, Registered
-from galaxies.figures.style import GREY, STYLE, WIDTH
+from galaxies.figures.style import GREY, LINES, STYLE, WIDTH, Line
 from galaxies.figures.table import with_interval
 from galaxies.questions.campaign import CLASSES
 
@@ -58,9 +57,9 @@ class Result(NamedTuple):
         return str(self.scores["model"])
 
     @property
-    def line(self) -> Registered:
+    def line(self) -> Line:
         """Style of the model in figures."""
-        return MODELS[self.model]
+        return LINES[self.model]
 
 
 @STYLE

@@ -5,6 +5,7 @@ colour-blind readers can distinguish.
 """
 
 from pathlib import Path
+from typing import Final, NamedTuple
 
 from matplotlib import style
 from matplotlib.axes import Axes
@@ -15,13 +16,29 @@ from matplotlib.ticker import MaxNLocator
 
 from galaxies.base.outputs import written_beside
 
-WIDTH = 3.4  # inches
+WIDTH: Final = 3.4  # inches
+
+GREY: Final = "#7F7F7F"
+
+SMALL: Final = 6  # points; the smallest size that is easy to read in print
 
 
-GREY = "#7F7F7F"
+class Line(NamedTuple):
+    """How the curves of a model look."""
+
+    color: str
+    dashes: str
+    marker: str
 
 
-SMALL = 6  # points; the smallest size that is easy to read in print
+LINES: Final = {
+    "tree": Line("#E69F00", ":", "^"),
+    "mlp": Line("#CC79A7", "-.", "s"),
+    "cnn": Line("#0072B2", "-", "o"),
+    "inception": Line("#009E73", "--", "D"),
+}
+"""For each model in `galaxies.bundle.registry.MODELS`. They are not there, because a changed colour
+must not train a model again."""
 
 
 # A font that comes with matplotlib, so that figures are identical on every machine.

@@ -6,11 +6,12 @@ import math
 import struct
 import zlib
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import simplejpeg
-from PIL import Image, ImageFile, ImageOps
+from PIL import Image, ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
@@ -19,10 +20,33 @@ from galaxies.base.arrays import Decoding, Pixels
 LARGEST_IMAGE: Final = 64_000_000
 """Pixels; a larger image could be a decompression bomb and is not decoded."""
 
+_SMALLEST_SIDE: Final = 16
+_LONGEST: Final = 2
+"""Times the shorter side; the galaxy at the centre of a longer frame is cut off."""
 
 _JPEG: Final = b"\xff\xd8\xff"
+_PNG: Final = b"\x89PNG\r\n\x1a\n"
 _TURNED: Final = (b"Exif", b"tiff:Orientation")
 """One of these is in every file whose frame may have to be rotated."""
+_ORIENTATION: Final = 0x0112
+_TURNS: Final = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_CMYK: Final = ("CMYK", "YCCK")
+
+_SCAN: Final = b"\xff\xda"
+_SCANS: Final = 100
+"""A progressive JPEG has about ten scans. Each costs as much time as a whole baseline JPEG."""
+_SCANNED: Final = 10 * LARGEST_IMAGE
+"""Pixels of all scans together."""
+_CHUNKS: Final = 100_000
+"""A PNG has a chunk for every few thousand bytes."""
 
 
 class UnreadableImageError(Exception):
@@ -35,8 +59,8 @@ def decode_image(data: bytes) -> Image.Image:
     Parameters
     ----------
     data : bytes
-        Contents of the file. Grey, palette, CMYK, transparent and 16-bit images become RGB; of an
-        animation the first frame is used; an EXIF orientation is applied.
+        Contents of the file. Grey, palette, CMYK, transparent and 16-bit images become RGB as in
+        `as_rgb`; of an animation the first frame is used; an EXIF orientation is applied.
 
     Returns
     -------
@@ -46,7 +70,8 @@ def decode_image(data: bytes) -> Image.Image:
     Raises
     ------
     UnreadableImageError
-        If the file is cut off, not an image, or larger than `LARGEST_IMAGE`.
+        If the file is cut off, damaged, not an image, or larger than `LARGEST_IMAGE`. Whatever a
+        decoder warns of is damage: it would fill in pixels of its own.
 
     Examples
     --------
@@ -58,8 +83,11 @@ def decode_image(data: bytes) -> Image.Image:
     >>> frame.mode, frame.size
     ('RGB', (60, 40))
     """
-    with _damage_named():
-        return _upright(_as_rgb(_open(data)))
+    with damage_named():
+        if data.startswith(_JPEG):
+            frame, _, orientation = _decode_jpeg(data, None)
+            return _upright(frame, orientation)
+        return as_rgb(_open_png(data))
 
 
 def decode_reduced(data: bytes, size: int, crop: float, decoding: Decoding) -> Pixels:
@@ -79,8 +107,7 @@ def decode_reduced(data: bytes, size: int, crop: float, decoding: Decoding) -> P
     crop : float
         As in `reduce_image`.
     decoding : {"scaled", "whole"}
-        Whether a JPEG is decoded at reduced scale. For a PNG, or a JPEG with too few pixels at half
-        its scale, both give the same result.
+        Whether a JPEG is decoded at reduced scale.
 
     Returns
     -------
@@ -101,70 +128,80 @@ def decode_reduced(data: bytes, size: int, crop: float, decoding: Decoding) -> P
     >>> decode_reduced(file.getvalue(), 64, 0.5, "scaled").shape
     (64, 64, 3)
     """
-    wanted = math.ceil(size / crop)
-    if decoding == "scaled" and (pixels := _plain_jpeg(data, size, crop, wanted)) is not None:
-        return pixels
-    with _damage_named():
-        image = _open(data)
-        scale = 1
-        if decoding == "scaled" and isinstance(image, JpegImageFile):
-            scale = _scale(image.size, wanted)
+    if not data.startswith(_JPEG):
+        return reduce_image(decode_image(data), size, crop, decoding)
+    with damage_named():
+        wanted = math.ceil(size / crop) if decoding == "scaled" else None
+        frame, (width, height, scale), orientation = _decode_jpeg(data, wanted)
         # The scaled frame is rounded up on the right and below; these pixels do not count.
-        width, height = image.width / scale, image.height / scale
-        image.draft(None, (image.width // scale, image.height // scale))
+        half = crop * min(width, height) / scale / 2
+        x, y = width / scale / 2, height / scale / 2
+        if scale > 1:
+            # Pillow copies its input, so it gets only the pixels that its filter uses.
+            reach = half * (1 + 2 / size) + 1
+            left, top = max(0, int(x - reach)), max(0, int(y - reach))
+            right = min(frame.width, int(x + reach) + 1)
+            low = min(frame.height, int(y + reach) + 1)
+            frame = frame.crop((left, top, right, low))
+            x, y = x - left, y - top
         # The centre of a frame stays the centre when the frame is rotated.
-        middle, half = (width / 2, height / 2), crop * min(width, height) / 2
-        return np.asarray(_upright(_centre(_as_rgb(image), middle, half, size, scale)))
+        return np.asarray(_upright(_centre(frame, (x, y), half, size, scale), orientation))
+
+
+def _decode_jpeg(data: bytes, wanted: int | None) -> tuple[Image.Image, tuple[int, int, int], int]:
+    """Decode a JPEG at the smallest scale that leaves `wanted` pixels along each side.
+
+    Returns the frame, not yet rotated; the width and height of the whole frame, and the factor by
+    which they were reduced; and the EXIF orientation.
+    """
+    height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
+    check_size(width, height)
+    scans = data.count(_SCAN)
+    if scans > _SCANS or scans * width * height > _SCANNED:
+        raise UnreadableImageError(f"has too many scans: {scans} of {width}x{height} pixels")
+    scale = 1 if wanted is None else _scale((width, height), wanted)
+    least = {"min_height": -(-height // scale), "min_width": -(-width // scale)}
+    orientation = 1
+    if any(mark in data for mark in _TURNED):
+        orientation = JpegImageFile(io.BytesIO(data)).getexif().get(_ORIENTATION, 1)
+    if colours in _CMYK:
+        # Only Pillow knows that Adobe inverts CMYK, but it does not report damage.
+        simplejpeg.decode_jpeg(data, "CMYK", min_factor=1, **least)
+        image = JpegImageFile(io.BytesIO(data))
+        image.draft(None, (width // scale, height // scale))
+        return image.convert("RGB"), (width, height, scale), orientation
+    # The library is the same as Pillow's, and so are the pixels, but it reports damage.
+    pixels = simplejpeg.decode_jpeg(data, "RGB", min_factor=1, **least)
+    return Image.fromarray(pixels), (width, height, scale), orientation
 
 
 def _scale(frame: tuple[int, int], wanted: int) -> int:
-    """Find the largest reduction that leaves `wanted` pixels along each side of a JPEG."""
+    """Find the largest reduction that leaves `wanted` pixels along each side of a frame."""
     possible = min(frame) // wanted
     return next((scale for scale in (8, 4, 2) if scale <= possible), 1)
 
 
-def _plain_jpeg(data: bytes, size: int, crop: float, wanted: int) -> Pixels | None:
-    """Do the same in fewer steps for an ordinary colour JPEG.
-
-    The library is the same as Pillow's, and so are the pixels. Returns `None` for all other images,
-    and if the library reports a problem: Pillow may still read the image.
-    """
-    if not data.startswith(_JPEG) or any(mark in data for mark in _TURNED):
-        return None
-    try:
-        height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
-        scale = _scale((width, height), wanted)
-        if colours != "YCbCr" or scale == 1 or width * height > LARGEST_IMAGE:
-            return None
-        least = {"min_height": -(-height // scale), "min_width": -(-width // scale)}
-        pixels = simplejpeg.decode_jpeg(data, "RGB", min_factor=1, **least)
-    except ValueError:
-        return None
-    # Pillow copies its input, so it gets only the pixels that its filter uses.
-    half = crop * min(width, height) / scale / 2
-    reach = half * (1 + 2 / size) + 1
-    x, y = width / scale / 2, height / scale / 2
-    left, top = max(0, int(x - reach)), max(0, int(y - reach))
-    near = pixels[top : int(y + reach) + 1, left : int(x + reach) + 1]
-    return np.asarray(_centre(Image.fromarray(near), (x - left, y - top), half, size, scale))
-
-
-def reduce_image(image: Image.Image, size: int, crop: float) -> Pixels:
+def reduce_image(
+    image: Image.Image, size: int, crop: float, decoding: Decoding = "whole"
+) -> Pixels:
     """Cut out the centre of a frame and reduce it.
 
     Parameters
     ----------
     image : Image
-        A frame with the galaxy at its centre.
+        RGB, with the galaxy at the centre.
     size : int
         Side of the result in pixels.
     crop : float
         Side of the central square that is kept, as a fraction of the shorter side of the frame.
+    decoding : {"scaled", "whole"}
+        With "scaled", the frame is first averaged in blocks of 2, 4 or 8 pixels where a JPEG of
+        this size would be decoded at that scale, so that both give nearly the same pixels. With
+        "whole", each pixel is the mean of the pixels of the frame whose centres are in it.
 
     Returns
     -------
     ndarray of shape (size, size, 3), uint8
-        Each pixel is the mean of the pixels of the frame whose centres are in it.
 
     Examples
     --------
@@ -172,8 +209,11 @@ def reduce_image(image: Image.Image, size: int, crop: float) -> Pixels:
     >>> reduce_image(Image.new("RGB", (424, 424), "navy"), 64, 0.5).shape
     (64, 64, 3)
     """
-    middle, half = (image.width / 2, image.height / 2), crop * min(image.size) / 2
-    return np.asarray(_centre(image, middle, half, size, 1))
+    scale = _scale(image.size, math.ceil(size / crop)) if decoding == "scaled" else 1
+    width, height = image.width / scale, image.height / scale
+    half = crop * min(width, height) / 2
+    reduced = image if scale == 1 else image.reduce(scale)
+    return np.asarray(_centre(reduced, (width / 2, height / 2), half, size, scale))
 
 
 def _centre(
@@ -186,43 +226,138 @@ def _centre(
     return image.resize((size, size), means, (x - half, y - half, x + half, y + half))
 
 
-def _open(data: bytes) -> ImageFile.ImageFile:
-    """Read the header of a file, but not the pixels."""
+def _open_png(data: bytes) -> ImageFile.ImageFile:
+    """Read the header of a PNG, and check every byte, but do not read the pixels."""
     if not data:
         raise UnreadableImageError("is empty")
-    # Not with Image.open, which warns of large images before we can reject them.
-    if data.startswith(_JPEG):
-        image: ImageFile.ImageFile = JpegImageFile(io.BytesIO(data))
-    elif data.startswith(b"\x89PNG\r\n\x1a\n"):
-        image = PngImageFile(io.BytesIO(data))
-    else:
+    if not data.startswith(_PNG):
         raise UnreadableImageError("is not a JPEG or PNG")
-    if image.width * image.height > LARGEST_IMAGE:
-        raise UnreadableImageError(f"is too large: {image.width}x{image.height} pixels")
+    _check_chunks(data)
+    image = PngImageFile(io.BytesIO(data))
+    check_size(*image.size)
     return image
 
 
-def _as_rgb(image: Image.Image) -> Image.Image:
-    image.load()
-    if image.mode.startswith("I"):  # 16 bits per pixel; convert("RGB") would clip them
-        info = image.info
-        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-        image.info = info
+def _check_chunks(data: bytes) -> None:
+    """Compare the checksums of a PNG, because Pillow skips those of the pixels."""
+    place = len(_PNG)
+    for _ in range(_CHUNKS):
+        if place + 12 > len(data):
+            raise UnreadableImageError("cannot be decoded (it is cut off)")
+        length, kind = struct.unpack_from(">I4s", data, place)
+        end = place + 8 + length
+        if end + 4 > len(data):
+            raise UnreadableImageError("cannot be decoded (it is cut off)")
+        if zlib.crc32(memoryview(data)[place + 4 : end]) != int.from_bytes(data[end : end + 4]):
+            raise UnreadableImageError(f"cannot be decoded (wrong checksum at byte {place})")
+        if kind == b"IEND":
+            return
+        place = end + 4
+    raise UnreadableImageError(f"cannot be decoded (more than {_CHUNKS:,} chunks)")
+
+
+def check_size(width: int, height: int) -> None:
+    """Refuse a frame that is too large to decode, or too small or narrow for a galaxy.
+
+    Raises
+    ------
+    UnreadableImageError
+        With the size.
+    """
+    if width * height > LARGEST_IMAGE:
+        raise UnreadableImageError(f"is too large: {width}x{height} pixels")
+    if min(width, height) < _SMALLEST_SIDE:
+        raise UnreadableImageError(f"is too small for a galaxy: {width}x{height} pixels")
+    if max(width, height) > _LONGEST * min(width, height):
+        raise UnreadableImageError(f"is a strip, not a frame: {width}x{height} pixels")
+
+
+def as_rgb(image: Image.Image) -> Image.Image:
+    """Convert a frame of any mode to RGB, upright.
+
+    Parameters
+    ----------
+    image : Image
+        Of 16-bit greys the upper eight bits are used. Transparent pixels become black, as the sky
+        is. An EXIF orientation is applied.
+
+    Returns
+    -------
+    Image
+        RGB.
+
+    Raises
+    ------
+    UnreadableImageError
+        If brightness cannot be read from the mode: floats, or integers of more than 16 bits.
+
+    Examples
+    --------
+    >>> from PIL import Image
+    >>> as_rgb(Image.new("RGBA", (60, 40), (200, 100, 50, 0))).getpixel((0, 0))
+    (0, 0, 0)
+    """
+    with damage_named():
+        check_size(*image.size)
+        orientation = image.getexif().get(_ORIENTATION, 1)
+        image.load()
+        return _upright(_without_alpha(image), orientation)
+
+
+def _without_alpha(image: Image.Image) -> Image.Image:
+    if image.mode == "F":
+        raise UnreadableImageError(
+            "has floats, of which black and white are not known; scale it to 8 bits"
+        )
+    if image.mode.startswith("I"):
+        return Image.fromarray(eight_bits(np.asarray(image))).convert("RGB")
+    if image.has_transparency_data:
+        image = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
+        sky = Image.new("RGBA", image.size, "black")
+        return Image.alpha_composite(sky, image).convert("RGB")
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    """Apply the EXIF orientation of an image."""
-    ImageOps.exif_transpose(image, in_place=True)
-    return image
+def eight_bits(pixels: npt.NDArray[Any]) -> Pixels:
+    """Take the upper eight of 16 bits.
+
+    Raises
+    ------
+    UnreadableImageError
+        If the numbers have more than 16 bits, or only the lower 12 of them are used.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> eight_bits(np.array([257, 65535], np.uint16)).tolist()
+    [1, 255]
+    """
+    low, high = (int(pixels.min()), int(pixels.max())) if pixels.size else (0, 0)
+    if low < 0 or high > 65_535:
+        raise UnreadableImageError(
+            f"has numbers from {low} to {high}, more than 16 bits; scale it to 8 bits"
+        )
+    if 0 < high < 4096:
+        raise UnreadableImageError(
+            f"has 16 bits, but no number above {high}; scale it to all 16 bits, or to 8"
+        )
+    return np.asarray(pixels >> 8, dtype=np.uint8)
+
+
+def _upright(image: Image.Image, orientation: int) -> Image.Image:
+    """Apply an EXIF orientation."""
+    turn = _TURNS.get(orientation)
+    return image if turn is None else image.transpose(turn)
 
 
 @contextlib.contextmanager
-def _damage_named() -> Iterator[None]:
+def damage_named() -> Iterator[None]:
+    """Turn whatever a decoder raises into an `UnreadableImageError`."""
     try:
         yield
-    # Pillow's decoders raise any of these on damaged files.
-    except (
-        OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, struct.error, zlib.error
-    ) as error:  # fmt: skip
-        raise UnreadableImageError(f"cannot be decoded ({error})") from error
+    except UnreadableImageError:
+        raise
+    # Decoders raise anything on damaged files, and one file must not stop the others.
+    except Exception as error:
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise UnreadableImageError(f"cannot be decoded ({reason[:200]})") from error

@@ -1,32 +1,48 @@
 """FITS cut-outs as colour frames."""
 
-import gzip
-import io
-import zlib
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from astropy.io import fits
-from astropy.utils.exceptions import AstropyWarning
 from PIL import Image
 
+from galaxies.images.bands import is_light, wavelength, words
 from galaxies.images.colour import colour_image, grey_level
-from galaxies.images.decode import LARGEST_IMAGE, UnreadableImageError
+from galaxies.images.decode import UnreadableImageError, check_size, damage_named
+from galaxies.images.fits_file import (
+    LARGEST_LIGHT,
+    Unit,
+    read_plane,
+    read_units,
+    unpacked,
+)
 
 Planes = npt.NDArray[np.float64]
 
 _GZIP: Final = b"\x1f\x8b"
-_DAMAGED: Final = (
-    OSError, ValueError, TypeError, KeyError, IndexError, EOFError, AttributeError, zlib.error,
-    AstropyWarning,
-)  # fmt: skip
-_BLUE_TO_RED: Final = "ugrizy"
+_MOST_BANDS: Final = 12
+_KINDS: Final = ("EXTNAME", "EXTTYPE", "DES_EXT", "IMTYPE", "HDUCLAS2", "HDUCLAS3")
+"""Keywords that say what a plane is: EXTNAME of most surveys; LSST; DES; Legacy; ESO."""
+_NO_NAMES: Final = ("", "PRIMARY", "COMPRESSED_IMAGE")  # the last is from fpack
+_FILTERS: Final = ("FILTER", "BAND", "FILTER1", "FILTER2", "FILTNAM1", "FILTERS", "PUPIL")
+_NANOMAGGIES: Final = ("nanomagg", "nmgy")
 _BRIGHT: Final = 99.5  # percentile of a frame without a known unit
-_NUMBER: Final = 1e30  # larger values are not fluxes in any unit
+_NUMBER: Final = 1e15  # larger values are not fluxes in any unit, but marks of blank pixels
+_HOLES: Final = 0.25  # a larger share of blank pixels at the centre may hide the galaxy
 _BRIGHT_LIGHT: Final = (
     2.0  # nanomaggies per pixel of this percentile: the centre of a bright galaxy
 )
+
+
+class _Band(NamedTuple):
+    """A plane of light, or a cube of several."""
+
+    unit: Unit
+    light: bool | None
+    """Whether its names say that it is light."""
+    wavelength: float | None
 
 
 def decode_fits(data: bytes) -> Image.Image:
@@ -42,8 +58,10 @@ def decode_fits(data: bytes) -> Image.Image:
     ----------
     data : bytes
         Contents of the file: a plane (height, width), a cube (bands, height, width), or an
-        extension for each band. Bands are sorted by `FILTER`, `BAND` or `EXTNAME` if these are
-        among u, g, r, i, z, y; otherwise they must go from blue to red. Invalid pixels become sky.
+        extension for each band. Planes that are not light, such as masks, variances and weights,
+        are left out. Bands are sorted by wavelength: of a cube by the keyword `BANDS`, and without
+        it they must go from blue to red; of extensions by `FILTER`, `BAND` or `EXTNAME`. Blank
+        pixels become sky.
 
     Returns
     -------
@@ -53,7 +71,8 @@ def decode_fits(data: bytes) -> Image.Image:
     Raises
     ------
     UnreadableImageError
-        If the file is damaged, or contains no image.
+        If the file is damaged or contains no image; if it is not clear which planes are light, or
+        which bands they are; or if too many pixels at the centre are blank.
 
     Examples
     --------
@@ -65,15 +84,13 @@ def decode_fits(data: bytes) -> Image.Image:
     >>> decode_fits(file.getvalue()).size
     (60, 40)
     """
-    try:
+    with damage_named():
         if data.startswith(_GZIP):
-            data = _unpacked(data)
-        with fits.open(io.BytesIO(data), lazy_load_hdus=False, memmap=False) as file:
-            planes, calibrated = _planes(file)
-    # astropy raises any of these on damaged files.
-    except _DAMAGED as error:
-        raise UnreadableImageError(f"cannot be decoded ({error})") from error
-    light = _light(planes, calibrated)
+            data = unpacked(data)
+        units = read_units(data)
+        bands = _light_of(units)
+        planes = _in_order(data, units[0].header, bands)
+        light = _light(planes, _calibrated(bands))
     if len(light) == 1:
         grey = np.clip(grey_level(light[0]), 0, 255).round().astype(np.uint8)
         frame = np.repeat(grey[:, :, None], 3, axis=2)
@@ -83,39 +100,129 @@ def decode_fits(data: bytes) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(frame[::-1]))
 
 
-def _unpacked(data: bytes) -> bytes:
-    with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
-        unpacked = file.read(LARGEST_IMAGE + 1)
-    if len(unpacked) > LARGEST_IMAGE:
-        raise UnreadableImageError("is too large")
-    return unpacked
-
-
-def _planes(file: fits.HDUList) -> tuple[Planes, bool]:
-    """Read all bands from blue to red, and whether they are in nanomaggies."""
-    found: list[tuple[str, npt.NDArray[np.generic]]] = []
-    calibrated = False
-    for hdu in file:
-        if not isinstance(hdu, fits.PrimaryHDU | fits.ImageHDU | fits.CompImageHDU):
-            continue
-        header, shape = hdu.header, hdu.shape
-        if len(shape) not in (2, 3) or 0 in shape:
-            continue
-        if int(np.prod(shape)) > LARGEST_IMAGE:
-            raise UnreadableImageError(f"is too large: {'x'.join(map(str, shape))} pixels")
-        name = next(
-            (str(header[key]) for key in ("FILTER", "BAND", "EXTNAME") if key in header), ""
-        )
-        calibrated |= "nanomagg" in str(header.get("BUNIT", "")).lower()
-        for plane in hdu.data if len(shape) == 3 else [hdu.data]:
-            found.append((name.strip().lower()[:1] if len(shape) == 2 else "", plane))
-    if not found:
+def _light_of(units: Sequence[Unit]) -> list[_Band]:
+    """Choose the planes of light; nothing is guessed."""
+    images = [_named(unit) for unit in units if len(unit.shape) > 1 and 0 not in unit.shape]
+    if not images:
         raise UnreadableImageError("contains no image")
-    if len({plane.shape for _, plane in found}) > 1:
+    possible = [band for band in images if band.light is not False]
+    if not possible:
+        raise UnreadableImageError(f"contains no plane of light, only {_list(images)}")
+    sure = [band for band in possible if band.light or band.wavelength is not None]
+    # A first plane without a name may be light too: then it is not clear which one is meant.
+    unnamed = [band for band in possible if not _names(band.unit) and band not in sure]
+    if not sure and len(unnamed) > 1 and _first_is_science([band.unit for band in unnamed]):
+        unnamed = unnamed[:1]
+    chosen = sure + unnamed if sure else (unnamed or possible)
+    if len(chosen) > 1 and not all(band.wavelength is not None for band in chosen):
+        units_of_bands = str(units[0].header.get("BANDS", ""))
+        if len(_split_bands(units_of_bands)) != len(chosen):
+            raise UnreadableImageError(
+                f"has {len(chosen)} planes that may be light ({_list(chosen)}); name their bands "
+                "by FILTER, and the others by EXTNAME, such as MASK"
+            )
+    if sum(int(np.prod(band.unit.shape)) for band in chosen) > LARGEST_LIGHT:
+        raise UnreadableImageError(f"is too large: more than {LARGEST_LIGHT:,} pixels of light")
+    return chosen
+
+
+def _named(unit: Unit) -> _Band:
+    header = unit.header
+    says = [is_light(name) for name in _names(unit)]
+    unit_of_light = str(header.get("BUNIT", "")).lower()
+    # An inverse variance of nanomaggies has 1/nanomaggies^2.
+    inverse = any(name in unit_of_light for name in _NANOMAGGIES) and (
+        "^" in unit_of_light or "**" in unit_of_light or "1/" in unit_of_light
+    )
+    light = False if inverse or False in says else (True if True in says else None)
+    instrument = f"{header.get('TELESCOP', '')} {header.get('INSTRUME', '')}"
+    names = [str(header[key]) for key in (*_FILTERS, "EXTNAME") if key in header]
+    lengths = (wavelength(name, instrument) for name in names)
+    return _Band(unit, light, next((one for one in lengths if one is not None), None))
+
+
+def _first_is_science(units: Sequence[Unit]) -> bool:
+    """Whether planes without names are in the order of HST, JWST, LSST, DES or HSC.
+
+    All have the science first, in floats, and a mask of integers among the others.
+    """
+    kinds = [int(unit.header["ZBITPIX" if unit.compressed else "BITPIX"]) for unit in units]
+    return kinds[0] < 0 and any(kind > 0 for kind in kinds[1:])
+
+
+def _in_order(data: bytes, primary: fits.Header, bands: list[_Band]) -> Planes:
+    """Read all bands from blue to red."""
+    if len({band.unit.shape for band in bands}) > 1:
         raise UnreadableImageError("has bands of different shapes")
-    if all(name and name in _BLUE_TO_RED for name, _ in found):
-        found.sort(key=lambda band: _BLUE_TO_RED.index(band[0]))
-    return np.stack([plane for _, plane in found]).astype(np.float64), calibrated
+    shape = bands[0].unit.shape
+    if len(bands) == 1 and len(shape) == 3:
+        return _cube(data, primary, bands[0].unit)
+    if len(shape) != 2:
+        raise UnreadableImageError(f"has axes that cannot be read: {'x'.join(map(str, shape))}")
+    check_size(*shape)
+    if len(bands) > 1 and any(band.wavelength is None for band in bands):
+        lengths = _lengths(primary)
+    else:
+        lengths = [band.wavelength or 0.0 for band in bands]
+    if len(set(lengths)) < len(lengths):
+        raise UnreadableImageError(f"has several planes of one band ({_list(bands)})")
+    order = np.argsort(lengths)
+    return np.stack([read_plane(data, bands[place].unit) for place in order])
+
+
+def _cube(data: bytes, primary: fits.Header, unit: Unit) -> Planes:
+    count, height, width = unit.shape
+    if count > _MOST_BANDS or count >= min(height, width):
+        raise UnreadableImageError(
+            f"has axes that cannot be read: {width}x{height}x{count}, but the third of a FITS cube "
+            f"must be the bands, at most {_MOST_BANDS}"
+        )
+    if min(height, width) <= _MOST_BANDS:
+        raise UnreadableImageError(f"has axes that cannot be read: {width}x{height}x{count}")
+    check_size(width, height)
+    lengths = _lengths(unit.header) or _lengths(primary)
+    if lengths and len(lengths) != count:
+        raise UnreadableImageError(f"has {count} bands, but BANDS names {len(lengths)}")
+    if len(set(lengths)) < len(lengths):
+        raise UnreadableImageError("has one band twice in BANDS")
+    planes = read_plane(data, unit)
+    # Without names, bands go from blue to red.
+    return planes[np.argsort(lengths)] if lengths else planes
+
+
+def _lengths(header: fits.Header) -> list[float]:
+    """Find the wavelengths in `BANDS`; none if it is missing."""
+    names = _split_bands(str(header.get("BANDS", "")))
+    instrument = f"{header.get('TELESCOP', '')} {header.get('INSTRUME', '')}"
+    lengths = [wavelength(name, instrument) for name in names]
+    if None in lengths:
+        raise UnreadableImageError(f"has bands that are not known: {', '.join(names)}")
+    return [length for length in lengths if length is not None]
+
+
+def _split_bands(text: str) -> list[str]:
+    """Split "grz" of the Legacy Surveys, or "F435W, F606W"."""
+    parts = words(text)
+    return list(parts[0]) if len(parts) == 1 and parts[0].isalpha() else parts
+
+
+def _names(unit: Unit) -> list[str]:
+    """Say what the header calls a plane."""
+    names = (str(unit.header[key]).strip() for key in _KINDS if key in unit.header)
+    return [name for name in names if name.upper() not in _NO_NAMES]
+
+
+def _list(bands: Sequence[_Band]) -> str:
+    return ", ".join((*_names(band.unit), "without a name")[0] for band in bands[:5])
+
+
+def _calibrated(bands: Sequence[_Band]) -> bool:
+    """Whether all planes are in nanomaggies."""
+    units = [str(band.unit.header.get("BUNIT", "")).strip().lower() for band in bands]
+    calibrated = [any(name in unit for name in _NANOMAGGIES) for unit in units]
+    if any(calibrated) and not all(calibrated):
+        raise UnreadableImageError(f"has bands of different units: {', '.join(units)}")
+    return all(calibrated)
 
 
 def _light(planes: Planes, calibrated: bool) -> Planes:
@@ -123,9 +230,15 @@ def _light(planes: Planes, calibrated: bool) -> Planes:
     good = np.abs(planes) < _NUMBER  # also False for NaN
     if not good.any():
         raise UnreadableImageError("has no valid pixel")
+    height, width = planes.shape[1:]
+    centre = good[:, height // 4 : -(height // 4), width // 4 : -(width // 4)]
+    holes = 1 - centre.mean(axis=(1, 2))
+    if holes.max() > _HOLES:
+        raise UnreadableImageError(
+            f"has no valid pixel in {holes.max():.0%} of the centre of band {holes.argmax() + 1}"
+        )
     planes = np.where(good, planes, np.nan)
-    # A band without valid pixels has no sky.
-    sky = np.array([np.median(p[g]) if g.any() else 0.0 for p, g in zip(planes, good, strict=True)])
+    sky = np.array([np.median(plane[fine]) for plane, fine in zip(planes, good, strict=True)])
     if calibrated:
         return np.where(good, planes, sky[:, None, None])
     above = np.where(good, planes - sky[:, None, None], 0.0)

@@ -7,13 +7,14 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 import numpy.typing as npt
-from keras import layers, ops
+from keras import layers
 from threadpoolctl import threadpool_limits
 
 from galaxies.base.arrays import Pixels, in_full_batches
 from galaxies.bundle.description import Description, read_description
 from galaxies.bundle.pretrained import bundle_folder
 from galaxies.errors import GalaxiesError
+from galaxies.models.augmentation import Augmentation
 from galaxies.models.graph import read_weights
 from galaxies.models.likelihood import ClassAccuracy, surprise, targets, untold
 from galaxies.models.networks import GalaxyBatches, Network, fit_network, repeatable
@@ -111,89 +112,6 @@ def _residual_block(
     return layers.ReLU(name=f"{name}_relu_1")(layers.Add(name=f"{name}_add")([x, past]))
 
 
-class Augmentation(layers.Layer):  # type: ignore[misc]
-    """Mirror, rotate, resize and shift each image at random.
-
-    Galaxies have any position angle, and no exact centre. Everything is done in one resampling:
-    Keras's layers, one after another, would blur four times and take as long as the training step.
-    For the residual recipe it also changes what differs between surveys: sharpness, contrast,
-    brightness, colour, sky level and noise.
-
-    Parameters
-    ----------
-    recipe : ReferenceSettings or ResidualSettings
-        Largest changes.
-    seed : int
-        Seed of the random numbers.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from galaxies.settings import load_settings
-    >>> augmentation = Augmentation(load_settings().cnn.residual, seed=0)
-    >>> images = np.full((2, 32, 32, 3), 40, np.uint8)
-    >>> np.asarray(augmentation(images, training=True)).shape
-    (2, 32, 32, 3)
-    """
-
-    def __init__(self, recipe: ReferenceSettings | ResidualSettings, seed: int) -> None:
-        super().__init__(name="augmentation")
-        self._recipe = recipe
-        self._seeds = keras.random.SeedGenerator(seed)
-
-    def call(self, images: Any, training: bool = False) -> Any:  # noqa: ANN401 - tensors
-        """Return images float32 (N, side, side, 3) from 0 to 255."""
-        images = ops.cast(images, "float32")
-        if not training:
-            return images
-        recipe = self._recipe
-        angle = self._draw(images, np.pi * recipe.rotation / 180)
-        scale = 1 + self._draw(images, recipe.zoom)
-        mirror = ops.sign(self._draw(images, 1.0))
-        side = images.shape[1]
-        # The position in the image of each pixel of the result: rotated about the centre, then
-        # shifted.
-        xx, xy = scale * ops.cos(angle) * mirror, -scale * ops.sin(angle)
-        yx, yy = scale * ops.sin(angle) * mirror, scale * ops.cos(angle)
-        centre = (side - 1) / 2
-        x = centre * (1 - xx - xy) + self._draw(images, recipe.shift * side)
-        y = centre * (1 - yx - yy) + self._draw(images, recipe.shift * side)
-        flat = ops.zeros_like(x)
-        images = ops.image.affine_transform(
-            images,
-            ops.stack([xx, xy, x, yx, yy, y, flat, flat], axis=1),
-            fill_mode="reflect",
-            data_format="channels_last",
-        )
-        if isinstance(recipe, ResidualSettings):
-            images = self._other_camera(images, recipe)
-        return ops.clip(images, 0, 255)
-
-    def _other_camera(self, images: Any, recipe: ResidualSettings) -> Any:  # noqa: ANN401
-        blur = self._draw(images, recipe.blur)
-        # Sharpening increases the noise, so there is less of it than of blurring.
-        blur = ops.where(blur < 0, 0.4 * blur, 1.6 * blur)
-        blurred = ops.average_pool(images, 3, 1, "same")
-        images = images + _each(blur) * (blurred - images)
-        power = ops.exp(self._draw(images, recipe.stretch))
-        images = 255 * ops.power(ops.clip(images, 0, 255) / 255 + 1e-6, _each(power))
-        shape = (ops.shape(images)[0], 1, 1, 3)
-        colour = keras.random.uniform(shape, -recipe.colour, recipe.colour, seed=self._seeds)
-        images = images * _each(1 + self._draw(images, recipe.brightness)) * (1 + colour)
-        images = images + _each(self._draw(images, recipe.background))
-        noise = _each(ops.abs(self._draw(images, recipe.noise)))
-        return images + noise * keras.random.normal(ops.shape(images), seed=self._seeds)
-
-    def _draw(self, images: Any, reach: float) -> Any:  # noqa: ANN401
-        """Draw a number from `-reach` to `reach` for each image."""
-        return keras.random.uniform((ops.shape(images)[0],), -reach, reach, seed=self._seeds)
-
-
-def _each(numbers: Any) -> Any:  # noqa: ANN401
-    """Shape one number for each image (N,) as (N, 1, 1, 1)."""
-    return numbers[:, None, None, None]
-
-
 def fit(images: Pixels, train: Part, validation: Part, settings: CnnSettings) -> Fit[Cnn]:
     """Build the network with the recipe in the settings, and train it.
 
@@ -225,13 +143,18 @@ def fit(images: Pixels, train: Part, validation: Part, settings: CnnSettings) ->
 def _fit_reference(
     images: Pixels, train: Part, validation: Part, recipe: ReferenceSettings, seed: int
 ) -> Fit[Cnn]:
-    network = build_reference(images.shape[1], recipe)
+    side = images.shape[1]
+    network = build_reference(side, recipe)
+    augmentation = Augmentation(recipe, side, seed)
     training = fit_network(
         network,
-        keras.Sequential([Augmentation(recipe, seed), network]),
         keras.optimizers.SGD(recipe.learning_rate, momentum=recipe.momentum),
-        GalaxyBatches(images, train.rows, train.labels, recipe.batch, seed),
-        GalaxyBatches(images, validation.rows, validation.labels, recipe.batch),
+        GalaxyBatches(
+            images, train.rows, train.labels, recipe.batch, seed, train.weights, augmentation
+        ),
+        GalaxyBatches(
+            images, validation.rows, validation.labels, recipe.batch, weights=validation.weights
+        ),
         recipe.epochs,
     )
     return Fit(Cnn(network), *training)
@@ -259,12 +182,26 @@ def _fit_residual(
         0.0, steps - warmup, warmup_target=recipe.learning_rate, warmup_steps=warmup
     )
     classes = layout.class_places(_campaign_with_classes(validation.votes))
+    augmentation = Augmentation(recipe, images.shape[1], seed)
     training = fit_network(
         network,
-        keras.Sequential([Augmentation(recipe, seed), network]),
         keras.optimizers.AdamW(rate, weight_decay=recipe.weight_decay),
-        GalaxyBatches(images, train.rows, targets(train.votes, layout), recipe.batch, seed),
-        GalaxyBatches(images, validation.rows, targets(validation.votes, layout), recipe.batch),
+        GalaxyBatches(
+            images,
+            train.rows,
+            targets(train.votes, layout),
+            recipe.batch,
+            seed,
+            train.weights,
+            augmentation,
+        ),
+        GalaxyBatches(
+            images,
+            validation.rows,
+            targets(validation.votes, layout),
+            recipe.batch,
+            weights=validation.weights,
+        ),
         recipe.epochs,
         lambda votes, numbers: surprise(votes, numbers, layout, recipe.sharpness, recipe.counted),
         ClassAccuracy(classes),

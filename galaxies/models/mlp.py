@@ -76,10 +76,13 @@ def fit(images: Pixels, train: Part, validation: Part, settings: MlpSettings) ->
     network = build_mlp(images.shape[1], settings)
     training = fit_network(
         network,
-        keras.Sequential([network]),
         keras.optimizers.SGD(settings.learning_rate, momentum=settings.momentum),
-        GalaxyBatches(images, train.rows, train.labels, settings.batch, settings.seed),
-        GalaxyBatches(images, validation.rows, validation.labels, settings.batch),
+        GalaxyBatches(
+            images, train.rows, train.labels, settings.batch, settings.seed, train.weights
+        ),
+        GalaxyBatches(
+            images, validation.rows, validation.labels, settings.batch, weights=validation.weights
+        ),
         settings.epochs,
     )
     return Fit(HiddenLayer(network), *training)

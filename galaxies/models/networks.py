@@ -21,6 +21,9 @@ from galaxies.training.fitting import History
 Targets = npt.NDArray[np.int64] | npt.NDArray[np.floating[Any]]
 """(N,) or (N, numbers) targets of a network: labels, vote fractions or answers."""
 
+Augment = Callable[[Pixels, int, int], Pixels]
+"""Changes the images of a batch at random, given the numbers of the epoch and the batch."""
+
 
 _ARCHITECTURE: Final = "network.json"
 _PREDICT_BATCH: Final = 256
@@ -57,14 +60,20 @@ class GalaxyBatches(keras.utils.PyDataset):  # type: ignore[misc]
         Galaxies per batch.
     seed : int, optional
         Seed of the order, which is different in every epoch; `None` keeps the order.
+    weights : ndarray of shape (N,), optional
+        What each galaxy counts for; by default all the same. In training, a galaxy is drawn that
+        many times the mean; without a seed, its loss is multiplied by it.
+    augment : callable, optional
+        Changes the images, differently in every epoch. Keras takes batches in a thread that works
+        ahead of the training step.
 
     Examples
     --------
     >>> import numpy as np
     >>> images = np.zeros((9, 4, 4, 3), np.uint8)
     >>> batches = GalaxyBatches(images, np.array([0, 2, 4, 6, 8]), np.arange(5) % 2, batch=2)
-    >>> len(batches), batches[0][0].shape, batches[0][1].tolist()
-    (3, (2, 4, 4, 3), [[0.0], [1.0]])
+    >>> len(batches), batches[0][0].shape, batches[0][1].tolist(), batches[0][2].tolist()
+    (3, (2, 4, 4, 3), [[0.0], [1.0]], [1.0, 1.0])
     """
 
     def __init__(
@@ -74,6 +83,8 @@ class GalaxyBatches(keras.utils.PyDataset):  # type: ignore[misc]
         targets: Targets,
         batch: int,
         seed: int | None = None,
+        weights: npt.NDArray[np.float32] | None = None,
+        augment: Augment | None = None,
     ) -> None:
         super().__init__(workers=1)
         self._images = images
@@ -83,19 +94,65 @@ class GalaxyBatches(keras.utils.PyDataset):  # type: ignore[misc]
         self._batch = batch
         self._random = None if seed is None else np.random.default_rng(seed)
         self._order = np.arange(len(rows))
+        self._weights = np.ones(len(rows), np.float32)
+        if weights is not None:
+            self._weights = weights / weights.mean(dtype=np.float64).astype(np.float32)
+        self._augment = augment
+        self._epoch = -1
         self.on_epoch_end()
 
     def __len__(self) -> int:
         return -(-len(self._rows) // self._batch)
 
-    def __getitem__(self, index: int) -> tuple[Pixels, Probabilities]:
+    def __getitem__(self, index: int) -> tuple[Pixels, Probabilities, Probabilities]:
         chosen = self._order[index * self._batch : (index + 1) * self._batch]
-        return self._images[self._rows[chosen]], self._targets[chosen]
+        images = self._images[self._rows[chosen]]
+        if self._augment is not None:
+            images = self._augment(images, self._epoch, index)
+        weights = (
+            self._weights[chosen] if self._random is None else np.ones(len(chosen), np.float32)
+        )
+        return images, self._targets[chosen], weights
 
     def on_epoch_end(self) -> None:
         """Draw the order of the next epoch."""
+        self._epoch += 1
         if self._random is not None:
-            self._order = self._random.permutation(len(self._rows))
+            self._order = draw(self._weights, self._random)
+
+
+def draw(weights: npt.NDArray[np.float32], random: np.random.Generator) -> npt.NDArray[np.int64]:
+    """Draw as many galaxies as there are, by weight, in random order.
+
+    Systematic sampling: each is drawn its share of the weights times the number of galaxies,
+    rounded up or down at random. With equal weights each is drawn once. Unlike a weighted loss,
+    the steps stay equally large, and each time a galaxy is drawn it is augmented in another way.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (N,), float32
+        Weights; their scale does not matter.
+    random : Generator
+        Random numbers.
+
+    Returns
+    -------
+    ndarray of shape (N,), int64
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> weights = np.array([0.5, 0.5, 1.0, 0.0], np.float32)
+    >>> np.bincount(draw(weights, np.random.default_rng(0)), minlength=4).tolist()
+    [1, 1, 2, 0]
+    """
+    mixed = random.permutation(len(weights))
+    ends = np.cumsum(weights[mixed], dtype=np.float64)
+    places = (np.arange(len(weights)) + random.random()) * (ends[-1] / len(weights))
+    # Rounding could put the last place at the end.
+    found = np.minimum(np.searchsorted(ends, places, side="right"), len(weights) - 1)
+    drawn: npt.NDArray[np.int64] = random.permutation(mixed[found])
+    return drawn
 
 
 class _Progress(keras.callbacks.Callback):  # type: ignore[misc]
@@ -159,7 +216,6 @@ class Training(NamedTuple):
 
 def fit_network(
     network: keras.Model,
-    model: keras.Model,
     optimizer: keras.optimizers.Optimizer,
     train: GalaxyBatches,
     validation: GalaxyBatches,
@@ -173,8 +229,6 @@ def fit_network(
     ----------
     network : keras.Model
         The network.
-    model : keras.Model
-        The network alone, or with augmentation before it.
     optimizer : keras.optimizers.Optimizer
         The optimizer.
     train, validation : GalaxyBatches
@@ -195,10 +249,12 @@ def fit_network(
     GalaxiesError
         If the loss becomes infinite or NaN.
     """
+    # A wrapper is compiled, so that the network itself is saved without the loss.
+    model = keras.Sequential([network])
     model.compile(
         optimizer=optimizer,
         loss=loss or keras.losses.BinaryCrossentropy(),
-        metrics=[right or accuracy],
+        weighted_metrics=[right or accuracy],
     )
     keep_best = keras.callbacks.EarlyStopping(
         monitor="val_loss", patience=epochs, restore_best_weights=True
@@ -300,9 +356,3 @@ class Network:
                 f"{folder}: damaged network ({reason}); train the model again"
             ) from error
         return cls(network)
-
-
-def graph(folder: Path, size: int) -> Callable[[Any], Any]:
-    """Build the network of a bundle in TensorFlow, for `galaxies.bundle.registry.Registered`."""
-    network = Network.load(folder).network
-    return lambda images: network(images, training=False)

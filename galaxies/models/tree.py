@@ -1,9 +1,8 @@
 """A decision tree on pixels."""
 
-from collections.abc import Callable
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -84,37 +83,6 @@ class DecisionTree(NamedTuple):
             raise GalaxiesError(f"{path}: damaged tree; train the model again")
         return tree
 
-    def graph(self, size: int) -> Callable[[Any], Any]:
-        """Build `predict` in TensorFlow, level by level."""
-        import tensorflow as tf
-
-        asked = int(self.size)
-        block = size // asked
-        threshold = self.threshold.astype(np.float32)  # halfway between whole numbers
-
-        def predict(images: Any) -> Any:  # noqa: ANN401 - tensors
-            blocks = tf.reshape(tf.cast(images, tf.int32), (-1, asked, block, asked, block, 3))
-            total = tf.reduce_sum(blocks, axis=(2, 4))
-            mean = (total + block * block // 2) // (block * block)
-            flat = tf.cast(tf.reshape(mean, (-1, asked * asked * 3)), tf.float32)
-            node = tf.zeros_like(flat[:, 0], tf.int64)
-            for _ in range(self._depth()):
-                value = tf.gather(flat, tf.gather(self.feature.clip(0), node), batch_dims=1)
-                left = value <= tf.gather(threshold, node)
-                below = tf.where(left, tf.gather(self.left, node), tf.gather(self.right, node))
-                node = tf.where(below >= 0, below, node)
-            return tf.gather(self.p_spiral, node)
-
-        return predict
-
-    def _depth(self) -> int:
-        levels = [0] * len(self.left)
-        for node, children in enumerate(zip(self.left, self.right, strict=True)):
-            for child in children:
-                if child >= 0:
-                    levels[child] = levels[node] + 1
-        return max(levels)
-
     def _is_one(self) -> bool:
         """Whether every path ends at a leaf with a probability, and uses existing values."""
         size = self.size
@@ -137,11 +105,6 @@ class DecisionTree(NamedTuple):
             and ((asked >= 0) & (asked < 3 * size * size)).all()
             and ((self.p_spiral >= 0) & (self.p_spiral <= 1)).all()
         )
-
-
-def graph(folder: Path, size: int) -> Callable[[Any], Any]:
-    """Build the tree of a bundle in TensorFlow, for `galaxies.bundle.registry.Registered`."""
-    return DecisionTree.load(folder).graph(size)
 
 
 def fit(images: Pixels, train: Part, validation: Part, settings: TreeSettings) -> Fit[DecisionTree]:

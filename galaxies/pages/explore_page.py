@@ -1,6 +1,8 @@
 """The page of `galaxies explore`: a galaxy, sliders that change it, and a model's answers."""
 
+import asyncio
 import html
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,8 +11,10 @@ import panel as pn
 from galaxies.bundle.description import read_description
 from galaxies.bundle.pretrained import PRETRAINED
 from galaxies.classifying.classifier import Classifier
+from galaxies.classifying.options import Options
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import UnreadableImageError
+from galaxies.images.pixels import AnyImage, read_frame
 from galaxies.pages.finished_run import MISTAKES, FinishedRun
 from galaxies.pages.looking import (
     Change,
@@ -60,7 +64,7 @@ class Explorer:
         if name not in self._classifiers:
             path = self.bundles[name]
             least = read_description(path).triage[0].agreement
-            self._classifiers[name] = Classifier(path, agreement=least)
+            self._classifiers[name] = Classifier(path, Options(agreement=least))
         return self._classifiers[name]
 
 
@@ -74,7 +78,7 @@ class _Window:
 
     def __init__(self, explorer: Explorer) -> None:
         self._explorer = explorer
-        self._frame: bytes | None = None
+        self._frame: AnyImage | None = None
         self._voted: dict[str, float] = {}
         wide = {"sizing_mode": "stretch_width"}
         slider = pn.widgets.FloatSlider
@@ -121,7 +125,7 @@ class _Window:
         self._bundle.param.watch(lambda _: self._new_bundle(), "value")
         self._group.param.watch(lambda _: self._new_group(), "value")
         self._galaxy.param.watch(lambda _: self._new_galaxy(), "value")
-        self._file.param.watch(lambda _: self._new_file(), "value")
+        self._file.param.watch(self._new_file, "value")
         self._reset.on_click(lambda _: self._undo_changes())
         shown = (self._agreement, self._evidence, self._layers, self._compare)
         for widget in (*self._sliders, *shown):
@@ -168,19 +172,31 @@ class _Window:
         self._voted = run.voted(galaxy_id)
         self._show()
 
-    def _new_file(self) -> None:
+    async def _new_file(self, _event: object) -> None:
         """Open a file that was dropped; it stays in memory."""
-        if not self._file.value:
-            return
         name, data = self._file.filename, self._file.value
-        self._frame, self._voted = None, {}
-        try:
-            self._explorer.classifier(self._bundle.value).prepare(data)
-        except UnreadableImageError as error:
-            self._say(f"{name} {error}")
+        if not data:
             return
-        self._frame = data
-        self._show()
+        self._frame, self._voted = None, {}
+        if len(data) > LARGEST_UPLOAD:  # sent by something other than the page
+            self._refuse(name)
+            return
+        try:
+            # In a thread, because a large file takes seconds, and other windows must not wait.
+            frame = await asyncio.to_thread(self._opened, self._bundle.value, data)
+        except (GalaxiesError, UnreadableImageError) as error:
+            if data is self._file.value:
+                self._say(f"{name} {error}")
+            return
+        if data is self._file.value:  # and not a later one
+            self._frame = frame
+            self._show()
+
+    def _opened(self, bundle: str, data: bytes) -> AnyImage:
+        """Check that a file can be shown, and make it quick to show again."""
+        self._explorer.classifier(bundle).prepare(data)
+        # A JPEG is decoded at a smaller scale each time; others have the same pixels as a frame.
+        return data if data.startswith(b"\xff\xd8") else read_frame(data)
 
     def _refuse(self, name: str) -> None:
         self._frame, self._voted = None, {}
@@ -204,7 +220,7 @@ class _Window:
         except (GalaxiesError, UnreadableImageError) as error:
             self._say(error)
 
-    def _show_galaxy(self, frame: bytes) -> None:
+    def _show_galaxy(self, frame: AnyImage) -> None:
         classifier = self._explorer.classifier(self._bundle.value)
         change = Change(*(widget.value for widget in self._sliders))
         image = changed(classifier.prepare(frame), change)
@@ -230,7 +246,7 @@ class _Window:
         self._others.object = self._all_models(frame, change) if self._compare.value else ""
         self._inside.object = self._all_layers(image) if self._layers.value else ""
 
-    def _all_models(self, frame: bytes, change: Change) -> str:
+    def _all_models(self, frame: AnyImage, change: Change) -> str:
         rows = []
         for name in self._explorer.bundles:
             try:
@@ -239,7 +255,7 @@ class _Window:
                     classifier, changed(classifier.prepare(frame), change), self._agreement.value
                 )
                 said = f"<td>{seen.p_spiral:.3f}</td><td>{seen.decision}</td>"
-            except GalaxiesError as error:
+            except (GalaxiesError, UnreadableImageError) as error:
                 said = f'<td colspan="2">{html.escape(str(error))}</td>'
             rows.append(f"<tr><td>{html.escape(name)}</td>{said}</tr>")
         head = "<tr><td>model</td><td>p_spiral</td><td>decision</td></tr>"
@@ -255,7 +271,9 @@ class _Window:
         return f'<p>{names}</p><img id="layers" alt="layers" style="width: 100%" src="{source}">'
 
 
-def serve_explorer(explorer: Explorer, *, port: int = 0, browser: bool = True) -> None:
+def serve_explorer(
+    explorer: Explorer, *, port: int = 0, browser: bool = True, host_names: Iterable[str] = ()
+) -> None:
     """Show the page until Ctrl-C.
 
     Parameters
@@ -266,6 +284,14 @@ def serve_explorer(explorer: Explorer, *, port: int = 0, browser: bool = True) -
         Port; 0 is any free port.
     browser : bool
         Whether to open the page in a browser.
+    host_names : iterable of str
+        Further host names by which a browser may open the page.
     """
     pn.extension()
-    serve(lambda: explore_page(explorer), "galaxies explore", port=port, browser=browser)
+    serve(
+        lambda: explore_page(explorer),
+        "galaxies explore",
+        port=port,
+        browser=browser,
+        host_names=host_names,
+    )

@@ -2,6 +2,7 @@
 
 import base64
 import html
+from collections.abc import Iterable
 from typing import Final
 
 import panel as pn
@@ -93,7 +94,9 @@ def label_page(labelling: Labelling) -> pn.Column:
     )
 
 
-def serve_labelling(labelling: Labelling, *, port: int = 0, browser: bool = True) -> None:
+def serve_labelling(
+    labelling: Labelling, *, port: int = 0, browser: bool = True, host_names: Iterable[str] = ()
+) -> None:
     """Show the page until Ctrl-C.
 
     Parameters
@@ -104,6 +107,14 @@ def serve_labelling(labelling: Labelling, *, port: int = 0, browser: bool = True
         Port; 0 is any free port.
     browser : bool
         Whether to open the page in a browser.
+    host_names : iterable of str
+        Further host names by which a browser may open the page.
     """
     pn.extension()
-    serve(lambda: label_page(labelling), "galaxies label", port=port, browser=browser)
+    serve(
+        lambda: label_page(labelling),
+        "galaxies label",
+        port=port,
+        browser=browser,
+        host_names=host_names,
+    )

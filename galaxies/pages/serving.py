@@ -1,16 +1,21 @@
 """Serve a page to this machine only."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import panel as pn
 from bokeh.events import DocumentReady
 from bokeh.models import CustomJS, TextInput
+from tornado.httputil import HTTPServerRequest
+from tornado.web import Application, RequestHandler
 
 from galaxies.errors import GalaxiesError
 
 ADDRESS: Final = "127.0.0.1"
+_LOOPBACK: Final = ("localhost", ADDRESS)
+_LARGEST_REQUEST: Final = 1_000_000  # bytes; uploads come through the websocket
 
 LARGEST_UPLOAD: Final = 32_000_000
 """Bytes."""
@@ -97,7 +102,64 @@ class Keys:
         return button
 
 
-def serve(page: Callable[[], Any], title: str, *, port: int, browser: bool) -> None:
+class _Refused(RequestHandler):
+    """Says why a request is not answered."""
+
+    def prepare(self) -> None:
+        self.set_status(403)
+        self.set_header("Content-Type", "text/plain; charset=utf-8")
+        self.finish(
+            "This page answers only as localhost. If you open it by another name, for example "
+            "through a tunnel, start it with --host-name NAME.\n"
+        )
+
+
+def answer_only_as(application: Application, names: Iterable[str]) -> None:
+    """Refuse all requests that were sent to another host name, or come from another site.
+
+    A site can make its own name point at this machine (DNS rebinding); its requests then carry
+    that name, both as `Host` and as `Origin`.
+
+    Parameters
+    ----------
+    application : Application
+        Tornado's, of the server.
+    names : iterable of str
+        Host names, on any port: a tunnel may have another one.
+    """
+    allowed = {name.lower() for name in names}
+    find = application.find_handler
+
+    def guarded(request: HTTPServerRequest, **options: Any) -> Any:  # noqa: ANN401
+        host = request.headers.get("Host", "").lower()
+        origin = request.headers.get("Origin")
+        same = origin is None or origin.lower().partition("://")[2] == host
+        if not same or _name(host) not in allowed:
+            return application.get_handler_delegate(request, _Refused)
+        if origin is not None:
+            # Bokeh only knows the name and port of the server itself.
+            request.headers["Origin"] = f"http://{next(iter(application.websocket_origins))}"
+        return find(request, **options)
+
+    application.find_handler = guarded  # type: ignore[method-assign]
+
+
+def _name(host: str) -> str | None:
+    """Return a host name without its port; `None` if it is not valid."""
+    try:
+        return urlsplit(f"//{host}").hostname
+    except ValueError:
+        return None
+
+
+def serve(
+    page: Callable[[], Any],
+    title: str,
+    *,
+    port: int,
+    browser: bool,
+    host_names: Iterable[str] = (),
+) -> None:
     """Serve a page until Ctrl-C.
 
     Parameters
@@ -110,6 +172,8 @@ def serve(page: Callable[[], Any], title: str, *, port: int, browser: bool) -> N
         Port; 0 is any free port.
     browser : bool
         Whether to open the page in a browser.
+    host_names : iterable of str
+        Host names besides those of this machine's loopback by which a browser may open the page.
 
     Raises
     ------
@@ -127,9 +191,11 @@ def serve(page: Callable[[], Any], title: str, *, port: int, browser: bool) -> N
             start=False,
             verbose=False,
             # Files are sent as text, which is a third longer.
-            websocket_max_message_size=2 * LARGEST_UPLOAD,
+            websocket_max_message_size=3 * LARGEST_UPLOAD // 2,
+            http_server_kwargs={"max_body_size": _LARGEST_REQUEST},
         )
     except OSError as error:
         raise GalaxiesError(f"port {port} is taken; give another --port, or none") from error
+    answer_only_as(server._tornado, (*_LOOPBACK, *host_names))
     print(f"http://{ADDRESS}:{server.port}/ (stop with Ctrl-C)", flush=True)
     server.run_until_shutdown()

@@ -5,11 +5,14 @@ from typing import Final
 
 from galaxies.errors import GalaxiesError
 from galaxies.questions.campaign import Campaign
+from galaxies.questions.decals import DECALS
 from galaxies.questions.gz1 import GZ1
 from galaxies.questions.gz2 import GZ2
 from galaxies.questions.kaggle import KAGGLE
 
-CAMPAIGNS: Final = MappingProxyType({campaign.name: campaign for campaign in (KAGGLE, GZ2, GZ1)})
+CAMPAIGNS: Final = MappingProxyType(
+    {campaign.name: campaign for campaign in (KAGGLE, GZ2, GZ1, DECALS)}
+)
 """Each campaign by its name."""
 
 DEFAULT: Final = KAGGLE

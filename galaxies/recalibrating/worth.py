@@ -101,9 +101,9 @@ def judge_recalibration(judgement: Judgement, galaxies: Voted) -> tuple[Worth, W
     """Compute the scores of a bundle before and after it is calibrated on some galaxies.
 
     Ten times, the galaxies are divided into five folds; each fold is tested with the calibrations
-    and promises fitted on the other four. Shares have the intervals of Clopper & Pearson (1934),
-    errors those from resampling galaxies and repetitions (Efron & Tibshirani 1993, "An introduction
-    to the bootstrap").
+    and promises fitted on the other four. The intervals are from resampling galaxies (Efron &
+    Tibshirani 1993, "An introduction to the bootstrap"); those of shares before the calibration,
+    when nothing is repeated, are exact (Clopper & Pearson 1934).
 
     Parameters
     ----------
@@ -164,28 +164,46 @@ def _held_out(judgement: Judgement, galaxies: Voted, dealt: npt.NDArray[np.int64
 
 
 def _worth(repeats: list[_Answers], galaxies: Voted, targets: list[float]) -> Worth:
-    count = len(galaxies.labels)
-    right = np.stack([(one.p > 0.5) == galaxies.labels for one in repeats])
+    right = np.stack([(answers.p > 0.5) == galaxies.labels for answers in repeats])
+    everything = np.ones_like(right)
     decided = []
     for place, target in enumerate(targets):
-        which = np.stack([one.decided[place] for one in repeats])
-        some = which.sum() / len(repeats)
-        agreed = (right & which).sum() / len(repeats)
-        decided.append(Decided(target, _share(some, count), _share(agreed, some)))
+        sure = np.stack([answers.decided[place] for answers in repeats])
+        decided.append(Decided(target, _share(sure, everything), _share(right & sure, sure)))
     error, vote_error = _errors(repeats, galaxies)
-    return Worth(_share(right.sum() / len(repeats), count), error, vote_error, tuple(decided))
+    return Worth(_share(right, everything), error, vote_error, tuple(decided))
 
 
-def _share(some: float, out_of: float) -> Range:
-    """Add the interval of Clopper & Pearson (1934) to a share; counts may be means."""
+def _share(part: npt.NDArray[np.bool_], whole: npt.NDArray[np.bool_]) -> Range:
+    """Compute the share of `whole` (repetitions, N) that is in `part`, with its interval.
+
+    That of Clopper & Pearson (1934) is for independent galaxies, so not for counts over several
+    repetitions: galaxies are resampled there, each with all its repetitions. If none or all are in
+    `part`, resampling finds no scatter, and their mean number, rounded down, has an exact interval.
+    """
+    inside, out_of = part.mean(axis=0), whole.mean(axis=0)
+    if not whole.any():
+        return Range(np.nan, np.nan, np.nan)
+    share = float(inside.sum() / out_of.sum())
+    if len(part) == 1 or not part.any() or (part == whole).all():
+        return Range(share, *_exact(*(int(means.sum() + 1e-9) for means in (inside, out_of))))
+    random = np.random.default_rng(_SEED)
+    count, shares = len(inside), []
+    for _ in range(_RESAMPLES):
+        drawn = random.integers(0, count, count)
+        if total := out_of[drawn].sum():
+            shares.append(inside[drawn].sum() / total)
+    low, high = np.percentile(shares, (2.5, 97.5))
+    return Range(share, float(low), float(high))
+
+
+def _exact(part: int, whole: int) -> tuple[float, float]:
+    """Compute the 95% interval of a share of independent galaxies (Clopper & Pearson 1934)."""
     from scipy.special import betaincinv
 
-    if not out_of:
-        return Range(np.nan, np.nan, np.nan)
-    others = max(out_of - some, 0.0)
-    low = betaincinv(some, others + 1, 0.025) if some > 0 else 0.0
-    high = betaincinv(some + 1, others, 0.975) if others > 0 else 1.0
-    return Range(float(some / out_of), float(low), float(high))
+    low = betaincinv(part, whole - part + 1, 0.025) if part else 0.0
+    high = betaincinv(part + 1, whole - part, 0.975) if part < whole else 1.0
+    return float(low), float(high)
 
 
 def _errors(repeats: list[_Answers], galaxies: Voted) -> tuple[Range, Range]:

@@ -7,15 +7,9 @@ import numpy as np
 from galaxies.base.arrays import Floats
 from galaxies.images.colour import BANDS
 from galaxies.simulated.camera import PIXEL, SKY_NOISE, Band, blur, colours, nanomaggies, plane
+from galaxies.simulated.encounter import partner_light, tail_map
 from galaxies.simulated.population import Galaxy
-from galaxies.simulated.rendering import (
-    Light,
-    deposit,
-    draw_profile,
-    partner_light,
-    sersic_profile,
-    tail_map,
-)
+from galaxies.simulated.rendering import Light, deposit, draw_profile, sersic_profile
 
 FAINTEST = 22.2  # r magnitude of the faintest sources worth drawing
 RESOLVED = 19.5  # r magnitude; fainter galaxies are too small for a profile to show
@@ -38,17 +32,6 @@ def field_light(
     """Draw foreground stars, background galaxies, companions, and the tails of the galaxy.
 
     The counts are those of a high galactic latitude; galaxies cluster around early types.
-
-    Parameters
-    ----------
-    galaxy : Galaxy
-        The galaxy.
-    bands : sequence of Band
-        Observing conditions in g, r, i.
-    size : int
-        Side of the frame in SDSS pixels.
-    rng : numpy.random.Generator
-        Random numbers.
 
     Returns
     -------

@@ -78,6 +78,13 @@ class Part(NamedTuple):
         )
 
     @property
+    def weights(self) -> npt.NDArray[np.float32]:
+        """(N,) what each galaxy counts for: the column `weight`, or 1 where there is none."""
+        if "weight" not in self.galaxies:
+            return np.ones(len(self.rows), np.float32)
+        return self.galaxies["weight"].to_numpy(np.float32)
+
+    @property
     def vote_fractions(self) -> npt.NDArray[np.float64]:
         """(N,) fraction of "features or disk" among a galaxy's votes; 0 or 1 for hard votes."""
         return spiral_fraction(
@@ -124,6 +131,8 @@ def galaxies_of(
         rows = votes.set_index("galaxy_id").loc[galaxies["galaxy_id"]]
         shares = rows[list(layout.columns)].to_numpy(np.float32)
         asked = Votes(layout, shares, rows["volunteers"].to_numpy())
+        if "weight" in rows:
+            galaxies["weight"] = rows["weight"].to_numpy(np.float32)
     return Part(
         galaxies.drop(columns=["row", "fingerprint"]),
         galaxies["row"].to_numpy(np.int64),

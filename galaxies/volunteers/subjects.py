@@ -18,15 +18,15 @@ from tqdm import tqdm
 from galaxies.base.outputs import written_beside
 from galaxies.base.pool import in_order
 from galaxies.bundle.description import read_description
-from galaxies.classifying.classifier import FITS_STARTS
-from galaxies.classifying.engines import BundleUse
 from galaxies.classifying.inputs.chunks import Input, Item
 from galaxies.classifying.inputs.files import FileChunk
 from galaxies.classifying.inputs.opening import open_inputs
 from galaxies.classifying.job import SHARD
+from galaxies.classifying.options import bundle_digest
 from galaxies.classifying.table_files import AGREEMENT, BUNDLE, CAMPAIGN
 from galaxies.errors import GalaxiesError
-from galaxies.images.decode import UnreadableImageError, decode_image
+from galaxies.images.decode import UnreadableImageError
+from galaxies.images.pixels import read_frame
 from galaxies.judgement.promises import UNDECIDED
 from galaxies.volunteers.choosing import AUDIT, Choice, choose_galaxies
 from galaxies.volunteers.classes import fingerprint, read_classes, recorded
@@ -212,7 +212,7 @@ def _bundle(classes: Path, folder: Path | None) -> str:
     if folder is None:
         return known or UNKNOWN
     read_description(folder)
-    wanted = str(BundleUse(folder).fingerprint()["sha256"])
+    wanted = bundle_digest(folder)
     if known and known != wanted:
         raise GalaxiesError(
             f"{classes}: made by another bundle ({known[:12]}…) than {folder} ({wanted[:12]}…); "
@@ -389,6 +389,7 @@ def items_of(inputs: Sequence[Input], ids: Collection[str]) -> Iterator[Item]:
     --------
     >>> from pathlib import Path
     >>> from galaxies.classifying.inputs.opening import open_inputs
+    from galaxies.classifying.options import bundle_digest
     >>> [first] = read_manifest(Path("subjects"))[:1]
     >>> [item] = items_of(open_inputs(["survey.zip"]), [first.galaxy_id])
     >>> item.galaxy_id == first.galaxy_id
@@ -429,16 +430,9 @@ def as_jpeg(image: bytes | Image.Image) -> bytes:
     >>> len(as_jpeg(Image.new("RGB", (424, 424), "navy"))) < LARGEST_JPEG
     True
     """
-    if isinstance(image, Image.Image):
-        frame = image.convert("RGB")
-    elif image.startswith(FITS_STARTS):
-        from galaxies.images.fits import decode_fits
-
-        frame = decode_fits(image)
-    else:
-        frame = decode_image(image)
-        if image.startswith(_JPEG) and len(image) <= LARGEST_JPEG:
-            return image
+    frame = read_frame(image)
+    if isinstance(image, bytes) and image.startswith(_JPEG) and len(image) <= LARGEST_JPEG:
+        return image
     while True:
         for quality in _QUALITIES:
             file = io.BytesIO()

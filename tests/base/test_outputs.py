@@ -50,6 +50,70 @@ def test_what_a_killed_run_left_is_cleared(tmp_path):
     assert not list(path.iterdir())
 
 
+def killed_in(path, function):
+    """Replace a folder in another process, which is killed in a function of the system."""
+    code = (
+        "import os, sys; from pathlib import Path\n"
+        "from galaxies.base import outputs\n"
+        "def kill(*_): os.kill(os.getpid(), 9)\n"
+        f"{function}\n"
+        "with outputs.written_beside(Path(sys.argv[1])) as beside:\n"
+        "    beside.mkdir(); (beside / 'new').touch()"
+    )
+    return subprocess.run([sys.executable, "-c", code, path]).returncode
+
+
+NO_EXCHANGE = (
+    "import ctypes; from types import SimpleNamespace\n"
+    "ctypes.CDLL = lambda *_, **__: SimpleNamespace(renameat2=lambda *_: -1)\n"
+)
+AFTER_THE_FIRST = (
+    "first = Path.replace\n"
+    "def second(*a): Path.replace = kill; return first(*a)\n"
+    "Path.replace = second"
+)
+
+
+def test_a_folder_is_never_absent_while_it_is_replaced(tmp_path):
+    path = tmp_path / "bundle"
+    path.mkdir()
+    (path / "old").touch()
+    # Once the new one is in its place, the old one is removed.
+    assert killed_in(path, "outputs.shutil.rmtree = kill") == -9
+    assert [entry.name for entry in path.iterdir()] == ["new"]
+    assert killed_in(path, "pass") == 0
+    assert [entry.name for entry in tmp_path.iterdir()] == ["bundle"]
+
+
+def test_a_folder_that_cannot_be_exchanged_is_put_back_after_a_kill(tmp_path):
+    path = tmp_path / "bundle"
+    path.mkdir()
+    (path / "old").touch()
+    assert killed_in(path, NO_EXCHANGE + AFTER_THE_FIRST) == -9
+    assert not path.exists()
+
+    def fail():
+        with written_beside(path):
+            raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        fail()
+    assert [entry.name for entry in path.iterdir()] == ["old"]
+    assert killed_in(path, NO_EXCHANGE) == 0
+    assert [entry.name for entry in path.iterdir()] == ["new"]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["bundle"]
+
+
+def test_a_link_to_a_folder_is_replaced_and_not_what_it_leads_to(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "bundle").symlink_to(tmp_path / "real")
+    with written_beside(tmp_path / "bundle") as beside:
+        beside.mkdir()
+        (beside / "new").touch()
+    assert not (tmp_path / "bundle").is_symlink()
+    assert not list((tmp_path / "real").iterdir())
+
+
 def test_two_runs_at_once_do_not_write_into_each_other(tmp_path):
     path = tmp_path / "a.txt"
     with written_beside(path) as first:

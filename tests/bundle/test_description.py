@@ -158,8 +158,16 @@ def test_a_bundle_of_another_format_is_refused_in_one_line(tree_bundle, tmp_path
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "[]", "null", '{"format": 5}', '{"format": 5, "others": 3, "questions": 1}',
-     '{"format": 5, "campaign": ["gz2"]}', "[" * 10**5],
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        '{"format": 5}',
+        '{"format": 5, "others": 3, "questions": 1}',
+        '{"format": 5, "campaign": ["gz2"]}',
+        "[" * 10**5,
+    ],
 )
 def test_a_damaged_description_is_refused_in_one_line(tmp_path, text):
     (tmp_path / "bundle.json").write_text(text)

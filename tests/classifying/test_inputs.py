@@ -3,9 +3,12 @@
 import gzip
 import io
 import json
+import os
 import pickle
 import tarfile
+import tracemalloc
 import zipfile
+from pathlib import Path
 
 import fsspec
 import numpy as np
@@ -266,3 +269,223 @@ def test_a_galaxy_is_named_by_its_file():
     assert stem("a/b/587722952767439450.jpg") == "587722952767439450"
     assert stem("a\\cutout.fits.gz") == "cutout"
     assert stem("s3://bucket/J1234+56.7.fits") == "J1234+56.7"
+
+
+def tar_of(path, members, mode="w", **options):
+    """An archive of (name, contents or what to change in the header)."""
+    with tarfile.open(path, mode, **options) as archive:
+        for name, content in members:
+            info = tarfile.TarInfo(name)
+            if isinstance(content, bytes):
+                info.size = len(content)
+                archive.addfile(info, io.BytesIO(content))
+            else:
+                for key, value in content.items():
+                    setattr(info, key, value)
+                archive.addfile(info)
+    return str(path)
+
+
+def rows(*inputs):
+    """IDs, and for each its contents or why there are none."""
+    found = []
+    for one in open_inputs(list(map(str, inputs))):
+        for chunk in one.chunks(3):
+            for item in chunk.items():
+                try:
+                    found.append((item.galaxy_id, item.load()))
+                except UnreadableImageError as error:
+                    found.append((item.galaxy_id, str(error)))
+    return found
+
+
+LINK, HARD = {"type": tarfile.SYMTYPE}, {"type": tarfile.LNKTYPE}
+
+
+def test_links_in_a_tar_archive_are_rows(tmp_path):
+    members = [
+        ("a/one.jpg", b"1"),
+        ("b/hard.jpg", HARD | {"linkname": "a/one.jpg"}),
+        ("b/soft.jpg", LINK | {"linkname": "../a/one.jpg"}),
+        ("c/twice.jpg", LINK | {"linkname": "../b/soft.jpg"}),
+        ("c/ahead.jpg", LINK | {"linkname": "later.dat"}),
+        ("c/round.jpg", LINK | {"linkname": "round.jpg"}),
+        ("c/out.jpg", LINK | {"linkname": "/etc/passwd"}),
+        ("c/pipe.jpg", {"type": tarfile.FIFOTYPE}),
+        ("c/later.dat", b"2"),
+    ]
+    path = tar_of(tmp_path / "links.tar", members)
+    assert rows(path) == [
+        ("one", b"1"), ("hard", b"1"), ("soft", b"1"), ("twice", b"1"), ("ahead", b"2"),
+        ("round", "is a link to c/round.jpg, which is not in the archive"),
+        ("out", "is a link to /etc/passwd, which is not in the archive"),
+        ("pipe", "is not a file"),
+    ]  # fmt: skip
+    [one] = open_inputs([path])
+    assert one.skipped == {".dat files": 1}
+    packed = rows(tar_of(tmp_path / "links.tar.gz", members, "w:gz"))
+    assert [galaxy_id for galaxy_id, _ in packed] == [galaxy_id for galaxy_id, _ in rows(path)]
+    assert packed[1][1].startswith("is a link to a/one.jpg; unpack the archive")
+
+
+def test_whether_a_tar_archive_is_compressed_is_seen_not_believed(tmp_path):
+    members = [(f"{n}.jpg", bytes([n]) * 600) for n in range(5)]
+    expected = rows(tar_of(tmp_path / "a.tar", members))
+    assert rows(tar_of(tmp_path / "b.tar", members, "w:gz")) == expected
+    assert rows(tar_of(tmp_path / "c.tar.gz", members)) == expected
+    assert rows(tar_of(tmp_path / "d.tbz2", members, "w:bz2")) == expected
+    assert rows(tar_of(tmp_path / "e.txz", members, "w:xz")) == expected
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
+def test_a_tar_archive_that_ends_early_is_never_a_shorter_survey(mode, tmp_path):
+    members = [(f"{n}.jpg", np.random.default_rng(n).bytes(3000)) for n in range(8)]
+    whole = Path(tar_of(tmp_path / "whole.tar", members, mode)).read_bytes()
+    cut = tmp_path / "cut.tar"
+    ends = [k * 3584 for k in range(1, 8)] if mode == "w" else []
+    for end in (*ends, *range(600, len(whole) - 10_300, 2311)):
+        cut.write_bytes(whole[:end])
+        with pytest.raises(GalaxiesError, match=r"cut\.tar: is cut off or not a tar archive"):
+            rows(cut)
+
+
+def test_a_damaged_header_or_a_second_archive_is_never_a_shorter_survey(tmp_path):
+    members = [(f"{n}.jpg", bytes(3000)) for n in range(8)]
+    whole = Path(tar_of(tmp_path / "whole.tar", members)).read_bytes()
+    for place in range(3584, 8 * 3584, 3584):
+        damaged = bytearray(whole)
+        damaged[place + 100] ^= 1
+        (tmp_path / "damaged.tar").write_bytes(damaged)
+        with pytest.raises(GalaxiesError, match="its end is missing, or a header damaged"):
+            rows(tmp_path / "damaged.tar")
+    (tmp_path / "two.tar").write_bytes(whole * 2)
+    with pytest.raises(GalaxiesError, match="there is more after its end"):
+        rows(tmp_path / "two.tar")
+
+
+def test_a_name_of_gigabytes_takes_no_memory(tmp_path):
+    info = tarfile.TarInfo("././@LongLink")
+    info.type, info.size = tarfile.GNUTYPE_LONGNAME, 3_000_000_000
+    path = tmp_path / "name.tar"
+    with path.open("wb") as file:
+        file.write(info.tobuf())
+        file.truncate(3_000_100_000)
+    tracemalloc.start()
+    with pytest.raises(GalaxiesError, match="a name of 3,000,000,000 bytes"):
+        open_inputs([str(path)])
+    assert tracemalloc.get_traced_memory()[1] < 50_000_000
+    tracemalloc.stop()
+
+
+def test_names_of_any_bytes_stay_apart(tmp_path):
+    folder = tmp_path / "sky"
+    folder.mkdir()
+    for name in (b"gal\xff.jpg", b"gal\xfe.jpg", "größe.jpg".encode()):
+        Path(os.fsdecode(bytes(folder) + b"/" + name)).write_bytes(b"1")
+    found = rows(folder)
+    assert sorted(galaxy_id for galaxy_id, _ in found) == ["gal\\udcfe", "gal\\udcff", "größe"]
+    assert {data for _, data in found} == {b"1"}
+    pa.array([galaxy_id for galaxy_id, _ in found])
+    open_inputs([str(folder)])[0].fingerprint()
+    members = [("gal\udcff.jpg", b"1"), ("a" * 300 + ".jpg", b"2")]
+    found = rows(tar_of(tmp_path / "names.tar", members))
+    assert found == [("gal\\udcff", b"1"), ("a" * 300, b"2")]
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_member_takes_no_more_memory_than_its_header_says(method, tmp_path):
+    path = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("good.jpg", b"good" * 100)
+        archive.writestr("bomb.jpg", bytes(300_000_000))
+    data = path.read_bytes().replace((300_000_000).to_bytes(4, "little"), b"\x10\0\0\0")
+    path.write_bytes(data)
+    assert len(data) < 500_000
+    tracemalloc.start()
+    [good, bomb] = rows(path)
+    assert tracemalloc.get_traced_memory()[1] < 50_000_000
+    tracemalloc.stop()
+    assert good == ("good", b"good" * 100)
+    assert bomb[1].startswith("is damaged in the archive (Bad CRC-32")
+
+
+def test_a_zip_header_of_impossible_sizes_is_an_error_in_the_row(tmp_path):
+    path = tmp_path / "sizes.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.jpg", b"1")
+        info = zipfile.ZipInfo("b.jpg")
+        archive.writestr(info, b"2")
+        info.file_size = 2**63 + 5
+    assert rows(path) == [("a", b"1"), ("b", "is too large")]
+
+
+def test_linked_and_unreadable_folders_are_followed_or_counted(tmp_path, monkeypatch):
+    sky, other = tmp_path / "sky", tmp_path / "other"
+    for folder in (sky / "b", other, sky / "closed", sky / ".cache"):
+        folder.mkdir(parents=True)
+    for path in (sky / "b/1.jpg", other / "2.jpg", sky / "closed/3.jpg", sky / ".cache/4.jpg"):
+        path.write_bytes(b"x")
+    for name in ("notes.txt", "list.TXT", "README"):
+        (sky / name).touch()
+    (sky / "a").symlink_to(other)
+    (sky / "again").symlink_to(sky / "b")
+    (other / "up").symlink_to(sky)
+    scan = os.scandir
+
+    def refuse(path):
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", path)
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    [one] = open_inputs([str(sky)])
+    assert [galaxy_id for galaxy_id, _ in rows(sky)] == ["1", "2"]
+    assert one.skipped == {
+        ".txt files": 2, "files without a suffix": 1, "hidden files and folders": 1,
+        "folders that cannot be read": 1, "links to folders that are listed already": 2,
+    }  # fmt: skip
+
+
+def test_a_pipe_or_a_path_that_no_file_has_does_not_stop_the_job(tmp_path):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    path = tmp_path / "list.csv"
+    path.write_text(f"id,path\n1,{tmp_path}/pipe.jpg\n2,a\0b.jpg\n3,/dev/zero\n4,list.csv\n")
+    found = dict(rows(path))
+    assert found["1"] == found["3"] == "cannot be read (not a file)"
+    assert found["2"].startswith("cannot be read")
+    assert found["4"] == path.read_bytes()
+
+
+def test_one_file_per_band_is_remarked(tmp_path):
+    for name in ("J1_g.fits", "J1_r.fits", "J2_g.fits"):
+        (tmp_path / name).touch()
+    [one] = open_inputs([str(tmp_path)])
+    assert one.count == 3
+    assert "J1_r.fits seem to be bands of one galaxy" in one.remarks[0]
+    (tmp_path / "J1_r.fits").unlink()
+    assert not open_inputs([str(tmp_path)])[0].remarks
+
+
+@pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary(), pa.binary_view()])
+def test_the_column_of_images_is_said_if_there_are_several(kind, tmp_path):
+    table = pa.table({"id": ["a"], "jpg": pa.array([b"1"], kind), "mask": pa.array([b"2"], kind)})
+    pq.write_table(table, tmp_path / "t.parquet")
+    assert rows(tmp_path / "t.parquet") == [("a", b"1")]
+    [one] = open_inputs([str(tmp_path / "t.parquet")])
+    assert one.remarks[0].endswith("t.parquet: the images are from the column jpg, not mask")
+    pq.write_table(table.drop_columns("mask"), tmp_path / "t.parquet")
+    assert not open_inputs([str(tmp_path / "t.parquet")])[0].remarks
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("s3://bucket/galaxies", "s3://bucket/galaxies: Install s3fs"),
+        ("gopher://sky/a.jpg", "gopher://sky/a.jpg: Protocol not known: gopher"),
+        ("https://", "https://: "),
+        ("a\0b", "no such file or folder"),
+    ],
+)
+def test_an_address_that_cannot_be_reached_is_named(address, said):
+    with pytest.raises(GalaxiesError, match=said):
+        open_inputs([address])

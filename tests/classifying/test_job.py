@@ -4,13 +4,16 @@ import gzip
 import io
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
 import time
 import zipfile
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from multiprocessing import get_context
 
 import numpy as np
 import pandas as pd
@@ -19,14 +22,15 @@ import pyarrow.parquet as pq
 import pytest
 from astropy.io import fits
 from astropy.table import Table
-from PIL import Image
 
 import galaxies
 from galaxies.classifying import engines, job
-from galaxies.classifying.classifier import COLUMNS, PLACES, Classifier
-from galaxies.classifying.engines import BundleUse, local_engine
+from galaxies.classifying.classifier import COLUMNS, Classifier
+from galaxies.classifying.engines import local_engine
+from galaxies.classifying.inputs.chunks import filesystem
 from galaxies.classifying.job import run_job
-from galaxies.classifying.shards import Shards, url_to_fs
+from galaxies.classifying.options import Options
+from galaxies.classifying.shards import Shards
 from galaxies.classifying.table_files import write_stream
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import decode_image, reduce_image
@@ -60,7 +64,7 @@ def _small_shards(monkeypatch):
 
 def run(inputs, output, bundle, engine=LOCAL, **options):
     inputs = [str(path) for path in (inputs if isinstance(inputs, list) else [inputs])]
-    return run_job(inputs, output, BundleUse(bundle), engine, **options)
+    return run_job(inputs, output, bundle, engine, **options)
 
 
 def test_the_table_says_what_the_model_says(images, archive, tree_bundle, tmp_path):
@@ -88,16 +92,16 @@ def test_the_table_says_what_the_model_says(images, archive, tree_bundle, tmp_pa
 
 
 def test_views_and_agreement_are_followed(archive, tree_bundle, tmp_path):
-    run_job([str(archive)], tmp_path / "a.parquet", BundleUse(tree_bundle, views=8), LOCAL)
+    run_job([str(archive)], tmp_path / "a.parquet", tree_bundle, LOCAL, Options(views=8))
     assert (pd.read_parquet(tmp_path / "a.parquet")["spread"] > 0).mean() > 0.5
     strict = run(archive, tmp_path / "b.parquet", tree_bundle)
     lax = run_job(
-        [str(archive)], tmp_path / "c.parquet", BundleUse(tree_bundle, agreement=0.8), LOCAL
+        [str(archive)], tmp_path / "c.parquet", tree_bundle, LOCAL, Options(agreement=0.8)
     )
     assert lax.decisions["ask volunteers"] < strict.decisions["ask volunteers"]
     with pytest.raises(GalaxiesError, match=r"no promise for an agreement of 0.999"):
         run_job(
-            [str(archive)], tmp_path / "d.parquet", BundleUse(tree_bundle, agreement=0.999), LOCAL
+            [str(archive)], tmp_path / "d.parquet", tree_bundle, LOCAL, Options(agreement=0.999)
         )
 
 
@@ -123,7 +127,7 @@ def test_unreadable_images_are_rows_with_an_error(images, tree_bundle, tmp_path)
     assert only.verdict.familiar is None
 
 
-def dying_engine(use, chunks, shards, progress, *, after):
+def dying_engine(bundle, options, chunks, shards, progress, *, after):
     """A local engine that is killed after some shards."""
 
     def until():
@@ -132,7 +136,7 @@ def dying_engine(use, chunks, shards, progress, *, after):
                 raise KeyboardInterrupt
             yield chunk
 
-    local_engine(use, until(), shards, progress, workers=2)
+    local_engine(bundle, options, until(), shards, progress, workers=2)
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".csv", ".fits"])
@@ -174,7 +178,7 @@ def test_a_process_killed_at_any_moment_loses_no_galaxy(archive, tree_bundle, tm
         Shards.write = slowly
         archive, output, bundle = sys.argv[1:]
         engine = partial(engines.local_engine, workers=2)
-        job.run_job([archive], Path(output), engines.BundleUse(Path(bundle)), engine)
+        job.run_job([archive], Path(output), Path(bundle), engine)
     """
     output = tmp_path / "out.parquet"
     command = [sys.executable, "-c", script, str(archive), str(output), str(tree_bundle)]
@@ -195,27 +199,27 @@ def test_a_process_killed_at_any_moment_loses_no_galaxy(archive, tree_bundle, tm
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        (lambda use, archive: (BundleUse(use.folder, views=8), archive), "another bundle"),
-        (lambda use, archive: (BundleUse(use.folder, agreement=0.9), archive), "another bundle"),
-        (lambda use, archive: (BundleUse(use.folder, campaign="gz2"), archive), "another bundle"),
-        (lambda use, archive: (BundleUse(use.folder, anyway=True), archive), "another bundle"),
-        (lambda use, archive: (use, touched(archive)), "another input"),
-        (lambda use, archive: (BundleUse(retrained(use.folder)), archive), "another bundle"),
+        (lambda bundle, archive: (bundle, archive, Options(views=8)), "another bundle"),
+        (lambda bundle, archive: (bundle, archive, Options(agreement=0.9)), "another bundle"),
+        (lambda bundle, archive: (bundle, archive, Options(campaign="kaggle")), "another bundle"),
+        (lambda bundle, archive: (bundle, archive, Options(anyway=True)), "another bundle"),
+        (lambda bundle, archive: (bundle, touched(archive), Options()), "another input"),
+        (lambda bundle, archive: (retrained(bundle), archive, Options()), "another bundle"),
     ],
 )  # fmt: skip
 def test_shards_of_another_job_are_not_mixed_in(archive, tree_bundle, tmp_path, change, expected):
     mine = tmp_path / "mine.zip"
     mine.write_bytes(archive.read_bytes())
-    use, output = BundleUse(tree_bundle), tmp_path / "out.parquet"
+    output = tmp_path / "out.parquet"
     with pytest.raises(KeyboardInterrupt):
-        run_job([str(mine)], output, use, partial(dying_engine, after=3))
+        run_job([str(mine)], output, tree_bundle, partial(dying_engine, after=3))
     before = sorted((tmp_path / "out.parquet.shards").iterdir())
-    other, mine = change(use, mine)
+    other, mine, options = change(tree_bundle, mine)
     with pytest.raises(GalaxiesError, match=rf"out.parquet.shards: started with {expected}"):
-        run_job([str(mine)], output, other, LOCAL)
+        run_job([str(mine)], output, other, LOCAL, options)
     assert sorted((tmp_path / "out.parquet.shards").iterdir()) == before
-    run_job([str(mine)], output, other, LOCAL, overwrite=True)
-    run_job([str(mine)], tmp_path / "fresh.parquet", other, LOCAL)
+    run_job([str(mine)], output, other, LOCAL, options, overwrite=True)
+    run_job([str(mine)], tmp_path / "fresh.parquet", other, LOCAL, options)
     assert output.read_bytes() == (tmp_path / "fresh.parquet").read_bytes()
 
 
@@ -264,7 +268,7 @@ def test_shards_may_lie_in_a_bucket(archive, tree_bundle, tmp_path):
     bucket, output = "memory://bucket/shards", tmp_path / "out.parquet"
     with pytest.raises(KeyboardInterrupt):
         run(archive, output, tree_bundle, partial(dying_engine, after=3), shards=bucket)
-    memory, inside = url_to_fs(bucket)
+    memory, inside = filesystem(bucket)
     assert f"{inside}/job.json" in memory.find(inside)
     memory.pipe_file(f"{inside}/notes.txt", b"mine")
     run(archive, output, tree_bundle, shards=bucket)
@@ -345,7 +349,7 @@ def test_a_full_disk_ends_in_one_line_and_keeps_the_shards(
             raise OSError(28, "No space left on device")
         return keep(self, path, value, **kwargs)
 
-    local = type(url_to_fs(str(tmp_path))[0])
+    local = type(filesystem(str(tmp_path))[0])
     keep = local.pipe_file
     monkeypatch.setattr(local, "pipe_file", full)
     with pytest.raises(
@@ -441,11 +445,61 @@ def test_the_python_interface_takes_images_of_any_kind(images, tree_bundle, tmp_
     assert table["p_spiral"].isna().tolist() == [False] * 5 + [True]
     assert len(model.classify([])) == 0
     with pytest.raises(
-        GalaxiesError, match=r"image 1: must be uint8 \(height, width, 3\), got float64 \(4, 4\)"
+        GalaxiesError, match=r"image 1: must be uint8 or uint16 .*, got float64 \(4, 4\)"
     ):
         model.classify([frame, np.zeros((4, 4))])
-    grey = model.classify([Image.new("L", (50, 50), 80)])
+    grey = model.classify([frame.convert("L")])
     assert grey["error"].isna().all()
+
+
+def test_one_image_or_the_path_of_many_can_be_given(images, archive, tree_bundle, tmp_path):
+    path = tmp_path / "g003.jpg"
+    path.write_bytes(images["g003"])
+    frame = decode_image(images["g003"])
+    model = galaxies.load(tree_bundle)
+    expected = model.classify([images["g003"]])["p_spiral"][0]
+    singles = (path, str(path), images["g003"], frame, np.asarray(frame), (one for one in [path]))
+    for one in singles:
+        assert model.classify(one)["p_spiral"].tolist() == [expected]
+    for many in (archive, str(archive), tmp_path):
+        table = model.classify(many).set_index("galaxy_id")
+        assert table["p_spiral"]["g003"] == expected
+    many = np.stack([np.asarray(frame)] * 2)
+    assert model.classify(many)["p_spiral"].tolist() == [expected] * 2
+    assert model.classify(pd.Series([path], index=[7]))["p_spiral"].tolist() == [expected]
+    for wrong, said in (
+        (pd.DataFrame({"path": [path]}), "cannot classify a DataFrame; give images"),
+        ({"path": path}, "cannot classify a dict"),
+        (None, "cannot classify a NoneType"),
+        ([path, None], "image 1: cannot read a NoneType"),
+        ("nothing.zip", "nothing.zip: no such file"),
+    ):
+        with pytest.raises(GalaxiesError, match=said):
+            model.classify(wrong)
+
+
+def test_a_frame_without_a_galaxy_is_never_decided(images, tree_bundle):
+    frame = np.asarray(decode_image(images["g003"])).copy()
+    frame[len(frame) // 2 :] = 255
+    model = galaxies.load(tree_bundle)
+    blank = np.zeros((60, 60, 3), np.uint8)
+    table = model.classify([frame, blank, blank + 255, images["g003"]])
+    assert table["decision"].isna().tolist() == [True, True, True, False]
+    assert table["error"].str.startswith("is blank").tolist()[:3] == [True] * 3
+    assert model.prepare(blank, blank_too=True).max() == 0
+
+
+def test_a_loaded_model_can_be_sent_to_other_processes(images, tree_bundle, monkeypatch):
+    monkeypatch.chdir(tree_bundle.parent)
+    model = galaxies.load(tree_bundle.name, agreement=0.8)
+    some = [images["g003"], images["g004"]]
+    expected = model.classify(some)
+    monkeypatch.chdir("/")
+    copy = pickle.loads(pickle.dumps(model))
+    assert copy.promise == model.promise
+    pd.testing.assert_frame_equal(copy.classify(some), expected)
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        pd.testing.assert_frame_equal(pool.submit(model.classify, some).result(), expected)
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
@@ -486,6 +540,6 @@ def test_a_stream_of_pieces_is_one_table(tmp_path):
 
 def test_the_classifier_can_be_asked_for_a_single_batch(images, tree_bundle):
     table = Classifier(tree_bundle).classify_batch([])
-    assert table.drop_columns(PLACES).schema == COLUMNS
+    assert table.schema == COLUMNS
     assert len(table) == 0
     assert len(Classifier(tree_bundle).classify([])) == 0

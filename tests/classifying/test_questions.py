@@ -1,6 +1,5 @@
 """Tables with the answers to all questions, of both campaigns, and of unfamiliar surveys."""
 
-import json
 import zipfile
 from functools import partial
 
@@ -11,18 +10,25 @@ import pytest
 from astropy.table import Table
 from typer.testing import CliRunner
 
-from galaxies.bundle.description import Judgement, read_description
-from galaxies.bundle.folder import PRETRAINED, copy_recalibrated
+from galaxies.bundle.description import read_description
+from galaxies.bundle.folder import copy_recalibrated
 from galaxies.bundle.predictor import Predictor
+from galaxies.bundle.pretrained import PRETRAINED
 from galaxies.classifying import classifier, job
 from galaxies.classifying.classifier import Classifier
-from galaxies.classifying.engines import BundleUse, local_engine
+from galaxies.classifying.engines import local_engine
 from galaxies.classifying.job import run_job
+from galaxies.classifying.options import Options
+from galaxies.classifying.table_files import MADE_WITH
 from galaxies.cli import app
 from galaxies.errors import GalaxiesError
+from galaxies.judgement.appearance import appearance
 from galaxies.judgement.calibration import Calibration
-from galaxies.judgement.familiarity import summarise
-from tests.conftest import PROMISES, draw_galaxy, encode
+from galaxies.judgement.familiarity import KnownGalaxies
+from galaxies.questions.gz1 import GZ1
+from galaxies.questions.gz2 import GZ2
+from galaxies.volunteers.classes import recorded
+from tests.conftest import draw_galaxy, encode, judgement, known_galaxies
 
 LOCAL = partial(local_engine, workers=2)
 GALAXIES = 110
@@ -50,37 +56,39 @@ def bundle(images, tmp_path_factory):
     source = PRETRAINED / "real"
     folder = tmp_path_factory.mktemp("bundles") / "all"
     before = read_description(source)
-    judged = {"triage": PROMISES, "known": None, "calibration": Calibration(slope=1, intercept=0)}
-    own = {name: getattr(before, name) for name in Judgement.model_fields} | judged
-    questions = tuple(one.name for one in ALL_QUESTIONS if one.name != "bar")
-    changes = judged | {"questions": questions, "others": {"gz1": Judgement(**own)}}
+    judged = judgement(calibration=Calibration(slope=1, intercept=0))
+    questions = tuple(one.name for one in GZ2.questions if one.name != "bar")
+    changes = {
+        "campaign": "gz2",
+        "questions": {"gz2": questions, "gz1": ("type",)},
+        "judgements": {"gz2": judged, "gz1": judged},
+    }
     copy_recalibrated(source, folder, before.model_copy(update=changes))
     return folder
 
 
-def knowing(bundle, folder, outputs):
-    """The same, calibrated on galaxies with some outputs."""
-    update = {"known": summarise(outputs)}
-    copy_recalibrated(bundle, folder, read_description(bundle).model_copy(update=update))
+def knowing(bundle, folder, known):
+    """The same, which knows other galaxies."""
+    copy_recalibrated(bundle, folder, read_description(bundle), known)
     return folder
 
 
 @pytest.fixture(scope="module")
 def outputs(images, bundle):
-    some = Classifier(bundle, agreement=0.9)
+    some = Classifier(bundle, Options(agreement=0.9))
     pixels = np.stack([some.prepare(data) for data in images.values()])
     return Predictor(bundle).predict(pixels).outputs
 
 
-def classify(archive, output, use, **options):
-    return run_job([str(archive)], output, use, LOCAL, **options)
+def classify(archive, output, bundle, **options):
+    return run_job([str(archive)], output, bundle, LOCAL, Options(**options))
 
 
 def test_all_answers_stand_in_columns_named_in_words(archive, bundle, outputs, tmp_path):
     path = tmp_path / "answers.parquet"
-    classify(archive, path, BundleUse(bundle, questions="all"))
+    classify(archive, path, bundle, questions="all")
     schema = pq.read_schema(path)
-    learned = [one for one in ANSWERS.values() if not one.column.startswith("Class3.")]
+    learned = [one for one in GZ2.answers if not one.column.startswith("Class3.")]
     assert schema.names == [*classifier.COLUMNS.names, *(one.name for one in learned)]
     field = schema.field("arms_2")
     assert field.metadata[b"column"] == b"Class11.2"
@@ -90,25 +98,36 @@ def test_all_answers_stand_in_columns_named_in_words(archive, bundle, outputs, t
     table = pd.read_parquet(path)
     assert table["smooth"].isna().sum() == 1
     read = table[table["error"].isna()]
-    places = [list(ANSWERS).index(one.column) for one in learned]
+    layout = read_description(bundle).layout
+    places = [layout.columns.index(f"gz2.{one.name}") for one in learned]
     found = read[[one.name for one in learned]].to_numpy()
     assert found == pytest.approx(outputs[:, places], abs=1e-5)
-    whole = outputs[:, : len(COLUMNS)].astype(np.float64)
-    assert tree_errors(whole).max() < 1e-6
+    whole = outputs[:, layout.places(GZ2)].astype(np.float64)
+    assert GZ2.tree_errors(whole).max() < 1e-6
     for suffix in (".csv", ".fits"):
-        classify(archive, tmp_path / f"a{suffix}", BundleUse(bundle, questions="all"))
+        classify(archive, tmp_path / f"a{suffix}", bundle, questions="all")
     csv = pd.read_csv(tmp_path / "a.csv")
     assert list(csv.columns) == schema.names
     assert csv["odd_merger"].dropna().to_numpy() == pytest.approx(read["odd_merger"], abs=1e-6)
-    python = Classifier(bundle, agreement=0.9, questions="all").classify([b"text"])
+    python = Classifier(bundle, Options(agreement=0.9, questions="all")).classify([b"text"])
     assert list(python.columns) == schema.names
+
+
+def test_the_answers_are_those_of_the_campaign_in_use(archive, bundle, outputs, tmp_path):
+    path = tmp_path / "types.parquet"
+    classify(archive, path, bundle, campaign="gz1", questions="all")
+    assert pq.read_schema(path).names == [*classifier.COLUMNS.names, *GZ1.names]
+    table = pd.read_parquet(path)
+    types = table.loc[table["error"].isna(), list(GZ1.names)].to_numpy()
+    places = read_description(bundle).layout.places(GZ1)
+    assert types == pytest.approx(outputs[:, places], abs=1e-5)
 
 
 def test_a_bundle_that_knows_the_class_alone_answers_no_more(archive, tree_bundle, tmp_path):
     with pytest.raises(GalaxiesError, match="tree: answers only the first question; use a"):
-        classify(archive, tmp_path / "a.csv", BundleUse(tree_bundle, questions="all"))
-    with pytest.raises(GalaxiesError, match=r"^this bundle supports the campaign gz2, not gz1"):
-        classify(archive, tmp_path / "a.csv", BundleUse(tree_bundle, campaign="gz1"))
+        classify(archive, tmp_path / "a.csv", tree_bundle, questions="all")
+    with pytest.raises(GalaxiesError, match=r"^this bundle is calibrated for kaggle, not for the"):
+        classify(archive, tmp_path / "a.csv", tree_bundle, campaign="gz1")
     assert not list(tmp_path.iterdir())
 
 
@@ -116,67 +135,106 @@ def test_the_campaigns_ask_different_questions(archive, bundle, outputs, tmp_pat
     tables = {}
     for campaign in (None, "gz1", "gz2"):
         path = tmp_path / f"{campaign}.parquet"
-        classify(archive, path, BundleUse(bundle, campaign=campaign, agreement=0.9))
+        classify(archive, path, bundle, campaign=campaign, agreement=0.9)
         tables[campaign] = pd.read_parquet(path)
     assert tables[None].equals(tables["gz2"])
-    for campaign, place in (("gz2", 0), ("gz1", len(COLUMNS))):
-        elliptical, spiral = outputs[:, place : place + 2].astype(float).T
+    description = read_description(bundle)
+    for campaign in ("gz2", "gz1"):
+        classes = description.by(campaign).class_places
+        elliptical, spiral = (outputs[:, place].astype(float) for place in classes[:2])
         found = tables[campaign]["p_spiral"].dropna().to_numpy()
         assert found == pytest.approx(spiral / (elliptical + spiral), abs=1e-4)
         assert (tables[campaign]["spread"].dropna() > 0).all()
     assert np.abs(tables["gz1"]["p_spiral"] - tables["gz2"]["p_spiral"]).max() > 0.01
 
 
+@pytest.fixture(scope="module")
+def looks(images, bundle):
+    """How the images look to the bundle."""
+    prepared = [Classifier(bundle).prepare(data) for data in images.values()]
+    return appearance(np.stack(prepared))
+
+
 def test_the_machine_decides_nothing_in_an_unfamiliar_survey(
-    archive, bundle, outputs, tmp_path, monkeypatch
+    archive, bundle, looks, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(job, "SHARD", 40)  # so that no shard alone could tell
-    strange = knowing(bundle, tmp_path / "strange", np.tile(outputs, (3, 1)) ** 2)
-    alike = knowing(bundle, tmp_path / "alike", np.tile(outputs, (3, 1)))
-    found = classify(archive, tmp_path / "no.parquet", BundleUse(strange, agreement=0.9))
+    strange = knowing(bundle, tmp_path / "strange", known_galaxies(distance=0))
+    alike = knowing(bundle, tmp_path / "alike", KnownGalaxies.fit(looks, looks))
+    found = classify(archive, tmp_path / "no.parquet", strange, agreement=0.9)
     assert (found.verdict.familiar, found.unreadable) == (False, 1)
     assert found.decisions == {"ask volunteers": GALAXIES}
     table = pd.read_parquet(tmp_path / "no.parquet")
     assert table["familiar"].value_counts(dropna=False).to_dict() == {False: GALAXIES, None: 1}
     assert table["label"].nunique() == 2
     for suffix in (".csv", ".fits"):
-        classify(archive, tmp_path / f"no{suffix}", BundleUse(strange, agreement=0.9))
+        classify(archive, tmp_path / f"no{suffix}", strange, agreement=0.9)
     written = pd.read_csv(tmp_path / "no.csv")["familiar"]
     assert written.value_counts(dropna=False).to_dict() == {False: GALAXIES, np.nan: 1}
     assert set(Table.read(tmp_path / "no.fits")["familiar"].filled("")) == {"False", ""}
-    anyway = classify(
-        archive, tmp_path / "anyway.parquet", BundleUse(strange, agreement=0.9, anyway=True)
-    )
-    familiar = classify(archive, tmp_path / "yes.parquet", BundleUse(alike, agreement=0.9))
+    anyway = classify(archive, tmp_path / "anyway.parquet", strange, agreement=0.9, anyway=True)
+    familiar = classify(archive, tmp_path / "yes.parquet", alike, agreement=0.9)
     assert (anyway.verdict.familiar, familiar.verdict.familiar) == (False, True)
-    assert anyway.decisions == familiar.decisions
     assert familiar.decisions["elliptical"]
     assert familiar.decisions["spiral"]
+    # One or two of 110 known galaxies are the farthest of all.
+    assert (anyway.decisions - familiar.decisions).total() <= familiar.verdict.unfamiliar <= 2
     decided = pd.read_parquet(tmp_path / "anyway.parquet")
     assert decided.drop(columns=["familiar", "decision"]).equals(
         table.drop(columns=["familiar", "decision"])
     )
 
 
-def test_few_galaxies_are_neither_familiar_nor_not(images, bundle, outputs, tmp_path):
-    strange = knowing(bundle, tmp_path / "strange", np.tile(outputs, (3, 1)) ** 2)
-    some = list(images.values())
-    few = Classifier(strange, agreement=0.9).classify(some[:79])
-    assert few["familiar"].isna().all()
-    assert {"elliptical", "spiral"} <= set(few["decision"])
-    all_of_them = Classifier(strange, agreement=0.9).classify(some)
-    assert (all_of_them["familiar"] == False).all()  # noqa: E712 - null is no False
-    assert (all_of_them["decision"] == "ask volunteers").all()
-    unknown = Classifier(bundle, agreement=0.9).classify(some)
-    assert unknown["familiar"].isna().all()
+def test_an_unfamiliar_image_goes_to_people_and_the_others_do_not(images, bundle, looks, tmp_path):
+    alike = knowing(bundle, tmp_path / "alike", KnownGalaxies.fit(looks, np.tile(looks, (3, 1))))
+    classifier = Classifier(alike, Options(agreement=0.9))
+    noise = np.random.default_rng(1).integers(0, 256, (96, 96, 3)).astype(np.uint8)
+    alone = classifier.classify([noise])
+    assert alone["familiar"].tolist() == [False]
+    assert alone["decision"].tolist() == ["ask volunteers"]
+    together = classifier.classify([*images.values(), noise])
+    assert not together["familiar"].iloc[-1]
+    assert together["familiar"].sum() >= GALAXIES - 2
+    assert {"elliptical", "spiral"} <= set(together["decision"])
+    # The same answer, whatever the other images are.
+    first = classifier.classify(list(images.values())[:1])
+    assert first.iloc[0].equals(together.iloc[0])
 
 
-def test_the_command_says_that_a_survey_is_unfamiliar(archive, bundle, outputs, tmp_path):
-    strange = knowing(bundle, tmp_path / "strange", np.tile(outputs, (3, 1)) ** 2)
-    command = ["classify", str(archive), "-o", str(tmp_path / "a.csv"), "--model", str(strange)]
-    command += ["--agreement", "0.9"]
-    said = CliRunner().invoke(app, command).output
-    assert "the machine decides nothing. Calibrate it on your own votes" in said
-    said = CliRunner().invoke(app, [*command, "--decide-anyway", "--overwrite"]).output
-    assert "its promises do not hold. Calibrate it on your own votes" in said
-    assert json.loads((strange / "bundle.json").read_text())["known"]["galaxies"] == 3 * GALAXIES
+def test_a_bundle_that_knows_too_few_galaxies_decides_nothing(images, bundle, tmp_path):
+    some = list(images.values())[:9]
+    for number, known in enumerate((known_galaxies(galaxies=98), None)):
+        ignorant = knowing(bundle, tmp_path / f"{number}", known)
+        if known is None:
+            (ignorant / "familiarity.npz").unlink()
+        table = Classifier(ignorant, Options(agreement=0.9)).classify(some)
+        assert table["familiar"].isna().all()
+        assert (table["decision"] == "ask volunteers").all()
+        anyway = Classifier(ignorant, Options(agreement=0.9, anyway=True)).classify(some)
+        assert (anyway["decision"] != "ask volunteers").any()
+    enough = knowing(bundle, tmp_path / "enough", known_galaxies(galaxies=99))
+    assert Classifier(enough, Options(agreement=0.9)).classify(some)["familiar"].all()
+
+
+def test_the_command_says_what_is_unfamiliar_and_what_is_promised(archive, bundle, tmp_path):
+    def said(known, *options):
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        command = ["classify", str(archive), "-o", str(tmp_path / "a.csv"), "--overwrite"]
+        command += ["--model", str(knowing(bundle, folder, known)), *options]
+        return CliRunner().invoke(app, command).output
+
+    strange = known_galaxies(distance=0)
+    assert "110 of 110 images look different" in said(strange)
+    assert "the machine decides nothing. Calibrate it on your own votes" in said(strange)
+    assert "its promises do not hold. Calibrate" in said(strange, "--decide-anyway")
+    assert "knows 98 galaxies, too few to tell" in said(known_galaxies(galaxies=98))
+    # The highest target that is proven and decides half of the galaxies.
+    assert "Target agreement 0.99, proven with a confidence of 0.9" in said(known_galaxies())
+    assert "Target agreement 0.9, " in said(known_galaxies(), "--agreement", "0.9")
+
+
+def test_a_table_records_campaign_calibration_and_target(archive, bundle, tmp_path):
+    for suffix in (".parquet", ".fits"):
+        classify(archive, tmp_path / f"a{suffix}", bundle)
+        told = [recorded(tmp_path / f"a{suffix}", name) for name in MADE_WITH[1:]]
+        assert told == ["gz2", "real", "0.99"]

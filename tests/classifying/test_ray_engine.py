@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from galaxies.classifying import job
-from galaxies.classifying.engines import BundleUse, local_engine
+from galaxies.classifying.engines import local_engine
 from galaxies.classifying.job import run_job
 from galaxies.errors import GalaxiesError
 from tests.conftest import draw_galaxy, encode
@@ -74,7 +74,7 @@ def test_the_cluster_makes_the_same_table_though_a_worker_is_killed(
 ):
     engine = partial(ray_engine, address=cluster.address)
     expected = tmp_path / "local.parquet"
-    run_job([str(archive)], expected, BundleUse(tree_bundle), partial(local_engine, workers=1))
+    run_job([str(archive)], expected, tree_bundle, partial(local_engine, workers=1))
 
     output = tmp_path / "out.parquet"
     shards = tmp_path / "out.parquet.shards"
@@ -89,7 +89,7 @@ def test_the_cluster_makes_the_same_table_though_a_worker_is_killed(
 
     killer = threading.Thread(target=kill, daemon=True)
     killer.start()
-    found = run_job([str(archive)], output, BundleUse(tree_bundle), engine)
+    found = run_job([str(archive)], output, tree_bundle, engine)
     killer.join(timeout=10)
     assert killed
     assert found.unreadable == 5
@@ -100,18 +100,18 @@ def test_the_cluster_makes_the_same_table_though_a_worker_is_killed(
 def test_the_cluster_continues_what_this_machine_began(cluster, archive, tree_bundle, tmp_path):
     output = tmp_path / "out.parquet"
 
-    def dying(use, chunks, shards, progress):
+    def dying(bundle, options, chunks, shards, progress):
         first = [chunk for chunk, _ in zip(chunks, range(4), strict=False)]
-        local_engine(use, first, shards, progress, workers=1)
+        local_engine(bundle, options, first, shards, progress, workers=1)
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_job([str(archive)], output, BundleUse(tree_bundle), dying)
+        run_job([str(archive)], output, tree_bundle, dying)
     shards = tmp_path / "out.parquet.shards"
     before = {path.name: path.stat().st_mtime_ns for path in shards.glob("*.parquet")}
     assert len(before) == 4
     engine = partial(ray_engine, address=cluster.address)
-    run_job([str(archive)], output, BundleUse(tree_bundle), engine)
+    run_job([str(archive)], output, tree_bundle, engine)
     assert len(pd.read_parquet(output)) == 240
 
 
@@ -144,10 +144,10 @@ def test_an_error_on_a_machine_is_one_line(cluster, archive, tree_bundle, tmp_pa
     (hidden / "tree.npz").write_bytes(b"damaged")
     engine = partial(ray_engine, address=cluster.address)
     with pytest.raises(GalaxiesError, match=r"tree.npz: damaged"):
-        run_job([str(archive)], tmp_path / "out.parquet", BundleUse(hidden), engine)
+        run_job([str(archive)], tmp_path / "out.parquet", hidden, engine)
 
 
 def test_a_cluster_that_is_not_there_is_named(archive, tree_bundle, tmp_path):
     engine = partial(ray_engine, address="127.0.0.1:1")
     with pytest.raises(GalaxiesError, match=r"no Ray cluster at 127.0.0.1:1"):
-        run_job([str(archive)], tmp_path / "out.parquet", BundleUse(tree_bundle), engine)
+        run_job([str(archive)], tmp_path / "out.parquet", tree_bundle, engine)

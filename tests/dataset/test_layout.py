@@ -18,7 +18,10 @@ def test_an_absent_survey_says_what_belongs_there(tmp_path):
     [
         (b"campaign: gz3", "campaign: must be kaggle or gz2 or gz1, got 'gz3'"),
         (b"campaign: [gz1]", r"must be kaggle or gz2 or gz1, got \['gz1'\]"),
-        (b"campaign: gz1\nvolunteers: 40", "must contain only campaign: and one of kaggle or gz2 or gz1"),
+        (
+            b"campaign: gz1\nvolunteers: 40",
+            "must contain only campaign: and one of kaggle or gz2 or gz1",
+        ),
         (b"gz1", "must contain only"),
         (b"", "must contain only"),
         (b"campaign: gz1: x\n  y", "not YAML: "),

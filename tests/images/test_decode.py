@@ -1,7 +1,10 @@
 """Images of every kind become the same galaxy, cut out and averaged alike."""
 
 import io
+import math
+import struct
 import zipfile
+import zlib
 
 import numpy as np
 import pytest
@@ -11,7 +14,13 @@ from PIL import Image
 
 from galaxies.base.arrays import shrink
 from galaxies.images import decode
-from galaxies.images.decode import UnreadableImageError, decode_image, decode_reduced, reduce_image
+from galaxies.images.decode import (
+    UnreadableImageError,
+    as_rgb,
+    decode_image,
+    decode_reduced,
+    reduce_image,
+)
 from tests.conftest import draw_galaxy, encode, real_data
 
 GALAXY = draw_galaxy(np.random.default_rng(1), spiral=True)
@@ -119,34 +128,34 @@ def test_the_smallest_scale_with_pixels_enough_is_taken(size, crop, scale, exif,
     assert taken == [(pytest.approx(crop * 424 / scale / 2), scale)]
 
 
-def test_both_ways_to_decode_at_a_smaller_scale_give_the_same_pixels(monkeypatch):
+def test_the_pixels_are_those_of_pillow():
     path = real_data() / "gz2" / "images_training_rev1.zip"
     with zipfile.ZipFile(path) as archive:
         frames = [archive.read(name) for name in archive.namelist()[1:30]]
-    shapes = [(64, 0.5), (64, 1.0), (20, 0.11), (5, 0.9)]
-    found = [decode_reduced(data, *shape, "scaled") for data in frames for shape in shapes]
+    for data in frames:
+        image = Image.open(io.BytesIO(data))
+        assert np.array_equal(np.asarray(decode_image(data)), np.asarray(image))
+        for size, crop in ((64, 0.5), (64, 1.0), (20, 0.11), (5, 0.9)):
+            scale = decode._scale(image.size, math.ceil(size / crop))
+            scaled = Image.open(io.BytesIO(data))
+            scaled.draft(None, (image.width // scale, image.height // scale))
+            x, y = image.width / scale / 2, image.height / scale / 2
+            expected = decode._centre(scaled, (x, y), crop * min(x, y), size, scale)
+            assert np.array_equal(decode_reduced(data, size, crop, "scaled"), np.asarray(expected))
 
-    def refuse(*_, **__):
-        raise ValueError
 
-    monkeypatch.setattr(decode.simplejpeg, "decode_jpeg", refuse)
-    again = [decode_reduced(data, *shape, "scaled") for data in frames for shape in shapes]
-    for pixels, others in zip(found, again, strict=True):
-        assert np.array_equal(pixels, others)
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        png(Image.fromarray(LARGE)),
-        png(Image.fromarray(LARGE[:, :, 0].astype(np.uint16) * 257)),
-        encode(LARGE[:120, :120]),
-    ],
-    ids=["PNG", "PNG of 16 bits", "small JPEG"],
-)
-def test_what_has_no_scales_of_its_own_or_too_few_pixels_is_decoded_whole(data):
+def test_a_small_jpeg_is_decoded_whole():
+    data = encode(LARGE[:120, :120])
     assert np.array_equal(decode_reduced(data, 64, 0.5, "scaled"), whole(data))
-    assert np.array_equal(decode_reduced(data, 64, 0.5, "whole"), whole(data))
+
+
+def test_a_frame_is_reduced_like_the_jpeg_that_it_came_from():
+    data = encode(LARGE, quality=95)
+    jpeg = decode_reduced(data, 64, 0.5, "scaled").astype(int)
+    frame = decode_image(data)
+    assert np.abs(jpeg - decode_reduced(png(frame), 64, 0.5, "scaled")).mean() < 0.5
+    assert np.abs(jpeg - decode_reduced(png(frame), 64, 0.5, "whole")).mean() > 0.5
+    assert np.array_equal(decode_reduced(png(frame), 64, 0.5, "whole"), whole(data))
 
 
 @pytest.mark.parametrize("decoding", ["scaled", "whole"])
@@ -179,11 +188,27 @@ def test_a_damaged_jpeg_says_why_at_every_scale(decoding):
         (b"", "is empty"),
         (b"text", "is not a JPEG or PNG"),
         (data[:300], "cannot be decoded"),
-        (data[: len(data) // 2], "truncated"),
+        (data[:-2], "cannot be decoded .Premature end"),
+        (_with_html(data), "cannot be decoded .Corrupt JPEG data"),
+        (_scans(data), "has too many scans: 201 of 424x424"),
+        (data[: len(data) // 2], "cannot be decoded .Premature end of JPEG file"),
         (_bomb(data), "is too large: 60000x60000"),
     ):
         with pytest.raises(UnreadableImageError, match=expected):
             decode_reduced(bad, 64, 0.5, decoding)
+
+
+def _with_html(data):
+    """A JPEG with a gateway's error page in the middle."""
+    page = b"<html><body>502 Bad Gateway</body></html>" * 20
+    half = len(data) // 2
+    return data[:half] + page + data[half + len(page) :]
+
+
+def _scans(data):
+    """A JPEG that would be decoded 201 times."""
+    start = data.index(b"\xff\xda")
+    return data[:-2] + data[start:-2] * 200 + data[-2:]
 
 
 def _bomb(data):
@@ -212,3 +237,46 @@ def test_real_frames_of_every_size_are_scaled():
             for data in map(archive.read, names):
                 scaled = decode_reduced(data, 64, 0.5, "scaled").astype(int)
                 assert 0 < np.abs(scaled - whole(data)).mean() < fewest
+
+
+def _chunk(kind, content):
+    check = zlib.crc32(kind + content).to_bytes(4, "big")
+    return struct.pack(">I", len(content)) + kind + content + check
+
+
+def test_every_damaged_byte_of_a_png_is_noticed():
+    """Pillow does not check the pixels, and would show others."""
+    data = png(Image.fromarray(GALAXY))
+    assert decode_image(data).size == (96, 96)
+    for place in range(30, len(data) - 12, 97):
+        damaged = bytearray(data)
+        damaged[place] ^= 0x40
+        with pytest.raises(UnreadableImageError, match=r"cut off|checksum"):
+            decode_image(bytes(damaged))
+    for end in (20, 40, len(data) // 2, len(data) - 12):
+        with pytest.raises(UnreadableImageError, match="it is cut off"):
+            decode_image(data[:end])
+
+
+def test_a_png_of_a_million_chunks_is_not_walked():
+    data = png(Image.fromarray(GALAXY))
+    many = data[:33] + _chunk(b"tEXt", b"a\0b") * 100_001 + data[33:]
+    with pytest.raises(UnreadableImageError, match="more than 100,000 chunks"):
+        decode_image(many)
+
+
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [
+        ((1, 1), "is too small for a galaxy: 1x1 pixels"),
+        ((15, 40), "is too small for a galaxy: 15x40"),
+        ((424, 100), "is a strip, not a frame: 424x100"),
+    ],
+)
+def test_a_frame_too_small_or_narrow_for_a_galaxy_is_refused(size, said):
+    frame = Image.new("RGB", size)
+    for door in (png(frame), encode(np.asarray(frame))):
+        with pytest.raises(UnreadableImageError, match=said):
+            decode_reduced(door, 16, 0.5, "scaled")
+    with pytest.raises(UnreadableImageError, match=said):
+        as_rgb(frame)

@@ -8,7 +8,12 @@ from galaxies.errors import GalaxiesError
 from galaxies.inside.gradient import Gradient
 from galaxies.models.cnn import build_reference, build_residual
 from galaxies.models.graph import write_graph
+from galaxies.questions.gz1 import GZ1
+from galaxies.questions.gz2 import GZ2
+from galaxies.questions.layout import Layout
 from galaxies.settings import ReferenceSettings, ResidualSettings
+
+OUTPUTS = Layout((GZ2, GZ1)).outputs
 
 
 def settled(network):
@@ -25,7 +30,7 @@ def settled(network):
 
 def residual(side):
     recipe = ResidualSettings.model_construct(filters=(4, 6, 8), dropout=0.1)
-    return settled(build_residual(side, recipe))
+    return settled(build_residual(side, recipe, OUTPUTS))
 
 
 def reference(side):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from galaxies.judgement.anytime import is_proven, most_that_fail
+from galaxies.judgement.familiarity import KnownGalaxies
 from galaxies.judgement.promises import decide, make_promises
 from galaxies.settings import TriageSettings
 from galaxies.volunteers.audit import judge_answers
@@ -75,3 +76,25 @@ def test_a_promise_is_missed_as_rarely_as_stated(galaxies, too_sure):
             agreement = np.where(p > 0.5, chance, 1 - chance)[decided]
             missed[place] += decided.any() and agreement.mean() < promise.agreement
     assert all(within(one, trials, 0.1) for one in missed)
+
+
+@pytest.mark.parametrize("known", [99, 500, 5000])
+@pytest.mark.parametrize("survey", [50, 10_000])
+def test_a_familiar_survey_and_galaxy_are_refused_as_rarely_as_stated(known, survey):
+    """The known galaxies are drawn anew each time: all p-values share them."""
+    random = np.random.default_rng(known)
+    trials, refused, unfamiliar = 1000, 0, 0
+    for _ in range(trials):
+        galaxies = KnownGalaxies(
+            np.zeros(1, np.float32),
+            np.ones((1, 1), np.float32),
+            np.sort(np.abs(random.normal(size=known).astype(np.float32))),
+        )
+        looks = random.normal(size=(survey, 1)).astype(np.float32)
+        strange = int((~galaxies.familiar(looks)).sum())
+        unfamiliar += strange / survey
+        refused += galaxies.survey_p_value(strange, survey) <= 0.01
+    # The share of unfamiliar galaxies is a mean over surveys, which differ by the known galaxies.
+    deviation = np.sqrt(0.01 / known + 0.01 / survey)
+    assert unfamiliar / trials <= 0.01 + 2 * deviation / np.sqrt(trials)
+    assert within(refused, trials, 0.01)

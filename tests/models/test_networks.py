@@ -5,14 +5,21 @@ import json
 import keras
 import numpy as np
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
+from galaxies.bundle.answers import read_outputs
 from galaxies.bundle.description import read_description
-from galaxies.bundle.folder import PRETRAINED
+from galaxies.bundle.pretrained import PRETRAINED
 from galaxies.errors import GalaxiesError
 from galaxies.models import cnn, mlp
-from galaxies.models.cnn import Augmentation, Cnn, build_reference
+from galaxies.models.cnn import Cnn, build_reference, build_residual
 from galaxies.models.mlp import HiddenLayer
-from galaxies.models.networks import GalaxyBatches, operations
+from galaxies.models.networks import GalaxyBatches, draw, operations
+from galaxies.questions.gz1 import GZ1
+from galaxies.questions.gz2 import GZ2
+from galaxies.questions.kaggle import KAGGLE
+from galaxies.questions.layout import Layout
 from galaxies.settings import (
     CnnSettings,
     MlpSettings,
@@ -104,6 +111,51 @@ def test_a_loss_that_is_no_number_stops_the_training(images):
         mlp.fit(images, TRAIN, VALIDATION, hopeless)
 
 
+def test_a_galaxy_is_drawn_as_often_as_its_weight_says():
+    random = np.random.default_rng(0)
+    weights = random.exponential(size=200).astype(np.float32)
+    share = 200 * weights / weights.sum()
+    counts = np.array([np.bincount(draw(weights, random), minlength=200) for _ in range(300)])
+    assert (counts.sum(axis=1) == 200).all()
+    assert (counts >= np.floor(share - 1e-4)).all()
+    assert (counts <= np.ceil(share + 1e-4)).all()
+    assert counts.mean(axis=0) == pytest.approx(share, abs=0.15)
+
+
+@given(st.lists(st.floats(0.0, 100.0, width=32), min_size=1, max_size=50), st.integers(0, 99))
+def test_drawing_never_leaves_the_galaxies(weights, seed):
+    assume(sum(weights) > 1e-3)
+    drawn = draw(np.array(weights, np.float32), np.random.default_rng(seed))
+    assert len(drawn) == len(weights)
+    assert (np.array(weights)[drawn] > 0).all()
+
+
+def test_weights_count_in_the_loss_of_validation_galaxies(images):
+    heavy = np.where(VALIDATION.labels == 1, 3.0, 1.0).astype(np.float32)
+    weighted = VALIDATION._replace(galaxies=VALIDATION.galaxies.assign(weight=heavy))
+    fitted = mlp.fit(images, TRAIN, weighted, MLP)
+    p = fitted.model.predict(images[VALIDATION.rows]).astype(float)
+    losses = -np.log(np.where(VALIDATION.labels == 1, p, 1 - p))
+    expected = np.average(losses, weights=heavy)
+    assert fitted.chosen["loss"] == pytest.approx(expected, abs=1e-4)
+    right = (p > 0.5) == (VALIDATION.labels == 1)
+    assert fitted.chosen["accuracy"] == pytest.approx(np.average(right, weights=heavy), abs=1e-6)
+
+
+def test_batches_are_augmented_anew_each_epoch(images):
+    calls = []
+
+    def darken(pixels, epoch, batch):
+        calls.append((epoch, batch))
+        return pixels // 2
+
+    batches = GalaxyBatches(images, TRAIN.rows, TRAIN.labels, 50, seed=None, augment=darken)
+    assert np.array_equal(batches[0][0], images[:50] // 2)
+    batches.on_epoch_end()
+    assert np.array_equal(batches[1][0], images[50:90] // 2)
+    assert calls == [(0, 0), (1, 1)]
+
+
 def test_batches_hold_every_galaxy_once_in_a_new_order_each_epoch(images):
     batches = GalaxyBatches(images, TRAIN.rows, TRAIN.labels, 20, seed=1)
     assert len(batches) == 5
@@ -119,72 +171,6 @@ def test_batches_hold_every_galaxy_once_in_a_new_order_each_epoch(images):
         assert sorted(map(bytes, seen)) == sorted(map(bytes, images[:90]))
 
 
-SAME_CAMERA = CNN.residual.model_copy(
-    update=dict.fromkeys(("brightness", "colour", "stretch", "background", "blur", "noise"), 0.0)
-)
-
-
-@pytest.mark.parametrize("recipe", [CNN.reference, SAME_CAMERA], ids=["reference", "residual"])
-def test_a_view_shows_the_same_galaxy_turned_moved_and_resized(recipe):
-    y, x = np.mgrid[:64, :64] - 31.5
-    blob = np.exp(-((x - 8) ** 2 + y**2) / 18)[..., None] * [200, 100, 50]
-    views = np.asarray(Augmentation(recipe, seed=1)(np.repeat(blob[None], 200, 0), training=True))
-    assert views.shape == (200, 64, 64, 3)
-    light = views[..., 0] ** 2  # so that the sky does not count
-    across, down = ((light * place).sum(axis=(1, 2)) / light.sum(axis=(1, 2)) for place in (x, y))
-    # 8 pixels off the centre in any direction, a tenth nearer or farther, moved by 3.2 pixels.
-    angles = np.arctan2(down, across)
-    assert np.histogram(angles, bins=4, range=(-np.pi, np.pi))[0].min() > 25
-    assert np.hypot(down, across).max() < 8 / 0.9 + 3.2 * np.sqrt(2) + 0.5
-    assert np.ptp(np.hypot(down, across)) > 3
-    sums = views.sum(axis=(1, 2))
-    assert sums[:, 0] / sums[:, 2] == pytest.approx(4, rel=0.1)
-
-
-@pytest.mark.parametrize(
-    ("setting", "reach", "measure"),
-    [
-        ("brightness", 0.2, lambda view, image: view[16, 16].mean() / image[16, 16].mean() - 1),
-        ("colour", 0.2, lambda view, image: (view[16, 16] / image[16, 16] - 1).max()),
-        ("background", 9.0, lambda view, image: (view - image)[0].mean()),
-        ("stretch", 0.5, lambda view, image: np.log(view / 255).mean() / np.log(image / 255).mean()
-         - 1),
-        ("noise", 9.0, lambda view, image: (view - image).std()),
-        ("blur", 0.5, lambda view, image: image[16, 16].mean() - view[16, 16].mean()),
-    ],
-)  # fmt: skip
-def test_another_camera_changes_what_its_settings_say(setting, reach, measure):
-    still = {"rotation": 0.0, "zoom": 0.0, "shift": 0.0, setting: reach}
-    recipe = SAME_CAMERA.model_copy(update=still)
-    y, x = np.mgrid[:33, :33] - 16
-    image = 40 + 90 * np.exp(-(x**2 + y**2) / 8)[..., None] * np.ones(3)
-    views = np.asarray(Augmentation(recipe, seed=1)(np.repeat(image[None], 100, 0), training=True))
-    # A mirrored image is the same one here.
-    changes = np.array([measure(view, image) for view in views])
-    assert np.std(changes) > 0.02 * reach
-    if setting != "blur":
-        assert np.abs(changes).max() < 1.7 * reach
-    assert views.min() >= 0
-    assert views.max() <= 255
-
-
-def test_a_view_mirrors_half_of_the_images():
-    y, x = np.mgrid[:64, :64] - 31.5
-    hook = ((abs(x) < 2) & (abs(y) < 16)) | ((abs(y - 14) < 2) & (x > 0) & (x < 12))
-    image = np.where(hook, 200, 0)[..., None] * np.ones(3)
-    still = CNN.reference.model_copy(update={"rotation": 0.0, "zoom": 0.0, "shift": 0.0})
-    views = np.asarray(Augmentation(still, seed=1)(np.repeat(image[None], 100, 0), training=True))
-    same = np.abs(views - image).max(axis=(1, 2, 3)) < 1
-    mirrored = np.abs(views - image[:, ::-1]).max(axis=(1, 2, 3)) < 1
-    assert (same ^ mirrored).all()
-    assert 30 < same.sum() < 70
-
-
-def test_outside_training_nothing_is_changed(images):
-    view = Augmentation(CNN.residual, seed=1)
-    assert np.array_equal(np.asarray(view(images[:5])), images[:5])
-
-
 def test_operations_are_counted_as_on_paper():
     network = build_reference(16, CNN.reference)
     convolutions = 2 * (16 * 16 * 9 * 3 * 4 + 8 * 8 * 9 * 4 * 8)
@@ -197,17 +183,24 @@ def test_training_can_start_from_simulated_galaxies(images):
         update={"epochs": 1, "batch": 90, "start": "simulated", "filters": trained}
     )
     started = RESIDUAL.model_copy(update={"residual": one_step})
-    network = cnn.fit(images, TRAIN, VALIDATION, started).model.network
+    fitted = cnn.fit(images, TRAIN, VALIDATION, started)
+    network = fitted.model.network
     start = Cnn.load(PRETRAINED / "simulated").network
-    assert TYPE.name not in read_description(PRETRAINED / "simulated").questions
+    # The galaxies have votes of Kaggle's challenge, the start network those of Galaxy Zoo 2.
+    before = read_description(PRETRAINED / "simulated")
+    assert list(before.questions) == ["gz2"]
+    assert fitted.layout == Layout((KAGGLE, GZ2))
     for one, other in zip(network.trainable_weights, start.trainable_weights, strict=True):
         expected = np.array(keras.ops.convert_to_numpy(other))
         found = np.array(keras.ops.convert_to_numpy(one))
         if one.path.startswith("answers/"):
-            # Of the other campaign, the nearest that is known.
-            expected[..., TYPE.places] = expected[..., QUESTIONS[0].places]
-            taught = np.r_[QUESTIONS[0].places, TYPE.places]
-            found, expected = found[..., taught], expected[..., taught]
+            # The answers to a question are those of the other campaign that asks it.
+            old = before.layout.places(GZ2)
+            mine, theirs = (found[..., fitted.layout.places(one)] for one in (KAGGLE, GZ2))
+            first = KAGGLE.first.places
+            assert np.abs(mine - expected[..., old])[..., first].max() < 0.02
+            assert np.abs(theirs - expected[..., old])[..., first].max() < 0.02
+            continue
         assert np.abs(found - expected).max() < 0.02
     wrong = RESIDUAL.model_copy(
         update={"residual": RESIDUAL.residual.model_copy(update={"start": "simulated"})}
@@ -222,17 +215,100 @@ def test_what_nobody_teaches_is_answered_as_by_the_start_network(images):
     short = trained.model_copy(update={"epochs": 6, "batch": 10, "learning_rate": 0.005})
     settings = RESIDUAL.model_copy(update={"residual": short})
     fitted = cnn.fit(side, TRAIN, VALIDATION, settings)
-    assert fitted.kept == tuple(question.name for question in QUESTIONS[1:])
-    before = Cnn.load(PRETRAINED / "simulated").predict(side)
-    after = fitted.model.predict(side)
-    for name in ("Class2.1", "Class7.1", "Class6.1"):
-        place = COLUMNS.index(name)
-        said, wanted = (
-            outputs[:, place] / outputs[:, COLUMNS.index(asked)] if asked else outputs[:, place]
-            for outputs in (after, before)
-            for asked in [QUESTIONS[int(name[5]) - 1].asked_after]
+    # The galaxies have votes of Kaggle's challenge: all that Galaxy Zoo 2 answered is kept.
+    assert fitted.kept == {("gz2", question.name) for question in GZ2.questions}
+    start = read_description(PRETRAINED / "simulated").layout
+    before, after = (
+        GZ2.within_questions(read_outputs(model.predict(side), layout)[:, layout.places(GZ2)])
+        for model, layout in (
+            (Cnn.load(PRETRAINED / "simulated"), start),
+            (fitted.model, fitted.layout),
         )
-        assert np.abs(said - wanted).mean() < 0.05
+    )
+    for name in ("smooth", "edge_on", "roundness", "odd"):
+        places = GZ2.question(name).places
+        assert np.abs(after[:, places] - before[:, places]).mean() < 0.05
+
+
+def taught(campaign, rows):
+    """`every_other`, with the votes of another campaign on its first question."""
+    part = every_other(rows)
+    layout = Layout((campaign,))
+    shares = np.full((len(rows), layout.answers), np.nan, np.float32)
+    shares[:, :3] = part.votes.shares[:, :3]
+    return part._replace(votes=part.votes._replace(layout=layout, shares=shares))
+
+
+def test_questions_of_the_campaign_that_is_taught_are_kept_if_they_have_no_votes(images):
+    side = np.repeat(np.repeat(images, 4, axis=1), 4, axis=2)
+    trained = load_settings(ROOT / "params.yaml").cnn.residual
+    short = trained.model_copy(update={"epochs": 1, "batch": 10, "learning_rate": 0.005})
+    settings = RESIDUAL.model_copy(update={"residual": short})
+    fitted = cnn.fit(side, taught(GZ2, TRAIN.rows), taught(GZ2, VALIDATION.rows), settings)
+    assert fitted.layout == Layout((GZ2,))
+    assert fitted.kept == {("gz2", question.name) for question in GZ2.questions[1:]}
+
+
+def start_of(questions):
+    """A start network whose last layer has another number at each output."""
+    network = build_residual(16, RESIDUAL.residual, START.outputs)
+    last = network.get_layer("answers")
+    kernel, bias = last.get_weights()
+    last.set_weights([kernel, np.arange(len(bias), dtype=np.float32)])
+    description = read_description(PRETRAINED / "real").model_copy(
+        update={"campaigns": START.campaigns, "questions": questions}
+    )
+    return cnn._Start(network, description)
+
+
+def copied(start, layout):
+    network = build_residual(16, RESIDUAL.residual, layout.outputs)
+    network.get_layer("answers").bias.assign(np.full(layout.outputs, -1, np.float32))
+    cnn._copy(start, network, layout)
+    return network.get_layer("answers").get_weights()[1]
+
+
+START = Layout((GZ2, GZ1))
+EVERYTHING = {"gz2": tuple(one.name for one in GZ2.questions), "gz1": ("type",)}
+
+
+def test_a_question_starts_from_itself_before_the_same_of_another_campaign():
+    start = start_of(EVERYTHING)
+    assert start.campaigns == (GZ2, GZ1)
+    bar = GZ2.question("bar")
+    assert start.source(GZ2, bar) == (GZ2, bar)
+    assert start.source(KAGGLE, bar) == (GZ2, bar)
+    assert start.source(GZ1, GZ1.first) == (GZ1, GZ1.first)
+    layout = Layout((KAGGLE, GZ2, GZ1))
+    bias = copied(start, layout)
+    for campaign in (KAGGLE, GZ2):
+        assert np.array_equal(bias[layout.places(campaign)], np.arange(37))
+        assert np.array_equal(bias[layout.concentration_places(campaign)], 40 + np.arange(11))
+    assert bias[layout.places(GZ1)].tolist() == [37, 38, 39]
+    assert bias[layout.concentration_places(GZ1)].tolist() == [51]
+
+
+def test_a_first_question_starts_from_another_first_one_and_others_from_nothing():
+    few = {name: one for name, one in EVERYTHING.items() if name == "gz1"}
+    start = start_of(few)
+    assert start.campaigns == (GZ1,)
+    assert start.source(KAGGLE, KAGGLE.first) == (GZ1, GZ1.first)
+    assert start.source(KAGGLE, KAGGLE.question("bar")) is None
+    layout = Layout((KAGGLE,))
+    bias = copied(start, layout)
+    assert bias[:3].tolist() == [37, 38, 39]
+    assert bias[layout.class_places(KAGGLE).concentration] == 51
+    # The others are as they were.
+    rest = np.delete(bias, [0, 1, 2, layout.answers])
+    assert (rest == -1).all()
+
+
+def test_questions_that_the_start_network_was_not_taught_are_not_its_own():
+    start = start_of({"gz2": ("bar",)})
+    assert start.answers(GZ2, GZ2.question("bar"))
+    assert not start.answers(GZ2, GZ2.first)
+    assert not start.answers(KAGGLE, GZ2.question("bar"))
+    assert start.source(GZ2, GZ2.first) is None
 
 
 def test_a_saved_hidden_layer_predicts_the_same_and_holds_nothing_of_its_training(images, tmp_path):

@@ -6,6 +6,7 @@ import time
 import numpy as np
 import pytest
 from astropy.io import fits
+from PIL import Image
 from playwright.sync_api import expect
 
 import galaxies
@@ -79,13 +80,18 @@ def test_the_picture_follows_at_once(alone, browser):
     assert np.median(times) < 1  # 0.2 s where nothing else runs
 
 
+WHITE = io.BytesIO()
+Image.new("RGB", (64, 64), "white").save(WHITE, "PNG")
+
+
 @pytest.mark.parametrize(
     ("name", "data", "said"),
     [
         ("<b>.jpg", b"text", "<b>.jpg is not a JPEG or PNG"),
         ("notes.txt", b"text", "notes.txt is not a JPEG or PNG"),
         ("cut.jpg", FRAME[:700], "cut.jpg cannot be decoded"),
-        ("cut.fits", b"SIMPLE  = T", "cut.fits cannot be decoded"),
+        ("cut.fits", b"SIMPLE  = T", "cut.fits is cut off: a header has no end"),
+        ("white.png", WHITE.getvalue(), "white.png is blank"),
     ],
 )
 def test_a_bad_file_is_refused_and_a_good_one_taken_after_it(alone, browser, name, data, said):

@@ -6,9 +6,9 @@ import time
 from pathlib import Path
 
 import pytest
-
 from benchmarks.clones import lock, make_clone
 from benchmarks.interrupt import kill_stage, recover
+
 from tests.conftest import ROOT
 from tests.pipeline.conftest import TINY
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-
 from benchmarks.clones import run
+
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.pipeline
@@ -30,11 +30,12 @@ def copied(text: str) -> str:
 def write_the_code(clone: Path) -> None:
     """Parts 1 and 2 of the page."""
     (clone / "galaxies/models/linear.py").write_text(MODULE, encoding="utf-8")
-    settings, line, section = re.split(r"^# \S+ .*\n", LINES, flags=re.M)[1:]
+    settings, line, colour, section = re.split(r"^# \S+ .*\n", LINES, flags=re.M)[1:]
     settings = settings.strip() + "\n\n\n"
     insert(clone / "galaxies/settings.py", "class TrainingSettings", settings)
     insert(clone / "galaxies/settings.py", "    mlp: MlpSettings\n", "    linear: LinearSettings\n")
-    insert(clone / "galaxies/bundle/registry.py", '    "mlp": Registered(', line)
+    insert(clone / "galaxies/bundle/registry.py", '    "mlp": ', line)
+    insert(clone / "galaxies/figures/style.py", '    "mlp": ', colour)
     params = yaml.safe_load((clone / "params.yaml").read_text(encoding="utf-8"))
     params |= yaml.safe_load(section)
     (clone / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
@@ -71,7 +72,7 @@ def test_following_the_page_adds_a_model(clone, tmp_path):
     assert scores["model"] == "logistic regression"
     assert scores["roc_auc"] > 0.9
     for name in ("roc_linear", "confusion_linear"):
-        assert (folder / f"figures/models/{name}.png").is_file()
+        assert (folder / f"figures/results/{name}.png").is_file()
     frame = next((folder / "data/tiny").glob("*.zip"))
     command = ("galaxies.cli", "classify", str(frame), "-o", "classes.csv", "--agreement", "0.9")
     run(folder, "python", "-m", *command, "--model", "models/linear")

@@ -4,7 +4,6 @@ import shutil
 
 import pytest
 import yaml
-
 from benchmarks.clones import run
 
 pytestmark = pytest.mark.pipeline

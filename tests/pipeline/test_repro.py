@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from benchmarks.clones import Surroundings, lock, results, run, set_params
+
 from benchmarks.repeat import compare
 from galaxies.bundle.registry import MODELS
 from tests.conftest import cannot_change_an_output
@@ -177,12 +177,12 @@ def test_what_differs_between_two_runs_is_named(clone):
         sum(path.is_file() for path in (clone / folder).rglob("[!.]*"))
         for folder in ("metrics", "figures")
     ]
-    changed = found | {"figures/samples.png": "other", "pack: data/images.npy": "other"}
+    changed = found | {"figures/results/samples.png": "other", "pack: data/images.npy": "other"}
     changed.pop("metrics/pack.json")
     assert compare(found, changed)["different"].tolist() == [
         ["pack: data/images.npy"],
         ["metrics/pack.json"],
-        ["figures/samples.png"],
+        ["figures/results/samples.png"],
     ]
 
 

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-
 from benchmarks.clones import run
+
 from galaxies.bundle.registry import MODELS
 
 pytestmark = pytest.mark.pipeline
@@ -57,7 +57,7 @@ def reruns(clone: Path, file: str) -> set[str]:
         ("galaxies/images/fits.py", set()),
         ("galaxies/surveys/merge.py", set()),
         ("galaxies/classifying/job.py", set()),
-        ("galaxies/cli.py", set()),
+        ("galaxies/cli/classify.py", set()),
         ("galaxies/errors.py", set()),
         ("galaxies/settings.py", set()),
         ("galaxies/__init__.py", set()),  # with the version

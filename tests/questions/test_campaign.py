@@ -257,7 +257,9 @@ def test_the_most_voted_path_follows_the_tree() -> None:
 @given(st.lists(st.integers(2, 6), min_size=1, max_size=8))
 def test_numbers_and_places_leave_no_gap(sizes: list[int]) -> None:
     def question(name: str, size: int) -> Question:
-        return ask(name, name, None, *((f"{name}.{k}", f"{name}_{k}", "", None) for k in range(size)))
+        return ask(
+            name, name, None, *((f"{name}.{k}", f"{name}_{k}", "", None) for k in range(size))
+        )
 
     questions = numbered(*(question(f"q{k}", size) for k, size in enumerate(sizes)))
     assert [one.number for one in questions] == list(range(1, len(sizes) + 1))

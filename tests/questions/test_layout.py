@@ -28,7 +28,9 @@ def test_every_output_has_one_place(layout: Layout) -> None:
     numbers = [p for one in layout.campaigns for p in each[layout.concentration_places(one)]]
     assert answers == list(range(layout.answers))
     assert numbers == list(range(layout.answers, layout.outputs))
-    assert len(layout.columns) == layout.answers == sum(len(one.answers) for one in layout.campaigns)
+    assert (
+        len(layout.columns) == layout.answers == sum(len(one.answers) for one in layout.campaigns)
+    )
     assert len(layout.concentrations) == len(layout.questions) == layout.outputs - layout.answers
     names = layout.columns + layout.concentrations
     assert len(set(names)) == len(names)
@@ -36,9 +38,7 @@ def test_every_output_has_one_place(layout: Layout) -> None:
 
 @given(LAYOUTS)
 def test_the_places_of_a_question_are_those_of_its_answers(layout: Layout) -> None:
-    for (campaign, question), places in zip(
-        layout.questions, layout.question_places, strict=True
-    ):
+    for (campaign, question), places in zip(layout.questions, layout.question_places, strict=True):
         assert layout.columns[places] == tuple(f"{campaign.name}.{name}" for name in question.names)
         mine = layout.columns[layout.places(campaign)]
         assert mine[question.places] == layout.columns[places]
@@ -51,9 +51,11 @@ def test_the_places_of_a_question_are_those_of_its_answers(layout: Layout) -> No
 def test_the_class_is_in_the_first_question_of_each_campaign(layout: Layout) -> None:
     for campaign in layout.campaigns:
         classes = layout.class_places(campaign)
-        elliptical, spiral, _ = campaign.first.names if len(
+        elliptical, spiral, _ = (
             campaign.first.names
-        ) == 3 else (*campaign.first.names[:2], None)
+            if len(campaign.first.names) == 3
+            else (*campaign.first.names[:2], None)
+        )
         assert layout.columns[classes.elliptical] == f"{campaign.name}.{elliptical}"
         assert layout.columns[classes.spiral] == f"{campaign.name}.{spiral}"
         assert (

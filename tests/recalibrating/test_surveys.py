@@ -6,7 +6,8 @@ import pytest
 from typer.testing import CliRunner
 
 from galaxies.bundle.description import read_description
-from galaxies.bundle.folder import copy_recalibrated, describe, new_bundle, write_learned
+from galaxies.bundle.folder import copy_recalibrated, describe, new_bundle
+from galaxies.bundle.learned import write_learned
 from galaxies.bundle.predictor import Predictor
 from galaxies.cli import app
 from galaxies.errors import GalaxiesError

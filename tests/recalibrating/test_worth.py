@@ -1,9 +1,10 @@
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from galaxies.recalibrating.refitting import Voted
-from galaxies.recalibrating.worth import folds, judge_recalibration
+from galaxies.recalibrating.worth import _share, folds, judge_recalibration
 from tests.recalibrating.test_refitting import BEFORE, shifted
 
 
@@ -50,6 +51,23 @@ def test_folds_are_even_in_each_class_and_keep_identical_pixels_together(seed, l
 def test_a_few_right_decisions_do_not_prove_that_all_are():
     galaxies = shifted(40, seed=4, shift=0)
     agreed = galaxies._replace(raw=np.where(galaxies.labels == 1, 0.999, 0.001).astype(np.float32))
-    before, _ = judge_recalibration(BEFORE, agreed)
-    assert before.accuracy.value == before.accuracy.high == 1
-    assert 0.9 < before.accuracy.low < 0.92  # Clopper and Pearson's, for 40 of 40
+    for worth in judge_recalibration(BEFORE, agreed):
+        assert worth.accuracy.value == worth.accuracy.high == 1
+        assert 0.9 < worth.accuracy.low < 0.92  # Clopper and Pearson's, for 40 of 40
+
+
+def test_ten_repetitions_are_not_ten_times_the_galaxies():
+    inside = np.random.default_rng(5).random(400) < 0.8
+    repeated, everything = np.tile(inside, (10, 1)), np.ones((10, 400), bool)
+    repeated[1, :4] ^= True  # a little scatter between the repetitions
+    exact, resampled = _share(inside[None], everything[:1]), _share(repeated, everything)
+    assert resampled.value == pytest.approx(exact.value, abs=0.01)
+    assert resampled.high - resampled.low == pytest.approx(exact.high - exact.low, rel=0.15)
+
+
+def test_a_share_of_nothing_is_unknown_and_of_less_than_a_galaxy_nearly_so():
+    nothing = np.zeros((2, 5), bool)
+    assert str(_share(nothing, nothing)) == "none"
+    half = nothing.copy()
+    half[0, 0] = True
+    assert _share(half, half)[1:] == (0.0, 1.0)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from galaxies.simulated.camera import blur, draw_bands
+from galaxies.simulated.encounter import partner_light, tail_map
 from galaxies.simulated.field import field_light
 from galaxies.simulated.population import Galaxy, draw_galaxy
 from galaxies.simulated.rendering import (
@@ -13,10 +14,8 @@ from galaxies.simulated.rendering import (
     deposit,
     dust_lane,
     galaxy_light,
-    partner_light,
     ring_pattern,
     spiral_pattern,
-    tail_map,
 )
 
 RADIUS, ANGLE = np.meshgrid(np.linspace(0.1, 5, 40), np.linspace(-np.pi, np.pi, 80))

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from typer.testing import CliRunner
 
-from galaxies.classifying.engines import BundleUse
+from galaxies.classifying.options import bundle_digest
 from galaxies.classifying.table_files import BUNDLE, write_stream
 from galaxies.cli import app
 from galaxies.errors import GalaxiesError
@@ -199,7 +199,7 @@ def test_all_tables_of_classify_are_read(tmp_path, tree_bundle, tiny_survey, suf
     classes, images = tmp_path / f"classes{suffix}", tiny_survey / "images_training_rev1.zip"
     command = ["classify", str(images), "-o", str(classes), "--model", str(tree_bundle)]
     assert CliRunner().invoke(app, [*command, "--views", "8", "--agreement", "0.9"]).exit_code == 0
-    known = BundleUse(tree_bundle).fingerprint()["sha256"]
+    known = bundle_digest(tree_bundle)
     assert recorded(classes, BUNDLE) == (None if suffix == ".csv" else known)
     frame = pd.concat(read_classes(classes))
     assert frame["p_spiral"].between(0, 1).all()

@@ -1,22 +1,34 @@
 """Images, and chunks of a few thousand of them."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import PurePosixPath
 from typing import Any, Final, NamedTuple, Protocol
 
 import pyarrow as pa
 from fsspec.core import url_to_fs
-from PIL import Image
 
-IMAGE_SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".fits", ".fit", ".fits.gz")
-TAR_SUFFIXES: Final = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+from galaxies.errors import GalaxiesError
+from galaxies.images.pixels import AnyImage
+
+_FITS: Final = (".fits", ".fit", ".fts")
+_PACKED: Final = (".gz", ".fz")
+IMAGE_SUFFIXES: Final = (
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", *_FITS,
+    *(fits + packed for fits in _FITS for packed in _PACKED),
+)  # fmt: skip
+TAR_SUFFIXES: Final = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+
+UNREADABLE_FOLDERS: Final = "folders that cannot be read"
+HIDDEN: Final = "hidden files and folders"
 
 
 class Item(NamedTuple):
     """One image to classify."""
 
     galaxy_id: str
-    load: Callable[[], bytes | Image.Image]
+    load: Callable[[], AnyImage]
     """Returns the contents of the file, or the frame; may raise `UnreadableImageError`."""
 
 
@@ -41,12 +53,51 @@ class Input(Protocol):
     """Number of images; `None` if it is unknown before all are read."""
     carried: pa.Schema | None
     """Other columns of a catalogue."""
+    skipped: Counter[str]
+    """What is in it and is not classified, and how often."""
+    remarks: list[str]
+    """What else the user should know."""
 
     def chunks(self, size: int) -> Iterator[Chunk]:
         """Iterate over chunks of `size` images; the same at every call."""
 
     def fingerprint(self) -> dict[str, Any]:
         """Return a description that changes with the input."""
+
+
+def filesystem(address: str) -> tuple[Any, str]:
+    """Find the file system of an address, and the path on it.
+
+    Raises
+    ------
+    GalaxiesError
+        If the address is of an unknown kind, or needs a package that is not installed.
+
+    Examples
+    --------
+    >>> filesystem("gopher://sky/galaxy.jpg")
+    Traceback (most recent call last):
+    galaxies.errors.GalaxiesError: gopher://sky/galaxy.jpg: Protocol not known: gopher
+    """
+    with reaching(address):
+        fs, path = url_to_fs(address)
+        return fs, path
+
+
+@contextmanager
+def reaching(address: str) -> Iterator[None]:
+    """Name the address in whatever a file system raises.
+
+    Each has its own errors: for a missing package, an unknown host, missing credentials.
+    """
+    try:
+        yield
+    except GalaxiesError:
+        raise
+    except Exception as error:
+        what = error.strerror if isinstance(error, OSError) else None
+        reason = (what or str(error)).strip().partition("\n")[0] or type(error).__name__
+        raise GalaxiesError(f"{address}: {reason}") from error
 
 
 def is_local(fs: Any) -> bool:  # noqa: ANN401 - fsspec has no types
@@ -63,21 +114,38 @@ def stem(name: str) -> str:
     'J1234+56.7'
     """
     name = PurePosixPath(name.replace("\\", "/")).name
-    suffix = next((end for end in (".fits.gz", ".fits.fz") if name.lower().endswith(end)), None)
+    # A table has only Unicode; names of files may have any bytes.
+    name = name.encode("utf-8", "backslashreplace").decode()
+    packed = (end for end in IMAGE_SUFFIXES if end.endswith(_PACKED))
+    suffix = next((end for end in packed if name.lower().endswith(end)), None)
     return name[: -len(suffix)] if suffix else PurePosixPath(name).stem
 
 
 def is_image(name: str) -> bool:
     """Whether a file has the suffix of an image, and is neither hidden nor made by macOS."""
+    return why_skipped(name) is None
+
+
+def why_skipped(name: str) -> str | None:
+    """Say what kind of file this is, if it is not classified.
+
+    Examples
+    --------
+    >>> why_skipped("notes.TXT"), why_skipped("sky/.galaxy.jpg"), why_skipped("galaxy.jpg")
+    ('.txt files', 'hidden files and folders', None)
+    """
     levels = name.replace("\\", "/").split("/")
-    return name.lower().endswith(IMAGE_SUFFIXES) and not any(
-        (level.startswith(".") and level != "..") or level == "__MACOSX" for level in levels[-2:]
-    )
+    if any((part.startswith(".") and part != "..") or part == "__MACOSX" for part in levels[-2:]):
+        return HIDDEN
+    if name.lower().endswith(IMAGE_SUFFIXES):
+        return None
+    suffix = PurePosixPath(levels[-1]).suffix.lower()
+    return f"{suffix} files" if suffix else "files without a suffix"
 
 
 def file_state(path: str) -> dict[str, Any]:
     """Return size and time of modification of a file or object."""
-    fs, inside = url_to_fs(path)
+    fs, inside = filesystem(path)
     info = fs.info(inside)
     marks = ("ETag", "etag", "mtime", "LastModified", "created")
     changed = next((info[key] for key in marks if key in info), None)

@@ -1,18 +1,34 @@
 """Folders and single files."""
 
 import hashlib
+import itertools
 import os
-from collections.abc import Callable, Iterator
+import re
+import stat
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
 import pyarrow as pa
-from fsspec.core import url_to_fs
 
 from galaxies.base.pool import batched
-from galaxies.classifying.inputs.chunks import Chunk, Item, file_state, is_image, is_local, stem
+from galaxies.classifying.inputs.chunks import (
+    HIDDEN,
+    UNREADABLE_FOLDERS,
+    Chunk,
+    Item,
+    file_state,
+    filesystem,
+    is_local,
+    stem,
+    why_skipped,
+)
+from galaxies.images.bands import wavelength
 from galaxies.images.decode import LARGEST_IMAGE, UnreadableImageError
+
+_BAND: Final = re.compile(r"(.*[_.-])([A-Za-z0-9]+)(\.(?:fits|fit|fts)(?:\.gz|\.fz)?)", re.I)
 
 READ_AT_ONCE: Final = 64  # files per request to a bucket
 
@@ -32,7 +48,7 @@ class FileChunk:
         """Iterate over the images in order."""
         for start in range(0, len(self), READ_AT_ONCE):
             paths = self.paths[start : start + READ_AT_ONCE]
-            far = {path: url_to_fs(path) for path in paths if "://" in path}
+            far = {path: filesystem(path) for path in paths if "://" in path}
             found: dict[str, bytes | Exception] = {}
             if far:
                 # Together, because each request to a bucket takes long.
@@ -50,11 +66,20 @@ def read_file(path: str) -> bytes:
     if not path:
         raise UnreadableImageError("has no path")
     try:
-        with open(path, "rb") as file:  # noqa: PTH123 - a Path for each of a billion files is slow
+        # Without waiting for a pipe. No Path: one for each of a billion files is slow.
+        with open(path, "rb", opener=_opened) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise UnreadableImageError("cannot be read (not a file)")
             data = file.read(LARGEST_IMAGE + 1)
     except OSError as error:
         raise UnreadableImageError(f"cannot be read ({error.strerror})") from error
+    except ValueError as error:  # a zero byte in the path
+        raise UnreadableImageError(f"cannot be read ({error})") from error
     return _fetched(data)
+
+
+def _opened(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _fetched(data: bytes | Exception) -> bytes:
@@ -65,44 +90,120 @@ def _fetched(data: bytes | Exception) -> bytes:
     return data
 
 
-def images_below(folder: str) -> Iterator[str]:
-    """Iterate over the images below a folder, sorted in each folder."""
-    fs, inside = url_to_fs(folder)
+def images_below(folder: str, skipped: Counter[str] | None = None) -> Iterator[str]:
+    """Iterate over the images below a folder, sorted in each folder.
+
+    Parameters
+    ----------
+    folder : str
+        Path or address. Links to folders are followed, but no folder is listed twice.
+    skipped : Counter, optional
+        Counts what is not an image, by reason.
+
+    Yields
+    ------
+    str
+        Path or address.
+    """
+    skipped = Counter() if skipped is None else skipped
+    fs, inside = filesystem(folder)
     if not is_local(fs):
         for name in sorted(fs.find(inside)):
-            if is_image(name):
+            if reason := why_skipped(name):
+                skipped[reason] += 1
+            else:
                 yield fs.unstrip_protocol(name)
         return
-    for where, folders, names in os.walk(folder):
-        folders.sort()
-        folders[:] = [name for name in folders if not name.startswith(".") and name != "__MACOSX"]
+
+    def unreadable(_error: OSError) -> None:
+        skipped[UNREADABLE_FOLDERS] += 1
+
+    listed: set[tuple[int, int]] = set()
+    for where, folders, names in os.walk(folder, onerror=unreadable, followlinks=True):
+        state = os.stat(where)  # noqa: PTH116 - as above
+        if (state.st_dev, state.st_ino) in listed:
+            skipped["links to folders that are listed already"] += 1
+            folders.clear()
+            continue
+        listed.add((state.st_dev, state.st_ino))
+        # What is linked comes last, so that a galaxy is named by its own folder.
+        folders.sort(key=lambda name: (os.path.islink(f"{where}/{name}"), name))  # noqa: PTH114
+        hidden = [name for name in folders if name.startswith(".") or name == "__MACOSX"]
+        skipped[HIDDEN] += len(hidden)
+        folders[:] = [name for name in folders if name not in hidden]
         for name in sorted(names):
-            if is_image(name):
+            if reason := why_skipped(name):
+                skipped[reason] += 1
+            else:
                 yield os.path.join(where, name)  # noqa: PTH118
 
 
+def one_file_per_band(paths: Iterable[str]) -> tuple[str, str] | None:
+    """Find two FITS files of one galaxy in different bands.
+
+    Parameters
+    ----------
+    paths : iterable of str
+        Only consecutive FITS files of one folder are compared.
+
+    Returns
+    -------
+    tuple of str or None
+        Their paths.
+
+    Examples
+    --------
+    >>> one_file_per_band(["sky/J1_g.fits", "sky/J1_r.fits", "sky/J2.fits"])
+    ('sky/J1_g.fits', 'sky/J1_r.fits')
+    >>> one_file_per_band(["J1.fits", "J2.fits", "m31_g.jpg", "m31_r.jpg"])
+    """
+    for path, other in itertools.pairwise(paths):
+        first, second = _BAND.fullmatch(path), _BAND.fullmatch(other)
+        if first and second and (first[1], first[3]) == (second[1], second[3]):
+            lengths = wavelength(first[2]), wavelength(second[2])
+            if None not in lengths and lengths[0] != lengths[1]:
+                return path, other
+    return None
+
+
 class FilesInput:
-    """A folder, or single files."""
+    """A folder, or single files.
+
+    Parameters
+    ----------
+    name : str
+        Of the folder, or the first file.
+    paths : callable
+        Lists the files, and counts in its argument what it skips.
+    """
 
     carried = None
 
-    def __init__(self, name: str, paths: Callable[[], Iterator[str]]) -> None:
+    def __init__(self, name: str, paths: Callable[[Counter[str]], Iterator[str]]) -> None:
         self.name = name
         self._paths = paths
-        self.count: int | None = sum(1 for _ in paths())
+        self.skipped: Counter[str] = Counter()
+        self.count: int | None = sum(1 for _ in paths(self.skipped))
+        self.remarks: list[str] = []
+        if pair := one_file_per_band(paths(Counter())):
+            self.remarks.append(
+                f"{pair[0]} and {pair[1]} seem to be bands of one galaxy, but each file is "
+                "classified alone; put the bands of a galaxy into one file"
+            )
 
     def chunks(self, size: int) -> Iterator[Chunk]:
         """Iterate over chunks of `size` images; the last may be smaller."""
-        for paths in batched(self._paths(), size):
+        for paths in batched(self._paths(Counter()), size):
             yield FileChunk(paths, tuple(map(stem, paths)))
 
     def fingerprint(self) -> dict[str, Any]:
         """Return a description that changes with the input."""
         digest = hashlib.sha256()
-        for path in self._paths():
+        for path in self._paths(Counter()):
             if "://" in path:
                 digest.update(repr(file_state(path)).encode())
             else:
                 found = os.stat(path)  # noqa: PTH116 - as above
-                digest.update(f"{path}\t{found.st_size}\t{found.st_mtime_ns}\n".encode())
+                state = f"{path}\t{found.st_size}\t{found.st_mtime_ns}\n"
+                digest.update(state.encode("utf-8", "surrogateescape"))
         return {"input": self.name, "images": self.count, "sha256": digest.hexdigest()}

@@ -5,14 +5,20 @@ know which chunks are finished. A chunk usually has the locations of its images 
 so that it can be sent to another machine.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Final
 
-from fsspec.core import url_to_fs
-
-from galaxies.classifying.inputs.archives import CompressedTarInput, TarInput, ZipInput
-from galaxies.classifying.inputs.chunks import IMAGE_SUFFIXES, TAR_SUFFIXES, Input, is_local
+from galaxies.classifying.inputs.archives import ZipInput
+from galaxies.classifying.inputs.chunks import (
+    IMAGE_SUFFIXES,
+    TAR_SUFFIXES,
+    Input,
+    filesystem,
+    is_local,
+    reaching,
+)
 from galaxies.classifying.inputs.files import FilesInput, images_below
 from galaxies.classifying.inputs.tables import (
     CsvCatalogue,
@@ -22,6 +28,7 @@ from galaxies.classifying.inputs.tables import (
     open_table,
     reading_table,
 )
+from galaxies.classifying.inputs.tars import CompressedTarInput, TarInput, is_compressed
 from galaxies.errors import GalaxiesError
 
 KNOWN_SUFFIXES: Final = (*IMAGE_SUFFIXES, ".zip", *TAR_SUFFIXES, ".parquet", ".csv")
@@ -58,7 +65,7 @@ def open_inputs(addresses: Sequence[str]) -> list[Input]:
 
     def gather() -> None:
         if loose:
-            inputs.append(FilesInput(loose[0], partial(iter, tuple(loose))))
+            inputs.append(FilesInput(loose[0], partial(_loose, tuple(loose))))
             loose.clear()
 
     for path in (path for address in addresses for path in _expanded(address)):
@@ -79,29 +86,36 @@ def open_inputs(addresses: Sequence[str]) -> list[Input]:
     return inputs
 
 
+def _loose(paths: tuple[str, ...], _skipped: Counter[str]) -> Iterator[str]:
+    return iter(paths)
+
+
 def _expanded(address: str) -> list[str]:
     """List the paths of an address; local ones are absolute."""
-    fs, path = url_to_fs(address)
-    if fs.exists(path):
-        found = [path]
-    elif set("*?[") & set(path):
-        found = sorted(fs.glob(path))
-        if not found:
-            raise GalaxiesError(f"{address}: no file matches")
-    else:
-        raise GalaxiesError(f"{address}: no such file or folder")
+    fs, path = filesystem(address)
+    with reaching(address):
+        if fs.exists(path):
+            found = [path]
+        elif set("*?[") & set(path):
+            found = sorted(fs.glob(path))
+            if not found:
+                raise GalaxiesError(f"{address}: no file matches")
+        else:
+            raise GalaxiesError(f"{address}: no such file or folder")
     return found if is_local(fs) else [fs.unstrip_protocol(path) for path in found]
 
 
 def _open(path: str) -> Input:
-    fs, inside = url_to_fs(path)
+    fs, inside = filesystem(path)
     lower = path.lower()
-    if fs.isdir(inside):
+    with reaching(path):
+        folder = fs.isdir(inside)
+    if folder:
         return FilesInput(path, partial(images_below, path))
     if lower.endswith(".zip"):
         return ZipInput(path)
     if lower.endswith(TAR_SUFFIXES):
-        return TarInput(path) if lower.endswith(".tar") else CompressedTarInput(path)
+        return CompressedTarInput(path) if is_compressed(path) else TarInput(path)
     if lower.endswith(".csv"):
         return CsvCatalogue(path)
     if lower.endswith(".parquet"):

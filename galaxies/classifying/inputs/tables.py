@@ -1,6 +1,7 @@
 """Parquet tables of images, and catalogues of IDs and paths."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -99,16 +100,24 @@ def open_table(path: str) -> pq.ParquetFile:
 
 def image_column(schema: pa.Schema) -> str | None:
     """Find the first column of images: `{bytes, path}`, or plain bytes."""
+    return next(iter(image_columns(schema)), None)
+
+
+def image_columns(schema: pa.Schema) -> list[str]:
+    """Find all columns of images."""
+    columns = []
     for field in schema:
         kind = field.type
         inside = (
             [kind.field(i).name for i in range(kind.num_fields)] if pa.types.is_struct(kind) else []
         )
-        if {"bytes", "path"} <= set(inside):
-            return str(field.name)
-        if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
-            return str(field.name)
-    return None
+        if {"bytes", "path"} <= set(inside) or (
+            pa.types.is_binary(kind)
+            or pa.types.is_large_binary(kind)
+            or pa.types.is_binary_view(kind)
+        ):
+            columns.append(str(field.name))
+    return columns
 
 
 class TableInput:
@@ -119,7 +128,13 @@ class TableInput:
     def __init__(self, path: str, image: str) -> None:
         self.name = path
         self._image = image
-        self.count: int | None = open_table(path).metadata.num_rows
+        file = open_table(path)
+        self.count: int | None = file.metadata.num_rows
+        self.skipped: Counter[str] = Counter()
+        self.remarks: list[str] = []
+        if len(columns := image_columns(file.schema_arrow)) > 1:
+            others = ", ".join(name for name in columns if name != image)
+            self.remarks.append(f"{path}: the images are from the column {image}, not {others}")
 
     def chunks(self, size: int) -> Iterator[Chunk]:
         """Iterate over chunks of `size` images; the last may be smaller."""
@@ -137,6 +152,8 @@ class _Catalogue:
 
     def __init__(self, path: str, columns: Sequence[str]) -> None:
         self.name = path
+        self.skipped: Counter[str] = Counter()
+        self.remarks: list[str] = []
         named = next((name for name in ID_COLUMNS if name in columns), None)
         if named is None or PATH_COLUMN not in columns:
             raise GalaxiesError(

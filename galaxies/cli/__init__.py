@@ -1,0 +1,46 @@
+"""The command `galaxies`.
+
+Each module has a group of commands: it reads the options and calls the library. What came out is
+printed by `galaxies.cli.printing`.
+"""
+
+from typing import Annotated
+
+import typer
+
+from galaxies import __version__
+from galaxies.cli import calibrate, classify, pages, surveys, volunteers
+from galaxies.errors import run_stage
+
+app = typer.Typer(
+    help="Classify galaxy morphologies from images and the votes of volunteers.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    epilog="Example: `galaxies download gz2 && galaxies check data/gz2 && "
+    "dvc exp run -S survey=gz2`",
+)
+for group in (classify, calibrate, surveys, volunteers, pages):
+    app.add_typer(group.commands)
+
+
+def main() -> None:
+    """Run the command; errors that users can fix end in one line and exit status 1."""
+    run_stage(app)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"galaxies {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Classify galaxy morphologies from images and the votes of volunteers."""

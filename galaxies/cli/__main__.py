@@ -1,0 +1,5 @@
+"""`python -m galaxies.cli` is the command `galaxies`."""
+
+from galaxies.cli import main
+
+main()

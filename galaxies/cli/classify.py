@@ -1,0 +1,190 @@
+"""Commands that classify images: `classify`, `submission` and `export`."""
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+import typer
+
+from galaxies.classifying.options import Options
+from galaxies.cli import printing
+from galaxies.cli.options import Agreement, Model, Overwrite, Questions, Views, cores
+from galaxies.errors import GalaxiesError
+
+UNREADABLE: Final = 3
+"""Exit status of `classify` if the table is complete but some images could not be read."""
+
+commands = typer.Typer()
+_PANEL: Final = "Classify"
+
+_CLASSIFY = """Example: `galaxies classify cutouts/ -o classes.parquet`
+
+`galaxies classify survey.zip -o answers.parquet --questions all`
+
+`galaxies classify survey.zip -o types.parquet --campaign gz1`
+
+`galaxies classify 'night*/*.fits' survey.zip -o classes.csv --model models/cnn`
+
+`galaxies classify catalogue.csv -o classes.fits --views 1`
+
+`galaxies classify s3://bucket/cutouts -o classes.parquet --engine ray --address auto`"""
+
+
+@commands.command(
+    epilog=_CLASSIFY,
+    short_help="Classify any number of images with a trained bundle.",
+    rich_help_panel=_PANEL,
+)
+def classify(
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="INPUT",
+            help="Images (JPEG, PNG, FITS), folders, globs, zip and tar archives, Parquet tables "
+            "of images, or catalogues (CSV or Parquet with columns id and path); paths or fsspec "
+            "addresses.",
+        ),
+    ],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="Table to make: .parquet, .csv or .fits.")
+    ],
+    model: Model = Path("real"),
+    views: Views = None,
+    agreement: Agreement = Options.agreement,
+    engine: Annotated[
+        Literal["local", "ray"],
+        typer.Option(help="Run on this machine, or on a Ray cluster (needs galaxies[ray])."),
+    ] = "local",
+    address: Annotated[
+        str | None, typer.Option(help="Address of the Ray cluster; starts one locally by default.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Threads of the local engine; default: one per core.")
+    ] = None,
+    shards: Annotated[
+        str | None,
+        typer.Option(
+            help="Folder for finished parts, visible to all machines; default: beside the output."
+        ),
+    ] = None,
+    device: Annotated[
+        Literal["cpu", "gpu"], typer.Option(help="Device; gpu needs the package onnxruntime-gpu.")
+    ] = "cpu",
+    questions: Annotated[
+        Questions,
+        typer.Option(help="Answers in the table: only the first question, or all of them."),
+    ] = "first",
+    decide_anyway: Annotated[
+        bool,
+        typer.Option(
+            "--decide-anyway",
+            help="Decide even if the galaxies look different from those the bundle was calibrated "
+            "on; its promises do not hold then.",
+        ),
+    ] = False,
+    campaign: Annotated[
+        str | None,
+        typer.Option(
+            help="Whose votes to predict: a campaign that the bundle is calibrated for, such as "
+            "kaggle, gz2 or gz1; default: the bundle's first."
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool,
+        typer.Option("--overwrite", help="Replace an existing output, and parts of another job."),
+    ] = False,
+) -> None:
+    """Classify images as elliptical or spiral, and find those that need volunteers.
+
+    Columns of the table: galaxy_id (file name, or id of the catalogue), p_spiral
+    (calibrated probability), spread (standard deviation of the fraction of
+    volunteers who see a spiral), label, decision (elliptical, spiral or ask
+    volunteers), familiar (whether the images look like those that the bundle was
+    calibrated on), error (why an image could not be read); with --questions all, a
+    column for each answer, such as bar_yes; then the other columns of a catalogue.
+
+    To continue an interrupted run, give the same command again.
+
+    Exit status: 0 on success, 1 after an error, 3 if the table is complete but some
+    images could not be read.
+    """
+    from galaxies.bundle.pretrained import bundle_folder
+    from galaxies.classifying.engines import Engine, local_engine
+    from galaxies.classifying.job import run_job
+
+    options = Options(
+        views=views,
+        agreement=agreement,
+        device=device,
+        campaign=campaign,
+        questions=questions,
+        anyway=decide_anyway,
+    )
+    work: Engine = partial(local_engine, workers=workers or cores())
+    if engine == "ray":
+        from galaxies.classifying.ray_engine import ray_engine
+
+        work = partial(ray_engine, address=address)
+    bundle = bundle_folder(model).absolute()
+    done = run_job(inputs, output, bundle, work, options, shards=shards, overwrite=overwrite)
+    printing.classified(output, done, options)
+    if not done.complete:
+        raise typer.Exit(UNREADABLE)
+
+
+@commands.command(
+    epilog="Example: `galaxies submission images_test_rev1.zip -o submission.csv`",
+    short_help="Write a submission for Kaggle's Galaxy Zoo challenge.",
+    rich_help_panel=_PANEL,
+)
+def submission(
+    images: Annotated[Path, typer.Argument(help="images_test_rev1.zip of the challenge.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The CSV to make.")],
+    model: Model = Path("real"),
+    overwrite: Overwrite = False,
+) -> None:
+    """Predict all 37 columns for the test images of Kaggle's Galaxy Zoo challenge.
+
+    To have the CSV scored, upload it at
+    https://www.kaggle.com/competitions/galaxy-zoo-the-galaxy-challenge, "Late Submission".
+    """
+    from galaxies.bundle.pretrained import bundle_folder
+    from galaxies.classifying.submission import write_submission
+
+    bundle = bundle_folder(model)
+    rows = write_submission(images, output, bundle, workers=cores(), overwrite=overwrite)
+    printing.submission(output, rows)
+
+
+@commands.command(
+    epilog="Example: `galaxies export models/cnn -o cnn.onnx`",
+    short_help="Write a network as one ONNX file.",
+    rich_help_panel=_PANEL,
+)
+def export(
+    bundle: Annotated[
+        Path, typer.Argument(help="A bundle, or a pretrained one: real or simulated.")
+    ] = Path("real"),
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="The file to make; default: the name of the bundle."),
+    ] = None,
+    views: Views = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Write the network of a bundle as one ONNX file for other programs (needs galaxies[onnx]).
+
+    Input: images uint8 (N, size, size, 3), cropped and reduced by
+    galaxies.images.decode.decode_reduced. Output: p_spiral (calibrated) and spread, both float32
+    (N,). The metadata of the file have size, crop and decoding.
+    """
+    from galaxies.bundle.pretrained import bundle_folder
+
+    folder = bundle_folder(bundle)
+    path = output or Path(f"{folder.absolute().name}.onnx")
+    if path.exists() and not overwrite:
+        raise GalaxiesError(f"{path}: exists; --overwrite replaces it")
+    from galaxies.classifying.export import export_bundle
+
+    export_bundle(folder, path, views)
+    printing.exported(path)

@@ -1,0 +1,35 @@
+"""Options that several commands have."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+Views = Annotated[
+    Literal[1, 8] | None,
+    typer.Option(
+        help="Number of views (flips and quarter turns) to average; default: the bundle's."
+    ),
+]
+Questions = Literal["first", "all"]
+Agreement = Annotated[
+    float | None,
+    typer.Option(
+        help="Target agreement with the volunteers, for the decisions; default: the highest that "
+        "is proven and decides half of the galaxies that the bundle was calibrated on."
+    ),
+]
+Model = Annotated[
+    Path, typer.Option(help="A bundle, or the name of a pretrained one: real or simulated.")
+]
+Table = Annotated[
+    Path, typer.Argument(help="Table from `galaxies classify`: .parquet, .csv or .fits.")
+]
+SurveyToMake = Annotated[Path, typer.Option("--output", "-o", help="The survey to make.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")]
+
+
+def cores() -> int:
+    """Count the cores that this process may use."""
+    return len(os.sched_getaffinity(0))

@@ -1,0 +1,232 @@
+"""What the commands print."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from galaxies.judgement.familiarity import FEWEST
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from galaxies.classifying.classifier import Verdict
+    from galaxies.classifying.job import Classified
+    from galaxies.classifying.options import Options
+    from galaxies.recalibrating.surveys import Adjusted, Calibrated
+    from galaxies.surveys.check import Report
+    from galaxies.surveys.merge import Merged
+    from galaxies.volunteers.audit import Audit
+    from galaxies.volunteers.samples import Audited
+    from galaxies.volunteers.subjects import Asked
+    from galaxies.volunteers.survey import Counted
+
+say = typer.echo
+
+
+def warn(line: str) -> None:
+    """Print a line beside the result, on the standard error."""
+    typer.echo(line, err=True)
+
+
+def classified(output: Path, done: "Classified", options: "Options") -> None:
+    """Print what `classify` decided, and why it decided nothing."""
+    decisions, verdict = done.decisions, done.verdict
+    decided = ", ".join(f"{count:,} {decision}" for decision, count in sorted(decisions.items()))
+    images = decisions.total() + done.unreadable
+    say(f"{output}: {images:,} images: {decided or 'none readable'}")
+    for line in _about(verdict, options):
+        warn(line)
+    for note in done.notes():
+        warn(note)
+    if done.unreadable:
+        warn(f"{done.unreadable:,} could not be read; the column error says why")
+    promise = verdict.promise
+    if promise.threshold is not None and verdict.known >= FEWEST and verdict.familiar is not False:
+        warn(
+            f"Target agreement {promise.agreement:g}, proven with a confidence of "
+            f"{promise.confidence:g} for galaxies like those of the bundle"
+        )
+
+
+def _about(verdict: "Verdict", options: "Options") -> list[str]:
+    """Say why the machine decides nothing, or not all galaxies."""
+    promise, lines = verdict.promise, []
+    result = "its promises do not hold" if options.anyway else "the machine decides nothing"
+    if promise.threshold is None:
+        lines.append(
+            f"The machine decides nothing: an agreement of {promise.agreement:g} could not be "
+            "proven on the bundle's validation galaxies"
+            + (f"; try --agreement {max(verdict.proven):g}" if verdict.proven else "")
+        )
+    if verdict.known < FEWEST:
+        lines.append(
+            f"The bundle knows {verdict.known:,} galaxies, too few to tell what is familiar (it "
+            f"needs {FEWEST}): {result}. Calibrate it on your own votes: galaxies calibrate --help"
+        )
+    elif verdict.familiar is False:
+        lines.append(
+            f"{verdict.unfamiliar:,} of {verdict.galaxies:,} images look different from the "
+            f"galaxies that the bundle was calibrated on: {result}. Calibrate it on your own "
+            "votes: galaxies calibrate --help"
+        )
+    elif verdict.unfamiliar:
+        lines.append(
+            f"{verdict.unfamiliar:,} images look different from the galaxies that the bundle was "
+            "calibrated on"
+            + (": its promises do not hold for them" if options.anyway else ", and go to people")
+        )
+    return lines
+
+
+def submission(output: Path, rows: int) -> None:
+    """Print the length of a submission to Kaggle, and whether it is accepted."""
+    from galaxies.classifying.submission import ROWS
+
+    say(f"{output}: {rows:,} galaxies")
+    if rows != ROWS:
+        warn(f"warning: the challenge has {ROWS:,} galaxies; Kaggle will reject this file")
+
+
+def exported(path: Path) -> None:
+    """Print the size of an exported bundle."""
+    say(f"{path}: {path.stat().st_size:,} bytes")
+
+
+def calibrated(survey: Path, bundle: Path, output: Path, done: "Calibrated") -> None:
+    """Print the scores before and after a calibration."""
+    if not done.knows_what_it_learned:
+        warn(
+            f"warning: {bundle} does not record its training galaxies; if some are in {survey}, "
+            "these scores are too good"
+        )
+    classes = ", ".join(f"{count:,} {name}" for name, count in done.galaxies.items())
+    say(f"{survey}: {sum(done.galaxies.values()):,} galaxies ({classes})")
+    before, after = done.before, done.after
+
+    def row(name: str, old: object, new: object) -> None:
+        say(f"  {name:<32}{old!s:<22}{new!s}")
+
+    row("", "before", "after (held-out galaxies)")
+    row("accuracy", before.accuracy, after.accuracy)
+    row("calibration error", before.calibration_error, after.calibration_error)
+    row("error against the votes", before.vote_error, after.vote_error)
+    for was, now in zip(before.decided, after.decided, strict=True):
+        row(f"target agreement {100 * was.agreement:g}%: decided", was.decided, now.decided)
+        row("    agreement on these", was.agreed, now.agreed)
+    say(f"{output}: {bundle.name}, calibrated on {survey.resolve().name}")
+
+
+def adjusted(images: Path, done: "Adjusted") -> None:
+    """Print the shares of the classes, and whether more than the shares differs."""
+    from galaxies.recalibrating.surveys import LEAST_P_VALUE
+
+    say(f"{images}: {done.images:,} images; {done.unreadable:,} could not be read")
+    say(
+        f"  share of spirals: {done.share:.3f} (in the bundle: {done.known:.3f})\n"
+        f"  not explained by a mixture of its classes: {done.test.misfit:.1%} of the galaxies "
+        f"(p = {done.test.p_value:.2g})"
+    )
+    if done.test.p_value < LEAST_P_VALUE:
+        say("  More than the shares differs; calibrate with votes instead.")
+
+
+def sampled(classes: Path, output: Path, drawn: int, decided: int) -> None:
+    """Print how many decisions people are asked about."""
+    say(f"{output}: {drawn:,} of {decided:,} galaxies that the machine decided")
+    say(f"After answering: galaxies audit {classes} --answers {output}")
+
+
+def audited(
+    answers: "Audited", gap: str, done: "Audit", agreement: float, confidence: float
+) -> None:
+    """Print what people's answers prove about the machine's decisions."""
+    if answers.left_out:
+        warn(
+            f"warning: {answers.left_out:,} {gap}; if these are the difficult ones, the answers "
+            "are not a random sample"
+        )
+    say(
+        f"{done.answered:,} answers; {done.agreed:,} agree with the machine: "
+        f"{done.agreed / done.answered:.3f}"
+    )
+    say(
+        f"  an agreement of at least {agreement:g} on this survey is proven with a confidence of "
+        f"{done.confidence:.3f}"
+    )
+    say(f"  with a confidence of {confidence:g}, the agreement is at least {done.lower:.3f}")
+    if done.holds:
+        say("The promise holds.")
+    elif done.bounds is None:
+        say(
+            f"An agreement of {agreement:g} is not proven for any part of the galaxies"
+            + ("." if answers.once else "; more answers may prove it.")
+        )
+    else:
+        elliptical, spiral = done.bounds
+        say(
+            f"Of the machine's decisions, keep as elliptical p_spiral <= {elliptical:.6f}, as "
+            f"spiral p_spiral >= {spiral:.6f}, and leave the others to volunteers:\n"
+            f"  an agreement of {agreement:g} is proven for the {done.kept:.1%} that you keep"
+        )
+
+
+def checked(survey: Path, report: "Report") -> None:
+    """Print what is in a survey, beside Kaggle's."""
+    from galaxies.surveys.check import KAGGLE, say_questions
+
+    say(f"{survey}: {report.images:,} images, {report.votes:,} rows of votes")
+    say(f"  with both    {report.common:>8,}")
+    for name, count in report.classes.items():
+        say(f"  {name:<12} {count:>8,}    (Kaggle: {KAGGLE[name]:,})")
+    for line in say_questions(report):
+        say(line)
+    frames = ", ".join(f"{size} ({count})" for size, count in sorted(report.frames.items()))
+    say(f"  size of {sum(report.frames.values())} frames: {frames}")
+    if report.is_kaggle:
+        say("This is the training set of Kaggle's Galaxy Zoo challenge.")
+    elif report.classes:
+        say("The pipeline can use this survey. It is not the training set of Kaggle's challenge.")
+    place = survey.resolve()
+    if report.classes and place.parent == Path("data").resolve():
+        say(f"Run the pipeline on it: dvc exp run -S survey={place.name}")
+
+
+def merged(output: Path, done: "Merged") -> None:
+    """Print what is in a merged survey."""
+    votes = f"{done.votes:,} rows of votes with {len(done.columns)} columns"
+    say(f"{output}: {done.images:,} images, {votes}")
+    say(f"Check it: galaxies check {output}")
+
+
+def sorted_by_class(output: Path, counts: "Mapping[str, int]") -> None:
+    """Print how many images each folder of a part and class has."""
+    from galaxies.dataset.splitting import PARTS
+    from galaxies.questions.campaign import CLASSES
+
+    for part in PARTS:
+        classes = ", ".join(f"{counts[f'{part}_{name}']:,} {name}" for name in CLASSES)
+        say(f"{output / part}: {classes}")
+
+
+def asked(output: Path, done: "Asked", number: int) -> None:
+    """Print how many galaxies volunteers are asked about, and the command that uploads them."""
+    from galaxies.volunteers.subjects import MANIFEST
+
+    total = done.chosen + done.audited
+    parts = f"{done.chosen:,} that need people, {done.audited:,} for an audit"
+    say(f"{output}: batch {done.batch}, {total:,} galaxies: {parts}")
+    if total < number:
+        say(f"There are no more galaxies; {number:,} were requested")
+    say(f"Upload it: panoptes subject-set upload-subjects ID {output / MANIFEST}")
+
+
+def counted(output: Path, done: "Counted", people: str) -> None:
+    """Print what is in a survey of counted votes, and what was left out."""
+    say(
+        f"{output}: {done.galaxies:,} galaxies, {done.classifications:,} classifications of "
+        f"{done.votes.people:,} {people}"
+    )
+    for line in done.say_left_out():
+        say(line)
+    say(f"Check it: galaxies check {output}")

@@ -1,0 +1,149 @@
+"""Commands that download, check and merge surveys."""
+
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from galaxies.cli import printing
+from galaxies.cli.options import Overwrite, SurveyToMake, cores
+
+commands = typer.Typer()
+_PANEL: Final = "Surveys"
+
+
+downloads = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
+commands.add_typer(
+    downloads,
+    name="download",
+    help="Download real galaxies with their votes.",
+    epilog="Example: `galaxies download gz2`",
+    rich_help_panel=_PANEL,
+)
+
+
+@downloads.command(
+    epilog="Example: `galaxies download kaggle && dvc exp run -S survey=kaggle`",
+    short_help="Kaggle's Galaxy Zoo challenge: 61,578 galaxies, 0.8 GB, needs an account.",
+)
+def kaggle(output: SurveyToMake = Path("data/kaggle"), overwrite: Overwrite = False) -> None:
+    """Download the training set of Kaggle's Galaxy Zoo challenge: 61,578 galaxies, 0.8 GB.
+
+    You need an account at Kaggle. Create a token at https://www.kaggle.com/settings, put it into
+    ~/.kaggle/access_token or the variable KAGGLE_API_TOKEN, and accept the rules of the challenge
+    at https://www.kaggle.com/competitions/galaxy-zoo-the-galaxy-challenge/rules.
+
+    If the connection breaks, run the command again: it continues where it stopped.
+    """
+    from galaxies.surveys.download.kaggle import download_kaggle
+
+    printing.checked(output, download_kaggle(output, overwrite=overwrite))
+
+
+@downloads.command(
+    epilog="Example: `galaxies download gz2 && dvc exp run -S survey=gz2`",
+    short_help="Galaxy Zoo 2: about 240,000 galaxies, 3.4 GB, no account.",
+)
+def gz2(
+    output: SurveyToMake = Path("data/gz2"),
+    mirror: Annotated[
+        str | None,
+        typer.Option(
+            help="Address of a folder with images_gz2.zip, gz2_filename_mapping.csv and "
+            "gz2_hart16.csv.gz; by default the published files.",
+            show_default=False,
+        ),
+    ] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Download Galaxy Zoo 2: about 240,000 galaxies, 3.4 GB; needs 7 GB of disk space.
+
+    The images are from https://zenodo.org/records/3565489. The votes are the weighted fractions
+    from the catalogue of Hart et al. (2016), in Kaggle's 37 columns. No account is needed.
+
+    If the connection breaks, run the command again: it continues where it stopped.
+    """
+    from galaxies.surveys.download.galaxy_zoo_2 import download_gz2
+
+    printing.checked(output, download_gz2(output, mirror=mirror, overwrite=overwrite))
+
+
+@commands.command(
+    epilog="Example: `galaxies check data/kaggle`",
+    short_help="Check a survey before you run the pipeline on it.",
+    rich_help_panel=_PANEL,
+)
+def check(
+    survey: Annotated[
+        Path,
+        typer.Argument(
+            help="Folder with images_training_rev1.zip and training_solutions_rev1.csv."
+        ),
+    ],
+) -> None:
+    """Check a survey, summarise it, and compare it with Kaggle's Galaxy Zoo set.
+
+    The exit status is 0 if the files are valid, even if the survey is not Kaggle's.
+    """
+    from galaxies.surveys.check import check_survey
+
+    printing.checked(survey, check_survey(survey))
+
+
+@commands.command(
+    epilog="Example: `galaxies merge data/gz1 data/gz2 data/kaggle -o data/real`",
+    short_help="Merge surveys.",
+    rich_help_panel=_PANEL,
+)
+def merge(
+    surveys: Annotated[
+        list[Path], typer.Argument(help="Folders of at least two surveys.", show_default=False)
+    ],
+    output: SurveyToMake,
+    skip_known: Annotated[
+        bool,
+        typer.Option("--skip-known", help="Skip GalaxyIDs that are in an earlier survey."),
+    ] = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Merge surveys into one, to train on all their galaxies.
+
+    Images and votes are copied unchanged; frames may have different sizes. All columns of the votes
+    are kept, blank for surveys that do not have them. It is an error if two surveys have the same
+    GalaxyID. Votes of Galaxy Zoo 1 get separate columns, Type1.1 to Type1.3, unless all surveys
+    have its question.
+    """
+    from galaxies.surveys.merge import merge_surveys
+
+    merged = merge_surveys(surveys, output, skip_known=skip_known, overwrite=overwrite)
+    printing.merged(output, merged)
+
+
+@commands.command(
+    epilog="Example: `galaxies export-folders data/kaggle -o kaggle-folders`",
+    short_help="Copy the images of a survey into folders by part and class.",
+    rich_help_panel=_PANEL,
+)
+def export_folders(
+    survey: Annotated[Path, typer.Argument(help="Folder of the survey.", show_default=False)],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The folder to make.")],
+    params: Annotated[
+        Path, typer.Option(help="Settings file; only the sections pack and split are used.")
+    ] = Path("params.yaml"),
+    overwrite: Overwrite = False,
+) -> None:
+    """Copy the images of a survey into folders by part and class, for other tools.
+
+    Makes train/elliptical/GALAXYID.jpg, train/spiral/…, validation/… and test/…; the images are
+    copied unchanged. The split is that of the pipeline with these settings. It is computed again,
+    so that it always belongs to this survey, and every image is decoded once for that.
+    `keras.utils.image_dataset_from_directory("kaggle-folders/train")` reads the folders, with the
+    same order of classes: elliptical 0, spiral 1.
+    """
+    from galaxies.settings import load_settings
+    from galaxies.surveys import class_folders as folders
+
+    counts = folders.export_folders(
+        survey, output, load_settings(params), workers=cores(), overwrite=overwrite
+    )
+    printing.sorted_by_class(output, counts)

@@ -1,0 +1,169 @@
+"""The one door for images of every kind: files, frames and arrays become the same pixels."""
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from galaxies.base.arrays import Decoding, Pixels
+from galaxies.images.decode import (
+    UnreadableImageError,
+    as_rgb,
+    decode_image,
+    decode_reduced,
+    eight_bits,
+    reduce_image,
+)
+
+AnyImage = bytes | Image.Image | npt.NDArray[np.generic]
+"""Contents of a JPEG, PNG or FITS file; a frame; or an array."""
+
+_FITS_STARTS: Final = (b"SIMPLE  =", b"\x1f\x8b")
+"""First bytes of a FITS file, and of a gzip file."""
+
+_EVEN: Final = 2
+"""Grey levels; the sky of a survey varies more within three pixels."""
+_BLANK: Final = 0.995
+"""A frame with a larger even part is blank."""
+_ONE_SIDE: Final = 0.25
+"""A frame with a larger even part on one side alone is cut off."""
+
+
+def read_frame(image: AnyImage) -> Image.Image:
+    """Read the whole frame of an image of any kind.
+
+    Parameters
+    ----------
+    image : bytes, Image or ndarray
+        Contents of a JPEG, PNG or FITS file; a frame of any mode; or an array of shape
+        (height, width), (height, width, 3) or (height, width, 4), uint8 or uint16.
+
+    Returns
+    -------
+    Image
+        RGB, upright.
+
+    Raises
+    ------
+    UnreadableImageError
+        If the image is damaged, of another kind, too large, or too small for a galaxy.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> read_frame(np.zeros((40, 60), np.uint8)).size
+    (60, 40)
+    """
+    if isinstance(image, bytes):
+        if image.startswith(_FITS_STARTS):
+            # astropy takes long to import, and only FITS files need it.
+            from galaxies.images.fits import decode_fits
+
+            return decode_fits(image)
+        return decode_image(image)
+    return as_rgb(image if isinstance(image, Image.Image) else _from_array(image))
+
+
+def read_pixels(image: AnyImage, size: int, crop: float, decoding: Decoding) -> Pixels:
+    """Read the centre of an image of any kind, and reduce it.
+
+    Parameters
+    ----------
+    image : bytes, Image or ndarray
+        As in `read_frame`.
+    size : int
+    crop : float
+    decoding : {"scaled", "whole"}
+        As in `galaxies.images.decode.decode_reduced`.
+
+    Returns
+    -------
+    ndarray of shape (size, size, 3), uint8
+        The same for the path, the bytes, the frame and the array of a PNG or FITS file. A JPEG that
+        was decoded elsewhere, at full scale, differs by a few grey levels from the file.
+
+    Raises
+    ------
+    UnreadableImageError
+        As in `read_frame`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> read_pixels(np.zeros((424, 424, 3), np.uint8), 64, 0.5, "scaled").shape
+    (64, 64, 3)
+    """
+    if isinstance(image, bytes) and not image.startswith(_FITS_STARTS):
+        return decode_reduced(image, size, crop, decoding)
+    return reduce_image(read_frame(image), size, crop, decoding)
+
+
+def refuse_blank(pixels: Pixels) -> None:
+    """Refuse pixels that show no galaxy at their centre, whatever it might look like.
+
+    Parameters
+    ----------
+    pixels : ndarray of shape (size, size, 3), uint8
+        Output of `read_pixels`.
+
+    Raises
+    ------
+    UnreadableImageError
+        If the frame is blank, or blank on one side up to the centre. A pixel is blank if it and its
+        eight neighbours differ by no more than two grey levels.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> refuse_blank(np.full((64, 64, 3), 255, np.uint8))
+    Traceback (most recent call last):
+    galaxies.images.decode.UnreadableImageError: is blank: there is no galaxy in it
+    """
+    # Differences of neighbours, not extremes of nine: the same, and four times faster.
+    high, low = pixels, pixels
+    for axis in (0, 1):
+        before = tuple(slice(None, -2) if one == axis else slice(None) for one in (0, 1))
+        here = tuple(slice(1, -1) if one == axis else slice(None) for one in (0, 1))
+        after = tuple(slice(2, None) if one == axis else slice(None) for one in (0, 1))
+        high = np.maximum(np.maximum(high[before], high[here]), high[after])
+        low = np.minimum(np.minimum(low[before], low[here]), low[after])
+    even = ((high - low) <= _EVEN).all(axis=2)
+    if even.mean() > _BLANK:
+        raise UnreadableImageError("is blank: there is no galaxy in it")
+    # The sky around a galaxy may be even, but then on both sides of it.
+    if (even & ~even[::-1, ::-1]).mean() > _ONE_SIDE:
+        raise UnreadableImageError("is blank on one side, up to the galaxy at the centre")
+
+
+def check_array(array: npt.NDArray[np.generic]) -> None:
+    """Refuse an array that is not an image.
+
+    Raises
+    ------
+    UnreadableImageError
+        With its type and shape.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> check_array(np.zeros((40, 60)))
+    Traceback (most recent call last):
+    galaxies.images.decode.UnreadableImageError: must be uint8 or uint16 ..., got float64 (40, 60)
+    """
+    if isinstance(array, np.ma.MaskedArray) and np.ma.is_masked(array):
+        raise UnreadableImageError("has masked pixels; fill them")
+    colours = array.shape[2] if array.ndim == 3 else 1
+    good = array.ndim in (2, 3) and colours in (1, 3, 4)
+    if not good or array.dtype not in (np.uint8, np.uint16):
+        raise UnreadableImageError(
+            "must be uint8 or uint16 of shape (height, width) or (height, width, 3), "
+            f"got {array.dtype} {array.shape}"
+        )
+
+
+def _from_array(array: npt.NDArray[np.generic]) -> Image.Image:
+    check_array(array)
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[:, :, 0]
+    return Image.fromarray(np.asarray(eight_bits(array) if array.dtype == np.uint16 else array))
