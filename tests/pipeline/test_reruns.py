@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from benchmarks.clones import run
 
+from clones import run
 from galaxies.bundle.registry import MODELS
 
 pytestmark = pytest.mark.pipeline

@@ -66,10 +66,10 @@ def survey_features(
     members = list_images(archive)
     unreadable = UnreadableImages(archive, len(members), max_unreadable)
     forward = ForwardPass(backbone / BACKBONE)
-    found = read_images(archive, members, size, crop, decoding, workers=workers, doing="features")
+    frames = read_images(archive, members, size, crop, decoding, workers=workers, doing="features")
 
     def readable() -> Iterator[Pixels]:
-        for member, pixels in found:
+        for member, pixels in frames:
             if isinstance(pixels, UnreadableImageError):
                 unreadable.add(member, pixels)
             else:
@@ -85,10 +85,10 @@ def survey_features(
         growing_array(looks, (NUMBERS,), np.dtype(np.float32)) as other,
         ThreadPoolExecutor(workers) as pool,
     ):
-        for some, seen in in_order(pool, extract, batched(readable(), BATCH), 2 * workers):
-            file.write(some.tobytes())
+        for computed, seen in in_order(pool, extract, batched(readable(), BATCH), 2 * workers):
+            file.write(computed.tobytes())
             other.write(seen.tobytes())
-            done += len(some)
+            done += len(computed)
         if not done:
             raise GalaxiesError(f"{archive}: no image could be read")
     return done
