@@ -58,7 +58,7 @@ def at_scale(frame: Image.Image, scale: float, random: np.random.Generator) -> I
     times = -(-side // corner)
     rows = []
     for _ in range(times):
-        row = [np.rot90(patch, random.integers(4)) for _ in range(times)]
+        row = [np.rot90(patch, int(random.integers(4))) for _ in range(times)]
         rows.append(np.concatenate(row, axis=1))
     sky = np.concatenate(rows)[:side, :side].copy()
     start = (side - len(small)) // 2

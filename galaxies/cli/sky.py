@@ -157,7 +157,8 @@ def opened(
         raise GalaxiesError("--images: give one table of positions")
     columns, manners = Columns(radius=radius_column), Manners(contact=contact)
     source, positions = Wanted(Path(inputs[0]), images, columns, None, rate, manners).open()
-    return [SkyInput(source, positions)]
+    sky: list[Input] = [SkyInput(source, positions)]
+    return sky
 
 
 def is_another_survey(images: str | None) -> bool:
