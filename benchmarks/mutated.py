@@ -55,7 +55,8 @@ def galaxy() -> np.ndarray:
     rng = np.random.default_rng(1)
     y, x = np.mgrid[:96, :96] - 48
     light = 200 * np.exp(-np.hypot(x, 1.5 * y) / 9)[:, :, None] * (0.7, 0.9, 1.0)
-    return np.clip(light + rng.normal(12, 4, (96, 96, 3)), 0, 255).astype(np.uint8)
+    frame: np.ndarray = np.clip(light + rng.normal(12, 4, (96, 96, 3)), 0, 255).astype(np.uint8)
+    return frame
 
 
 def saved(image: Image.Image, kind: str, **options: object) -> bytes:

@@ -40,6 +40,7 @@ AUGMENTED = {
 CNN = CnnSettings(
     recipe="reference",
     views=1,
+    folds=1,
     seed=5,
     reference=ReferenceSettings(
         **AUGMENTED, filters=[4, 8], dense=8, learning_rate=0.1, momentum=0.9
