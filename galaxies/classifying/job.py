@@ -53,7 +53,7 @@ class Classified(NamedTuple):
 
 
 def run_job(
-    inputs: Sequence[str],
+    inputs: Sequence[str] | Sequence[Input],
     output: Path,
     bundle: Path,
     engine: Engine,
@@ -62,13 +62,15 @@ def run_job(
     names: ColumnNames = ColumnNames(),  # noqa: B008 - it is a constant
     shards: str | None = None,
     overwrite: bool = False,
+    another_survey: bool = False,
 ) -> Classified:
     """Classify all images of the inputs into one table; continue where an earlier run stopped.
 
     Parameters
     ----------
-    inputs : sequence of str
-        Paths, globs and addresses, as in `galaxies.classifying.inputs.opening.open_inputs`.
+    inputs : sequence of str or Input
+        Paths, globs and addresses, as in `galaxies.classifying.inputs.opening.open_inputs`; or
+        inputs that are open.
     output : Path
         The table to make, with one of `galaxies.tables.writing.TABLE_SUFFIXES`.
     bundle : Path
@@ -84,6 +86,9 @@ def run_job(
         removed when the table is complete.
     overwrite : bool
         Whether to replace an existing table, and discard shards of another job.
+    another_survey : bool
+        Whether the images are known to be from another survey than the bundle's. They count as
+        unfamiliar if there are too few to tell.
 
     Returns
     -------
@@ -115,7 +120,12 @@ def run_job(
     made = Shards(shards or f"{output.absolute()}.shards")
     if not overwrite:
         _keep_existing(output, made)
-    opened = open_inputs(inputs, names)
+    addresses = [one for one in inputs if isinstance(one, str)]
+    opened = (
+        open_inputs(addresses, names)
+        if addresses
+        else [one for one in inputs if not isinstance(one, str)]
+    )
     job = _what_is_done(opened, output, options.fingerprint(bundle))
     schema = result_schema(answers, opened)
     made.begin(job, overwrite=overwrite)
@@ -124,6 +134,9 @@ def run_job(
     for number in range(count):
         familiar.add(made.read(number))
     verdict = familiar.verdict()
+    if verdict.familiar is None and another_survey:
+        # Other filters and another depth: not familiar until enough galaxies show that they are.
+        verdict = verdict._replace(familiar=False)
     finish = partial(familiar.finish, verdict=verdict)
     metadata = provenance(description, job["bundle"]["sha256"], options, verdict)
     decisions = _write_table(output, schema.with_metadata(metadata), made, count, finish)

@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal
 import typer
 
 from galaxies.classifying.options import Options
-from galaxies.cli import printing
+from galaxies.cli import printing, sky
 from galaxies.cli.options import (
     Agreement,
     IdColumn,
@@ -37,6 +37,8 @@ _CLASSIFY = """Example: `galaxies classify cutouts/ -o classes.parquet`
 `galaxies classify catalogue.csv -o classes.fits --views 1`
 
 `galaxies classify sdss.fits -o classes.vot --id OBJID --path CUTOUT`
+
+`galaxies classify positions.csv -o classes.parquet --images sdss`
 
 `galaxies classify s3://bucket/cutouts -o classes.parquet --engine ray --address auto`"""
 
@@ -108,6 +110,10 @@ def classify(
     ] = None,
     id_column: IdColumn = None,
     path_column: PathColumn = None,
+    images: sky.Images = None,
+    radius_column: sky.RadiusColumn = None,
+    rate: sky.Rate = None,
+    contact: sky.Contact = "",
     overwrite: Annotated[
         bool,
         typer.Option("--overwrite", help="Replace an existing output, and parts of another job."),
@@ -148,8 +154,17 @@ def classify(
         work = partial(ray_engine, address=address)
     bundle = bundle_folder(model).absolute()
     names = ColumnNames(id_column, path_column)
+    opened = sky.opened(inputs, images, radius_column, rate, contact)
     done = run_job(
-        inputs, output, bundle, work, options, names=names, shards=shards, overwrite=overwrite
+        opened,
+        output,
+        bundle,
+        work,
+        options,
+        names=names,
+        shards=shards,
+        overwrite=overwrite,
+        another_survey=sky.is_another_survey(images),
     )
     printing.classified(output, done, options)
     if not done.complete:
