@@ -36,9 +36,9 @@ _CLASSIFY = """Example: `galaxies classify cutouts/ -o classes.parquet`
 
 `galaxies classify catalogue.csv -o classes.fits --views 1`
 
-`galaxies classify sdss.fits -o classes.vot --id OBJID --path CUTOUT`
-
 `galaxies classify positions.csv -o classes.parquet --images sdss`
+
+`galaxies classify sdss.fits -o classes.vot --id OBJID --path CUTOUT`
 
 `galaxies classify s3://bucket/cutouts -o classes.parquet --engine ray --address auto`"""
 

@@ -183,7 +183,7 @@ class SkyInput:
         self.count: int | None = len(positions)
         self.carried: pa.Schema | None = carried_schema(positions, [])
         whole = all(_WHOLE.fullmatch(galaxy_id) for galaxy_id in positions.ids)
-        self.id_type = pa.int64() if whole else pa.string()
+        self.id_type: pa.DataType = pa.int64() if whole else pa.string()
         self.skipped: Counter[str] = Counter()
         self.remarks: list[str] = []
         self._source = source
