@@ -155,28 +155,51 @@ def test_the_plain_installation_classifies(installed, tmp_path):
     assert table["p_spiral"].between(0, 1).all()
 
 
+def test_the_plain_installation_explains(installed, tmp_path):
+    code = """
+import numpy as np, galaxies
+image = np.zeros((1, 64, 64, 3), np.uint8)
+image[:, 24:40, 24:40] = 200
+evidence = galaxies.load().explain(image)
+assert evidence.shape == (1, 64, 64) and abs(evidence).max() > 1e-3
+assert "onnx" not in sys.modules
+"""
+    done = run(installed, tmp_path, without_extras() + code)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize(
-    ("command", "lacking"),
+    ("command", "said"),
     [
-        ("download kaggle", ("pooch", "download")),
-        ("download gz2", ("pooch", "download")),
-        ("explore", ("panel", "explore")),
-        ("label tiny -o mine", ("panel", "explore")),
-        ("export", ("onnx", "onnx")),
         (
-            "calibrate real tiny --other-ids -o made",
-            ("sklearn", "pipeline"),
+            "download kaggle",
+            "pooch is missing; in a clone of the repository, pip install '.[download]'",
         ),
-        ("export-folders tiny -o folders", ("sklearn", "pipeline")),
+        (
+            "download gz2",
+            "pooch is missing; in a clone of the repository, pip install '.[download]'",
+        ),
+        ("explore", "panel is missing; in a clone of the repository, pip install '.[explore]'"),
+        (
+            "label tiny -o mine",
+            "panel is missing; in a clone of the repository, pip install '.[explore]'",
+        ),
+        ("export", "onnx is missing; in a clone of the repository, pip install '.[onnx]'"),
+        (
+            "calibrate real tiny -o made",
+            "sklearn is missing; in a clone of the repository, pip install '.[pipeline]'",
+        ),
+        (
+            "export-folders tiny -o folders",
+            "sklearn is missing; in a clone of the repository, pip install '.[pipeline]'",
+        ),
         (
             "classify tiny/images_training_rev1.zip -o classes.csv --engine ray",
-            ("ray", "ray"),
+            "ray is missing; in a clone of the repository, pip install '.[ray]'",
         ),
     ],
 )
-def test_a_missing_extra_ends_in_one_line(installed, tmp_path, command, lacking):
-    package, extra = lacking
-    said = f"{package} is missing; in a clone of the repository, pip install '.[{extra}]'"
+def test_a_missing_extra_ends_in_one_line(installed, tmp_path, command, said):
     write_tiny_survey(tmp_path / "tiny", galaxies=40)
     shutil.copy(ROOT / "params.yaml", tmp_path)
     done = run(installed, tmp_path, without_extras() + CLI.format(["galaxies", *command.split()]))
