@@ -15,12 +15,12 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.leave_one_out import judged_as, read_survey, take
+from galaxies.base.fingerprints import from_text
 from galaxies.base.outputs import write_json
 from galaxies.bundle.description import read_description
 from galaxies.bundle.learned import read_learned
 from galaxies.bundle.pretrained import PRETRAINED
 from galaxies.dataset.layout import read_campaign
-from galaxies.images.fingerprints import from_text
 from galaxies.inside.evidence import Score, answers_that_count
 from galaxies.inside.faithfulness import (
     RANDOMISED,

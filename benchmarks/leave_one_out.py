@@ -30,6 +30,7 @@ import pandas as pd
 from sklearn.metrics import roc_auc_score
 
 from galaxies.base.arrays import Pixels, open_array
+from galaxies.base.fingerprints import from_text
 from galaxies.base.outputs import write_json
 from galaxies.bundle.answers import p_spiral, read_outputs
 from galaxies.bundle.description import Description
@@ -37,7 +38,6 @@ from galaxies.dataset.layout import FIRST_VOTES, IMAGES, read_campaign
 from galaxies.dataset.packing import pack_images
 from galaxies.dataset.splitting import split_galaxies
 from galaxies.dataset.votes import campaign_of, first_votes, read_survey_votes
-from galaxies.images.fingerprints import from_text
 from galaxies.judgement.class_shares import estimate_spiral_share, odds_factor
 from galaxies.judgement.familiarity import count
 from galaxies.judgement.scores import expected_calibration_error

@@ -61,6 +61,7 @@ WINGS = {
     "galaxies": "Load a bundle; errors and settings",
     "galaxies.classifying": "Classify any number of images",
     "galaxies.recalibrating": "Calibrate a bundle for another survey",
+    "galaxies.sky": "From positions to cut-outs",
     "galaxies.volunteers": "Ask volunteers, read their answers, audit the machine",
     "galaxies.surveys": "Download, check and merge surveys",
     "galaxies.figures": "Pictures and tables",

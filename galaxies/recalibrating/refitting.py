@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from galaxies.base.arrays import Floats, Labels, Outputs, Probabilities
+from galaxies.base.fingerprints import Fingerprints
 from galaxies.bundle.description import CalibratedOn, Judgement
 from galaxies.bundle.learned import Learned
 from galaxies.errors import GalaxiesError
-from galaxies.images.fingerprints import Fingerprints
 from galaxies.judgement.calibration import fit_calibration, smoothed, softened
 from galaxies.judgement.class_shares import (
     ClassOutputs,

@@ -11,6 +11,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from galaxies.base.arrays import Pixels, Probabilities, open_array
+from galaxies.base.fingerprints import Fingerprints, fingerprints, from_text
 from galaxies.base.pool import batched, in_order
 from galaxies.bundle.description import Description, read_description
 from galaxies.bundle.folder import copy_recalibrated, require_free
@@ -29,7 +30,6 @@ from galaxies.dataset.packing import pack_images
 from galaxies.dataset.votes import campaign_of, read_answers, read_votes
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import UnreadableImageError
-from galaxies.images.fingerprints import Fingerprints, fingerprints, from_text
 from galaxies.judgement.class_shares import Mixture, compare_with_mixture, require_outputs
 from galaxies.questions.campaign import CLASSES, VOTED, Campaign, most_voted, spiral_fraction
 from galaxies.recalibrating.refitting import (

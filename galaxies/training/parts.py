@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from galaxies.base.arrays import Labels
-from galaxies.images.fingerprints import Fingerprints, from_text
+from galaxies.base.fingerprints import Fingerprints, from_text
 from galaxies.questions.campaign import Campaign, spiral_fraction
 from galaxies.questions.layout import Layout, layout_of
 from galaxies.questions.registry import CAMPAIGNS

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from galaxies.base.fingerprints import fingerprints
 from galaxies.bundle.learned import Learned, read_learned, write_learned
 from galaxies.errors import GalaxiesError
-from galaxies.images.fingerprints import fingerprints
 from tests.conftest import draw_galaxy
 
 

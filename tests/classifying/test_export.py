@@ -9,7 +9,7 @@ import onnx
 import onnxruntime
 import pytest
 
-from galaxies.bundle.folder import PRETRAINED
+from galaxies.bundle.pretrained import PRETRAINED
 from galaxies.bundle.predictor import Predictor
 from galaxies.classifying.export import export_bundle
 from galaxies.errors import GalaxiesError

@@ -114,8 +114,13 @@ def test_each_row_of_a_merged_survey_is_of_its_campaign(tmp_path: Path) -> None:
     answers = read_answers(path).set_index("galaxy_id")
     layout = Layout((KAGGLE, GZ2, GZ1))
     assert list(answers.columns) == list(layout.columns)
-    given = answers.stack().loc[lambda share: share > 0]
-    assert given.to_dict() == {
+    given = {
+        (number, column): share
+        for number, row in answers.to_dict("index").items()
+        for column, share in row.items()
+        if share > 0
+    }
+    assert given == {
         (1, "gz1.type_elliptical"): 1,
         (2, "gz2.smooth"): 0.25, (2, "gz2.features_or_disk"): 0.75,
         (3, "kaggle.smooth"): 0.5, (3, "kaggle.features_or_disk"): 0.5,

@@ -66,16 +66,8 @@ def test_an_answer_that_nobody_gave_or_the_survey_lacks_is_left_out(answers: pd.
 
 
 def test_the_answers_that_matter_are_those_worth_saying() -> None:
-    barred = shares(
-        features_or_disk=0.9,
-        edge_on_no=0.9,
-        bar_yes=0.8,
-        arms_yes=0.7,
-        winding_tight=0.6,
-        arms_2=0.6,
-        bulge_noticeable=0.5,
-        odd_no=1.0,
-    )
+    barred = shares(features_or_disk=0.9, edge_on_no=0.9, bar_yes=0.8, arms_yes=0.7,
+                    winding_tight=0.6, arms_2=0.6, bulge_noticeable=0.5, odd_no=1.0)  # fmt: skip
     assert answers_that_matter(barred, GZ2) == "bar, arms tight, 2 arms, bulge just noticeable"
     merger = shares(smooth=0.9, round_between=0.9, odd_yes=0.8, odd_merger=0.7)
     assert answers_that_matter(merger, GZ2) == "merger, in between"

@@ -40,6 +40,7 @@ AUGMENTED = {
 CNN = CnnSettings(
     recipe="reference",
     views=1,
+    folds=1,
     seed=5,
     reference=ReferenceSettings(
         **AUGMENTED, filters=[4, 8], dense=8, learning_rate=0.1, momentum=0.9
@@ -195,12 +196,10 @@ def test_training_can_start_from_simulated_galaxies(images):
         found = np.array(keras.ops.convert_to_numpy(one))
         if one.path.startswith("answers/"):
             # The answers to a question are those of the other campaign that asks it.
-            old = before.layout.places(GZ2)
-            mine, theirs = (found[..., fitted.layout.places(one)] for one in (KAGGLE, GZ2))
+            # Those of Galaxy Zoo 2, which nobody teaches, were fitted anew.
             first = KAGGLE.first.places
-            assert np.abs(mine - expected[..., old])[..., first].max() < 0.02
-            assert np.abs(theirs - expected[..., old])[..., first].max() < 0.02
-            continue
+            found = found[..., fitted.layout.places(KAGGLE)][..., first]
+            expected = expected[..., before.layout.places(GZ2)][..., first]
         assert np.abs(found - expected).max() < 0.02
     wrong = RESIDUAL.model_copy(
         update={"residual": RESIDUAL.residual.model_copy(update={"start": "simulated"})}

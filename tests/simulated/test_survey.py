@@ -58,7 +58,7 @@ def test_a_larger_survey_begins_with_the_same_galaxies() -> None:
 
 
 def test_only_these_files_are_left(survey: Path) -> None:
-    assert sorted(path.name for path in survey.iterdir()) == sorted(FILES)
+    assert sorted(path.name for path in survey.iterdir()) == sorted([*FILES, "survey.yaml"])
 
 
 def test_the_images_are_in_the_layout_of_the_challenge(survey: Path) -> None:

@@ -66,7 +66,7 @@ def test_the_question_of_galaxy_zoo_1_is_described(tmp_path: Path) -> None:
     assert report.questions == (Asked(GZ1, GZ1.first, 2, 0, 0.0),)
     assert report.classes == {"elliptical": 1, "spiral": 1, "artifact": 0}
     assert say_questions(report)[:2] == [
-        "  campaign gz1: Galaxy Zoo 1 (votes types by raw votes)",
+        "  campaign gz1: Galaxy Zoo 1 (votes raw, one type a galaxy)",
         "  answers its question:",
     ]
 

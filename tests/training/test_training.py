@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from galaxies.images.fingerprints import as_text, fingerprints
+from galaxies.base.fingerprints import as_text, fingerprints
 from galaxies.questions.gz1 import GZ1
 from galaxies.questions.gz2 import GZ2
 from galaxies.questions.kaggle import KAGGLE
