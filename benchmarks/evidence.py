@@ -21,7 +21,6 @@ from galaxies.bundle.description import read_description
 from galaxies.bundle.learned import read_learned
 from galaxies.bundle.pretrained import PRETRAINED
 from galaxies.dataset.layout import read_campaign
-from galaxies.inside.evidence import Score, answers_that_count
 from galaxies.inside.faithfulness import (
     RANDOMISED,
     compare_with_random,
@@ -29,7 +28,8 @@ from galaxies.inside.faithfulness import (
     report,
 )
 from galaxies.inside.gradient import Gradient
-from galaxies.models.saved_network import NETWORK
+from galaxies.inside.score import Score, answers_that_count
+from galaxies.models.backward import randomised_gradient
 from galaxies.settings import load_settings
 
 SURVEYS = ("gz1", "gz2", "kaggle")
@@ -51,10 +51,10 @@ def judge(bundle: Path, folder: Path, scratch: Path, most: int) -> dict[str, Any
     images = take(survey, rows).images
     description = judged_as(read_description(bundle), campaign)
     places, _ = answers_that_count(description, None)
-    score = Score(Gradient(bundle / NETWORK), places)
+    score = Score(Gradient(bundle), places)
     answers = score.predicted(images)
     measured = measure_all(score, images, answers, np.zeros(images.shape[:3], bool))
-    random = {"last_layer": Score(Gradient(bundle / NETWORK, 1, SEED), places)}
+    random = {"last_layer": Score(Gradient(randomised_gradient(bundle, 1, SEED)), places)}
     like = compare_with_random(score, random, images[:RANDOMISED], answers[:RANDOMISED])
     return {"galaxies": len(images), "campaign": campaign.name, **report(measured, like)}
 

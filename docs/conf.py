@@ -1,7 +1,10 @@
 """How Sphinx builds the site: `sphinx-build -W --keep-going docs site`. It needs no internet."""
 
+import contextlib
 import os
 import re
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,8 @@ os.environ["TQDM_DISABLE"] = "1"
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 import galaxies  # noqa: E402
+from browser.build import build_page, has_runtime  # noqa: E402
+from galaxies.bundle.pretrained import PRETRAINED  # noqa: E402
 from galaxies.cli import app  # noqa: E402
 from galaxies.questions.registry import CAMPAIGNS  # noqa: E402
 
@@ -185,8 +190,31 @@ def write_pages() -> None:
 write_pages()
 
 
+WITHOUT = """<!DOCTYPE html>
+<html lang="en"><meta charset="utf-8"><title>What a network sees in your galaxy</title>
+<p>This copy of the site was built without ONNX Runtime, which runs the network in the browser. With
+npm: <code>npm ci --ignore-scripts --prefix browser</code>, then build the site again.</p></html>
+"""
+
+
+def write_browser_page(app: Sphinx, exception: Exception | None) -> None:
+    """Make the page that classifies in the browser, or one that says what is missing."""
+    if exception is not None or app.builder.name != "html":
+        return
+    page, npm = Path(app.outdir) / "browser_page.html", shutil.which("npm")
+    if npm is not None and not has_runtime():
+        command = [npm, "ci", "--ignore-scripts", "--prefix", str(ROOT / "browser")]
+        with contextlib.suppress(subprocess.SubprocessError):
+            subprocess.run(command, capture_output=True, timeout=300)
+    if has_runtime():
+        build_page(PRETRAINED / "real", page)
+    else:
+        page.write_text(WITHOUT, encoding="utf-8")
+
+
 def setup(app: Sphinx) -> None:
-    """Keep numpydoc from looking for the signatures of types' names, which have none."""
+    """Add the page for the browser; names of types have no signature for numpydoc to look for."""
+    app.connect("build-finished", write_browser_page)
     event = "autodoc-process-signature"
     for number, listener in enumerate(app.events.listeners[event]):
 

@@ -30,13 +30,16 @@ def needs(extra: str) -> Iterator[None]:
     >>> with needs("ray"):
     ...     import a_package_that_is_missing
     Traceback (most recent call last):
-    galaxies.errors.GalaxiesError: a_package_that_is_missing is missing; pip install 'galaxies[ray]'
+    ...
+    galaxies.errors.GalaxiesError: a_package_that_is_missing is missing; in a clone of the ...
     """
     try:
         yield
     except ModuleNotFoundError as error:
         package = (error.name or str(error)).partition(".")[0]
-        raise GalaxiesError(f"{package} is missing; pip install 'galaxies[{extra}]'") from error
+        raise GalaxiesError(
+            f"{package} is missing; in a clone of the repository, pip install '.[{extra}]'"
+        ) from error
 
 
 def run_stage(main: Callable[[], None]) -> None:

@@ -1,7 +1,7 @@
 """Show what the CNN sees in one galaxy of each class, and test the evidence."""
 
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -11,35 +11,31 @@ from galaxies.base.arrays import Pixels, open_array
 from galaxies.base.outputs import write_json, written_beside
 from galaxies.bundle.predictor import Predictor
 from galaxies.errors import run_stage
-from galaxies.figures.galleries import Portrait, choose_galaxy, draw_input, portraits
+from galaxies.figures.choosing import Example, choose_examples
+from galaxies.figures.galleries import Portrait, answers_of, choose_galaxy, draw_input, portraits
 from galaxies.figures.inside import (
-    draw_channels,
     draw_evidence,
     draw_faithfulness,
-    draw_filters,
     draw_layer,
 )
+from galaxies.figures.strip import draw_strip
 from galaxies.figures.style import save_figure
-from galaxies.inside.channels import channels_that_matter
-from galaxies.inside.evidence import (
-    Score,
-    answers_that_count,
-    evidence,
-    turned,
-)
+from galaxies.inside.channels import Exciting
 from galaxies.inside.faithfulness import (
-    CONTROLS,
     RANDOMISED,
     SHARES,
-    Masks,
     compare_with_random,
-    feature_masks,
     measure_all,
     report,
 )
 from galaxies.inside.gradient import Gradient
-from galaxies.models.saved_network import NETWORK
-from galaxies.questions.campaign import CLASSES
+from galaxies.inside.images import turned
+from galaxies.inside.masks import Masks, feature_masks
+from galaxies.inside.methods import evidence
+from galaxies.inside.score import Score, answers_that_count
+from galaxies.inside.strip import look_inside
+from galaxies.models.backward import randomised_gradient
+from galaxies.questions.campaign import CLASSES, Campaign
 from galaxies.settings import load_settings
 from galaxies.simulated.components import (
     COMPONENTS_FILE,
@@ -51,9 +47,6 @@ from galaxies.simulated.components import (
 
 MOST: Final = 200
 """Test galaxies on which the evidence is tested; a random sample if there are more."""
-
-CHANNELS: Final = 4
-"""Number of channels drawn for each layer."""
 
 SEED: Final = 0
 
@@ -68,7 +61,7 @@ def main() -> None:
     predictor = Predictor(bundle)
     description = predictor.description
     places, _ = answers_that_count(description, None)
-    score = Score(Gradient(bundle / NETWORK), places)
+    score = Score(Gradient(bundle), places)
 
     wanted = dict(zip(CLASSES, (settings.explain.elliptical, settings.explain.spiral), strict=True))
     chosen = [
@@ -94,7 +87,7 @@ def main() -> None:
     features = _features(known, test["galaxy_id"].to_numpy(), spirals, seen)
     measured = measure_all(score, seen, answers, features)
     random = {
-        name: Score(Gradient(bundle / NETWORK, layers, SEED), places)
+        name: Score(Gradient(randomised_gradient(bundle, layers, SEED)), places)
         for layers, name in ((1, "last_layer"), (4, "last_block"))
     }
     like_random = compare_with_random(score, random, seen[:RANDOMISED], answers[:RANDOMISED])
@@ -102,14 +95,51 @@ def main() -> None:
     content = {"model": description.title, **counts, **report(measured, like_random)}
     write_json(Path("metrics/explain.json"), content)
 
+    campaign = description.answers_of
+    votes = answers_of(pd.read_parquet("data/votes.parquet"), campaign)
     with written_beside(Path("figures/cnn")) as folder:
-        _draw(folder, score, shown, seen, answers, description.title)
+        save_figure(folder / "cnn_input.png", draw_input(shown[1], description.title))
+        _draw_evidence(folder, score, predictor, shown)
+        examples = choose_examples(votes, answers_of(predictions, campaign), campaign)
+        strips = _strips(shown, examples, packed, images)
+        exciting = Exciting(score.gradient, seen)
+        for name, (galaxy_id, image, *asked) in strips.items():
+            inside = look_inside(bundle, predictor, image, *asked)
+            where = f"{settings.survey} galaxy {galaxy_id}"
+            among = f"{len(seen)} test galaxies"
+            voted = _voted(votes, campaign, galaxy_id)
+            drawn = draw_strip(inside, description.title, where, exciting, among, voted)
+            save_figure(folder / f"cnn_strip_{name}.png", drawn)
+            if name == "spiral":
+                for number, layer in enumerate(inside.layers.values()):
+                    drawn = draw_layer(image, layer, number, description.title)
+                    save_figure(folder / f"cnn_layer_{number}.png", drawn)
         fall, rise = (
             {name: each[which].mean(axis=0) for name, each in measured.items()}
             for which in ("deletion", "insertion")
         )
-        figure = draw_faithfulness(SHARES, fall, rise, CONTROLS)
+        figure = draw_faithfulness(SHARES, fall, rise, f"{len(test)} {settings.survey} galaxies")
         save_figure(folder / "cnn_faithfulness.png", figure)
+
+
+def _strips(
+    shown: list[Portrait], examples: dict[str, Example], packed: pd.DataFrame, images: Pixels
+) -> dict[str, tuple[Any, ...]]:
+    """List the galaxies with a strip: ID, image, and the question and answer to explain."""
+    strips: dict[str, tuple[Any, ...]] = {
+        name: (galaxy.galaxy_id, galaxy.image) for name, galaxy in zip(CLASSES, shown, strict=True)
+    }
+    rows = packed.set_index("galaxy_id")["row"]
+    for name, (galaxy_id, *asked) in examples.items():
+        strips[name] = (galaxy_id, np.asarray(images[rows[galaxy_id]]), *asked)
+    return strips
+
+
+def _voted(votes: pd.DataFrame, campaign: Campaign, galaxy_id: int) -> dict[str, float]:
+    """Return the observed vote fractions of those who were asked, by the name of the answer."""
+    row = votes.loc[votes["galaxy_id"] == galaxy_id, list(campaign.names)].to_numpy(np.float64)
+    within = campaign.within_questions(row[:1])
+    return dict(zip(campaign.names, within[0].tolist(), strict=True)) if len(row) else {}
 
 
 def _features(
@@ -129,34 +159,22 @@ def _features(
     return masks
 
 
-def _draw(
-    folder: Path,
-    score: Score,
-    shown: list[Portrait],
-    seen: Pixels,
-    answers: npt.NDArray[np.int64],
-    title: str,
-) -> None:
-    """Draw the layers, the channels and the evidence."""
+def _draw_evidence(folder: Path, score: Score, predictor: Predictor, shown: list[Portrait]) -> None:
+    """Draw the evidence for both classes, and for a spiral that is turned."""
+    title = predictor.description.title
     both = np.stack([galaxy.image for galaxy in shown])
-    labels = np.arange(len(CLASSES))
-    spiral, image = shown[CLASSES.index("spiral")], both[CLASSES.index("spiral")]
-    save_figure(folder / "cnn_input.png", draw_input(spiral, title))
-    save_figure(folder / "cnn_filters.png", draw_filters("conv_0", score.gradient.filters, title))
-    for number, (key, layer) in enumerate(score.gradient.layers.items()):
-        activations = dict(zip(CLASSES, score.gradient.activations(both, key), strict=True))
-        drawn = draw_layer(layer.name, layer.kind, activations["spiral"], title)
-        save_figure(folder / f"cnn_layer_{number}.png", drawn)
-        channels = channels_that_matter(score, seen, answers, key, CHANNELS)
-        drawn = draw_channels(layer.name, channels, activations, title)
-        save_figure(folder / f"cnn_channels_{number}.png", drawn)
-    maps = evidence(score, both, labels)
+    maps = evidence(score, both, np.arange(len(CLASSES)))
     rows = [(f"for {name}", *one) for name, *one in zip(CLASSES, both, maps, strict=True)]
     save_figure(folder / "cnn_evidence.png", draw_evidence(rows, title))
     angles = (0, 45, 90)
-    turns = np.stack([turned(image, angle) for angle in angles])
+    turns = np.stack([turned(both[1], angle) for angle in angles])
     maps = evidence(score, turns, np.ones(len(turns), np.int64))
-    rows = [(f"rotated by {angle}°", *one) for angle, *one in zip(angles, turns, maps, strict=True)]
+    rows = [
+        (f"{angle}°: $p$(spiral) = {p:.2f}", image, one)
+        for angle, p, image, one in zip(
+            angles, predictor.predict(turns).p_spiral, turns, maps, strict=True
+        )
+    ]
     save_figure(folder / "cnn_turned.png", draw_evidence(rows, title))
 
 

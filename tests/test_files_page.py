@@ -7,6 +7,7 @@ import pytest
 
 from galaxies.bundle.description import Description
 from galaxies.classifying.classifier import COLUMNS
+from galaxies.classifying.provenance import BUNDLE
 from galaxies.pages.vote_file import HEADER
 from galaxies.questions.layout import Layout
 from galaxies.questions.registry import CAMPAIGNS
@@ -39,7 +40,7 @@ def test_every_key_and_file_of_a_bundle_is_named():
 
 
 def test_every_column_of_the_table_of_classes_is_named():
-    assert set(COLUMNS.names) <= section("The table of `galaxies classify`")
+    assert {*COLUMNS.names, BUNDLE} <= section("The table of `galaxies classify`")
 
 
 def test_every_column_of_the_files_for_people_is_named():

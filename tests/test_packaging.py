@@ -72,7 +72,7 @@ def test_wheel_and_sdist_hold_the_library_and_nothing_else(dist):
     with tarfile.open(sdist) as archive:
         held = {m.name.partition("/")[2] for m in archive.getmembers() if m.isfile()}
     made = {"PKG-INFO", "setup.cfg"}
-    held = {name for name in held - made if not name.startswith("galaxies.egg-info/")}
+    held = {name for name in held - made if not name.startswith("galaxy_morphology.egg-info/")}
     assert held == LIBRARY | {"LICENSE", "MANIFEST.in", "README.md", "pyproject.toml"}
 
 
@@ -80,8 +80,8 @@ def test_the_version_is_that_of_the_code(dist):
     code = (ROOT / "galaxies/__init__.py").read_text(encoding="utf-8")
     version = re.search(r'^__version__: Final = "(.+)"$', code, re.M)[1]
     assert {path.name for path in dist.iterdir()} == {
-        f"galaxies-{version}.tar.gz",
-        f"galaxies-{version}-py3-none-any.whl",
+        f"galaxy_morphology-{version}.tar.gz",
+        f"galaxy_morphology-{version}-py3-none-any.whl",
     }
 
 
@@ -155,22 +155,47 @@ def test_the_plain_installation_classifies(installed, tmp_path):
     assert table["p_spiral"].between(0, 1).all()
 
 
+def test_the_plain_installation_explains(installed, tmp_path):
+    code = """
+import numpy as np, galaxies
+image = np.zeros((1, 64, 64, 3), np.uint8)
+image[:, 24:40, 24:40] = 200
+evidence = galaxies.load().explain(image)
+assert evidence.shape == (1, 64, 64) and abs(evidence).max() > 1e-3
+assert "onnx" not in sys.modules
+"""
+    done = run(installed, tmp_path, without_extras() + code)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize(
     ("command", "said"),
     [
-        ("download kaggle", "pooch is missing; pip install 'galaxies[download]'"),
-        ("download gz2", "pooch is missing; pip install 'galaxies[download]'"),
-        ("explore", "panel is missing; pip install 'galaxies[explore]'"),
-        ("label tiny -o mine", "panel is missing; pip install 'galaxies[explore]'"),
-        ("export", "onnx is missing; pip install 'galaxies[onnx]'"),
         (
-            "calibrate real tiny --other-ids -o made",
-            "sklearn is missing; pip install 'galaxies[pipeline]'",
+            "download kaggle",
+            "pooch is missing; in a clone of the repository, pip install '.[download]'",
         ),
-        ("export-folders tiny -o folders", "sklearn is missing; pip install 'galaxies[pipeline]'"),
+        (
+            "download gz2",
+            "pooch is missing; in a clone of the repository, pip install '.[download]'",
+        ),
+        ("explore", "panel is missing; in a clone of the repository, pip install '.[explore]'"),
+        (
+            "label tiny -o mine",
+            "panel is missing; in a clone of the repository, pip install '.[explore]'",
+        ),
+        ("export", "onnx is missing; in a clone of the repository, pip install '.[onnx]'"),
+        (
+            "calibrate real tiny -o made",
+            "sklearn is missing; in a clone of the repository, pip install '.[pipeline]'",
+        ),
+        (
+            "export-folders tiny -o folders",
+            "sklearn is missing; in a clone of the repository, pip install '.[pipeline]'",
+        ),
         (
             "classify tiny/images_training_rev1.zip -o classes.csv --engine ray",
-            "ray is missing; pip install 'galaxies[ray]'",
+            "ray is missing; in a clone of the repository, pip install '.[ray]'",
         ),
     ],
 )

@@ -23,7 +23,7 @@ NOT_RUN = {
     "python3 -m venv": "installs everything; CI and every user run it",
     "galaxies download": "needs the internet",
     "pipx run": "needs the internet",
-    "pip install 'galaxies[ray]'": "needs a cluster",
+    "pip install '.[ray]'": "needs a cluster",
     "dvc exp": "trains for minutes; tests/pipeline runs experiments on a tiny survey",
     "for views in": "trains for minutes",
     "dvc metrics diff HEAD": "compares what the block before it has trained",

@@ -20,7 +20,7 @@ _PROVIDERS: Final[dict[Device, list[Any]]] = {
     # In full precision, like the CPU.
     "gpu": [(_GPU, {"use_tf32": "0"}), "CPUExecutionProvider"],
 }
-_DAMAGED: Final = (
+DAMAGED: Final = (
     errors.Fail, errors.InvalidArgument, errors.InvalidGraph, errors.InvalidProtobuf,
     errors.NoSuchFile, errors.NotImplemented, errors.RuntimeException,
 )  # fmt: skip
@@ -67,7 +67,7 @@ class ForwardPass:
             self._session = onnxruntime.InferenceSession(
                 path, options, providers=_PROVIDERS[device]
             )
-        except _DAMAGED as error:
+        except DAMAGED as error:
             reason = str(error).splitlines()[0].rpartition(" : ")[2]
             raise GalaxiesError(
                 f"{path}: damaged network ({reason}); train the model again"

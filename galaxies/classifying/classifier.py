@@ -1,8 +1,6 @@
 """The answer for each image: probability, label and decision, or why it could not be read."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from functools import partial
-from itertools import chain
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -10,19 +8,19 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
-from PIL import Image
 
 from galaxies.base.arrays import Pixels
 from galaxies.base.pool import batched
 from galaxies.bundle.description import Description
 from galaxies.bundle.predictor import Predictor
-from galaxies.classifying.inputs.chunks import Item, is_image, stem
-from galaxies.classifying.inputs.files import read_file
-from galaxies.classifying.inputs.opening import open_inputs
+from galaxies.classifying.inputs.chunks import Item
+from galaxies.classifying.inputs.given import item_of, items_of
 from galaxies.classifying.options import Options, Questions
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import UnreadableImageError
-from galaxies.images.pixels import AnyImage, check_array, read_pixels, refuse_blank
+from galaxies.images.pixels import AnyImage, read_pixels, refuse_blank
+from galaxies.inside.explaining import explain
+from galaxies.inside.strip import Inside, look_inside
 from galaxies.judgement.calibration import Calibration
 from galaxies.judgement.familiarity import count
 from galaxies.judgement.promises import UNDECIDED, choose_promise, decide
@@ -133,7 +131,7 @@ class Classifier:
         """
         none = pa.nulls(0, pa.binary())
         tables = [self.schema.empty_table().append_column(PLACES, none)]
-        tables += [self.classify_batch(items) for items in batched(_items(images), BATCH)]
+        tables += [self.classify_batch(items) for items in batched(items_of(images), BATCH)]
         whole = pa.concat_tables(tables)
         familiar = Familiarity(self.description, self._options)
         familiar.add(whole)
@@ -149,11 +147,9 @@ class Classifier:
         ----------
         images : ndarray of shape (N, size, size, 3), uint8
             Output of `prepare`.
-        question : str, optional
-            Name of the question, such as `bar`; by default the first.
-        answer : str, optional
-            Name of the answer, such as `bar_yes`; by default the predicted answer for each image.
-            For the first question only the two classes count.
+        question, answer : str, optional
+            Names, such as `bar` and `bar_yes`; by default the first question, for the two classes,
+            and the predicted answer.
 
         Returns
         -------
@@ -164,20 +160,42 @@ class Classifier:
         Raises
         ------
         GalaxiesError
-            If the bundle is not a convolutional network, if the images have the wrong size, or if
-            there is no such question or answer.
+            If the bundle is no CNN, the size is wrong, or there is no such question or answer.
 
         Examples
         --------
         >>> import galaxies
         >>> import numpy as np
-        >>> classifier = galaxies.load()
-        >>> classifier.explain(np.zeros((2, 64, 64, 3), np.uint8), "bar").shape
+        >>> galaxies.load().explain(np.zeros((2, 64, 64, 3), np.uint8), "bar").shape
         (2, 64, 64)
         """
-        from galaxies.inside.evidence import explain
-
         return explain(self._folder, self.description, images, question, answer)
+
+    def inside(
+        self, image: object, question: str | None = None, answer: str | None = None
+    ) -> Inside:
+        """Look at what the network sees in one image on the way to its answer.
+
+        Parameters
+        ----------
+        image : path, bytes, Image or ndarray
+            As in `classify`; `UnreadableImageError` if it cannot be read.
+        question, answer : str, optional
+            The answer to explain, as in `explain`.
+
+        Returns
+        -------
+        Inside
+            Activations and most important channels of each layer, evidence, and answers.
+
+        Examples
+        --------
+        >>> import galaxies
+        >>> galaxies.load().inside("cutouts/100008.jpg").layers["relu_0"].activations.shape
+        (32, 32, 24)
+        """
+        prepared = self.prepare(item_of(image, 0).load())
+        return look_inside(self._folder, self.predictor, prepared, question, answer)
 
     def prepare(self, image: AnyImage, *, blank_too: bool = False) -> Pixels:
         """Prepare an image for the model.
@@ -426,33 +444,3 @@ def table_schema(description: Description, folder: Path, questions: Questions) -
 def _texts(values: npt.NDArray[np.str_], read: npt.NDArray[np.bool_]) -> pa.Array:
     known = [value if one else None for value, one in zip(values.tolist(), read, strict=True)]
     return pa.array(known, pa.string())
-
-
-def _items(images: Any) -> Iterator[Item]:  # noqa: ANN401
-    if isinstance(images, str | Path) and not is_image(Path(images).name):
-        chunks = (chunk for one in open_inputs([str(images)]) for chunk in one.chunks(BATCH))
-        return chain.from_iterable(chunk.items() for chunk in chunks)
-    if isinstance(images, str | Path | bytes | Image.Image) or (
-        isinstance(images, np.ndarray)
-        and (images.ndim == 2 or (images.ndim == 3 and images.shape[2] in (3, 4)))
-    ):
-        images = [images]
-    if isinstance(images, pd.DataFrame | pa.Table | Mapping) or not isinstance(images, Iterable):
-        raise GalaxiesError(
-            f"cannot classify a {type(images).__name__}; give images, their paths, such as "
-            "table['path'], or the path of a catalogue"
-        )
-    return (_item(image, place) for place, image in enumerate(images))
-
-
-def _item(image: Any, place: int) -> Item:  # noqa: ANN401
-    if isinstance(image, str | Path):
-        return Item(stem(str(image)), partial(read_file, str(image)))
-    if isinstance(image, np.ndarray):
-        try:
-            check_array(image)
-        except UnreadableImageError as error:
-            raise GalaxiesError(f"image {place}: {error}") from error
-    elif not isinstance(image, bytes | Image.Image):
-        raise GalaxiesError(f"image {place}: cannot read a {type(image).__name__}")
-    return Item(str(place), lambda: image)

@@ -12,6 +12,7 @@ from galaxies.base.pool import batched, in_order
 from galaxies.classifying.classifier import BATCH, Classifier
 from galaxies.classifying.inputs.chunks import Chunk, Item
 from galaxies.classifying.options import Options
+from galaxies.classifying.result import renamed
 from galaxies.classifying.shards import Shards
 
 Progress = Callable[[int], object]
@@ -149,6 +150,6 @@ def _batches(chunks: Iterable[tuple[int, Chunk]]) -> Iterator[_Batch]:
 def _with_carried(table: pa.Table, chunk: Chunk) -> pa.Table:
     """Append the other columns of a catalogue."""
     if carried := chunk.carried:
-        for name in carried.column_names:
-            table = table.append_column(carried.field(name), carried[name])
+        for name, new in renamed(carried.column_names, table.column_names).items():
+            table = table.append_column(carried.field(name).with_name(new), carried[name])
     return table

@@ -85,6 +85,7 @@ class _Whole:
         self._network = list(graph.node)
         self._views = 1
         self._asked, graph.input[0].name = graph.input[0].name, "image"
+        graph.input[0].type.tensor_type.shape.dim[0].dim_param = "galaxies"
         del graph.node[:]
 
     def views(self, count: int) -> str:
@@ -133,7 +134,7 @@ class _Whole:
         del self._graph.output[:]
         for name, values in (("p_spiral", self._add("Sigmoid", straight)), ("spread", spread)):
             self._add("Reshape", values, [-1], name=name)
-            info = helper.make_tensor_value_info(name, TensorProto.FLOAT, ["images"])
+            info = helper.make_tensor_value_info(name, TensorProto.FLOAT, ["galaxies"])
             self._graph.output.append(info)
 
     def _turned(self, image: str, view: int) -> str:

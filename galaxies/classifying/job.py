@@ -11,19 +11,22 @@ from tqdm import tqdm
 
 from galaxies import __version__
 from galaxies.bundle.description import read_description
-from galaxies.classifying.classifier import DEFAULTS, PLACES, Familiarity, Verdict, table_schema
+from galaxies.classifying.classifier import DEFAULTS, Familiarity, Verdict, table_schema
 from galaxies.classifying.engines import Engine
 from galaxies.classifying.inputs.chunks import UNREADABLE_FOLDERS, Chunk, Input
 from galaxies.classifying.inputs.opening import open_inputs
 from galaxies.classifying.options import Options
+from galaxies.classifying.provenance import BUNDLE, SHORT, provenance
+from galaxies.classifying.result import result_schema
 from galaxies.classifying.shards import Shards
-from galaxies.classifying.table_files import BUNDLE, TABLE_SUFFIXES, write_stream
 from galaxies.errors import GalaxiesError
+from galaxies.tables.columns import ColumnNames
+from galaxies.tables.writing import require_table, write_table
 
 SHARD: Final = 4096
 """Galaxies per shard; a job with another size would be a different job."""
 
-_FORMAT: Final = 3
+_FORMAT: Final = 4
 
 
 class Classified(NamedTuple):
@@ -56,6 +59,7 @@ def run_job(
     engine: Engine,
     options: Options = DEFAULTS,
     *,
+    names: ColumnNames = ColumnNames(),  # noqa: B008 - it is a constant
     shards: str | None = None,
     overwrite: bool = False,
     another_survey: bool = False,
@@ -68,13 +72,15 @@ def run_job(
         Paths, globs and addresses, as in `galaxies.classifying.inputs.opening.open_inputs`; or
         inputs that are open.
     output : Path
-        The table to make: .parquet, .csv or .fits.
+        The table to make, with one of `galaxies.tables.writing.TABLE_SUFFIXES`.
     bundle : Path
         Its folder.
     engine : callable
         `galaxies.classifying.engines.local_engine` or `galaxies.classifying.ray_engine.ray_engine`.
     options : Options
         How to classify.
+    names : ColumnNames
+        Columns of catalogues, where they have unusual names.
     shards : str, optional
         Folder for the shards, which all machines must see; by default beside the output. It is
         removed when the table is complete.
@@ -106,8 +112,7 @@ def run_job(
     >>> done.decisions.total(), done.unreadable, len(pd.read_csv("night.csv"))
     (40, 0, 40)
     """
-    if not output.name.lower().endswith(TABLE_SUFFIXES):
-        raise GalaxiesError(f"{output}: unknown suffix; possible are {', '.join(TABLE_SUFFIXES)}")
+    require_table(output)
     description = read_description(bundle)
     if options.campaign is not None:
         description = description.by(options.campaign)
@@ -115,10 +120,14 @@ def run_job(
     made = Shards(shards or f"{output.absolute()}.shards")
     if not overwrite:
         _keep_existing(output, made)
-    names = [one for one in inputs if isinstance(one, str)]
-    opened = open_inputs(names) if names else [one for one in inputs if not isinstance(one, str)]
+    addresses = [one for one in inputs if isinstance(one, str)]
+    opened = (
+        open_inputs(addresses, names)
+        if addresses
+        else [one for one in inputs if not isinstance(one, str)]
+    )
     job = _what_is_done(opened, output, options.fingerprint(bundle))
-    schema = _schema(answers, opened).with_metadata({BUNDLE: job["bundle"]["sha256"]})
+    schema = result_schema(answers, opened)
     made.begin(job, overwrite=overwrite)
     count = _make_missing(opened, partial(engine, bundle, options), made)
     familiar = Familiarity(description, options)
@@ -129,7 +138,8 @@ def run_job(
         # Other filters and another depth: not familiar until enough galaxies show that they are.
         verdict = verdict._replace(familiar=False)
     finish = partial(familiar.finish, verdict=verdict)
-    decisions = _write_table(output, schema, made, count, finish)
+    metadata = provenance(description, job["bundle"]["sha256"], options, verdict)
+    decisions = _write_table(output, schema.with_metadata(metadata), made, count, finish)
     made.remove()
     skipped = sum((+one.skipped for one in opened), Counter())
     remarks = [remark for one in opened for remark in one.remarks]
@@ -141,17 +151,6 @@ def _keep_existing(output: Path, shards: Shards) -> None:
     ours = shards.begun().get("output") == str(output.absolute())
     if output.exists() and not ours:
         raise GalaxiesError(f"{output}: exists; --overwrite replaces it")
-
-
-def _schema(answers: pa.Schema, inputs: Sequence[Input]) -> pa.Schema:
-    """List the columns of the table: the answers, then the other columns of catalogues."""
-    carried = next((source.carried for source in inputs if source.carried), pa.schema([]))
-    taken = set(carried.names) & {*answers.names, PLACES}
-    if taken:
-        raise GalaxiesError(
-            f"{inputs[0].name}: column {min(taken)!r} has the name of a result; rename it"
-        )
-    return pa.schema([*answers, *carried])
 
 
 def _what_is_done(inputs: Sequence[Input], output: Path, bundle: dict[str, Any]) -> dict[str, Any]:
@@ -197,18 +196,25 @@ def _write_table(
 ) -> Counter[str]:
     """Combine the shards into the table; returns the number of galaxies with each decision."""
     decisions: Counter[str] = Counter()
+    made_by = schema.metadata[BUNDLE.encode()].decode()[:SHORT]
 
     def tables() -> Iterator[pa.Table]:
-        decisions.clear()  # FITS reads twice
+        decisions.clear()  # some formats read twice
         for number in range(count):
             table = finish(shards.read(number))
             decisions.update(table["decision"].drop_null().to_pylist())
             decisions["unreadable"] += len(table) - table["error"].null_count
+            table = table.append_column(BUNDLE, pa.array([made_by] * len(table), pa.string()))
             for field in schema:
                 # Images that are not from a catalogue do not have its columns.
                 if field.name not in table.column_names:
                     table = table.append_column(field, pa.nulls(len(table), field.type))
-            yield table.select(schema.names)
+            yield table.select(schema.names).cast(schema)
 
-    write_stream(output, schema, tables)
+    try:
+        write_table(output, schema, tables)
+    except GalaxiesError as error:
+        raise GalaxiesError(
+            f"{error}; finished work is kept, and another -o with --shards {shards.folder} uses it"
+        ) from error
     return decisions

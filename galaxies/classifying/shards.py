@@ -11,8 +11,8 @@ from typing import Any, Final, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from galaxies.classifying.inputs.chunks import filesystem
 from galaxies.errors import GalaxiesError
+from galaxies.tables.sources import filesystem
 
 _JOB: Final = "job.json"
 _SHARD_NAME: Final = re.compile(r"[0-9]{8}\.parquet")

@@ -18,6 +18,7 @@ from galaxies.dataset.archive import Member, list_images, open_archive, read_mem
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import UnreadableImageError
 from galaxies.questions.kaggle import KAGGLE
+from galaxies.tables.writing import compress
 
 ROWS: Final = 79_975
 """Number of galaxies in `images_test_rev1.zip`."""
@@ -39,7 +40,7 @@ def write_submission(
         `images_test_rev1.zip`, with images named by GalaxyID.
     output : Path
         The CSV to make: a header `GalaxyID,Class1.1,…,Class11.6` and a row for each galaxy, in
-        order of GalaxyID.
+        order of GalaxyID; compressed if its name ends in .gz.
     bundle : Path
         A bundle that answers all questions of Galaxy Zoo 2.
     workers : int
@@ -85,11 +86,17 @@ def write_submission(
             f"such as {lacking[0]!r}; use a bundle that does, such as real"
         )
     members = list_images(images)  # sorted by number, like the sample submission
-    with written_beside(output) as beside, beside.open("w", encoding="utf-8") as file:
-        file.write(",".join(("GalaxyID", *KAGGLE.columns)) + "\n")
-        for some in _answers(classifier, images, members, workers):
-            for galaxy_id, shares in zip(some.ids, some.shares.tolist(), strict=True):
-                file.write(f"{galaxy_id},{','.join(f'{share:.6f}' for share in shares)}\n")
+    packed = output.suffix.lower() == ".gz"
+    with written_beside(output) as beside:
+        plain = beside.with_name("plain.csv") if packed else beside
+        with plain.open("w", encoding="utf-8") as file:
+            file.write(",".join(("GalaxyID", *KAGGLE.columns)) + "\n")
+            for some in _answers(classifier, images, members, workers):
+                for galaxy_id, shares in zip(some.ids, some.shares.tolist(), strict=True):
+                    file.write(f"{galaxy_id},{','.join(f'{share:.6f}' for share in shares)}\n")
+        if packed:
+            compress(plain, beside)
+            plain.unlink()
     return len(members)
 
 

@@ -8,7 +8,16 @@ import typer
 
 from galaxies.classifying.options import Options
 from galaxies.cli import printing, sky
-from galaxies.cli.options import Agreement, Model, Overwrite, Questions, Views, cores
+from galaxies.cli.options import (
+    Agreement,
+    IdColumn,
+    Model,
+    Overwrite,
+    PathColumn,
+    Questions,
+    Views,
+    cores,
+)
 from galaxies.errors import GalaxiesError
 
 UNREADABLE: Final = 3
@@ -29,6 +38,8 @@ _CLASSIFY = """Example: `galaxies classify cutouts/ -o classes.parquet`
 
 `galaxies classify positions.csv -o classes.parquet --images sdss`
 
+`galaxies classify sdss.fits -o classes.vot --id OBJID --path CUTOUT`
+
 `galaxies classify s3://bucket/cutouts -o classes.parquet --engine ray --address auto`"""
 
 
@@ -43,19 +54,25 @@ def classify(
         typer.Argument(
             metavar="INPUT",
             help="Images (JPEG, PNG, FITS), folders, globs, zip and tar archives, Parquet tables "
-            "of images, or catalogues (CSV or Parquet with columns id and path); paths or fsspec "
-            "addresses.",
+            "of images, or catalogues with columns id and path (Parquet, CSV, FITS, VOTable, "
+            "ECSV); paths or fsspec addresses.",
         ),
     ],
     output: Annotated[
-        Path, typer.Option("-o", "--output", help="Table to make: .parquet, .csv or .fits.")
+        Path,
+        typer.Option(
+            "-o",
+            "--output",
+            help="Table to make: .parquet, .csv, .fits, .vot or .ecsv; .gz after all but .parquet "
+            "compresses it.",
+        ),
     ],
     model: Model = Path("real"),
     views: Views = None,
     agreement: Agreement = Options.agreement,
     engine: Annotated[
         Literal["local", "ray"],
-        typer.Option(help="Run on this machine, or on a Ray cluster (needs galaxies[ray])."),
+        typer.Option(help="Run on this machine, or on a Ray cluster (needs the extra ray)."),
     ] = "local",
     address: Annotated[
         str | None, typer.Option(help="Address of the Ray cluster; starts one locally by default.")
@@ -91,6 +108,8 @@ def classify(
             "kaggle, gz2 or gz1; default: the bundle's first."
         ),
     ] = None,
+    id_column: IdColumn = None,
+    path_column: PathColumn = None,
     images: sky.Images = None,
     radius_column: sky.RadiusColumn = None,
     rate: sky.Rate = None,
@@ -107,7 +126,8 @@ def classify(
     volunteers who see a spiral), label, decision (elliptical, spiral or ask
     volunteers), familiar (whether the images look like those that the bundle was
     calibrated on), error (why an image could not be read); with --questions all, a
-    column for each answer, such as bar_yes; then the other columns of a catalogue.
+    column for each answer, such as bar_yes; bundle (which made the row); then the
+    other columns of a catalogue. `galaxies info` prints what made a table.
 
     To continue an interrupted run, give the same command again.
 
@@ -117,6 +137,7 @@ def classify(
     from galaxies.bundle.pretrained import bundle_folder
     from galaxies.classifying.engines import Engine, local_engine
     from galaxies.classifying.job import run_job
+    from galaxies.tables.columns import ColumnNames
 
     options = Options(
         views=views,
@@ -132,6 +153,7 @@ def classify(
 
         work = partial(ray_engine, address=address)
     bundle = bundle_folder(model).absolute()
+    names = ColumnNames(id_column, path_column)
     opened = sky.opened(inputs, images, radius_column, rate, contact)
     done = run_job(
         opened,
@@ -139,6 +161,7 @@ def classify(
         bundle,
         work,
         options,
+        names=names,
         shards=shards,
         overwrite=overwrite,
         another_survey=sky.is_another_survey(images),
@@ -146,6 +169,34 @@ def classify(
     printing.classified(output, done, options)
     if not done.complete:
         raise typer.Exit(UNREADABLE)
+
+
+@commands.command(
+    epilog="Example: `galaxies info classes.parquet`\n\n`galaxies info real`",
+    short_help="Print what made a table, or what is in a bundle.",
+    rich_help_panel=_PANEL,
+)
+def info(
+    subject: Annotated[
+        Path,
+        typer.Argument(
+            metavar="TABLE|BUNDLE",
+            help="A table from `galaxies classify`, a bundle, or the name of a pretrained one.",
+        ),
+    ],
+) -> None:
+    """Print what made a table: version, bundle, campaign, calibration, threshold, image options.
+
+    Of a bundle, print its model, survey, campaign, calibration and promises. The hash is the same
+    in a table and in the bundle that made it. It also stands in the column `bundle`, which programs
+    keep that drop the rest.
+    """
+    from galaxies.bundle.pretrained import bundle_folder
+    from galaxies.classifying.provenance import describe_bundle, describe_table
+
+    folder = bundle_folder(subject)
+    facts = describe_bundle(folder) if folder.is_dir() else describe_table(subject)
+    printing.facts(subject, facts)
 
 
 @commands.command(
@@ -188,7 +239,7 @@ def export(
     views: Views = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Write the network of a bundle as one ONNX file for other programs (needs galaxies[onnx]).
+    """Write the network of a bundle as one ONNX file for other programs (needs the extra onnx).
 
     Input: images uint8 (N, size, size, 3), cropped and reduced by
     galaxies.images.decode.decode_reduced. Output: p_spiral (calibrated) and spread, both float32

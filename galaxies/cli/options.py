@@ -19,8 +19,23 @@ Agreement = Annotated[
 Model = Annotated[
     Path, typer.Option(help="A bundle, or the name of a pretrained one: real or simulated.")
 ]
-Table = Annotated[
-    Path, typer.Argument(help="Table from `galaxies classify`: .parquet, .csv or .fits.")
+Table = Annotated[Path, typer.Argument(help="Table from `galaxies classify`, in any format.")]
+IdColumn = Annotated[
+    str | None,
+    typer.Option(
+        "--id",
+        help="Column of a catalogue with the IDs; default: galaxy_id, GalaxyID, id, objid or "
+        "id_str.",
+        show_default=False,
+    ),
+]
+PathColumn = Annotated[
+    str | None,
+    typer.Option(
+        "--path",
+        help="Column of a catalogue with the image files; default: path, file_loc or filename.",
+        show_default=False,
+    ),
 ]
 SurveyToMake = Annotated[Path, typer.Option("--output", "-o", help="The survey to make.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")]

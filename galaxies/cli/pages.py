@@ -59,7 +59,7 @@ def label(
     browser: Browser = True,
     host_name: HostNames = None,
 ) -> None:
-    """Label galaxies yourself, one at a time, on a page in a browser (needs galaxies[explore]).
+    """Label galaxies yourself, one at a time, on a page in a browser (needs the extra explore).
 
     The keys 1, 2 and 3 answer, and u undoes the last answer. Each vote is written to
     OUTPUT.votes.csv at once; the same command continues where it stopped. Several people can share
@@ -97,7 +97,7 @@ def explore(
     browser: Browser = True,
     host_name: HostNames = None,
 ) -> None:
-    """See how a model answers when you change a galaxy, on a page (needs galaxies[explore]).
+    """See how a model answers when you change a galaxy, on a page (needs the extra explore).
 
     Rotate, mirror, resize and blur a galaxy, and watch the probability, the decision and the
     answers change. You can use the test galaxies of a finished run in this folder, and any JPEG,

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from galaxies.classifying.options import Options
     from galaxies.recalibrating.surveys import Adjusted, Calibrated
     from galaxies.surveys.check import Report
+    from galaxies.surveys.from_table import FromTable
     from galaxies.surveys.merge import Merged
     from galaxies.volunteers.audit import Audit, Audited
     from galaxies.volunteers.subjects import Asked
@@ -23,6 +24,26 @@ say = typer.echo
 def warn(line: str) -> None:
     """Print a line beside the result, on the standard error."""
     typer.echo(line, err=True)
+
+
+def from_table(output: Path, made: "FromTable") -> None:
+    """Print what `survey` made of a catalogue."""
+    say(f"{output}: {made.galaxies:,} galaxies with votes of the campaign {made.campaign}")
+    if made.renumbered:
+        say(f"The IDs are text; galaxies have numbers, and {output / 'ids.csv'} has their IDs")
+    for line in made.unreadable[:3]:
+        warn(f"left out: {line}")
+    if len(made.unreadable) > 3:
+        warn(f"left out: {len(made.unreadable) - 3:,} more")
+    say(f"Check it: galaxies check {output}")
+
+
+def facts(subject: Path, found: "Mapping[str, str]") -> None:
+    """Print what a table or bundle is, a fact a line."""
+    say(f"{subject}:")
+    width = max(map(len, found), default=0)
+    for name, value in found.items():
+        say(f"  {name:<{width}}  {value}")
 
 
 def classified(output: Path, done: "Classified", options: "Options") -> None:

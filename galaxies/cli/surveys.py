@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 import typer
 
 from galaxies.cli import printing
-from galaxies.cli.options import Overwrite, SurveyToMake, cores
+from galaxies.cli.options import IdColumn, Overwrite, PathColumn, SurveyToMake, cores
 
 commands = typer.Typer()
 _PANEL: Final = "Surveys"
@@ -75,6 +75,47 @@ def gz2(
     from galaxies.surveys.download.galaxy_zoo_2 import download_gz2
 
     printing.checked(output, download_gz2(output, votes=votes, mirror=mirror, overwrite=overwrite))
+
+
+_SURVEY = """Example: `galaxies survey labelled.csv -o data/mine`
+
+`galaxies survey votes.fits -o data/mine --id OBJID --path CUTOUT --campaign gz2`"""
+
+
+@commands.command(
+    epilog=_SURVEY,
+    short_help="Make a survey from a catalogue with labels or vote fractions.",
+    rich_help_panel=_PANEL,
+)
+def survey(
+    table: Annotated[
+        str,
+        typer.Argument(
+            metavar="TABLE",
+            help="Catalogue with columns id, path, and label or the vote fractions of a campaign.",
+        ),
+    ],
+    output: SurveyToMake,
+    id_column: IdColumn = None,
+    path_column: PathColumn = None,
+    campaign: Annotated[
+        str | None,
+        typer.Option(help="Campaign of the vote fractions; default: the one that fits."),
+    ] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Make a survey, to train on or calibrate with, from a catalogue (CSV, Parquet, FITS, …).
+
+    A label is elliptical, spiral or artifact. JPEG and PNG files are copied unchanged, FITS images
+    as the PNG that the models see. If an ID is not a whole number, galaxies are numbered, and
+    ids.csv in the survey has their IDs. Images that cannot be read are left out and reported.
+    """
+    from galaxies.surveys.from_table import survey_from_table
+    from galaxies.tables.columns import ColumnNames
+
+    names = ColumnNames(id_column, path_column)
+    made = survey_from_table(table, output, names=names, campaign=campaign, overwrite=overwrite)
+    printing.from_table(output, made)
 
 
 @commands.command(

@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 import typer
 
 from galaxies.cli import printing
-from galaxies.cli.options import Overwrite, SurveyToMake, Table, cores
+from galaxies.cli.options import IdColumn, Overwrite, PathColumn, SurveyToMake, Table, cores
 
 commands = typer.Typer()
 _PANEL: Final = "Volunteers"
@@ -54,6 +54,8 @@ def ask(
         Path | None, typer.Option(help="The bundle that must have made the table.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the random numbers.")] = 0,
+    id_column: IdColumn = None,
+    path_column: PathColumn = None,
 ) -> None:
     """Make a subject set for Zooniverse: the galaxies that need people, and a few for an audit.
 
@@ -61,6 +63,7 @@ def ask(
     #: the ID of the galaxy, the machine's answer, the batch and the bundle. The same command gives
     identical files. Galaxies of earlier batches are not asked about again.
     """
+    from galaxies.tables.columns import ColumnNames
     from galaxies.volunteers import subjects
 
     made = subjects.ask(
@@ -73,6 +76,7 @@ def ask(
         seed=seed,
         earlier=earlier or [],
         bundle=bundle,
+        names=ColumnNames(id_column, path_column),
         workers=cores(),
     )
     printing.asked(output, made, number)

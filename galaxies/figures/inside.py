@@ -1,98 +1,55 @@
 """Figures of what happens inside a network."""
 
 from collections.abc import Mapping, Sequence
-from math import ceil
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.colors import Normalize, PowerNorm
+from matplotlib.colors import LinearSegmentedColormap, Normalize, PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import PercentFormatter
 
+from galaxies.base.arrays import Pixels
 from galaxies.figures.galleries import draw_picture
-from galaxies.figures.style import GREY, SMALL, STYLE, WIDTH, canvas, draw_colour_bar
-from galaxies.inside.channels import Channel
+from galaxies.figures.strip import ACTIVE, activation_over, evidence_over, signed
+from galaxies.figures.style import (
+    AGAINST,
+    FOR,
+    GREY,
+    SMALL,
+    STYLE,
+    WIDTH,
+    canvas,
+    draw_colour_bar,
+)
+from galaxies.inside.strip import LayerInside
 
-_METHODS: Final = {
-    "grad_cam": "Grad-CAM",
-    "smooth_gradients": "SmoothGrad",
-    "from_sky": "from the sky alone",
-    "from_blur": "from the blur alone",
+_MOST: Final = 24
+"""Channels in the picture of a layer."""
+
+_LINES: Final = {
+    "evidence": ("evidence", "#D55E00", "-"),
+    "smooth_gradients": ("SmoothGrad", "#0072B2", "-"),
+    "grad_cam": ("Grad-CAM", "#009E73", "-"),
+    "brightness": ("without the network: brightest first", GREY, "--"),
+    "random": ("without the network: at random", GREY, ":"),
 }
+"""The methods and controls of `draw_faithfulness`: words, colour, dashes."""
 
 
 @STYLE
-def draw_layer(name: str, kind: str, values: npt.NDArray[np.float32], title: str) -> Figure:
-    """Draw the activations of all channels of a layer for one galaxy, on one scale.
+def draw_layer(image: Pixels, inside: LayerInside, number: int, title: str) -> Figure:
+    """Draw what a layer makes of a galaxy: its input, and the channels that matter most.
 
     Parameters
     ----------
-    name, kind : str
-        Name and kind of the layer.
-    values : ndarray of shape (height, width, channels), float32
-        Activations. Constant channels are hatched.
-    title : str
-        Name of the network.
-
-    Returns
-    -------
-    Figure
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> values = np.random.default_rng(0).random((16, 16, 8), np.float32)
-    >>> draw_layer("relu_0", "Relu", values, "CNN").savefig("layer.png")
-    """
-    height, width, channels = values.shape
-    silent = np.ptp(values, axis=(0, 1)) == 0
-    # The brightest and darkest half per cent would use up most of the scale.
-    low, high = (float(end) for end in np.percentile(values, (0.5, 99.5)))
-    if values.min() < 0:
-        scale, beyond = Normalize(low, high), "both"
-    else:
-        # Most activations behind a ReLU are small.
-        scale, beyond = PowerNorm(0.5, 0, high or 1), "max"
-
-    columns, gap, top, foot = (8 if channels <= 96 else 12), 0.04, 0.24, 0.46
-    side = (WIDTH - (columns + 1) * gap) / columns
-    row = side + 0.14
-    figure, axes = canvas(top + row * ceil(channels / columns) + foot)
-    silence = f", {silent.sum()} constant" if silent.any() else ""
-    axes.text(
-        WIDTH / 2,
-        0.15,
-        f"{title}, {name} ({kind}): {height} × {width} × {channels}{silence}",  # noqa: RUF001
-        ha="center",
-    )
-    for channel in range(channels):
-        down, across = divmod(channel, columns)
-        x, y = gap + across * (side + gap), top + down * row
-        axes.text(x + side / 2, y + 0.1, str(channel), size=7, ha="center")
-        y += 0.12
-        if silent[channel]:
-            axes.add_patch(
-                Rectangle((x, y), side, side, fc="white", ec=GREY, lw=0.5, hatch="//////")
-            )
-        else:
-            draw_picture(axes, values[:, :, channel], x, y, side, cmap="viridis", norm=scale)
-    label = "activation (hatched: constant)" if silent.any() else "activation"
-    draw_colour_bar(figure, scale, label, "viridis", beyond)
-    return figure
-
-
-@STYLE
-def draw_filters(name: str, weights: npt.NDArray[np.float32], title: str) -> Figure:
-    """Draw the filters of the first convolution as small colour images.
-
-    Parameters
-    ----------
-    name : str
-        Name of the layer.
-    weights : ndarray of shape (height, width, 3, filters), float32
-        Weights for red, green and blue.
+    image : ndarray of shape (side, side, 3), uint8
+        The galaxy.
+    inside : LayerInside
+        The layer. Constant channels are left out and counted.
+    number : int
+        Number of the layer, from 0.
     title : str
         Name of the network.
 
@@ -103,91 +60,47 @@ def draw_filters(name: str, weights: npt.NDArray[np.float32], title: str) -> Fig
     Examples
     --------
     >>> from pathlib import Path
-    >>> from galaxies.inside.gradient import Gradient
-    >>> filters = Gradient(Path("models/cnn/network.onnx")).filters
-    >>> filters.shape
-    (5, 5, 3, 24)
-    >>> draw_filters("conv_0", filters, "CNN").savefig("filters.png")
-    """
-    height, width, inputs, filters = weights.shape
-    largest = float(np.abs(weights).max())
-    colours = 0.5 + weights / (2 * largest)
-    columns, gap, top, foot = 8, 0.04, 0.24, 0.3
-    side = (WIDTH - (columns + 1) * gap) / columns
-    row = side + 0.14
-    figure, axes = canvas(top + row * ceil(filters / columns) + foot)
-    shape = f"{filters} filters of {height} × {width} × {inputs}"  # noqa: RUF001
-    axes.text(WIDTH / 2, 0.15, f"{title}, {name}: {shape}", ha="center")
-    for number in range(filters):
-        down, across = divmod(number, columns)
-        x, y = gap + across * (side + gap), top + down * row
-        axes.text(x + side / 2, y + 0.1, str(number), size=7, ha="center")
-        draw_picture(axes, colours[..., number], x, y + 0.12, side)
-    axes.text(
-        WIDTH / 2,
-        figure.get_figheight() - 0.1,
-        f"weights in red, green and blue: −{largest:.2f} dark, 0 grey, +{largest:.2f} bright",  # noqa: RUF001
-        size=SMALL,
-        ha="center",
-    )
-    return figure
-
-
-@STYLE
-def draw_channels(
-    layer: str,
-    channels: Sequence[Channel],
-    activations: Mapping[str, npt.NDArray[np.float32]],
-    title: str,
-) -> Figure:
-    """Draw the most important channels of a layer, and the patches that excite them.
-
-    Parameters
-    ----------
-    layer : str
-        Name of the layer.
-    channels : sequence of Channel
-        The most important first.
-    activations : mapping of ndarray of shape (height, width, channels), float32
-        Activations for a galaxy of each class; each channel has one scale.
-    title : str
-        Name of the network.
-
-    Returns
-    -------
-    Figure
-
-    Examples
-    --------
     >>> import numpy as np
-    >>> from galaxies.inside.channels import Channel
-    >>> channel = Channel(3, 0.4, [np.full((9, 9, 3), 90, np.uint8)] * 9)
-    >>> activations = {"elliptical": np.ones((8, 8, 24), np.float32)}
-    >>> draw_channels("relu_0", [channel], activations, "CNN").savefig("channels.png")
+    >>> from galaxies.bundle.predictor import Predictor
+    >>> from galaxies.inside.strip import look_inside
+    >>> folder, image = Path("models/cnn"), np.load("data/images.npy")[0]
+    >>> layer = look_inside(folder, Predictor(folder), image).layers["relu_0"]
+    >>> draw_layer(image, layer, 0, "CNN").savefig("layer.png")
     """
-    gap, top, row = 0.07, 0.5, 1.22
-    side = (WIDTH - 4 * gap) / 3
-    figure, axes = canvas(top + row * len(channels))
-    axes.text(WIDTH / 2, 0.14, f"{title}, {layer}: most important channels", ha="center")
-    columns = [*activations, "patches that excite it most"]
-    lefts = [gap + place * (side + gap) for place in range(len(columns))]
-    for left, name in zip(lefts, columns, strict=True):
-        axes.text(left + side / 2, 0.3, name, size=SMALL, ha="center")
-    for place, channel in enumerate(channels):
-        y = top + place * row
-        share = f"{channel.number}: {100 * channel.weight:.0f}% of the effect of the layer"
-        axes.text(gap, y - 0.04, share, size=SMALL)
-        maps = [values[:, :, channel.number] for values in activations.values()]
-        scale = Normalize(
-            0, max(float(np.max(maps)), 1e-6)
-        )  # there are no negative values behind a ReLU
-        for left, drawn in zip(lefts[:-1], maps, strict=True):
-            draw_picture(axes, drawn, left, y, side, cmap="viridis", norm=scale)
-        step = (side + 0.03) / 3
-        for number, patch in enumerate(channel.patches):
-            down, across = divmod(number, 3)
-            x = lefts[-1] + across * step
-            draw_picture(axes, patch, x, y + down * step, step - 0.03)
+    rows, columns, channels = inside.activations.shape
+    varying = np.ptp(inside.activations, axis=(0, 1)) > 0
+    shown = [channel for channel in inside.important(channels) if varying[channel]]
+    shown += [channel for channel in np.flatnonzero(varying).tolist() if channel not in shown]
+    shown = shown[:_MOST]
+    across, gap, top = 6, 0.05, 0.46
+    side = (WIDTH - (across + 1) * gap) / across
+    step = side + 0.15
+    cells = [place for place in range(_MOST + 4) if place % across > 1 or place // across > 1]
+    height = top + step * (cells[max(len(shown) - 1, 4)] // across + 1)
+    figure, axes = canvas(height + 0.5)
+    kind = f"{inside.layer.name}: {rows} × {columns} positions, {channels} channels"  # noqa: RUF001
+    axes.text(WIDTH / 2, 0.14, f"{title}, layer {number}, {kind}", ha="center")
+    counted = f"the {len(shown)} channels with the largest effect on the answer"
+    if silent := int((~varying).sum()):
+        counted += f"; {silent} are constant"
+    axes.text(WIDTH / 2, 0.27, counted, size=SMALL, ha="center")
+    shares = "below each: its number, and its share, for the answer (+) or against it (−)"  # noqa: RUF001
+    axes.text(WIDTH / 2, 0.38, shares, size=SMALL, ha="center")
+    draw_picture(axes, np.sqrt(image / 255), gap, top, 2 * side + gap)
+    axes.text(gap + side, top + 2 * side + gap + 0.1, "input", size=SMALL, ha="center")
+    largest = float(inside.activations.max()) or 1.0
+    for place, channel in zip(cells, shown, strict=False):
+        x, y = gap + place % across * (side + gap), top + place // across * step
+        drawn = activation_over(image, inside.activations[..., channel], largest)
+        draw_picture(axes, drawn, x, y, side)
+        share = float(inside.shares[channel])
+        axes.text(x, y + side + 0.1, str(channel), size=SMALL, color=GREY)
+        axes.text(
+            x + side, y + side + 0.1, signed(share), size=SMALL, ha="right",
+            color=FOR if share > 0 else AGAINST,
+        )  # fmt: skip
+    colours = LinearSegmentedColormap.from_list("active", ["black", ACTIVE])
+    draw_colour_bar(figure, PowerNorm(0.5, 0, largest), "activation", colours, "neither")
     return figure
 
 
@@ -201,7 +114,7 @@ def draw_evidence(
     ----------
     galaxies : sequence of tuple
         The heading, the image uint8 (side, side, 3), and the evidence float32 (side, side), which
-        is drawn relative to its maximum.
+        has a scale of its own.
     title : str
         Name of the network.
 
@@ -218,17 +131,17 @@ def draw_evidence(
     side, gap, top, row = 1.5, 0.1, 0.22, 1.74
     left = (WIDTH - 2 * side - gap) / 2
     figure, axes = canvas(top + row * len(galaxies) + 0.42)
-    scale = Normalize(-1, 1)
     for place, (above, image, evidence) in enumerate(galaxies):
         y = top + place * row
         right = left + side + gap
         axes.text(right + side / 2, y - 0.05, above, ha="center")
         # Brightened, so that faint light is visible.
         draw_picture(axes, np.sqrt(image / 255), left, y, side)
-        largest = float(np.abs(evidence).max()) or 1.0
-        draw_picture(axes, evidence / largest, right, y, side, cmap="RdBu_r", norm=scale)
+        draw_picture(axes, evidence_over(image, evidence), right, y, side)
+        axes.add_patch(Rectangle((right, y), side, side, fill=False, ec=GREY, lw=0.5))
     label = f"evidence of the {title}: against (−) and for (+)"  # noqa: RUF001
-    draw_colour_bar(figure, scale, label, "RdBu_r", "neither")
+    colours = LinearSegmentedColormap.from_list("evidence", [AGAINST, "white", FOR])
+    draw_colour_bar(figure, Normalize(-1, 1), label, colours, "both")
     return figure
 
 
@@ -237,7 +150,7 @@ def draw_faithfulness(
     shares: Sequence[float],
     deletion: Mapping[str, npt.NDArray[np.float32]],
     insertion: Mapping[str, npt.NDArray[np.float32]],
-    controls: Sequence[str],
+    galaxies: str,
 ) -> Figure:
     """Draw how a score changes while the most important pixels are replaced.
 
@@ -246,9 +159,9 @@ def draw_faithfulness(
     shares : sequence of float
         Shares of the pixels.
     deletion, insertion : mapping of ndarray of shape (len(shares),), float32
-        Changes of the logit by method or control.
-    controls : sequence of str
-        Names of the controls, which are drawn in grey.
+        Mean changes of the logit by method or control; only some are drawn.
+    galaxies : str
+        The galaxies, such as `200 simulated galaxies`.
 
     Returns
     -------
@@ -259,21 +172,20 @@ def draw_faithfulness(
     >>> import numpy as np
     >>> shares = [0.0, 0.1, 0.5]
     >>> curves = {"evidence": np.float32([0, 3, 4]), "random": np.float32([0, 1, 2])}
-    >>> draw_faithfulness(shares, curves, curves, controls=["random"]).savefig("faithfulness.png")
+    >>> draw_faithfulness(shares, curves, curves, "9 galaxies").savefig("faithfulness.png")
     """
     figure = Figure(figsize=(WIDTH, 4.9), layout="constrained")
     above, below = figure.subplots(2, sharex=True)
-    colors = iter(("#CC79A7", "#E69F00", "#009E73", "#56B4E9", "#0072B2", "#D55E00", "black"))
-    dashes = iter(("-", "--", ":", "-."))
-    for name in deletion:
-        control = name in controls
-        color, dash = (GREY, next(dashes)) if control else (next(colors), "-")
-        label = _METHODS.get(name, name)
-        above.plot(shares, deletion[name], label=label, color=color, ls=dash)
-        below.plot(shares, insertion[name], color=color, ls=dash)
-    above.set(title="deletion: pixels replaced by sky", ylabel="drop of the logit")
-    below.set(title="insertion: blurred pixels sharpened", ylabel="rise of the logit")
-    below.set_xlabel("share of the pixels, most important first")
+    for name, (label, color, dash) in _LINES.items():
+        if name in deletion:
+            above.plot(shares, deletion[name], label=label, color=color, ls=dash)
+            below.plot(shares, insertion[name], color=color, ls=dash)
+    above.set(title=f"mean of {galaxies}\npixels replaced by sky", ylabel="fall of the logit")
+    below.set(title="blurred pixels sharpened", ylabel="rise of the logit")
+    below.set_xlabel(
+        "share of the pixels, the most important first\n"
+        "(such replacements are part of the method of evidence)"
+    )
     below.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     figure.legend(loc="outside lower center", ncols=2, handlelength=2.4)
     return figure

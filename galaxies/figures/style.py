@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
+from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -39,6 +39,10 @@ LINES: Final = {
 }
 """For each model in `galaxies.bundle.registry.MODELS`. They are not there, because a changed colour
 must not train a model again."""
+
+
+FOR, AGAINST = "#B2182B", "#2166AC"
+"""Evidence for an answer and against it: the ends of the colour map `RdBu_r`."""
 
 
 # A font that comes with matplotlib, so that figures are identical on every machine.
@@ -70,16 +74,18 @@ def save_figure(path: Path, figure: Figure) -> None:
         figure.savefig(beside, dpi=200, metadata={"Software": None})
 
 
-def canvas(height: float) -> tuple[Figure, Axes]:
+def canvas(height: float, width: float = WIDTH) -> tuple[Figure, Axes]:
     """Make an empty figure with coordinates in inches from the upper left corner."""
-    figure = Figure(figsize=(WIDTH, height))
+    figure = Figure(figsize=(width, height))
     axes = figure.add_axes((0, 0, 1, 1))
-    axes.set(xlim=(0, WIDTH), ylim=(height, 0))
+    axes.set(xlim=(0, width), ylim=(height, 0))
     axes.set_axis_off()
     return figure, axes
 
 
-def draw_colour_bar(figure: Figure, scale: Normalize, label: str, cmap: str, extend: str) -> None:
+def draw_colour_bar(
+    figure: Figure, scale: Normalize, label: str, cmap: str | Colormap, extend: str
+) -> None:
     """Draw a horizontal bar at the foot of a canvas."""
     height = figure.get_figheight()
     bar = figure.add_axes((0.2, 0.3 / height, 0.6, 0.08 / height))

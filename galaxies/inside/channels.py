@@ -1,101 +1,163 @@
-"""Find the channels of a layer that matter for a decision, and what excites them."""
+"""Find the channels of a layer that carry a decision, and what excites them."""
 
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from galaxies.base.arrays import Pixels
-from galaxies.inside.evidence import Score
-from galaxies.inside.gradient import Layer
+from galaxies.inside.gradient import Floats32, Gradient
+from galaxies.inside.score import Score
 
-PATCHES: Final = 9
+PATCHES: Final = 4
 """Number of patches for each channel."""
 
 _TOGETHER: Final = 32
 
 
-class Channel(NamedTuple):
-    """An important channel, with the patches that excite it."""
-
-    number: int
-    weight: float
-    """Its share of the layer's effect on the score."""
-    patches: list[Pixels]
-    """(width, width, 3) from up to nine galaxies, the most exciting first."""
-
-
-def channels_that_matter(
-    score: Score, images: Pixels, answers: npt.NDArray[np.int64], layer: str, count: int
-) -> list[Channel]:
-    """Find the most important channels of a layer.
+def channel_shares(
+    score: Score, images: Pixels, answers: npt.NDArray[np.int64], layer: str
+) -> tuple[Floats32, Floats32]:
+    """Compute how much of a decision each channel of a layer carries.
 
     The effect of a channel on the score of an image is its activation times the gradient, summed
     over the positions (Molchanov et al. 2017, "Pruning convolutional neural networks for resource
-    efficient inference"). The importance is the mean absolute effect over the images.
+    efficient inference").
 
     Parameters
     ----------
     score : Score
         The score to explain.
     images : ndarray of shape (N, side, side, 3), uint8
-        Images for the effect and for the patches: at most one from each image, as wide as the
-        receptive field.
+        Images.
     answers : ndarray of shape (N,), int64
         Places of the answers.
     layer : str
         One of `score.gradient.layers`.
-    count : int
-        Number of channels; fewer if the layer has fewer.
 
     Returns
     -------
-    list of Channel
-        The most important first.
+    activations : ndarray of shape (N, rows, columns, channels), float32
+    shares : ndarray of shape (N, channels), float32
+        The effects, divided by the sum of their absolute values: positive for the answer, negative
+        against it. All 0 if no channel has an effect.
 
     Examples
     --------
     >>> from pathlib import Path
     >>> import numpy as np
-    >>> from galaxies.inside.evidence import Score
     >>> from galaxies.inside.gradient import Gradient
-    >>> score = Score(Gradient(Path("models/cnn/network.onnx")), slice(0, 2))
+    >>> score = Score(Gradient(Path("models/cnn")), slice(0, 2))
     >>> images = np.load("data/images.npy")[:2]
     >>> answers = score.predicted(images)
-    >>> layer = list(score.gradient.layers)[0]
-    >>> found = channels_that_matter(score, images, answers, layer, count=3)
-    >>> len(found), found[0].weight >= found[1].weight, len(found[0].patches)
-    (3, True, 2)
+    >>> _, shares = channel_shares(score, images, answers, "relu_0")
+    >>> shares.shape, np.abs(shares).sum(axis=1).round(3).tolist()
+    ((2, 24), [1.0, 1.0])
     """
-    effects, strongest, places = [], [], []
-    for start in range(0, len(images), _TOGETHER):
-        some = slice(start, start + _TOGETHER)
-        activations, slopes = score.by_channel(images[some], answers[some], layer)
-        effects.append(np.abs((activations * slopes).sum(axis=(1, 2))))
-        flat = activations.reshape(len(activations), -1, activations.shape[3])
-        strongest.append(flat.max(axis=1))
-        places.append(flat.argmax(axis=1))
-    rows, columns = activations.shape[1:3]
-    effect = np.concatenate(effects).mean(axis=0)
-    excited, at = np.concatenate(strongest), np.concatenate(places)
-    found = []
-    for number in np.argsort(-effect, kind="stable")[:count]:
-        strongest_first = np.argsort(-excited[:, number], kind="stable")[:PATCHES]
-        patches = [
-            _patch(
-                images[one], score.gradient.layers[layer], divmod(at[one, number], columns), rows
-            )
-            for one in strongest_first
-        ]
-        found.append(Channel(int(number), float(effect[number] / (effect.sum() or 1)), patches))
-    return found
+    activations, slopes = score.by_channel(images, answers, layer)
+    effects = (activations * slopes).sum(axis=(1, 2))
+    total = np.abs(effects).sum(axis=1, keepdims=True)
+    shares = np.divide(effects, total, out=np.zeros_like(effects), where=total > 0)
+    return activations, shares
 
 
-def _patch(image: Pixels, layer: Layer, position: tuple[int, int], rows: int) -> Pixels:
-    side = len(image)
-    width = min(layer.field, side)
-    corner = [
+class Exciting:
+    """What excites the channels of a network most, among many galaxies.
+
+    Parameters
+    ----------
+    gradient : Gradient
+        The network.
+    images : ndarray of shape (N, side, side, 3), uint8
+        The galaxies.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from galaxies.inside.gradient import Gradient
+    >>> exciting = Exciting(Gradient(Path("models/cnn")), np.load("data/images.npy")[:9])
+    >>> [patch.shape for patch in exciting.patches("relu_0", 3, count=2)]
+    [(5, 5, 3), (5, 5, 3)]
+    """
+
+    def __init__(self, gradient: Gradient, images: Pixels) -> None:
+        self._gradient = gradient
+        self._images = images
+        strongest: dict[str, list[Floats32]] = {layer: [] for layer in gradient.layers}
+        places: dict[str, list[npt.NDArray[np.int64]]] = {layer: [] for layer in gradient.layers}
+        self._rows: dict[str, int] = {}
+        for start in range(0, len(images), _TOGETHER):
+            batch = gradient.activations(images[start : start + _TOGETHER])
+            for layer, activations in batch.items():
+                flat = activations.reshape(len(activations), -1, activations.shape[3])
+                strongest[layer].append(flat.max(axis=1))
+                places[layer].append(flat.argmax(axis=1))
+                self._rows[layer] = activations.shape[1]
+        self._strongest = {layer: np.concatenate(parts) for layer, parts in strongest.items()}
+        self._places = {layer: np.concatenate(parts) for layer, parts in places.items()}
+
+    def patches(self, layer: str, channel: int, count: int = PATCHES) -> list[Pixels]:
+        """Cut out the parts of the galaxies that excite a channel most, the most exciting first.
+
+        Parameters
+        ----------
+        layer : str
+            A layer of the network.
+        channel : int
+            One of its channels.
+        count : int
+            Number of patches, at most one from each galaxy.
+
+        Returns
+        -------
+        list of ndarray of shape (width, width, 3), uint8
+            As wide as the receptive field; none from galaxies to which the channel is silent.
+        """
+        strongest = self._strongest[layer][:, channel]
+        field, rows = self._gradient.layers[layer].field, self._rows[layer]
+        patches = []
+        for galaxy in np.argsort(-strongest, kind="stable")[:count]:
+            if strongest[galaxy] > 0:
+                image = self._images[galaxy]
+                position = divmod(int(self._places[layer][galaxy, channel]), rows)
+                patches.append(cut_out(image, field_of(position, rows, field, len(image))))
+        return patches
+
+
+def field_of(position: tuple[int, int], rows: int, field: int, side: int) -> tuple[int, int, int]:
+    """Find the square of an image that a position of a layer sees.
+
+    Parameters
+    ----------
+    position : tuple of int
+        Row and column of the position.
+    rows : int
+        Number of rows of the layer.
+    field : int
+        Side of the receptive field, in pixels.
+    side : int
+        Side of the image, in pixels.
+
+    Returns
+    -------
+    tuple of int
+        Top, left and width in pixels; the square is moved into the image.
+
+    Examples
+    --------
+    >>> field_of((0, 3), rows=8, field=16, side=64)
+    (0, 20, 16)
+    """
+    width = min(field, side)
+    top, left = (
         int(np.clip(round((place + 0.5) * side / rows - width / 2), 0, side - width))
         for place in position
-    ]
-    return image[corner[0] : corner[0] + width, corner[1] : corner[1] + width]
+    )
+    return top, left, width
+
+
+def cut_out(image: Pixels, square: tuple[int, int, int]) -> Pixels:
+    """Cut a square, from `field_of`, out of an image."""
+    top, left, width = square
+    return image[top : top + width, left : left + width]

@@ -13,12 +13,13 @@ import numpy.typing as npt
 
 from galaxies.base.arrays import Pixels
 from galaxies.base.pool import in_order
-from galaxies.inside.evidence import Score, blurred, by_all_methods, sky
+from galaxies.inside.images import blurred, sky
+from galaxies.inside.masks import Masks, galaxy_masks
+from galaxies.inside.methods import by_all_methods
+from galaxies.inside.score import Score
 from galaxies.questions.campaign import CLASSES
 
 Maps = npt.NDArray[np.float32]
-"""(N, side, side)."""
-Masks = npt.NDArray[np.bool_]
 """(N, side, side)."""
 
 SHARES: Final = (0.0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
@@ -78,50 +79,6 @@ def controls(images: Pixels, seed: int) -> dict[str, Maps]:
         "edges": edges,
     }
     return {name: np.asarray(values, np.float32) for name, values in maps.items()}
-
-
-def galaxy_masks(images: Pixels) -> Masks:
-    """Segment the galaxy at the centre.
-
-    After smoothing, the galaxy is the region three standard deviations above the sky, measured at
-    the border, that contains the brightest pixel near the centre; holes are filled.
-
-    Parameters
-    ----------
-    images : ndarray of shape (N, side, side, 3), uint8
-        Images.
-
-    Returns
-    -------
-    ndarray of shape (N, side, side), bool
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> image = np.full((1, 32, 32, 3), 12, np.uint8)
-    >>> image[:, 12:20, 12:20] = 200
-    >>> mask = galaxy_masks(image)[0]
-    >>> bool(mask[16, 16]), bool(mask[0, 0])
-    (True, False)
-    """
-    from scipy.ndimage import binary_fill_holes, gaussian_filter, label
-
-    count, side = images.shape[:2]
-    smooth = gaussian_filter(images.mean(axis=3), (0, 1, 1))
-    width = max(1, side // 16)
-    border = np.ones((side, side), bool)
-    border[width:-width, width:-width] = False
-    middle = slice(side // 2 - side // 8, side // 2 + side // 8 + 1)
-    masks = np.zeros((count, side, side), bool)
-    for mask, grey in zip(masks, smooth, strict=True):
-        sky = np.median(grey[border])
-        noise = max(1.4826 * float(np.median(np.abs(grey[border] - sky))), 0.5)
-        regions, _ = label(grey > sky + 3 * noise)
-        row, column = np.unravel_index(grey[middle, middle].argmax(), grey[middle, middle].shape)
-        region = regions[row + middle.start, column + middle.start]
-        if region:
-            mask[:] = binary_fill_holes(regions == region)
-    return masks
 
 
 def points_inside(maps: Maps, masks: Masks) -> Maps:
@@ -241,9 +198,12 @@ def measure(
     --------
     >>> from pathlib import Path
     >>> import numpy as np
-    >>> from galaxies.inside.evidence import Score, blurred, grad_cam, sky
     >>> from galaxies.inside.gradient import Gradient
-    >>> score = Score(Gradient(Path("models/cnn/network.onnx")), slice(0, 2))
+    >>> from galaxies.inside.images import blurred, sky
+    >>> from galaxies.inside.masks import galaxy_masks
+    >>> from galaxies.inside.methods import grad_cam
+    >>> from galaxies.inside.score import Score
+    >>> score = Score(Gradient(Path("models/cnn")), slice(0, 2))
     >>> images = np.load("data/images.npy")[:2]
     >>> answers = score.predicted(images)
     >>> found = measure(
@@ -285,29 +245,6 @@ def rank_correlation(maps: Maps, others: Maps) -> Maps:
     found = np.zeros(len(maps))
     np.divide((one * two).sum(axis=1), norms, out=found, where=norms > 0)
     return found.astype(np.float32)
-
-
-def feature_masks(components: Mapping[str, npt.NDArray[np.float64]]) -> Masks:
-    """Find the pixels where arms, bar and ring give at least a fifth of the light.
-
-    Parameters
-    ----------
-    components : mapping of ndarray of shape (N, side, side), float64
-        Light of each component by its name; and `sky`, the level that counts as none.
-
-    Returns
-    -------
-    ndarray of shape (N, side, side), bool
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> one, none = np.ones((1, 1, 1)), np.zeros((1, 1, 1))
-    >>> feature_masks({"disk": 3 * one, "arms": one, "bar": none, "ring": none, "sky": none}).item()
-    True
-    """
-    told = components["arms"] + components["bar"] + components["ring"]
-    return np.asarray(told >= 0.2 * sum(components.values()), bool)
 
 
 def with_intervals(measured: Mapping[str, Maps], seed: int) -> dict[str, float]:
@@ -371,9 +308,9 @@ def measure_all(
     --------
     >>> from pathlib import Path
     >>> import numpy as np
-    >>> from galaxies.inside.evidence import Score
     >>> from galaxies.inside.gradient import Gradient
-    >>> score = Score(Gradient(Path("models/cnn/network.onnx")), slice(0, 2))
+    >>> from galaxies.inside.score import Score
+    >>> score = Score(Gradient(Path("models/cnn")), slice(0, 2))
     >>> images = np.load("data/images.npy")[:2]
     >>> answers = score.predicted(images)
     >>> found = measure_all(score, images, answers, np.zeros(images.shape[:3], bool))
@@ -431,12 +368,13 @@ def compare_with_random(
     --------
     >>> from pathlib import Path
     >>> import numpy as np
-    >>> from galaxies.inside.evidence import Score
     >>> from galaxies.inside.gradient import Gradient
-    >>> score = Score(Gradient(Path("models/cnn/network.onnx")), slice(0, 2))
+    >>> from galaxies.inside.score import Score
+    >>> from galaxies.models.backward import randomised_gradient
+    >>> score = Score(Gradient(Path("models/cnn")), slice(0, 2))
     >>> images = np.load("data/images.npy")[:2]
     >>> answers = score.predicted(images)
-    >>> random = Score(Gradient(Path("models/cnn/network.onnx"), randomised=1), slice(0, 2))
+    >>> random = Score(Gradient(randomised_gradient(Path("models/cnn"), 1, 0)), slice(0, 2))
     >>> found = compare_with_random(score, {"last layer": random}, images, answers)
     >>> found["evidence"]["last layer"].shape
     (2,)

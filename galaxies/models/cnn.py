@@ -15,6 +15,7 @@ from galaxies.bundle.description import read_description
 from galaxies.bundle.pretrained import bundle_folder
 from galaxies.errors import GalaxiesError
 from galaxies.models.augmentation import Augmentation
+from galaxies.models.backward import write_gradient
 from galaxies.models.graph import read_weights
 from galaxies.models.likelihood import ClassAccuracy, surprise, targets, untold
 from galaxies.models.networks import GalaxyBatches, Network, fit_network, repeatable
@@ -45,6 +46,11 @@ class Cnn(Network):
     """A convolutional network."""
 
     title = "CNN"
+
+    def save(self, folder: Path) -> None:
+        """Write the network as `Network.save` does, and the graph of its gradient."""
+        super().save(folder)
+        write_gradient(folder)
 
 
 def build_reference(side: int, settings: ReferenceSettings) -> keras.Model:

@@ -9,6 +9,9 @@ from galaxies.bundle.forward import ForwardPass
 NETWORK: Final = "network.onnx"
 """File of a network in a bundle."""
 
+GRADIENT: Final = "gradient.onnx"
+"""File of the graph that computes the gradient of a CNN; it reads its weights from `NETWORK`."""
+
 
 class SavedNetwork:
     """The network of a bundle.

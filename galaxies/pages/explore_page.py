@@ -230,7 +230,7 @@ class _Window:
             source = png(evidence_layer(values))
             laid = f'<img id="evidence" alt="evidence" style="{_LAID}" src="{source}">'
             grey = "; filter: grayscale(1)"  # so that only the evidence has colours
-            told = "<p>Orange: evidence for the predicted class. Blue: against it.</p>"
+            told = "<p>Red: evidence for the predicted class. Blue: against it.</p>"
         self._said.object = ""
         self._picture.object = (
             '<div style="position: relative; aspect-ratio: 1; max-width: 320px">'

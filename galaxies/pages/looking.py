@@ -15,7 +15,7 @@ from PIL import Image, ImageFilter
 from galaxies.base.arrays import Pixels
 from galaxies.bundle.description import read_description
 from galaxies.classifying.classifier import Classifier
-from galaxies.errors import GalaxiesError, needs
+from galaxies.errors import GalaxiesError
 from galaxies.judgement.promises import choose_promise, decide
 from galaxies.questions.registry import CAMPAIGNS
 
@@ -196,19 +196,19 @@ def evidence_layer(values: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
     Returns
     -------
     ndarray of shape (size, size, 4), uint8
-        Orange if positive, blue if negative; the stronger, the more opaque, up to the 99th
+        Red if positive, blue if negative; the stronger, the more opaque, up to the 99th
         percentile.
 
     Examples
     --------
     >>> import numpy as np
     >>> evidence_layer(np.array([[1.0, -0.5]], np.float32))[0].tolist()
-    [[255, 140, 0, 180], [30, 144, 255, 90]]
+    [[214, 60, 70, 180], [60, 130, 220, 90]]
     """
     sizes = np.abs(values)
     strong = float(np.percentile(sizes, 99)) or float(sizes.max()) or 1.0
     strength = np.minimum(sizes / strong, 1)
-    colours = np.where(values[..., None] >= 0, (255, 140, 0), (30, 144, 255))
+    colours = np.where(values[..., None] >= 0, (214, 60, 70), (60, 130, 220))
     opacity = 180 * strength[..., None]
     return np.concatenate([colours, opacity], axis=2).round().astype(np.uint8)
 
@@ -255,9 +255,8 @@ class Activation(NamedTuple):
 @lru_cache(maxsize=2)
 def _gradient(bundle: Path) -> "Gradient":
     from galaxies.inside.gradient import Gradient
-    from galaxies.models.saved_network import NETWORK
 
-    return Gradient(bundle / NETWORK)
+    return Gradient(bundle)
 
 
 def layer_activations(bundle: Path, image: Pixels) -> list[Activation]:
@@ -277,7 +276,7 @@ def layer_activations(bundle: Path, image: Pixels) -> list[Activation]:
     Raises
     ------
     GalaxiesError
-        If the bundle is not a CNN, or if the extra `pipeline` is missing.
+        If the bundle is not a CNN.
 
     Examples
     --------
@@ -289,9 +288,8 @@ def layer_activations(bundle: Path, image: Pixels) -> list[Activation]:
     """
     if read_description(bundle).model != "cnn":
         raise GalaxiesError("only a CNN has layers")
-    with needs("pipeline"):
-        network = _gradient(bundle)
-    return [Activation(name, network.activations(image[None], name)[0]) for name in network.layers]
+    layers = _gradient(bundle).activations(image[None])
+    return [Activation(name, values[0]) for name, values in layers.items()]
 
 
 def png(pixels: npt.NDArray[np.uint8]) -> str:

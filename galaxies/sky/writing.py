@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from galaxies.base.outputs import written_beside, zip_member
 from galaxies.classifying.inputs.chunks import Item, file_state
-from galaxies.classifying.table_files import write_stream
+from galaxies.tables.writing import write_table
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import UnreadableImageError
 from galaxies.sky.cutouts import Cutout, Source, cut_all
@@ -93,7 +93,7 @@ def write_cutouts(
                     start = place + 1 - len(rows)
                     pieces.append(_piece(schema, source, positions, start, rows))
                     rows = []
-        write_stream(table_path, schema, lambda: iter(pieces))
+        write_table(table_path, schema, lambda: iter(pieces))
     return found
 
 
@@ -177,6 +177,7 @@ class SkyInput:
         self.name = positions.name
         self.count: int | None = len(positions)
         self.carried: pa.Schema | None = carried_schema(positions, [])
+        self.id_type: pa.DataType = pa.string()
         self.skipped: Counter[str] = Counter()
         self.remarks: list[str] = []
         self._source = source

@@ -11,7 +11,10 @@ from galaxies.base.outputs import zip_member
 from galaxies.dataset.layout import ABOUT, COUNTS, IMAGES, VOTES, image_name
 from galaxies.errors import GalaxiesError
 
-SURVEY_FILES: Final = (IMAGES, VOTES, COUNTS, ABOUT, "components.npz", "truth.parquet")
+IDS: Final = "ids.csv"
+"""Optional: the IDs that are not whole numbers. `GalaxyID`, and `id` text."""
+
+SURVEY_FILES: Final = (IMAGES, VOTES, COUNTS, ABOUT, IDS, "components.npz", "truth.parquet")
 """Files that a survey's folder may contain; the last two only in simulated surveys."""
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from galaxies.base.arrays import Probabilities
 from galaxies.base.outputs import write_text_table
-from galaxies.classifying.table_files import read_stream
+from galaxies.classifying.provenance import made_by, same_bundle
 from galaxies.dataset.layout import VOTES, survey_file
 from galaxies.dataset.votes import read_votes
 from galaxies.errors import GalaxiesError, needs
@@ -20,7 +20,7 @@ from galaxies.judgement.promises import UNDECIDED, lower_bound, make_promises
 from galaxies.questions.campaign import CLASSES, VOTED, most_voted
 from galaxies.settings import TriageSettings
 from galaxies.volunteers.choosing import AUDIT
-from galaxies.volunteers.classes import made_by
+from galaxies.volunteers.classes import read_columns, refuse_twice
 from galaxies.volunteers.subjects import MANIFEST, UNKNOWN, read_manifest
 from galaxies.volunteers.survey import galaxy_number
 
@@ -108,6 +108,7 @@ def write_sample(
         rows.append(piece.iloc[inside - start])
         start += len(piece)
     sample = pd.concat(rows, ignore_index=True).iloc[np.searchsorted(wanted, places)]
+    refuse_twice(classes, sample["galaxy_id"].tolist())
     columns = ["galaxy_id", "decision"] if show_decisions else ["galaxy_id"]
     write_text_table(output, sample[columns].assign(answer=""))
     return len(sample), decided
@@ -206,7 +207,8 @@ def _drawn(classes: Path, subjects: Sequence[Path]) -> list[str]:
     sample: dict[str, None] = {}
     for folder in subjects:
         for subject in read_manifest(folder):
-            if bundle and subject.bundle not in (bundle, UNKNOWN):
+            unlike = subject.bundle != UNKNOWN and not same_bundle(subject.bundle, bundle or "")
+            if bundle and unlike:
                 raise GalaxiesError(
                     f"{folder / MANIFEST}: line {subject.line}: another bundle than that of "
                     f"{classes} classified galaxy {subject.galaxy_id} ({subject.bundle[:12]}… and "
@@ -308,7 +310,7 @@ def _restored(
 
 
 def _decided(classes: Path) -> Iterator[pd.DataFrame]:
-    for piece in read_stream(classes, _COLUMNS):
+    for piece in read_columns(classes, _COLUMNS):
         known = piece["decision"].notna() & (piece["decision"] != UNDECIDED)
         yield piece[known]
 

@@ -1,17 +1,19 @@
 """Read a table from `galaxies classify` piece by piece."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
+import pyarrow as pa
+import pyarrow.compute as pc
 from tqdm import tqdm
 
-from galaxies.classifying.inputs.tables import reading_table
-from galaxies.classifying.table_files import BUNDLE, read_stream
 from galaxies.errors import GalaxiesError
+from galaxies.tables.catalogue import read_catalogue
+
+ID: Final = "galaxy_id"
 
 COLUMNS: Final = ("galaxy_id", "p_spiral", "spread", "decision")
 """Columns that are read."""
@@ -19,38 +21,80 @@ COLUMNS: Final = ("galaxy_id", "p_spiral", "spread", "decision")
 _TEXTS: Final = ("galaxy_id", "decision")
 
 
-def made_by(path: Path) -> str | None:
-    """Find the bundle that made a table.
+def read_columns(path: Path, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
+    """Read some columns of a table from `galaxies classify`, piece by piece.
 
     Parameters
     ----------
     path : Path
-        A table from `galaxies classify`.
+        The table, in any format of `galaxies.tables.catalogue.read_catalogue`.
+    columns : sequence of str
+        The columns; `galaxy_id` is read as text.
 
-    Returns
-    -------
-    str or None
-        SHA-256 of the bundle; `None` if it is not recorded, as in CSV tables.
+    Yields
+    ------
+    DataFrame
+        At most 131,072 rows.
+
+    Raises
+    ------
+    GalaxiesError
+        If the file does not exist, is damaged or of another format, or lacks a column.
 
     Examples
     --------
     >>> from pathlib import Path
-    >>> len(made_by(Path("classes.parquet")))
-    64
+    >>> [piece] = read_columns(Path("classes.parquet"), ["galaxy_id", "label"])
+    >>> piece.shape
+    (40, 2)
     """
-    if path.suffix.lower() == ".parquet":
-        with reading_table(str(path)):
-            found = (pq.read_schema(path).metadata or {}).get(BUNDLE.encode())
-        return found.decode() if found else None
-    if path.suffix.lower() == ".fits":
-        from astropy.io import fits
+    if not path.is_file():
+        raise GalaxiesError(f"{path}: no such table; create it with galaxies classify")
+    catalogue = read_catalogue(str(path))
+    lacking = [name for name in columns if name not in catalogue.schema.names]
+    if lacking:
+        raise GalaxiesError(
+            f"{path}: not a table from galaxies classify: it has no column {lacking[0]!r}"
+        )
+    for piece in catalogue.pieces(columns):
+        yield plain_ids(piece).to_pandas()
 
-        try:
-            found = fits.getheader(path, 1).get(BUNDLE.upper())
-        except (OSError, IndexError) as error:
-            raise GalaxiesError(f"{path}: damaged or not a FITS table ({error})") from error
-        return str(found) if found else None
-    return None
+
+def refuse_twice(path: Path, ids: Collection[str]) -> None:
+    """Make sure that galaxies occur once in a table, before people are asked about them.
+
+    Parameters
+    ----------
+    path : Path
+        The table.
+    ids : collection of str
+        IDs of the galaxies.
+
+    Raises
+    ------
+    GalaxiesError
+        If one of them occurs in two rows: an answer would belong to either.
+    """
+    wanted, seen, row = frozenset(ids), dict[str, int](), 0
+    for piece in read_columns(path, [ID]):
+        column = piece[ID]
+        for place in np.flatnonzero(column.isin(wanted)).tolist():
+            galaxy_id = str(column.iloc[place])
+            if galaxy_id in seen:
+                raise GalaxiesError(
+                    f"{path}: galaxy_id {galaxy_id!r} occurs twice, in rows {seen[galaxy_id]} and "
+                    f"{row + place + 1}; give each galaxy its own, with a catalogue of id and path"
+                )
+            seen[galaxy_id] = row + place + 1
+        row += len(piece)
+
+
+def plain_ids(piece: pa.Table) -> pa.Table:
+    """Convert the IDs of a table to text."""
+    place = piece.column_names.index(ID) if ID in piece.column_names else None
+    if place is None:
+        return piece
+    return piece.set_column(place, ID, pc.cast(piece[ID], pa.string()))
 
 
 def read_classes(path: Path) -> Iterator[pd.DataFrame]:
@@ -59,7 +103,7 @@ def read_classes(path: Path) -> Iterator[pd.DataFrame]:
     Parameters
     ----------
     path : Path
-        A table from `galaxies classify`: .parquet, .csv or .fits.
+        A table from `galaxies classify`.
 
     Yields
     ------
@@ -78,11 +122,9 @@ def read_classes(path: Path) -> Iterator[pd.DataFrame]:
     >>> sum(len(piece) for piece in read_classes(Path("classes.parquet")))
     40
     """
-    if not path.is_file():
-        raise GalaxiesError(f"{path}: no such file; create it with galaxies classify")
     row = 0
     with tqdm(desc="read classes", unit=" galaxies", unit_scale=True) as bar:
-        for piece in read_stream(path, COLUMNS):
+        for piece in read_columns(path, COLUMNS):
             for name in _TEXTS:
                 piece[name] = piece[name].astype("str").fillna("")
             for name in ("p_spiral", "spread"):

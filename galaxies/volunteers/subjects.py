@@ -22,11 +22,13 @@ from galaxies.classifying.inputs.files import FileChunk
 from galaxies.classifying.inputs.opening import open_inputs
 from galaxies.classifying.job import SHARD
 from galaxies.classifying.options import bundle_digest
+from galaxies.classifying.provenance import made_by, same_bundle
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import UnreadableImageError
 from galaxies.images.pixels import AnyImage, read_frame
+from galaxies.tables.columns import ColumnNames
 from galaxies.volunteers.choosing import AUDIT, Choice, choose_galaxies
-from galaxies.volunteers.classes import made_by, read_classes
+from galaxies.volunteers.classes import read_classes, refuse_twice
 
 MANIFEST: Final = "manifest.csv"
 
@@ -86,6 +88,7 @@ def ask(
     seed: int,
     earlier: Sequence[Path] = (),
     bundle: Path | None = None,
+    names: ColumnNames = ColumnNames(),  # noqa: B008 - it is a constant
     workers: int = 1,
 ) -> Asked:
     """Make a subject set of galaxies that people should look at.
@@ -110,6 +113,8 @@ def ask(
         Folders of earlier batches; their galaxies are not asked about again.
     bundle : Path, optional
         The bundle that must have made the table.
+    names : ColumnNames
+        Columns of catalogues, where they have unusual names.
     workers : int
         Number of threads that decode and encode.
 
@@ -136,7 +141,7 @@ def ask(
     known = _bundle(classes, bundle)
     before = [subject for folder in earlier for subject in read_manifest(folder)]
     asked = {subject.galaxy_id for subject in before}
-    opened = open_inputs(inputs)
+    opened = open_inputs(inputs, names)
     chosen = choose_galaxies(
         read_classes(classes),
         number,
@@ -151,12 +156,7 @@ def ask(
             f"{classes}: no galaxy to ask about{rest}: the machine decides all others; "
             "classify with a higher --agreement, or raise --audit-share"
         )
-    twice = chosen["galaxy_id"].duplicated()
-    if twice.any():
-        raise GalaxiesError(
-            f"{classes}: galaxy_id {chosen['galaxy_id'][twice].iloc[0]!r} occurs twice; "
-            "give each galaxy its own, with a catalogue of id and path"
-        )
+    refuse_twice(classes, chosen["galaxy_id"].tolist())
     _refuse_forgotten(output, earlier, chosen["galaxy_id"])
     batch = 1 + max((subject.batch for subject in before), default=0)
     with written_beside(output) as beside:
@@ -183,7 +183,7 @@ def _bundle(classes: Path, folder: Path | None) -> str:
         return known or UNKNOWN
     read_description(folder)
     wanted = bundle_digest(folder)
-    if known and known != wanted:
+    if known and not same_bundle(known, wanted):
         raise GalaxiesError(
             f"{classes}: made by another bundle ({known[:12]}…) than {folder} ({wanted[:12]}…); "
             "classify again with that bundle, or give the one that made the table"
@@ -347,7 +347,6 @@ def items_of(inputs: Sequence[Input], ids: Collection[str]) -> Iterator[Item]:
     --------
     >>> from pathlib import Path
     >>> from galaxies.classifying.inputs.opening import open_inputs
-    from galaxies.classifying.options import bundle_digest
     >>> [first] = read_manifest(Path("subjects"))[:1]
     >>> [item] = items_of(open_inputs(["survey.zip"]), [first.galaxy_id])
     >>> item.galaxy_id == first.galaxy_id

@@ -21,21 +21,22 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from astropy.io import fits
-from astropy.table import Table
 
 import galaxies
 from galaxies.classifying import engines, job
 from galaxies.classifying.classifier import COLUMNS, PLACES, Classifier
 from galaxies.classifying.engines import local_engine
-from galaxies.classifying.inputs.chunks import filesystem
 from galaxies.classifying.job import run_job
-from galaxies.classifying.options import Options
+from galaxies.classifying.options import Options, bundle_digest
 from galaxies.classifying.shards import Shards
-from galaxies.classifying.table_files import write_stream
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import decode_image, reduce_image
 from galaxies.images.fits import decode_fits
 from galaxies.models.tree import DecisionTree
+from galaxies.tables.catalogue import read_catalogue
+from galaxies.tables.columns import ColumnNames
+from galaxies.tables.sources import filesystem
+from galaxies.tables.writing import TABLE_SUFFIXES
 from tests.conftest import ROOT, draw_galaxy, encode
 
 LOCAL = partial(local_engine, workers=2)
@@ -70,7 +71,7 @@ def run(inputs, output, bundle, engine=LOCAL, **options):
 def test_the_table_says_what_the_model_says(images, archive, tree_bundle, tmp_path):
     found = run(archive, tmp_path / "out.parquet", tree_bundle)
     table = pq.read_table(tmp_path / "out.parquet")
-    assert table.schema.remove_metadata() == COLUMNS
+    assert table.schema.names == [*COLUMNS.names, "bundle"]
     frame = table.to_pandas()
     assert frame["galaxy_id"].tolist() == list(images)
     tree = DecisionTree.load(tree_bundle)
@@ -375,7 +376,7 @@ def test_a_damaged_shard_is_named(archive, tree_bundle, tmp_path):
     assert len(pd.read_parquet(output)) == 40
 
 
-@pytest.mark.parametrize("suffix", [".parquet", ".csv", ".fits"])
+@pytest.mark.parametrize("suffix", TABLE_SUFFIXES)
 def test_a_catalogues_columns_are_carried_through(images, tree_bundle, tmp_path, suffix):
     rows = ["id,path,ra,count,note"]
     for number, (name, data) in enumerate(list(images.items())[:8]):
@@ -386,30 +387,107 @@ def test_a_catalogues_columns_are_carried_through(images, tree_bundle, tmp_path,
     (tmp_path / "catalogue.csv").write_text("\n".join(rows), encoding="utf-8")
     output = tmp_path / f"out{suffix}"
     run(tmp_path / "catalogue.csv", output, tree_bundle)
-    match suffix:
-        case ".parquet":
-            table = pd.read_parquet(output)
-        case ".csv":
-            table = pd.read_csv(output, dtype={"galaxy_id": str})
-            assert "\n587722952767439457," in output.read_text()
-        case _:
-            read = Table.read(output)
-            assert read["galaxy_id"].dtype.kind in "SU"
-            table = read.to_pandas()
-            assert table["note"][0] == b"caf? g000"
-            table["galaxy_id"] = table["galaxy_id"].str.decode("ascii")
-    assert list(table.columns) == [*COLUMNS.names, "ra", "count", "note"]
-    assert table["galaxy_id"].tolist()[7] == "587722952767439457"
-    assert table["ra"].tolist() == [number + 0.5 for number in range(8)]
-    assert table["count"].isna().tolist() == [True] + [False] * 7
-    assert table["p_spiral"].between(0, 1).all()
+    catalogue = read_catalogue(str(output))
+    table = pa.concat_tables(catalogue.pieces()).to_pydict()
+    assert list(table) == [*COLUMNS.names, "bundle", "ra", "count", "note"]
+    assert catalogue.schema.field("galaxy_id").type == pa.int64()
+    assert table["galaxy_id"] == [int(f"58772295276743945{number}") for number in range(8)]
+    assert table["ra"] == [number + 0.5 for number in range(8)]
+    assert catalogue.schema.field("count").type == pa.int64()
+    assert table["count"] == [None, 1, 2, 3, 4, 5, 6, 7]
+    assert table["note"][0] == ("caf\\xe9 g000" if ".fits" in suffix else "caf\u00e9 g000")
+    assert all(0 <= p <= 1 for p in table["p_spiral"])
+    assert table["bundle"] == [bundle_digest(tree_bundle)[:12]] * 8
+    assert catalogue.metadata.get("bundle") == (
+        None if ".csv" in suffix else bundle_digest(tree_bundle)
+    )
 
 
-def test_a_carried_column_must_not_hide_a_result(images, tree_bundle, tmp_path):
+def test_a_carried_column_does_not_hide_a_result(images, tree_bundle, tmp_path):
     (tmp_path / "a.jpg").write_bytes(images["g000"])
-    (tmp_path / "catalogue.csv").write_text("id,path,label\n1,a.jpg,x\n")
-    with pytest.raises(GalaxiesError, match="column 'label' has the name of a result; rename it"):
-        run(tmp_path / "catalogue.csv", tmp_path / "out.parquet", tree_bundle)
+    (tmp_path / "catalogue.csv").write_text("id,path,label,bundle\n1,a.jpg,x,y\n")
+    run(tmp_path / "catalogue.csv", tmp_path / "out.parquet", tree_bundle)
+    [row] = pq.read_table(tmp_path / "out.parquet").to_pylist()
+    assert (row["input_label"], row["input_bundle"]) == ("x", "y")
+    assert row["label"] in ("elliptical", "spiral")
+    (tmp_path / "both.csv").write_text("id,path,label,input_label\n1,a.jpg,x,y\n")
+    with pytest.raises(GalaxiesError, match="has a column 'input_label'; rename it"):
+        run(tmp_path / "both.csv", tmp_path / "both.parquet", tree_bundle)
+
+
+def test_ids_of_a_catalogue_never_change(images, tree_bundle, tmp_path):
+    for name, data in list(images.items())[:3]:
+        (tmp_path / f"{name}.jpg").write_bytes(data)
+    paths = ["g000.jpg", "g001.jpg", "g002.jpg"]
+
+    def ids_after(ids, output):
+        catalogue = pa.table({"id": ids, "path": paths})
+        pq.write_table(catalogue, tmp_path / "catalogue.parquet")
+        run(tmp_path / "catalogue.parquet", tmp_path / output, tree_bundle, overwrite=True)
+        whole = pa.concat_tables(read_catalogue(str(tmp_path / output)).pieces(["galaxy_id"]))
+        return whole["galaxy_id"].to_pylist()
+
+    for suffix in TABLE_SUFFIXES:
+        words = ["NA", "null", "None"]
+        assert ids_after(words, f"words{suffix}") == words
+        large = pa.array([2**64 - 1, 2**63, 0], pa.uint64())
+        expected = large.to_pylist()
+        if ".vot" in suffix:  # which has no unsigned integers
+            expected = list(map(str, expected))
+        assert ids_after(large, f"large{suffix}") == expected
+        sdss = [587722981741363323, 587722981741363325, -7]
+        assert ids_after(sdss, f"sdss{suffix}") == sdss
+
+
+def test_ids_that_a_format_cannot_hold_are_refused_and_work_is_kept(images, tree_bundle, tmp_path):
+    for name in ("g000", "g001"):
+        (tmp_path / f"{name}.jpg").write_bytes(images[name])
+    (tmp_path / "a.csv").write_text("id,path\n\u00e9,g000.jpg\n\u00e8,g001.jpg\n", encoding="utf-8")
+    expected = (
+        r"galaxy_id '\u00e9' has letters that FITS cannot hold; write .*another -o with --shards"
+    )
+    with pytest.raises(GalaxiesError, match=expected):
+        run(tmp_path / "a.csv", tmp_path / "a.fits", tree_bundle)
+    shards = tmp_path / "a.fits.shards"
+    done = sorted(path.stat().st_mtime_ns for path in shards.glob("*.parquet"))
+    seen = []
+
+    def engine(bundle, options, chunks, shards, progress):
+        seen.extend(chunks)
+
+    run(tmp_path / "a.csv", tmp_path / "a.vot", tree_bundle, engine, shards=str(shards))
+    assert done
+    assert not seen
+    [table] = read_catalogue(str(tmp_path / "a.vot")).pieces(["galaxy_id"])
+    assert table["galaxy_id"].to_pylist() == ["\u00e9", "\u00e8"]
+
+
+def test_tables_of_hugging_face_keep_ids_and_columns(images, tree_bundle, tmp_path):
+    (tmp_path / "data").mkdir()
+    for shard in range(2):
+        cells = [{"bytes": images[f"g00{2 * shard + n}"], "path": None} for n in range(2)]
+        table = pa.table(
+            {"image": cells, "id_str": [f"J{shard}{n}" for n in range(2)], "ra": [1.5, 2.5],
+             "label": [0, 1]}
+        )  # fmt: skip
+        pq.write_table(table, tmp_path / f"data/train-0000{shard}-of-00002.parquet")
+    run(tmp_path / "data", tmp_path / "out.parquet", tree_bundle)
+    table = pq.read_table(tmp_path / "out.parquet")
+    assert table["galaxy_id"].to_pylist() == ["J00", "J01", "J10", "J11"]
+    assert table["ra"].to_pylist() == [1.5, 2.5] * 2
+    assert table["input_label"].to_pylist() == [0, 1] * 2
+    assert table["error"].null_count == 4
+
+
+def test_columns_of_other_names(images, tree_bundle, tmp_path):
+    (tmp_path / "g.jpg").write_bytes(images["g000"])
+    (tmp_path / "a.csv").write_text("iauname,cutout,id\nJ1,g.jpg,9\n")
+    with pytest.raises(GalaxiesError, match=r"one of files \(path, file_loc, filename, or"):
+        run(tmp_path / "a.csv", tmp_path / "a.parquet", tree_bundle)
+    names = ColumnNames("iauname", "cutout")
+    run(tmp_path / "a.csv", tmp_path / "a.parquet", tree_bundle, names=names)
+    [row] = pq.read_table(tmp_path / "a.parquet").to_pylist()
+    assert (row["galaxy_id"], row["id"]) == ("J1", 9)
 
 
 def test_inputs_of_several_kinds_make_one_table(images, archive, tree_bundle, tmp_path):
@@ -517,25 +595,6 @@ def test_fits_files_are_known_by_their_first_bytes(tree_bundle, pack):
 def test_only_a_bundle_is_loaded(tmp_path):
     with pytest.raises(GalaxiesError, match="not a bundle"):
         galaxies.load(tmp_path)
-
-
-def test_a_stream_of_pieces_is_one_table(tmp_path):
-    schema = pa.schema({"name": pa.string(), "n": pa.int64(), "yes": pa.bool_(), "x": pa.float64()})
-    pieces = [
-        pa.table([["a", None], [1, 2], [True, False], [0.5, None]], schema=schema),
-        pa.table([["a longer name"], [None], [None], [2.5]], schema=schema),
-        pa.table([["b"], [3], [True], [1.0]], schema=schema),
-    ]
-    for suffix in (".parquet", ".csv", ".fits"):
-        write_stream(tmp_path / f"t{suffix}", schema, lambda: iter(pieces))
-    assert pq.read_table(tmp_path / "t.parquet").equals(pa.concat_tables(pieces))
-    assert (tmp_path / "t.csv").read_text() == (
-        "name,n,yes,x\na,1,True,0.5\n,2,False,\na longer name,,,2.5\nb,3,True,1.0\n"
-    )
-    read = Table.read(tmp_path / "t.fits")
-    assert [str(name) for name in read["name"].filled("")] == ["a", "", "a longer name", "b"]
-    assert read["n"].filled(-1).tolist() == [1, 2, -1, 3]
-    assert read["x"].filled(-1).tolist() == [0.5, -1, 2.5, 1]
 
 
 def test_the_classifier_can_be_asked_for_a_single_batch(images, tree_bundle):

@@ -1,5 +1,6 @@
 """A submission to Kaggle's Galaxy Zoo challenge."""
 
+import gzip
 import zipfile
 
 import numpy as np
@@ -93,3 +94,11 @@ def test_a_bundle_that_did_not_learn_all_questions_is_refused(archive, tree_bund
     with pytest.raises(GalaxiesError, match=r"types: answers the questions of gz1, not those of"):
         write_submission(archive, tmp_path / "a.csv", types, workers=1)
     assert not (tmp_path / "a.csv").exists()
+
+
+def test_a_name_in_gz_is_compressed(archive, tmp_path):
+    for name in ("a.csv", "a.csv.gz", "b.csv.gz"):
+        write_submission(archive, tmp_path / name, REAL, workers=2)
+    packed = (tmp_path / "a.csv.gz").read_bytes()
+    assert gzip.decompress(packed) == (tmp_path / "a.csv").read_bytes()
+    assert packed == (tmp_path / "b.csv.gz").read_bytes()

@@ -21,41 +21,31 @@ from galaxies.figures.galleries import (
     draw_samples,
 )
 from galaxies.figures.inside import (
-    draw_channels,
     draw_evidence,
     draw_faithfulness,
-    draw_filters,
     draw_layer,
 )
 from galaxies.figures.style import save_figure
-from galaxies.inside.channels import Channel
 from galaxies.questions.campaign import CLASSES
 from tests.figures.conftest import portrait, result
+from tests.figures.test_inside import layer
 
 
 def every_figure():
     results = [result(model) for model in MODELS]
     shown = {label: [portrait(), portrait(votes=None)] for label in CLASSES}
     values = np.random.default_rng(5).random((4, 4, 5), dtype=np.float32)
-    weights = np.random.default_rng(6).normal(size=(3, 3, 3, 5)).astype(np.float32)
     return {
         "samples": draw_samples(shown),
         "mistakes": draw_mistakes(shown, "CNN"),
         "input": draw_input(portrait(), "CNN"),
-        "layer": draw_layer("conv_0", "Conv2D", values, "CNN"),
-        "filters": draw_filters("conv_0", weights, "CNN"),
-        "channels": draw_channels(
-            "relu_0",
-            [Channel(number, 0.1, [portrait().image] * 9) for number in (3, 1)],
-            dict.fromkeys(CLASSES, values),
-            "CNN",
-        ),
+        "layer": draw_layer(portrait().image, layer(values), 0, "CNN"),
         "evidence": draw_evidence([("for spiral", portrait().image, values[:, :, 0])] * 2, "CNN"),
         "faithfulness": draw_faithfulness(
             (0, 0.1, 0.5),
             dict.fromkeys(("evidence", "random"), values[0, :3, 0]),
             dict.fromkeys(("evidence", "random"), values[0, :3, 1]),
-            ["random"],
+            "9 galaxies",
         ),
         "confusion": draw_confusion(results[0]),
         "roc": draw_roc(results),

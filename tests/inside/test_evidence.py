@@ -6,11 +6,10 @@ from galaxies.bundle.description import read_description
 from galaxies.bundle.pretrained import PRETRAINED
 from galaxies.bundle.views import view_of
 from galaxies.errors import GalaxiesError
-from galaxies.inside.evidence import (
+from galaxies.inside.gradient import Gradient
+from galaxies.inside.images import blurred, sky, smoothed, turned
+from galaxies.inside.methods import (
     METHODS,
-    Score,
-    answers_that_count,
-    blurred,
     by_all_methods,
     contributions,
     evidence,
@@ -19,16 +18,11 @@ from galaxies.inside.evidence import (
     in_batches,
     integrated_gradients,
     replacing_gradients,
-    sky,
-    smoothed,
-    turned,
 )
-from galaxies.inside.gradient import Gradient
-from galaxies.models.graph import write_graph
-from galaxies.models.saved_network import NETWORK
+from galaxies.inside.score import Score, answers_that_count
 from galaxies.questions.gz2 import GZ2
 from tests.conftest import draw_galaxy
-from tests.inside.test_gradient import reference, residual
+from tests.inside.test_gradient import reference, residual, written
 
 BUNDLE = PRETRAINED / "simulated"
 FIRST = slice(0, 2)
@@ -42,12 +36,11 @@ def images():
 
 @pytest.fixture(scope="module")
 def score():
-    return Score(Gradient(BUNDLE / NETWORK), FIRST)
+    return Score(Gradient(BUNDLE), FIRST)
 
 
 def test_contributions_add_up_to_the_score_less_the_biases(score, images):
     answers = np.array([0, 1, 0, 1])
-    assert score.linear
     found = contributions(score, images, answers).sum(axis=(1, 2))
     # All-dark maps leave the biases: what two answers' contributions do not tell apart.
     biases = score(images, answers) - found
@@ -105,7 +98,7 @@ def test_bare_sky_is_evidence_of_nothing(score):
 
 
 def test_score_of_several_answers_is_the_logit_of_one_against_all(images):
-    gradient = Gradient(BUNDLE / NETWORK)
+    gradient = Gradient(BUNDLE)
     places, names = answers_that_count(read_description(BUNDLE), "arm_number")
     assert names == list(GZ2.question("arm_number").names)
     answers = np.array([1, 5, 0, 2])
@@ -119,8 +112,7 @@ def test_score_of_several_answers_is_the_logit_of_one_against_all(images):
 @pytest.mark.parametrize("build", [residual, reference])
 @pytest.mark.parametrize("side", [16, 22])
 def test_every_method_explains_small_images_of_both_recipes(build, side, tmp_path):
-    write_graph(build(side), tmp_path / "network.onnx")
-    score = Score(Gradient(tmp_path / "network.onnx"), FIRST)
+    score = Score(Gradient(written(build(side), tmp_path)), FIRST)
     images = np.random.default_rng(1).integers(0, 256, (3, side, side, 3)).astype(np.uint8)
     answers = score.predicted(images)
     assert (score(images, answers) >= 0).all()

@@ -5,8 +5,6 @@ from galaxies.inside.faithfulness import (
     SHARES,
     area,
     controls,
-    feature_masks,
-    galaxy_masks,
     measure,
     points_inside,
     rank_correlation,
@@ -14,6 +12,7 @@ from galaxies.inside.faithfulness import (
     share_inside,
     with_intervals,
 )
+from galaxies.inside.masks import feature_masks, galaxy_masks
 from tests.conftest import draw_galaxy
 
 SIDE = 32

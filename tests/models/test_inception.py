@@ -85,7 +85,7 @@ def test_imagenet_weights_come_from_the_server_once_and_then_from_the_cache(
     assert (weights.source, weights.title) == ("imagenet", "InceptionV3 (ImageNet)")
     assert weights.detail == "sha256 " + hashlib.sha256(published.read_bytes()).hexdigest()
     server.shutdown()
-    assert make_backbone(tmp_path / "again", "auto", seed=1) == read_weights_record(
+    assert make_backbone(tmp_path / "again", "imagenet", seed=1) == read_weights_record(
         tmp_path / "again"
     )
     assert read_weights_record(tmp_path / "again").source == "imagenet"
@@ -100,23 +100,17 @@ def test_imagenet_weights_come_from_the_server_once_and_then_from_the_cache(
     assert features == pytest.approx(expected, rel=2e-3, abs=1e-4)
 
 
-def test_a_file_that_is_not_the_published_one_is_refused(server, monkeypatch, tmp_path, capsys):
+def test_a_file_that_is_not_the_published_one_is_refused(server, monkeypatch, tmp_path):
     monkeypatch.setattr(subject, "IMAGENET_MD5", "0" * 32)
     with pytest.raises(GalaxiesError, match="differs from the published one"):
         make_backbone(tmp_path / "backbone", "imagenet", seed=1)
     assert not (tmp_path / "backbone").exists()
-    assert make_backbone(tmp_path / "backbone", "auto", seed=1).source == "random"
-    assert "WARNING: InceptionV3 has RANDOM weights" in capsys.readouterr().err
 
 
-def test_an_unreachable_server_is_fatal_for_imagenet_and_loud_for_auto(
-    server, monkeypatch, tmp_path, capsys
-):
+def test_without_a_server_there_are_no_imagenet_weights(server, monkeypatch, tmp_path):
     monkeypatch.setattr(subject, "IMAGENET_URL", "http://127.0.0.1:1/none.h5")
     with pytest.raises(GalaxiesError, match="cannot be reached; put the file there"):
         make_backbone(tmp_path / "backbone", "imagenet", seed=1)
-    assert make_backbone(tmp_path / "backbone", "auto", seed=1).source == "random"
-    assert "RANDOM" in capsys.readouterr().err
 
 
 def test_random_weights_follow_the_seed(random_backbone, images, tmp_path):

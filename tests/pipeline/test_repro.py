@@ -104,8 +104,8 @@ def test_the_plots_page_holds_every_plot(clone):
         ("mlp.hidden", 9, {"train_mlp", "predict@mlp", "evaluate@mlp", *SHOWN}),
         ("cnn.residual.epochs", 4, {"train_cnn", *AFTER_CNN}),
         (
-            "inception.weights",
-            "auto",
+            "inception.seed",
+            7,
             {
                 "backbone",
                 "features",

@@ -8,10 +8,11 @@ from scipy.stats import binom
 from typer.testing import CliRunner
 
 from galaxies.classifying.classifier import COLUMNS
-from galaxies.classifying.table_files import BUNDLE, read_stream, write_stream
+from galaxies.classifying.provenance import BUNDLE
 from galaxies.cli import app
 from galaxies.errors import GalaxiesError
 from galaxies.questions.campaign import VOTED
+from galaxies.tables.writing import write_table
 from galaxies.volunteers.audit import (
     Audited,
     judge_answers,
@@ -19,6 +20,7 @@ from galaxies.volunteers.audit import (
     read_survey_audit,
     write_sample,
 )
+from galaxies.volunteers.classes import read_columns
 from galaxies.volunteers.subjects import COLUMNS as MANIFEST_COLUMNS
 from galaxies.volunteers.subjects import ask
 from galaxies.volunteers.survey import count_votes, galaxy_number
@@ -47,7 +49,7 @@ def classes_table(path, count=300, seed=0):
         "error": pa.array(np.where(read, None, "is damaged"), pa.string()),
     }
     table = pa.table(columns, schema=COLUMNS)
-    write_stream(path, COLUMNS, lambda: iter([table.slice(0, 100), table.slice(100)]))
+    write_table(path, COLUMNS, lambda: iter([table.slice(0, 100), table.slice(100)]))
     decided = table.to_pandas()
     return decided[read & sure].set_index("galaxy_id")
 
@@ -175,12 +177,13 @@ def test_what_cannot_be_read_is_said_in_one_line(tmp_path):
     (tmp_path / "other.csv").write_text("a,b\n1,2\n", encoding="utf-8")
     (tmp_path / "bad.parquet").write_bytes(b"text")
     for name in ("other.csv", "bad.parquet"):
-        with pytest.raises(GalaxiesError, match=f"{name}: not a table with the columns galaxy_id"):
-            list(read_stream(tmp_path / name, ["galaxy_id"]))
+        with pytest.raises(GalaxiesError, match=f"{name}: .*not a (table from|Parquet)"):
+            list(read_columns(tmp_path / name, ["galaxy_id"]))
     with pytest.raises(GalaxiesError, match="no such table"):
-        list(read_stream(tmp_path / "absent.csv", ["galaxy_id"]))
+        list(read_columns(tmp_path / "absent.csv", ["galaxy_id"]))
+    (tmp_path / "classes.txt").write_bytes(b"")
     with pytest.raises(GalaxiesError, match="unknown suffix"):
-        list(read_stream(tmp_path / "classes.txt", ["galaxy_id"]))
+        list(read_columns(tmp_path / "classes.txt", ["galaxy_id"]))
 
 
 def test_nothing_decided_is_nothing_to_audit(tmp_path):
@@ -257,7 +260,7 @@ def test_from_subjects_through_votes_to_a_judgement(tmp_path):
     decided = classes_table(path)
     images.mkdir()
     picture = encode(draw_galaxy(np.random.default_rng(3), True, side=32))
-    for galaxy_id in pd.concat(read_stream(path, ["galaxy_id"]))["galaxy_id"]:
+    for galaxy_id in pd.concat(read_columns(path, ["galaxy_id"]))["galaxy_id"]:
         (images / f"{galaxy_id}.jpg").write_bytes(picture)
     options = {"number": 50, "choose": "uncertain", "audit_share": 0.8, "seed": 1}
     ask(path, [str(images)], tmp_path / "subjects", **options)
@@ -333,8 +336,18 @@ def test_subjects_of_another_bundle_are_refused(tmp_path):
     table = pa.table(
         {"galaxy_id": ["7"], "p_spiral": [0.9], "spread": [0.0], "decision": ["spiral"]}
     ).replace_schema_metadata({BUNDLE: "ab" * 32})
-    write_stream(path, table.schema, lambda: iter([table]))
+    write_table(path, table.schema, lambda: iter([table]))
     survey = write_votes(tmp_path / "mine", {"7": "spiral"})
     subjects = write_manifest(tmp_path / "subjects", [("7", "audit")])
     with pytest.raises(GalaxiesError, match=r"line 2: another bundle than .* \(c2a1… and "):
         read_survey_audit(path, survey, [subjects])
+
+
+def test_a_galaxy_that_occurs_twice_is_refused_before_people_answer(tmp_path):
+    rows = [("7", "spiral"), ("8", "spiral"), ("7", "ask volunteers")]
+    table = pd.DataFrame(rows, columns=["galaxy_id", "decision"]).assign(p_spiral=0.99)
+    table.to_csv(tmp_path / "classes.csv", index=False)
+    expected = "galaxy_id '7' occurs twice, in rows 1 and 3; give each galaxy its own"
+    with pytest.raises(GalaxiesError, match=expected):
+        write_sample(tmp_path / "classes.csv", tmp_path / "a.csv", number=5, seed=1)
+    assert not (tmp_path / "a.csv").exists()

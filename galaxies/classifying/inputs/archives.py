@@ -12,17 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from galaxies.classifying.inputs.chunks import (
-    Chunk,
-    Item,
-    file_state,
-    filesystem,
-    is_local,
-    stem,
-    why_skipped,
-)
+from galaxies.classifying.inputs.chunks import Chunk, Item, file_state, stem, why_skipped
 from galaxies.dataset.archive import open_archive, read_member
 from galaxies.errors import GalaxiesError
+from galaxies.tables.sources import filesystem, is_local
 
 _LARGEST: Final = 2**63 - 1
 
@@ -84,6 +77,7 @@ class ZipInput:
     """A zip archive, on disk or in a bucket."""
 
     carried = None
+    id_type = pa.string()
 
     def __init__(self, path: str) -> None:
         self.name = path

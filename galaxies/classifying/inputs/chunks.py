@@ -2,15 +2,13 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import PurePosixPath
 from typing import Any, Final, NamedTuple, Protocol
 
 import pyarrow as pa
-from fsspec.core import url_to_fs
 
-from galaxies.errors import GalaxiesError
 from galaxies.images.pixels import AnyImage
+from galaxies.tables.sources import filesystem
 
 _FITS: Final = (".fits", ".fit", ".fts")
 _PACKED: Final = (".gz", ".fz")
@@ -53,6 +51,8 @@ class Input(Protocol):
     """Number of images; `None` if it is unknown before all are read."""
     carried: pa.Schema | None
     """Other columns of a catalogue."""
+    id_type: pa.DataType
+    """Type of the IDs: an integer if they are integers in a catalogue, else text."""
     skipped: Counter[str]
     """What is in it and is not classified, and how often."""
     remarks: list[str]
@@ -63,46 +63,6 @@ class Input(Protocol):
 
     def fingerprint(self) -> dict[str, Any]:
         """Return a description that changes with the input."""
-
-
-def filesystem(address: str) -> tuple[Any, str]:
-    """Find the file system of an address, and the path on it.
-
-    Raises
-    ------
-    GalaxiesError
-        If the address is of an unknown kind, or needs a package that is not installed.
-
-    Examples
-    --------
-    >>> filesystem("gopher://sky/galaxy.jpg")
-    Traceback (most recent call last):
-    galaxies.errors.GalaxiesError: gopher://sky/galaxy.jpg: Protocol not known: gopher
-    """
-    with reaching(address):
-        fs, path = url_to_fs(address)
-        return fs, path
-
-
-@contextmanager
-def reaching(address: str) -> Iterator[None]:
-    """Name the address in whatever a file system raises.
-
-    Each has its own errors: for a missing package, an unknown host, missing credentials.
-    """
-    try:
-        yield
-    except GalaxiesError:
-        raise
-    except Exception as error:
-        what = error.strerror if isinstance(error, OSError) else None
-        reason = (what or str(error)).strip().partition("\n")[0] or type(error).__name__
-        raise GalaxiesError(f"{address}: {reason}") from error
-
-
-def is_local(fs: Any) -> bool:  # noqa: ANN401 - fsspec has no types
-    """Whether a file system of fsspec is on this machine."""
-    return "file" in ((fs.protocol,) if isinstance(fs.protocol, str) else fs.protocol)
 
 
 def stem(name: str) -> str:

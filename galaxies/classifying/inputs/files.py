@@ -20,13 +20,12 @@ from galaxies.classifying.inputs.chunks import (
     Chunk,
     Item,
     file_state,
-    filesystem,
-    is_local,
     stem,
     why_skipped,
 )
 from galaxies.images.bands import wavelength
 from galaxies.images.decode import LARGEST_IMAGE, UnreadableImageError
+from galaxies.tables.sources import filesystem, is_local
 
 _BAND: Final = re.compile(r"(.*[_.-])([A-Za-z0-9]+)(\.(?:fits|fit|fts)(?:\.gz|\.fz)?)", re.I)
 
@@ -178,6 +177,7 @@ class FilesInput:
     """
 
     carried = None
+    id_type = pa.string()
 
     def __init__(self, name: str, paths: Callable[[Counter[str]], Iterator[str]]) -> None:
         self.name = name

@@ -8,40 +8,36 @@ so that it can be sent to another machine.
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from galaxies.classifying.inputs.archives import ZipInput
-from galaxies.classifying.inputs.chunks import (
-    IMAGE_SUFFIXES,
-    TAR_SUFFIXES,
-    Input,
-    filesystem,
-    is_local,
-    reaching,
-)
+from galaxies.classifying.inputs.catalogues import CatalogueInput
+from galaxies.classifying.inputs.chunks import IMAGE_SUFFIXES, TAR_SUFFIXES, Input
 from galaxies.classifying.inputs.files import FilesInput, images_below
-from galaxies.classifying.inputs.tables import (
-    CsvCatalogue,
-    ParquetCatalogue,
-    TableInput,
-    image_column,
-    open_table,
-    reading_table,
-)
+from galaxies.classifying.inputs.tables import TableInput, image_column
 from galaxies.classifying.inputs.tars import CompressedTarInput, TarInput, is_compressed
 from galaxies.errors import GalaxiesError
+from galaxies.tables.catalogue import CATALOGUE_SUFFIXES
+from galaxies.tables.columns import ColumnNames
+from galaxies.tables.fits import is_fits_table
+from galaxies.tables.parquet import open_parquet_file, reading_parquet
+from galaxies.tables.sources import filesystem, is_local, reaching
 
-KNOWN_SUFFIXES: Final = (*IMAGE_SUFFIXES, ".zip", *TAR_SUFFIXES, ".parquet", ".csv")
+KNOWN_SUFFIXES: Final = tuple(
+    dict.fromkeys((*IMAGE_SUFFIXES, ".zip", *TAR_SUFFIXES, *CATALOGUE_SUFFIXES))
+)
 
 
-def open_inputs(addresses: Sequence[str]) -> list[Input]:
+def open_inputs(addresses: Sequence[str], names: ColumnNames = ColumnNames()) -> list[Input]:  # noqa: B008
     """Open all inputs.
 
     Parameters
     ----------
     addresses : sequence of str
         Paths, globs, or addresses that fsspec supports, such as `s3://bucket/folder`. Consecutive
-        image files become one input.
+        image files become one input. A folder without images that has Parquet tables is these.
+    names : ColumnNames
+        Columns of catalogues, where they have unusual names.
 
     Returns
     -------
@@ -69,11 +65,11 @@ def open_inputs(addresses: Sequence[str]) -> list[Input]:
             loose.clear()
 
     for path in (path for address in addresses for path in _expanded(address)):
-        if path.lower().endswith(IMAGE_SUFFIXES):
+        if path.lower().endswith(IMAGE_SUFFIXES) and not is_fits_table(path):
             loose.append(path)
             continue
         gather()
-        inputs.append(_open(path))
+        inputs.append(_open(path, names))
     gather()
     for one in inputs:
         if one.count == 0:
@@ -102,10 +98,21 @@ def _expanded(address: str) -> list[str]:
                 raise GalaxiesError(f"{address}: no file matches")
         else:
             raise GalaxiesError(f"{address}: no such file or folder")
+        found = [path for one in found for path in _tables_in(fs, one) or [one]]
     return found if is_local(fs) else [fs.unstrip_protocol(path) for path in found]
 
 
-def _open(path: str) -> Input:
+def _tables_in(fs: Any, path: str) -> list[str]:  # noqa: ANN401 - fsspec has no types
+    """List the Parquet tables of a folder that has no images, as of Hugging Face's data sets."""
+    if not fs.isdir(path):
+        return []
+    address = path if is_local(fs) else fs.unstrip_protocol(path)
+    if next(images_below(address, Counter()), None) is not None:
+        return []
+    return sorted(one for one in fs.find(path) if one.lower().endswith(".parquet"))
+
+
+def _open(path: str, names: ColumnNames) -> Input:
     fs, inside = filesystem(path)
     lower = path.lower()
     with reaching(path):
@@ -116,11 +123,11 @@ def _open(path: str) -> Input:
         return ZipInput(path)
     if lower.endswith(TAR_SUFFIXES):
         return CompressedTarInput(path) if is_compressed(path) else TarInput(path)
-    if lower.endswith(".csv"):
-        return CsvCatalogue(path)
     if lower.endswith(".parquet"):
-        with reading_table(path):
-            schema = open_table(path).schema_arrow
-        image = image_column(schema)
-        return TableInput(path, image) if image else ParquetCatalogue(path)
+        with reading_parquet(path), open_parquet_file(path) as file:
+            image = image_column(file.schema_arrow)
+        if image:
+            return TableInput(path, image, names)
+    if lower.endswith(CATALOGUE_SUFFIXES):
+        return CatalogueInput(path, names)
     raise GalaxiesError(f"{path}: unknown suffix; readable are {', '.join(KNOWN_SUFFIXES)}")

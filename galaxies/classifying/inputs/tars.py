@@ -13,18 +13,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import IO, Any, Final, NamedTuple
 
+import pyarrow as pa
+
 from galaxies.base.pool import batched
-from galaxies.classifying.inputs.chunks import (
-    Chunk,
-    Item,
-    file_state,
-    filesystem,
-    reaching,
-    stem,
-    why_skipped,
-)
+from galaxies.classifying.inputs.chunks import Chunk, Item, file_state, stem, why_skipped
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import LARGEST_IMAGE, UnreadableImageError
+from galaxies.tables.sources import filesystem, reaching
 
 _LARGEST_CHUNK: Final = 256_000_000  # bytes of a compressed tar archive in memory
 _LARGEST_NAME: Final = 1_000_000  # bytes of a header
@@ -175,6 +170,7 @@ class TarInput:
     """An uncompressed tar archive; a first pass finds the position of each image."""
 
     carried = None
+    id_type = pa.string()
 
     def __init__(self, path: str) -> None:
         self.name = path
@@ -257,6 +253,7 @@ class CompressedTarInput:
     """A compressed tar archive; without random access, every run unpacks it from the start."""
 
     carried = None
+    id_type = pa.string()
     count: int | None = None
 
     def __init__(self, path: str) -> None:

@@ -49,7 +49,7 @@ def make_backbone(folder: Path, weights: str, seed: int) -> Weights:
     folder : Path
         The folder to make.
     weights : str
-        `imagenet`, `random`, `auto` or the path of a Keras weights file, as in `inception.weights`.
+        `random`, `imagenet` or the path of a Keras weights file, as in `inception.weights`.
     seed : int
         Seed of random weights.
 
@@ -72,18 +72,12 @@ def make_backbone(folder: Path, weights: str, seed: int) -> Weights:
         record = Weights(source="random", detail=f"seed {seed}")
     elif weights == "imagenet":
         record = _load(inception, imagenet_file(), "imagenet")
-    elif weights == "auto":
-        try:
-            record = _load(inception, imagenet_file(), "imagenet")
-        except GalaxiesError as error:
-            _warn(str(error))
-            record = Weights(source="random", detail=f"seed {seed}")
     else:
         path = Path(weights)
         if not path.is_file():
             raise GalaxiesError(
                 f"inception.weights: no file {weights!r}; "
-                "use imagenet, random, auto or the path of a Keras weights file"
+                "use random, imagenet or the path of a Keras weights file"
             )
         record = _load(inception, path, "file")
     with written_beside(folder) as beside:
@@ -152,16 +146,6 @@ def _load(inception: keras.Model, path: Path, source: Literal["imagenet", "file"
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return Weights(source=source, detail=f"sha256 {digest}")
-
-
-def _warn(why: str) -> None:
-    line = "!" * 88
-    print(
-        f"{line}\n! WARNING: InceptionV3 has RANDOM weights, because {why}.\n"
-        "! Figures and metrics say `random`. To use the ImageNet weights, get the file, then run\n"
-        f"! `dvc repro --force backbone` and `dvc repro`.\n{line}",
-        file=sys.stderr,
-    )
 
 
 def load_backbone(folder: Path, size: int) -> keras.Model:

@@ -1,0 +1,220 @@
+"""What made a table: a bundle, a version and options, which the table itself says."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from galaxies import __version__
+from galaxies.bundle.description import read_description
+from galaxies.bundle.pretrained import PRETRAINED
+from galaxies.classifying.options import bundle_digest
+from galaxies.errors import GalaxiesError
+from galaxies.tables.catalogue import read_catalogue
+
+if TYPE_CHECKING:
+    from galaxies.bundle.description import Description
+    from galaxies.classifying.classifier import Verdict
+    from galaxies.classifying.options import Options
+    from galaxies.judgement.calibration import Calibration
+    from galaxies.tables.catalogue import Catalogue
+
+BUNDLE: Final = "bundle"
+"""Metadata: SHA-256 of the bundle that made the table. Also a column, with its first `SHORT`
+letters, for programs that drop metadata and formats that have none."""
+
+SHORT: Final = 12
+
+_FACTS: Final = (
+    "creator", BUNDLE, "model", "survey", "campaign", "calibration", "agreement", "threshold",
+    "anyway", "questions", "views", "size", "crop", "decoding", "device",
+)  # fmt: skip
+"""Names of the metadata, in the order in which they are shown."""
+
+
+def provenance(
+    description: "Description", digest: str, options: "Options", verdict: "Verdict"
+) -> dict[str, str]:
+    """Say what made a table.
+
+    Parameters
+    ----------
+    description : Description
+        Description of the bundle.
+    digest : str
+        SHA-256 of the bundle.
+    options : Options
+        How it classified.
+    verdict : Verdict
+        What all galaxies together have shown.
+
+    Returns
+    -------
+    dict
+        Metadata of the table: names and values.
+    """
+    later = description.judgement.calibrated
+    return {
+        "creator": f"galaxies {__version__}",
+        BUNDLE: digest,
+        "model": description.title,
+        "survey": verdict.survey or (later.survey if later else description.survey),
+        "campaign": description.campaign,
+        "calibration": _sigmoid(verdict.calibration),
+        "agreement": f"{options.agreement:g}",
+        "threshold": "none" if verdict.threshold is None else f"{verdict.threshold:.6g}",
+        "anyway": "yes" if options.anyway else "no",
+        "questions": options.questions,
+        "views": str(options.views or description.views),
+        "size": str(description.size),
+        "crop": f"{description.crop:g}",
+        "decoding": description.decoding,
+        "device": options.device,
+    }
+
+
+def made_by(path: Path) -> str | None:
+    """Find the bundle that made a table.
+
+    Parameters
+    ----------
+    path : Path
+        A table from `galaxies classify`, also after other programs have selected rows.
+
+    Returns
+    -------
+    str or None
+        SHA-256 of the bundle, or its first letters where other programs have dropped the metadata;
+        `None` if it is not recorded.
+
+    Raises
+    ------
+    GalaxiesError
+        If the rows were made by different bundles.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> len(made_by(Path("classes.parquet")))
+    64
+    """
+    return _maker(path, read_catalogue(str(path)))
+
+
+def _maker(path: Path, catalogue: "Catalogue") -> str | None:
+    recorded = catalogue.metadata.get(BUNDLE)
+    if BUNDLE not in catalogue.schema.names:
+        return recorded
+    bundles: set[str] = set()
+    for piece in catalogue.pieces([BUNDLE]):
+        bundles |= set(piece[BUNDLE].drop_null().unique().to_pylist())
+    if len(bundles) > 1:
+        raise GalaxiesError(
+            f"{path}: rows of different bundles ({', '.join(sorted(bundles))}); "
+            "give the rows of one at a time"
+        )
+    column = next(iter(bundles), None)
+    if column and recorded and not same_bundle(column, recorded):
+        raise GalaxiesError(
+            f"{path}: its rows were made by another bundle ({column}) than its header says "
+            f"({recorded[:SHORT]}); give the table that galaxies classify made"
+        )
+    return recorded or column
+
+
+def same_bundle(first: str, second: str) -> bool:
+    """Whether two digests, one of which may be shortened, are of the same bundle."""
+    return first.startswith(second) or second.startswith(first)
+
+
+def describe_table(path: Path) -> dict[str, str]:
+    """Say what is known about a table from `galaxies classify`.
+
+    Parameters
+    ----------
+    path : Path
+        The table, in any format, also after other programs have selected rows.
+
+    Returns
+    -------
+    dict
+        Facts by name: its rows and columns, and what made it.
+
+    Raises
+    ------
+    GalaxiesError
+        If it cannot be read, or if it does not say what made it.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> facts = describe_table(Path("classes.parquet"))
+    >>> facts["rows"], facts["model"], facts["agreement"]
+    ('40', 'CNN', '0.9')
+    """
+    if not path.is_file():
+        raise GalaxiesError(f"{path}: no such table or bundle")
+    catalogue = read_catalogue(str(path))
+    digest = _maker(path, catalogue)
+    if digest is None:
+        raise GalaxiesError(f"{path}: does not say what made it; not from galaxies classify")
+    facts = {"rows": f"{catalogue.count:,}", "columns": ", ".join(catalogue.schema.names)}
+    facts |= {name: catalogue.metadata[name] for name in _FACTS if name in catalogue.metadata}
+    if BUNDLE not in catalogue.metadata:
+        same = [one.name for one in sorted(PRETRAINED.iterdir())
+                if one.is_dir() and same_bundle(bundle_digest(one), digest)]  # fmt: skip
+        pretrained = f", the pretrained {same[0]}" if same else ""
+        facts[BUNDLE] = f"{digest}… (from the column; the rest was dropped){pretrained}"
+    return facts
+
+
+def describe_bundle(folder: Path) -> dict[str, str]:
+    """Say what is in a bundle.
+
+    Parameters
+    ----------
+    folder : Path
+        The bundle.
+
+    Returns
+    -------
+    dict
+        Facts by name.
+
+    Raises
+    ------
+    GalaxiesError
+        If the folder is not a valid bundle.
+
+    Examples
+    --------
+    >>> from galaxies.bundle.pretrained import PRETRAINED
+    >>> facts = describe_bundle(PRETRAINED / "real")
+    >>> facts["model"], facts["campaign"]
+    ('CNN', 'gz2')
+    """
+    description = read_description(folder)
+    calibration, later = description.calibration, description.judgement.calibrated
+    promises = "; ".join(
+        f"{one.agreement:g} "
+        + ("not proven" if one.threshold is None else f"from a certainty of {one.threshold:.4f}")
+        for one in description.triage
+    )
+    return {
+        BUNDLE: bundle_digest(folder),
+        "model": description.title,
+        "survey": f"{description.survey}, {description.galaxies:,} training galaxies",
+        "campaign": description.campaign,
+        "calibrated for": ", ".join(description.judgements),
+        "questions": ", ".join(description.answered) or "first only",
+        "calibration": _sigmoid(calibration)
+        + (f", on {later.survey} by {later.by}" if later else ""),
+        "agreement": promises,
+        "views": str(description.views),
+        "size": str(description.size),
+        "crop": f"{description.crop:g}",
+        "decoding": description.decoding,
+        "made with": ", ".join(f"{k} {v}" for k, v in description.versions.items()),
+    }
+
+
+def _sigmoid(calibration: "Calibration") -> str:
+    return f"slope {calibration.slope:.6g}, intercept {calibration.intercept:.6g}"

@@ -1,0 +1,1 @@
+"""Read catalogues and write tables: Parquet, CSV, FITS, VOTable and ECSV."""

@@ -1,0 +1,137 @@
+"""Parquet tables."""
+
+import json
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from fsspec.core import url_to_fs
+
+from galaxies.errors import GalaxiesError
+from galaxies.tables.columns import (
+    ROWS,
+    Rebatched,
+    Words,
+    described,
+    plain,
+    plain_type,
+    words_of,
+)
+from galaxies.tables.pieces import Pieces, measure, most_letters
+from galaxies.tables.rows import empty_astropy_table, text_metadata
+from galaxies.tables.sources import Source
+
+PANDAS: Final = "PANDAS_ATTRS"
+"""Metadata that pandas reads into `DataFrame.attrs`, and writes again."""
+
+_LENGTH: Final = "table::len::"
+
+ASTROPY: Final = "table_meta_yaml"
+"""Metadata in which astropy keeps units, descriptions and the metadata of a table."""
+
+
+@contextmanager
+def reading_parquet(path: str) -> Iterator[None]:
+    """Turn errors about a damaged Parquet file into one line with its name."""
+    try:
+        yield
+    # Whatever Arrow raises, also OSError; but not what the disk says.
+    except (pa.ArrowException, OSError, ValueError, MemoryError, OverflowError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise GalaxiesError(f"{path}: damaged or not a Parquet table ({reason})") from error
+
+
+def open_parquet_file(path: str) -> pq.ParquetFile:
+    """Open a Parquet table, on disk or in a bucket, to read it piece by piece."""
+    fs, inside = url_to_fs(path)
+    # With a pre-buffer, all data would stay in memory until the end.
+    return pq.ParquetFile(fs.open(inside), buffer_size=1 << 20, pre_buffer=False)
+
+
+def open_parquet(path: str, exact: Collection[str]) -> Source:
+    """Open a Parquet table; see `galaxies.tables.text.open_csv`."""
+    with reading_parquet(path):
+        file = open_parquet_file(path)
+        found, rows = file.schema_arrow, file.metadata.num_rows
+    metadata = {key.decode(): value.decode() for key, value in (found.metadata or {}).items()
+                if not key.startswith(b"ARROW:")}  # fmt: skip
+    names = list(found.names)
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise GalaxiesError(f"{path}: has two columns {min(twice)!r}; rename one")
+    words = _words(metadata.pop(ASTROPY, ""))
+    metadata |= _attributes(metadata.pop(PANDAS, ""))
+    metadata.pop("pandas", None)
+    metadata = {key: text for key, text in metadata.items() if not key.startswith(_LENGTH)}
+    schema = pa.schema(
+        [
+            described(one.name, plain_type(one.type), words.get(one.name, words_of(one)))
+            for one in found
+        ]
+    )
+
+    def tables(columns: Sequence[str]) -> Iterator[pa.Table]:
+        with reading_parquet(path), open_parquet_file(path) as again:
+            for batch in again.iter_batches(ROWS, columns=list(columns)):
+                table = pa.Table.from_batches([batch]).select(list(columns))
+                yield plain(table).cast(pa.schema([schema.field(name) for name in columns]))
+
+    return Source(schema, rows, metadata, tables)
+
+
+def write_parquet(path: Path, schema: pa.Schema, pieces: Pieces) -> None:
+    """Write a Parquet table, in row groups of `ROWS`.
+
+    Its metadata let pandas and astropy find those of the table, and astropy the units, the
+    descriptions and, in a first pass, the lengths of texts, without which it cannot read nulls.
+    """
+    from astropy.table.meta import get_yaml_from_header
+
+    plain_metadata = text_metadata(schema)
+    columns = list(empty_astropy_table(schema).columns.values())
+    yaml = get_yaml_from_header({"cols": columns, "meta": plain_metadata})
+    longest = measure(schema, pieces, most_letters).longest
+    held = {
+        **plain_metadata,
+        **{f"{_LENGTH}{name}": str(max(1, letters)) for name, letters in longest.items()},
+        ASTROPY: "\n".join(yaml),
+        PANDAS: json.dumps(plain_metadata),
+    }
+    schema = schema.with_metadata(held)
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        # Many small row groups would be slow to read.
+        for table in Rebatched(pieces(), ROWS):
+            writer.write_table(table.cast(schema))
+
+
+def _attributes(pandas: str) -> dict[str, str]:
+    """Read the metadata that pandas has kept."""
+    try:
+        held = json.loads(pandas or "{}")
+    except ValueError:
+        return {}
+    return {str(key): str(value) for key, value in held.items()} if isinstance(held, dict) else {}
+
+
+def _words(astropy: str) -> dict[str, Words]:
+    """Read the units and descriptions that astropy has written."""
+    if not astropy:
+        return {}
+    from astropy.table.meta import get_header_from_yaml
+
+    try:
+        header = get_header_from_yaml(astropy.split("\n"))
+        return {
+            one["name"]: Words(
+                one.get("description", ""),
+                str(one.get("unit", "")),
+                str((one.get("meta") or {}).get("ucd", "")),
+            )
+            for one in header["datatype"]
+        }
+    except (ValueError, KeyError, TypeError):
+        return {}  # only words are lost

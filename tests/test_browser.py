@@ -1,0 +1,167 @@
+"""The page that classifies in the browser: it agrees with Python, and sends nothing anywhere."""
+
+import io
+import re
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from playwright.sync_api import Page
+
+import galaxies
+from browser import build
+from galaxies.bundle.pretrained import PRETRAINED
+from galaxies.errors import GalaxiesError
+from tests.conftest import draw_galaxy, encode
+
+BUNDLE = PRETRAINED / "real"
+SLOW = 180_000  # milliseconds; the machines of CI are shared
+
+
+@pytest.fixture(scope="module")
+def html(tmp_path_factory) -> Path:
+    """The page as one file, or a skip."""
+    if not build.has_runtime():
+        pytest.skip("no ONNX Runtime; npm ci --ignore-scripts --prefix browser")
+    path = tmp_path_factory.mktemp("browser") / "page.html"
+    build.build_page(BUNDLE, path)
+    return path
+
+
+@pytest.fixture
+def page(html, browser):
+    """The page, opened from the disk, once it shows its first example."""
+    problems: list[str] = []
+    context = browser.new_context()
+    page = context.new_page()
+    page.on("console", lambda said: problems.append(said.text) if said.type == "error" else None)
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.goto(html.as_uri())
+    page.wait_for_selector("#one[data-drawn]", timeout=SLOW)
+    yield page
+    context.close()
+    assert problems == []
+
+
+def png(pixels: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+def frames() -> dict[str, bytes]:
+    """Galaxies of several sizes and kinds, and what is none."""
+    random = np.random.default_rng(11)
+    made = {}
+    for number in range(40):
+        side = (64, 120, 201, 424)[number % 4]
+        drawn = draw_galaxy(random, spiral=number % 2 == 1, side=side)
+        kinds = ({}, {"subsampling": 0}, {"progressive": True}, {"quality": 60})
+        made[f"{number}.jpg"] = encode(drawn, **kinds[number // 4 % 4])
+    made["plain.png"] = png(draw_galaxy(random, spiral=True, side=200))
+    made["grey.jpg"] = encode(draw_galaxy(random, spiral=False, side=200)[..., 0])
+    made["broken.jpg"] = made["3.jpg"][:20]
+    made["text.jpg"] = b"nothing"
+    made["blank.png"] = png(np.full((99, 99, 3), 7, np.uint8))
+    return made
+
+
+def classified(page: Page, path: Path, count: int) -> pd.DataFrame:
+    page.set_input_files("#files", path)
+    page.locator("#counts", has_text=f"{count} galaxies").wait_for(timeout=SLOW)
+    with page.expect_download() as saved:
+        page.click("#save")
+    content = saved.value.path().read_bytes()
+    return pd.read_csv(io.BytesIO(content), dtype={"galaxy_id": str}).set_index("galaxy_id")
+
+
+def test_it_answers_as_python_does(page, tmp_path):
+    files = frames()
+    path = tmp_path / "frames.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, frame in files.items():
+            archive.writestr(f"folder/{name}", frame)
+        archive.writestr("notes.txt", "no image")
+        archive.writestr("__MACOSX/._3.jpg", b"no image either")
+    found = classified(page, path, len(files))
+    expected = galaxies.load(BUNDLE, agreement=0.9).classify(list(files.values()))
+    expected.index = pd.Index([Path(name).stem for name in files], name="galaxy_id")
+    found = found.loc[expected.index]
+    unread = expected["error"].notna()
+    assert set(expected.index[unread]) == {"broken", "text", "blank"}
+    assert (found["error"].notna() == unread).all()
+    assert found["error"]["text"] == expected["error"]["text"]
+    assert found["error"]["blank"] == expected["error"]["blank"]
+    apart = (found["p_spiral"] - expected["p_spiral"])[~unread].abs()
+    assert apart.quantile(0.95) <= 0.02
+    sure = ~unread & ((expected["p_spiral"] - 0.5).abs() > 0.05)
+    assert (found["label"] == expected["label"])[sure].all()
+
+
+def test_it_decides_nothing_on_what_looks_unfamiliar(page, tmp_path):
+    random = np.random.default_rng(12)
+    noise = [encode(random.integers(0, 255, (96, 96, 3)).astype(np.uint8)) for _ in range(90)]
+    path = tmp_path / "noise.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for number, frame in enumerate(noise):
+            archive.writestr(f"{number}.jpg", frame)
+    found = classified(page, path, len(noise))
+    assert not found["familiar"].any()
+    assert set(found["decision"]) == {"ask volunteers"}
+    assert "it decides nothing" in page.inner_text("#said")
+    assert not galaxies.load(BUNDLE, agreement=0.9).classify(noise)["familiar"].any()
+
+
+def test_its_evidence_is_that_of_python(page):
+    classifier = galaxies.load(BUNDLE)
+    frame = draw_galaxy(np.random.default_rng(13), spiral=True, side=64)
+    data = png(np.pad(frame, ((32, 32), (32, 32), (0, 0)), "edge"))
+    pixels = classifier.prepare(data)
+    asked = ("bar", "bar_yes"), ("arm_number", "arms_2")
+    for question, answer in asked:
+        expected = classifier.explain(pixels[None], question, answer)[0]
+        found = page.evaluate(
+            """async ([bytes, words]) => {
+                const files = [new Uint8Array(bytes).buffer];
+                const [image] = await crew.members[0].ask("read", { files });
+                const asked = model.asked.find(one => one.words === words);
+                const seen = await crew.members[0].ask(
+                    "look", { pixels: image.pixels, numbers: image.numbers[0], asked });
+                return [Array.from(image.pixels), Array.from(seen.evidence)];
+            }""",
+            [list(data), {"bar_yes": "bar", "arms_2": "2 arms"}[answer]],
+        )
+        np.testing.assert_array_equal(np.array(found[0]).reshape(pixels.shape), pixels)
+        evidence = np.array(found[1]).reshape(64, 64)
+        np.testing.assert_allclose(evidence, expected, atol=1e-3 * np.abs(expected).max())
+
+
+def test_nothing_leaves_the_machine(html, browser):
+    policy = re.search(r'Content-Security-Policy" content="([^"]+)"', html.read_text("utf-8"))[1]
+    assert "default-src 'none'" in policy
+    assert "connect-src 'none'" in policy
+    context = browser.new_context()
+    page = context.new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url.partition(":")[0]))
+    page.goto(html.as_uri())
+    page.wait_for_selector("#one[data-drawn]", timeout=SLOW)
+    # The file itself, and the code of the workers from its own memory.
+    assert asked[0] == "file"
+    assert set(asked[1:]) <= {"blob"}
+    refused = "fetch('https://example.org').then(() => 'sent', error => error.message)"
+    assert page.evaluate(refused) == "Failed to fetch"
+    context.close()
+
+
+def test_a_bundle_that_is_no_network_or_no_runtime_is_refused(tree_bundle, tmp_path, monkeypatch):
+    if build.has_runtime():
+        with pytest.raises(GalaxiesError, match="a tree cannot be explained; use a CNN bundle"):
+            build.build_page(tree_bundle, tmp_path / "page.html")
+    monkeypatch.setattr(build, "has_runtime", lambda: False)
+    with pytest.raises(GalaxiesError, match=r"is missing; npm ci"):
+        build.build_page(BUNDLE, tmp_path / "page.html")
+    assert not (tmp_path / "page.html").exists()
