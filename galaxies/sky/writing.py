@@ -15,12 +15,12 @@ from tqdm import tqdm
 
 from galaxies.base.outputs import written_beside, zip_member
 from galaxies.classifying.inputs.chunks import Item, file_state
-from galaxies.tables.writing import write_table
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import UnreadableImageError
 from galaxies.sky.cutouts import Cutout, Source, cut_all
 from galaxies.sky.looking import as_jpeg
 from galaxies.sky.positions import Positions
+from galaxies.tables.writing import write_table
 
 PROVENANCE: Final = pa.schema(
     {
