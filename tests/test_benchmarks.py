@@ -6,10 +6,12 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from playwright.sync_api import sync_playwright
 
 from benchmarks import (
+    challenge,
     classify,
     evidence,
     explorer,
@@ -19,6 +21,7 @@ from benchmarks import (
     training_speed,
 )
 from galaxies.bundle.pretrained import PRETRAINED
+from galaxies.questions.kaggle import KAGGLE
 from tests.conftest import ROOT, write_tiny_survey
 
 IN_PROCESS = ["whole_1", "decode", "forward", "read", "write", "efficientnet", "folder_reader"]
@@ -86,6 +89,20 @@ def test_training_speed(tmp_path, monkeypatch):
     report = run(training_speed, tmp_path / "speed.json", monkeypatch, *options)
     assert report["training_galaxies"] == 32
     assert report["images_per_second"][0]["bare step"] > 0
+
+
+def test_challenge():
+    random = np.random.default_rng(1)
+    voted = KAGGLE.down_the_tree(random.dirichlet(np.full(37, 0.05), 400))
+    voted /= voted[:, :3].sum(axis=1, keepdims=True)
+    p = voted[:, 1] / voted[:, :2].sum(axis=1)
+    perfect = challenge.scores(voted, p, voted)
+    assert perfect["accuracy"] == perfect["roc_auc"] == 1
+    assert perfect["rmse"] == 0 < perfect["rmse_of_the_means"]
+    assert 0 < perfect["ece_by_chance"] < 0.1
+    kinds = challenge.five_kinds(voted, voted)
+    assert kinds["accuracy"] > 0.95
+    assert challenge.five_kinds(voted, voted[::-1])["accuracy"] < 0.5
 
 
 def test_explorer(surveys, tmp_path, monkeypatch):

@@ -30,8 +30,8 @@ def unselected(weights: npt.NDArray[np.floating[Any]], seed: int = 0) -> npt.NDA
     --------
     >>> import numpy as np
     >>> kept = unselected(np.repeat([1.0, 0.25], 1000))
-    >>> int(kept[:1000].sum()), round(kept[1000:].mean(), 1)
-    (1000, 0.2)
+    >>> int(kept[:1000].sum()), bool(200 < kept[1000:].sum() < 300)
+    (1000, True)
     """
     if not len(weights):
         return np.zeros(0, dtype=bool)

@@ -158,7 +158,7 @@ def merge(
         Path | None,
         typer.Option(
             help="An unselected survey: galaxies of its campaign get weights, so that each kind is "
-            "as common as there.",
+            "as common as there, and they count as much as all others together.",
             show_default=False,
         ),
     ] = None,

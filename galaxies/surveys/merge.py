@@ -82,7 +82,8 @@ def merge_surveys(
         Leave out galaxies whose GalaxyID is in an earlier survey.
     like : Path, optional
         An unselected survey. Galaxies of its campaign with all answers get a `Weight`, so that each
-        kind is as common as there (`galaxies.surveys.weighing.weigh`).
+        kind is as common as there (`galaxies.surveys.weighing.weigh`), and that they count as much
+        as all others together.
     overwrite : bool
         Replace an existing survey.
 
@@ -183,7 +184,10 @@ def _without_known(surveys: Sequence[_Survey]) -> list[_Survey]:
 
 
 def _weigh(surveys: Sequence[_Survey], sample: Sample, like: Path) -> dict[int, float]:
-    """Compute the weight of each galaxy of the sample's campaign that has all answers."""
+    """Compute the weight of each galaxy of the sample's campaign that has all answers.
+
+    All others have a weight of 1. Together these galaxies count as much as all others together.
+    """
     tables = [read_answers(survey.folder / VOTES) for survey in surveys]
     kept = [
         table[table["galaxy_id"].isin(survey.ids)]
@@ -197,6 +201,8 @@ def _weigh(surveys: Sequence[_Survey], sample: Sample, like: Path) -> dict[int, 
             f"no galaxy has all answers of {sample.campaign.name}, the campaign of {like}, so none "
             "can be weighed"
         )
+    if not known.all():
+        weights *= (~known).sum() / known.sum()
     ids = answers["galaxy_id"].to_numpy()[known]
     return dict(zip(ids.tolist(), weights[known].tolist(), strict=True))
 

@@ -54,10 +54,16 @@ def test_merged_galaxies_are_weighed_like_the_sample(folders, tmp_path):
     votes = read_survey_votes(tmp_path / "all", volunteers=45).set_index("galaxy_id")
     assert votes.loc[5000, "weight"] == 1
     weighed = votes.loc[votes.index != 5000]
-    # Half of the sample is round, 150 of all 220 are.
-    assert weighed.loc[1, "weight"] == pytest.approx(0.5 * 220 / 150, rel=1e-4)
-    assert weighed.loc[100, "weight"] == pytest.approx(0.5 * 220 / 70, rel=1e-4)
-    assert weighed["weight"].mean() == pytest.approx(1, rel=1e-4)
+    # Half of the sample is round, 150 of all 220 are. Together they count as much as the other one.
+    assert weighed.loc[1, "weight"] == pytest.approx(0.5 / 150, rel=1e-4)
+    assert weighed.loc[100, "weight"] == pytest.approx(0.5 / 70, rel=1e-4)
+    assert weighed["weight"].sum() == pytest.approx(1, rel=1e-4)
+
+
+def test_galaxies_of_one_campaign_count_one_on_average(folders, tmp_path):
+    merge_surveys(folders, tmp_path / "both", like=folders[1])
+    votes = read_survey_votes(tmp_path / "both", volunteers=45)
+    assert votes["weight"].mean() == pytest.approx(1, rel=1e-4)
 
 
 def test_galaxies_without_all_answers_have_no_weight(folders):
