@@ -1,4 +1,4 @@
-"""Copies of the project, in which the pipeline runs with chosen settings, to compare results."""
+"""Copies of the project, in which tests and benchmarks run the pipeline with chosen settings."""
 
 import argparse
 import functools
@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pandas as pd
 import yaml
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parent
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -169,3 +170,29 @@ def results(clone: Path) -> dict[str, str]:
                 name = path.relative_to(clone).as_posix()
                 found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
     return found
+
+
+def compare(first: dict[str, str], second: dict[str, str]) -> pd.DataFrame:
+    """Count the identical results, and name the different ones.
+
+    Parameters
+    ----------
+    first, second
+        As returned by `results`.
+
+    Returns
+    -------
+    DataFrame
+        A row each for the hashes of stages, metrics and figures: `compared`, `identical`, and the
+        names of the `different` ones.
+    """
+    kinds = {
+        "hashes in dvc.lock": [name for name in (first | second) if ": " in name],
+        "metrics": [name for name in (first | second) if name.startswith("metrics/")],
+        "figures": [name for name in (first | second) if name.startswith("figures/")],
+    }
+    rows = []
+    for kind, names in kinds.items():
+        different = [name for name in names if first.get(name) != second.get(name)]
+        rows.append([kind, len(names), len(names) - len(different), different])
+    return pd.DataFrame(rows, columns=["what", "compared", "identical", "different"])

@@ -2,7 +2,7 @@
 
 Every measurement runs in its own process, one at a time. They are repeated in rounds and the best
 is kept, because disturbances only slow things down. The images are those of a survey, repeated
-under new names as often as needed. OpenVINO is measured if it is installed.
+under new names as often as needed.
 
     python -m benchmarks.classify --survey data/gz1 --model galaxies/pretrained/real
 """
@@ -20,7 +20,6 @@ import zipfile
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from importlib.util import find_spec
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
@@ -34,8 +33,7 @@ import simplejpeg
 from galaxies.base.arrays import Decoding, Pixels
 from galaxies.base.outputs import write_json
 from galaxies.base.pool import batched
-from galaxies.bundle.folder import PRETRAINED
-from galaxies.bundle.forward import BATCH as FORWARD_BATCH
+from galaxies.bundle.pretrained import PRETRAINED
 from galaxies.bundle.views import average_views
 from galaxies.classifying.classifier import BATCH, COLUMNS, Classifier
 from galaxies.classifying.engines import Progress, classify_chunks
@@ -46,7 +44,6 @@ from galaxies.classifying.options import Options
 from galaxies.classifying.shards import Shards
 from galaxies.dataset.layout import IMAGES
 from galaxies.images.decode import decode_image, decode_reduced
-from galaxies.models.saved_network import NETWORK
 
 Measured = dict[str, float]
 
@@ -177,7 +174,7 @@ def measure_side_by_side(options: argparse.Namespace) -> Measured:
     size, crop = one.description.size, one.description.crop
     data = list(batched(first(options, options.few // 2), BATCH))
     images = prepared(options, one, options.few // 2)
-    onnx = one.predictor.model
+    onnx, classes = one.predictor.model, one.description.class_places
 
     def decode(decoding: Decoding, batch: Iterable[bytes]) -> Pixels:
         return np.stack([decode_reduced(image, size, crop, decoding) for image in batch])
@@ -186,7 +183,10 @@ def measure_side_by_side(options: argparse.Namespace) -> Measured:
         return [Item("", partial(bytes, image)) for image in batch]
 
     ways: dict[str, tuple[Callable[[Any], Any], list[Any]]] = {
-        "as it was": (lambda b: average_views(keras.predict, decode("whole", b), 8), data),
+        "as it was": (
+            lambda b: average_views(keras.predict, decode("whole", b), 8, classes),
+            data,
+        ),
         "classified, 1 views": (lambda b: one.classify_batch(items(b)), data),
         "classified, 8 views": (lambda b: eight.classify_batch(items(b)), data),
         "decode whole frames": (partial(decode, "whole"), data),
@@ -228,40 +228,6 @@ def side_by_side_ratios(rates: dict[str, npt.NDArray[np.float64]]) -> Measured:
     return {f"by turns: {name}": float(np.median(found)) for name, found in pairs.items()}
 
 
-def measure_openvino(options: argparse.Namespace) -> Measured:
-    """Run the same graph with OpenVINO, in float32 and bfloat16."""
-    if not find_spec("openvino"):
-        return {}
-    import openvino
-
-    classifier = loaded(options, 1)
-    batches = prepared(options, classifier, options.few)
-    expected = np.concatenate([classifier.predictor.model.predict(batch) for batch in batches])
-    core = openvino.Core()
-    network = core.read_model(options.model / NETWORK)
-    measured = {}
-    for name, precision in (("float32", "f32"), ("bfloat16", "bf16")):
-        settings = {
-            "NUM_STREAMS": CORES,
-            "INFERENCE_NUM_THREADS": CORES,
-            "INFERENCE_PRECISION_HINT": precision,
-        }
-        compiled = core.compile_model(network, "CPU", settings)
-
-        def predict(images: Pixels, compiled: Any = compiled) -> Any:  # noqa: ANN401
-            request = compiled.create_infer_request()
-            cuts = range(FORWARD_BATCH, len(images), FORWARD_BATCH)
-            return np.concatenate(
-                [request.infer({0: part})[0].copy() for part in np.split(images, cuts)]
-            )[:, 0]
-
-        found = np.concatenate([predict(batch) for batch in batches])
-        work = partial(in_threads, lambda batch: len(predict(batch)), batches)
-        measured[f"forward, 1 views, OpenVINO, {name}"] = best(work)
-        measured[f"OpenVINO, {name}: largest difference"] = float(np.abs(found - expected).max())
-    return measured
-
-
 def measure_whole(options: argparse.Namespace, *, views: int) -> Measured:
     """From the archive to the table, with the model already loaded."""
     classifier = loaded(options, views)
@@ -291,9 +257,10 @@ def measure_efficientnet(options: argparse.Namespace) -> Measured:
     import keras
 
     network = keras.applications.EfficientNetB0(weights=None, include_top=False, pooling="avg")
-    images = np.random.default_rng(0).integers(0, 256, (512, 224, 224, 3)).astype(np.float32)
-    network.predict_on_batch(images[:64])
+    shape = (min(512, options.few), 224, 224, 3)
+    images = np.random.default_rng(0).integers(0, 256, shape).astype(np.float32)
     batches = np.split(images, 8)
+    network.predict_on_batch(batches[0])
     alone = best(lambda: sum(len(network.predict_on_batch(batch)) for batch in batches))
     beside = best(lambda: in_threads(lambda b: len(network.predict_on_batch(b)), batches))
     return {"EfficientNetB0 at 224 pixels": max(alone, beside)}
@@ -408,7 +375,6 @@ def measurements(options: argparse.Namespace) -> dict[str, Callable[[], Measured
         "whole_8": partial(measure_whole, options, views=8),
         "decode": partial(measure_decode, options),
         "forward": partial(measure_forward, options),
-        "openvino": partial(measure_openvino, options),
         "read": partial(measure_read, options),
         "write": partial(measure_write, options),
         "efficientnet": partial(measure_efficientnet, options),

@@ -8,19 +8,26 @@ that moves a slider to the new picture on the page. Finally 256 images are expla
 
 import argparse
 import os
+import re
 import shutil
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import FilePayload, sync_playwright
 
 import galaxies
 from galaxies.base.outputs import write_json
-from galaxies.bundle.folder import PRETRAINED
+from galaxies.bundle.pretrained import PRETRAINED
+from galaxies.dataset.archive import list_images, open_archive
+from galaxies.dataset.layout import IMAGES
 from galaxies.pages.looking import (
     Change,
     changed,
@@ -31,69 +38,92 @@ from galaxies.pages.looking import (
     look,
     png,
 )
-from tests.conftest import CHROMIUMS, draw_galaxy, encode
-from tests.pages.opening import opened, served
 
-CHROMIUM = next(filter(None, map(shutil.which, CHROMIUMS)), None)
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
 TIMES = 30
+"""Changes behind a median, by default."""
 EXPLAINED = 256
 
 
-def milliseconds(work: Callable[[], object]) -> float:
+def milliseconds(work: Callable[[], object], times: int) -> float:
     """Median of some repeats, after a first run that does not count."""
     work()
-    times = []
-    for _ in range(TIMES):
+    taken = []
+    for _ in range(times):
         start = time.perf_counter()
         work()
-        times.append(1000 * (time.perf_counter() - start))
-    return statistics.median(times)
+        taken.append(1000 * (time.perf_counter() - start))
+    return statistics.median(taken)
 
 
 SHOWN = {"evidence": "#evidence", "layers": "#layers", "compare all models": "#models"}
 """What each of the page's buttons brings."""
 
 
-def in_browser(toggles: tuple[str, ...], frame: bytes) -> float:
-    """Median time from the key to the picture, with some of the buttons pressed."""
-    times = []
+@contextmanager
+def served() -> Iterator[str]:
+    """Run `galaxies explore` in an empty folder; yields the address of its page."""
+    command = [sys.executable, "-m", "galaxies.cli", "explore", "--no-browser"]
     with (
         tempfile.TemporaryDirectory() as folder,
+        subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as server,
+    ):
+        try:
+            assert server.stdout is not None
+            yield re.findall(r"http://127\.0\.0\.1:\d+/", server.stdout.readline())[0]
+        finally:
+            server.kill()
+
+
+def in_browser(toggles: tuple[str, ...], frame: bytes, times: int) -> float:
+    """Median time from the key to the picture, with some of the buttons pressed."""
+    taken = []
+    with (
         sync_playwright() as playwright,
         playwright.chromium.launch(executable_path=CHROMIUM) as browser,
-        served(Path(folder), "explore") as address,
-        opened(browser, address) as page,
+        served() as address,
     ):
-        file = {"name": "galaxy.jpg", "mimeType": "", "buffer": frame}
+        page = browser.new_page()
+        page.goto(address)
+        file: FilePayload = {"name": "galaxy.jpg", "mimeType": "", "buffer": frame}
         page.locator("input[type=file]").set_input_files([file])
         page.locator("#galaxy").wait_for()
         for toggle in toggles:
             page.get_by_role("button", name=toggle, exact=True).click()
             page.locator(SHOWN[toggle]).wait_for(timeout=60_000)
         page.locator(".noUi-handle").first.focus()
-        for _ in range(TIMES):
+        for _ in range(times):
             page.wait_for_timeout(500)  # nothing of the last change is still on its way
             before = page.locator("#galaxy").get_attribute("src")
             start = time.perf_counter()
             page.keyboard.press("ArrowRight")
             while page.locator("#galaxy").get_attribute("src") == before:
                 pass
-            times.append(1000 * (time.perf_counter() - start))
-    return statistics.median(times)
+            taken.append(1000 * (time.perf_counter() - start))
+    return statistics.median(taken)
 
 
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--survey", type=Path, default=Path("data/simulated"))
+    parser.add_argument("--times", type=int, default=TIMES, help="changes behind a median")
+    parser.add_argument("--explained", type=int, default=EXPLAINED, help="images to explain")
     parser.add_argument("-o", "--output", type=Path, default=Path("benchmarks/explorer.json"))
     options = parser.parse_args()
-    frame = encode(draw_galaxy(np.random.default_rng(3), spiral=True))
+    members = list_images(options.survey / IMAGES)
+    with open_archive(options.survey / IMAGES) as archive:
+        frame = archive.read(members[0].name)
+    on_server, on_page = (
+        partial(milliseconds, times=options.times),
+        partial(in_browser, frame=frame, times=options.times),
+    )
     classifier = galaxies.load(agreement=0.9)
     bundle = PRETRAINED / "real"
-    image = changed(classifier.prepare(frame), Change(turn=3))
+    image = changed(classifier.prepare(frame), Change(rotation=3))
 
     def probability() -> None:
-        seen = changed(classifier.prepare(frame), Change(turn=3, blur=1, noise=5))
+        seen = changed(classifier.prepare(frame), Change(rotation=3, blur=1, noise=5))
         look(classifier, seen, 0.9)
         png(seen)
 
@@ -104,28 +134,33 @@ def main() -> None:
 
     everybody = [galaxies.load(path, agreement=0.9) for path in sorted(PRETRAINED.glob("*/"))]
 
+    def layers() -> None:
+        png(layers_picture([layer.values for layer in layer_activations(bundle, image)]))
+
     def compare() -> None:
         for each in everybody:
-            look(each, changed(each.prepare(frame), Change(turn=3)), 0.9)
+            look(each, changed(each.prepare(frame), Change(rotation=3)), 0.9)
 
-    many = np.stack([image] * EXPLAINED)
+    many = np.stack([image] * options.explained)
     start = time.perf_counter()
     classifier.explain(many)
     seconds = time.perf_counter() - start
     found = {
         "processors": len(os.sched_getaffinity(0)),
-        "server_probability_ms": milliseconds(probability),
-        "server_evidence_ms": milliseconds(with_evidence),
-        "server_layers_ms": milliseconds(
-            lambda: png(layers_picture([one.values for one in layer_activations(bundle, image)]))
+        "server_probability_ms": on_server(probability),
+        "server_evidence_ms": on_server(with_evidence),
+        "server_layers_ms": on_server(
+            lambda: png(
+                layers_picture([layer.values for layer in layer_activations(bundle, image)])
+            )
         ),
-        "server_compare_ms": milliseconds(compare),
-        "browser_probability_ms": in_browser((), frame),
-        "browser_evidence_ms": in_browser(("evidence",), frame),
-        "browser_layers_ms": in_browser(("layers",), frame),
-        "browser_compare_ms": in_browser(("compare all models",), frame),
-        "browser_all_ms": in_browser(tuple(SHOWN), frame),
-        "explained": EXPLAINED,
+        "server_compare_ms": on_server(compare),
+        "browser_probability_ms": on_page(()),
+        "browser_evidence_ms": on_page(("evidence",)),
+        "browser_layers_ms": on_page(("layers",)),
+        "browser_compare_ms": on_page(("compare all models",)),
+        "browser_all_ms": on_page(tuple(SHOWN)),
+        "explained": options.explained,
         "explain_s": seconds,
     }
     print(found)

@@ -27,14 +27,15 @@ from dvc.repo import Repo
 from PIL import Image
 from tqdm import tqdm
 
-from benchmarks.clones import make_clone, run, start
+from clones import make_clone, run, start
 from galaxies.base.arrays import Pixels
 from galaxies.base.outputs import write_json
 from galaxies.bundle.views import view_of
 from galaxies.dataset.archive import list_images, open_archive
-from galaxies.dataset.layout import IMAGES, VOTE_COLUMNS, VOTES
+from galaxies.dataset.layout import FIRST_VOTES, IMAGES, VOTES
 from galaxies.dataset.votes import read_votes
 from galaxies.images.decode import decode_image, decode_reduced
+from galaxies.questions.kaggle import KAGGLE as KAGGLE_VOTES
 from galaxies.settings import load_settings
 from galaxies.surveys.check import KAGGLE
 
@@ -66,7 +67,7 @@ def sources(surveys: list[Path]) -> list[Source]:
     """List the images that have votes."""
     found = []
     for survey in surveys:
-        votes = read_votes(survey / VOTES).set_index("galaxy_id")[list(VOTE_COLUMNS.values())]
+        votes = read_votes(survey / VOTES).set_index("galaxy_id")[list(FIRST_VOTES)]
         known = {int(galaxy_id): row for galaxy_id, *row in votes.itertuples()}
         found += [
             Source(survey, member.name, tuple(known[member.galaxy_id]))
@@ -113,7 +114,7 @@ def make_survey(folder: Path, surveys: list[Path], galaxies: int) -> None:
             rows.append((galaxy_id, *source.votes))
     for opened in archives.values():
         opened.close()
-    table = pd.DataFrame(rows, columns=["GalaxyID", *VOTE_COLUMNS])
+    table = pd.DataFrame(rows, columns=["GalaxyID", *KAGGLE_VOTES.first.columns])
     table.to_csv(folder / VOTES, index=False, float_format="%.6f")
 
 
@@ -158,6 +159,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--real", type=Path, nargs="+", required=True, help="folders of surveys")
     parser.add_argument("--galaxies", type=int, default=sum(KAGGLE.values()))
+    parser.add_argument("--stages", nargs="+", help="default: all")
     parser.add_argument("-o", "--output", type=Path, default=Path("benchmarks/full_size.json"))
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
@@ -167,12 +169,17 @@ def main() -> None:
         making = time.perf_counter() - began
         decoding = decoding_rate(clone / "data/full" / IMAGES)
         rows = []
-        for stage, command in commands(clone).items():
+        stages = {
+            stage: command
+            for stage, command in commands(clone).items()
+            if options.stages is None or stage in options.stages
+        }
+        for stage, command in stages.items():
             rows.append({"stage": stage, **measure(clone, command)})
             print(rows[-1], flush=True)
-        run(clone, "dvc", "commit", "--force")
+        run(clone, "dvc", "commit", "--force", *stages)
         began = time.perf_counter()
-        said = run(clone, "dvc", "status")
+        said = run(clone, "dvc", "status", *stages)
         status = time.perf_counter() - began
     if "up to date" not in said:
         raise RuntimeError(said)

@@ -8,8 +8,8 @@ have been kept if it had decided anyway. Where one would not, `familiar` must be
 
     python -m benchmarks.leave_one_out --data ../shared/data
 
-With `--bundles FOLDER` the trained bundles are kept, one for each survey left out; `promises` and
-`finetuning` use them. With `--halves` the network is trained once, on the training halves of `gz1`,
+With `--bundles FOLDER` the trained bundles are kept, one for each survey left out; `promises` uses
+them. With `--halves` the network is trained once, on the training halves of `gz1`,
 `gz2` and `kaggle` (the pipeline's protocol) and all of the other surveys, and tested on the three
 test halves.
 
@@ -30,19 +30,22 @@ import pandas as pd
 from sklearn.metrics import roc_auc_score
 
 from galaxies.base.arrays import Pixels, open_array
+from galaxies.base.fingerprints import from_text
 from galaxies.base.outputs import write_json
-from galaxies.bundle.answers import ANSWERS, p_spiral
+from galaxies.bundle.answers import p_spiral, read_outputs
 from galaxies.bundle.description import Description
-from galaxies.dataset.layout import IMAGES, read_campaign
+from galaxies.dataset.layout import FIRST_VOTES, IMAGES, read_campaign
 from galaxies.dataset.packing import pack_images
 from galaxies.dataset.splitting import split_galaxies
-from galaxies.dataset.votes import campaign_of, read_survey_votes
+from galaxies.dataset.votes import campaign_of, first_votes, read_survey_votes
 from galaxies.judgement.class_shares import estimate_spiral_share, odds_factor
 from galaxies.judgement.familiarity import count
 from galaxies.judgement.scores import expected_calibration_error
 from galaxies.judgement.vote_scores import Answered, score_answers
 from galaxies.models.cnn import Cnn, fit
 from galaxies.questions.campaign import Campaign
+from galaxies.questions.layout import layout_of
+from galaxies.questions.registry import CAMPAIGNS
 from galaxies.settings import Settings, load_settings
 from galaxies.training.parts import Part, Votes
 from galaxies.training.training import Seen, TrainingGalaxies, train
@@ -58,9 +61,23 @@ class Survey(NamedTuple):
     """A packed survey."""
 
     images: Pixels
-    galaxy_id: npt.NDArray[np.int64]
-    sha1: npt.NDArray[np.str_]
-    votes: Votes
+    table: pd.DataFrame
+    """A row for each image: `galaxy_id`, `sha1`, `fingerprint`, and all votes."""
+
+    @property
+    def votes(self) -> Votes:
+        """All votes."""
+        layout = layout_of(self.table.columns, CAMPAIGNS.values())
+        shares = self.table[list(layout.columns)].to_numpy(np.float32)
+        return Votes(layout, shares, self.table["volunteers"].to_numpy(np.float32))
+
+    @property
+    def first(self) -> pd.DataFrame:
+        """The votes that define the classes, as `galaxies.dataset.votes.first_votes`."""
+        campaign = campaign_of(self.table)
+        first = pd.DataFrame(self.votes.first(campaign), columns=list(FIRST_VOTES))
+        first.insert(0, "galaxy_id", self.table["galaxy_id"].to_numpy())
+        return first_votes(self.table, first)
 
 
 def read_survey(folder: Path, packed: Path, settings: Settings) -> Survey:
@@ -77,80 +94,72 @@ def read_survey(folder: Path, packed: Path, settings: Settings) -> Survey:
         workers=len(os.sched_getaffinity(0)),
     ).table
     table = images.merge(read_survey_votes(folder, settings.volunteers), on="galaxy_id")
-    return Survey(
-        open_array(array)[table["row"].to_numpy()],
-        table["galaxy_id"].to_numpy(np.int64),
-        table["sha1"].to_numpy(str),
-        Votes(table[list(ALL_COLUMNS)].to_numpy(np.float32), table["volunteers"].to_numpy()),
-    )
+    return Survey(open_array(array)[table["row"].to_numpy()], table.assign(survey=folder.name))
 
 
-def take(survey: Survey, some: npt.NDArray[np.bool_]) -> Survey:
-    """Select some galaxies of a survey."""
-    images, ids, sha1, votes = survey
-    return Survey(images[some], ids[some], sha1[some], Votes(*(one[some] for one in votes)))
+def take(survey: Survey, galaxies: npt.NDArray[Any]) -> Survey:
+    """Select some galaxies of a survey, by a mask or their places."""
+    return Survey(survey.images[galaxies], survey.table.loc[galaxies].reset_index(drop=True))
 
 
 def in_test(survey: Survey, settings: Settings) -> npt.NDArray[np.bool_]:
     """Find the galaxies that the pipeline would test on if it ran on this survey alone."""
-    table = pd.DataFrame(survey.votes.shares, columns=list(ALL_COLUMNS))
-    table.insert(0, "galaxy_id", survey.galaxy_id)
-    table["volunteers"] = survey.votes.volunteers
-    first = table[["galaxy_id", *FIRST[campaign_of(table)].columns]]
-    first.columns = ["galaxy_id", "p_smooth", "p_features", "p_artifact"]
-    images = pd.DataFrame({"galaxy_id": survey.galaxy_id, "sha1": survey.sha1})
-    split = split_galaxies(first, images, settings.split).table
+    split = split_galaxies(survey.first, survey.table, settings.split).table
     test = split.loc[split["split"] == "test", "galaxy_id"]
-    return np.isin(survey.galaxy_id, test)
+    return np.asarray(survey.table["galaxy_id"].isin(test))
 
 
-def together(others: dict[str, Survey], judged: list[Survey], seed: int) -> TrainingGalaxies:
+def together(others: list[Survey], judged: list[Survey], seed: int) -> TrainingGalaxies:
     """Merge surveys for training; a fifth of the galaxies is for validation.
 
     Galaxies of the test set are dropped, by their pixels and by their IDs.
     """
-    names = np.repeat(list(others), [len(one.images) for one in others.values()])
-    surveys = list(others.values())
-    known = np.concatenate([one.sha1 for one in surveys])
-    kept = ~np.isin(known, np.concatenate([one.sha1 for one in judged]))
-    ids = np.concatenate([one.galaxy_id for one in surveys])
-    _, first = np.unique(ids, return_index=True)
-    kept &= np.isin(np.arange(len(ids)), first)
-    kept &= ~np.isin(ids, np.concatenate([one.galaxy_id for one in judged]))
-    images = np.concatenate([one.images for one in surveys])[kept]
-    votes = Votes(
-        *(np.concatenate(one)[kept] for one in zip(*(o.votes for o in surveys), strict=True))
-    )
-    chosen = chosen_by_answer(votes.shares, votes.volunteers == 0)[:, 0]
-    campaign: Campaign = "gz2" if (votes.labels("gz2")[~chosen] >= 0).any() else "gz1"
-    labels = votes.labels(campaign)
-    labels = np.where(chosen, -1, labels) if campaign == "gz2" else labels
-    order = np.random.default_rng(seed).permutation(len(images))
-
-    def part(rows: npt.NDArray[np.int64]) -> Part:
-        rows = np.sort(rows)
-        first_answers = votes.shares[rows][:, FIRST[campaign].places]
-        table = pd.DataFrame({"galaxy_id": ids[kept][rows], "survey": names[kept][rows]})
-        table[["p_smooth", "p_features", "p_artifact"]] = first_answers
-        return Part(table, rows, labels[rows], Votes(*(one[rows] for one in votes)))
-
-    fifth = len(order) // 5
-    return TrainingGalaxies(images, part(order[fifth:]), part(order[:fifth]), "others", "")
+    table = pd.concat([survey.table for survey in others], ignore_index=True)
+    test = pd.concat([survey.table for survey in judged])
+    kept = ~table["galaxy_id"].duplicated()
+    for column in ("galaxy_id", "sha1"):
+        kept &= ~table[column].isin(test[column])
+    images = np.concatenate([survey.images for survey in others])
+    merged = take(Survey(images, table), kept.to_numpy())
+    votes, first, campaign = merged.votes, merged.first, campaign_of(merged.table)
+    known = first["p_smooth"].notna().to_numpy()  # not of a class that chose them
+    labels = np.where(known, votes.labels(campaign), -1)
+    galaxies = first.assign(survey=merged.table["survey"])
+    prints = from_text(merged.table["fingerprint"])
+    everything = Part(galaxies, np.arange(len(labels)), labels, prints, votes)
+    order = np.random.default_rng(seed).permutation(len(labels))
+    validation = np.isin(everything.rows, order[: len(order) // 5])
+    parts = (everything.where(~validation), everything.where(validation))
+    return TrainingGalaxies(merged.images, *parts, "others", campaign, "")
 
 
-def judge(network: Cnn, description: Description, survey: Survey) -> dict[str, Any]:
+def judged_as(description: Description, campaign: Campaign) -> Description:
+    """Describe a bundle for a campaign, or for one with the same questions."""
+    if campaign.name in description.judgements:
+        return description.by(campaign.name)
+    alike = (CAMPAIGNS[name] for name in description.judgements)
+    return description.by(next(other.name for other in alike if other.has_tree_of(campaign)))
+
+
+def judge(
+    network: Cnn, description: Description, survey: Survey, campaign: Campaign
+) -> dict[str, Any]:
     """Score a network on a survey that it has not seen, for the survey's own question."""
-    labels = survey.votes.labels(description.campaign)
-    known = labels >= 0
-    outputs, labels = network.predict(survey.images[known]), labels[known]
-    raw = p_spiral(outputs, description.campaign)
+    votes = survey.votes
+    labels = votes.labels(campaign)
+    classified = labels >= 0
+    labels = labels[classified]
+    layout, asked = description.layout, description.answers_of
+    outputs = read_outputs(network.predict(survey.images[classified]), layout)
+    raw = p_spiral(outputs, description.class_places)
     p = description.calibration(raw)
-    assert description.known is not None
-    assert description.outputs is not None
-    counts = count(description.known.places(outputs))
-    parts = {name: np.array(one.counts) for name, one in description.surveys.items()}
-    familiar, taken_for = description.known.resembles(counts, parts)
-    share = description.outputs.spiral_share
+    judgement = description.judgement
+    assert judgement.known is not None
+    assert judgement.outputs is not None
+    counts = count(judgement.known.places(outputs))
+    parts = {name: np.array(part.counts) for name, part in judgement.surveys.items()}
+    familiar, taken_for = judgement.known.resembles(counts, parts)
+    share = judgement.outputs.spiral_share
     moved = odds_factor(share, estimate_spiral_share(p, share))
     adjusted = description.calibration.with_odds(moved)(raw)
     scores: dict[str, Any] = {
@@ -162,23 +171,24 @@ def judge(network: Cnn, description: Description, survey: Survey) -> dict[str, A
         "ece": expected_calibration_error(labels, p.astype(np.float64), BINS),
         "accuracy_by_shares": float(((adjusted > 0.5) == labels).mean()),
         "ece_by_shares": expected_calibration_error(labels, adjusted.astype(np.float64), BINS),
-        "distance": description.known.distance(counts),
+        "distance": judgement.known.distance(counts),
         "familiar": familiar,
         "taken_for": taken_for,
     }
     triage = description.triage
     if taken_for is not None:
-        part = description.surveys[taken_for]
+        part = judgement.surveys[taken_for]
         p, triage = part.calibration(raw), part.triage
         scores["accuracy"] = float(((p > 0.5) == labels).mean())
         scores["ece"] = expected_calibration_error(labels, p.astype(np.float64), BINS)
     answers = Answered(
-        survey.votes.shares[known].astype(np.float64),
-        survey.votes.volunteers[known].astype(np.float64),
-        outputs[:, :ANSWERS].astype(np.float64),
-        outputs[:, ANSWERS:].astype(np.float64),
+        asked,
+        votes.shares[classified][:, votes.layout.places(campaign)].astype(np.float64),
+        votes.volunteers[classified].astype(np.float64),
+        outputs[:, layout.places(asked)].astype(np.float64),
+        outputs[:, layout.concentration_places(asked)].astype(np.float64),
     )
-    scores |= {key: one for key, one in score_answers(answers).items() if "rmse" in key}
+    scores |= {key: value for key, value in score_answers(answers).items() if "rmse" in key}
     for promise in triage:
         name = f"{100 * promise.agreement:g}"
         if promise.threshold is not None:
@@ -214,7 +224,9 @@ def main() -> None:
     cnn = settings.cnn.model_copy(update={"residual": residual})
     with tempfile.TemporaryDirectory() as scratch:
         surveys = {
-            name: read_survey(options.data / name, Path(scratch), settings) for name in SURVEYS
+            name: read_survey(options.data / name, Path(scratch), settings)
+            for name in SURVEYS
+            if (options.data / name).is_dir()
         }
     seen = Seen(settings.pack.size, settings.pack.crop, settings.pack.decoding, 1)
     found: dict[str, Any] = {}
@@ -222,17 +234,18 @@ def main() -> None:
     def learn(others: dict[str, Survey], judged: dict[str, Survey]) -> dict[str, Any]:
         rows = {}
         kept = options.bundles and options.bundles / "_".join(judged)
-        galaxies = together(others, list(judged.values()), settings.split.seed)
+        galaxies = together(list(others.values()), list(judged.values()), settings.split.seed)
         trained = train("cnn", partial(fit, settings=cnn), galaxies, seen, settings.triage)
         if kept:
             kept.parent.mkdir(parents=True, exist_ok=True)
             trained.save(kept, kept.with_suffix(".json"), kept.with_suffix(".history.json"))
         for name, survey in judged.items():
-            description = trained.description.by(read_campaign(options.data / name))
+            campaign = read_campaign(options.data / name)
+            description = judged_as(trained.description, campaign)
             rows[name] = {
                 "epochs": residual.epochs,
                 "learned_from": trained.description.galaxies,
-                **judge(trained.fit.model, description, survey),
+                **judge(trained.fit.model, description, survey, campaign),
             }
         print(pd.DataFrame(rows).to_string())
         return rows
@@ -243,13 +256,14 @@ def main() -> None:
         tests = {name: in_test(surveys[name], settings) for name in ("gz1", "gz2", "kaggle")}
         judged = {name: take(surveys[name], test) for name, test in tests.items()}
         others = {
-            name: take(one, ~tests[name]) if name in tests else one for name, one in surveys.items()
+            name: take(survey, ~tests[name]) if name in tests else survey
+            for name, survey in surveys.items()
         }
         found["halves"] = learn(others, judged)
         write_json(options.output, found)
         return
-    for name in options.only:
-        others = {other: one for other, one in surveys.items() if other != name}
+    for name in (name for name in options.only if name in surveys):
+        others = {other: survey for other, survey in surveys.items() if other != name}
         left_out = found.setdefault("left_out", {})
         left_out |= learn(others, {name: surveys[name]})
         write_json(options.output, found)

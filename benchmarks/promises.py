@@ -12,22 +12,23 @@ import argparse
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from benchmarks.leave_one_out import judged_as
 from galaxies.base.arrays import Floats, Labels, Probabilities
 from galaxies.base.outputs import write_json
-from galaxies.bundle.description import Description
-from galaxies.bundle.folder import PRETRAINED
+from galaxies.bundle.description import Description, read_description
 from galaxies.bundle.predictor import Predictor
+from galaxies.bundle.pretrained import PRETRAINED
 from galaxies.dataset.layout import IMAGES, VOTES, read_campaign
 from galaxies.dataset.votes import read_votes
 from galaxies.judgement.calibration import fit_calibration, smoothed
 from galaxies.judgement.class_shares import compare_with_mixture
 from galaxies.judgement.promises import certainty, choose_promise, lower_bound, make_promises
 from galaxies.judgement.scores import expected_calibration_error
-from galaxies.questions.campaign import Campaign
 from galaxies.recalibrating.refitting import Voted, adjust_shares
 from galaxies.recalibrating.surveys import read_voted
 from galaxies.settings import TriageSettings
@@ -35,8 +36,10 @@ from galaxies.volunteers.audit import Audited, judge_answers
 
 TARGETS = TriageSettings(agreement=[0.9, 0.95, 0.99], confidence=0.9)
 SURVEYS = ("gz1", "gz1b", "gz2", "kaggle")
-RESPLITS = 200
+DRAWS = 200
+"""Resplits, audits and calibrations of each survey, by default."""
 BINS = 15
+Row = dict[str, Any]
 Make = Callable[[Probabilities, Labels], list[float | None]]
 
 
@@ -75,14 +78,14 @@ WAYS: dict[str, Make] = {
 }
 
 
-def resplit(galaxies: Voted, proving: float, judging: float) -> list[dict[str, float | str | int]]:
+def resplit(galaxies: Voted, proving: float, judging: float, draws: int) -> list[Row]:
     """Prove promises on some galaxies and test them on the others, many times."""
     random = np.random.default_rng(123)
     count = len(galaxies.labels)
     shape = (len(WAYS), len(TARGETS.agreement))
     made, missed, missed_by_all = (np.zeros(shape, int) for _ in range(3))
     decided = np.zeros(shape)
-    for _ in range(RESPLITS):
+    for _ in range(draws):
         order = random.permutation(count)
         some = order[: round(proving * count)]
         others = order[len(some) : len(some) + round(judging * count)]
@@ -107,29 +110,27 @@ def resplit(galaxies: Voted, proving: float, judging: float) -> list[dict[str, f
             "promises": int(made[way, place]),
             "missed": int(missed[way, place]),
             "missed_on_the_whole_survey": int(missed_by_all[way, place]),
-            "decided": decided[way, place] / RESPLITS,
+            "decided": decided[way, place] / draws,
         }
         for way, name in enumerate(WAYS)
         for place, target in enumerate(TARGETS.agreement)
     ]
 
 
-def missed_shares(resplits: pd.DataFrame) -> list[dict[str, float | str | int]]:
+def missed_shares(resplits: pd.DataFrame) -> list[Row]:
     """Share of promises that were missed, over all targets."""
     by = ["bundle", "survey", "proving", "way"]
     sums = resplits.groupby(by)[["promises", "missed"]].sum()
     everywhere = resplits.groupby(["proving", "way"])[["promises", "missed"]].sum().reset_index()
     both = pd.concat([sums.reset_index(), everywhere.assign(bundle="all", survey="all")])
     share = both["missed"] / both["promises"].clip(lower=1)
-    rows: list[dict[str, float | str | int]] = both.assign(share=share)[[*by, "share"]].to_dict(
-        "records"
-    )
-    return rows
+    table = both.assign(share=share)[[*by, "share"]]
+    return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
 
 
 def audit(
-    galaxies: Voted, description: Description, target: float, answers: int
-) -> dict[str, float | int]:
+    galaxies: Voted, description: Description, target: float, answers: int, draws: int
+) -> Row:
     """Audit the decisions of a bundle on a survey that it does not know, many times."""
     threshold = choose_promise(description.triage, target).threshold
     p = description.calibration(galaxies.raw)
@@ -138,7 +139,7 @@ def audit(
     right = (p > 0.5) == galaxies.labels
     random = np.random.default_rng(123)
     kept, missed, missed_of_all, proven, too_high = [], 0, 0, 0, 0
-    for _ in range(RESPLITS):
+    for _ in range(draws):
         looked_at = random.choice(decided, answers, replace=False)
         others = np.setdiff1d(decided, looked_at)
         audited = Audited(p[looked_at], galaxies.labels[looked_at], left_out=0)
@@ -160,7 +161,7 @@ def audit(
         "answers": answers,
         "decided_before": len(decided) / len(p),
         "agreement_before": float(right[decided].mean()),
-        "audits": RESPLITS,
+        "audits": draws,
         "restored": proven,
         "missed": int(missed),
         "missed_with_those_looked_at": int(missed_of_all),
@@ -173,19 +174,19 @@ def scores(p: Floats, labels: Labels) -> tuple[float, float]:
     return float(((p > 0.5) == labels).mean()), expected_calibration_error(labels, p, BINS)
 
 
-def calibrate(galaxies: Voted, description: Description, labelled: int) -> dict[str, float | int]:
+def calibrate(galaxies: Voted, description: Description, labelled: int, draws: int) -> Row:
     """Calibrate on some galaxies and test on the others, many times."""
     raw, labels = galaxies.raw, galaxies.labels
     random = np.random.default_rng(123)
     known = description.calibration(raw).astype(np.float64)
     before, after = [], []
-    for _ in range(RESPLITS):
+    for _ in range(draws):
         order = random.permutation(len(labels))
         some, others = order[:labelled], order[labelled:]
         fitted = fit_calibration(raw[some], smoothed(labels[some]))
         before.append(scores(known[others], labels[others]))
         after.append(scores(fitted(raw[others]).astype(np.float64), labels[others]))
-    row: dict[str, float | int] = {"labelled": labelled}
+    row: Row = {"labelled": labelled}
     for name, drawn in (("before", before), ("after", after)):
         for place, score in enumerate(("accuracy", "calibration_error")):
             values = np.array(drawn)[:, place]
@@ -198,15 +199,16 @@ def calibrate(galaxies: Voted, description: Description, labelled: int) -> dict[
     return row
 
 
-def shares(galaxies: Voted, description: Description) -> dict[str, float]:
+def shares(galaxies: Voted, description: Description) -> Row:
     """Adjust to the shares of the classes, and score before and after."""
-    assert description.outputs is not None
-    adjusted, share = adjust_shares(description, description.outputs, galaxies.raw)
+    outputs = description.judgement.outputs
+    assert outputs is not None
+    adjusted, share = adjust_shares(description.judgement, outputs, galaxies.raw)
     was = scores(description.calibration(galaxies.raw).astype(np.float64), galaxies.labels)
     now = scores(adjusted.calibration(galaxies.raw).astype(np.float64), galaxies.labels)
-    test = compare_with_mixture(description.outputs, galaxies.raw)
+    test = compare_with_mixture(outputs, galaxies.raw)
     return {
-        "share_known": description.outputs.spiral_share,
+        "share_known": outputs.spiral_share,
         "share_true": float(galaxies.labels.mean()),
         "share_estimated": share,
         "p_value": test.p_value,
@@ -225,41 +227,47 @@ def main() -> None:
     parser.add_argument(
         "--others", type=Path, required=True, help="bundles that leave_one_out has kept"
     )
+    parser.add_argument("--draws", type=int, default=DRAWS)
     parser.add_argument("-o", "--output", type=Path, default=Path("benchmarks/promises.json"))
     options = parser.parse_args()
     workers = len(os.sched_getaffinity(0))
-    found: dict[str, list[dict[str, float | str | int]]] = {
+    found: dict[str, list[Row]] = {
         name: [] for name in ("resplits", "audits", "calibrations", "shares")
     }
-    for name in SURVEYS:
+    for name in (name for name in SURVEYS if (options.data / name).is_dir()):
         folder = options.data / name
         votes = read_votes(folder / VOTES)
         for kind, bundle in (
             ("simulated", PRETRAINED / "simulated"),
             ("other surveys", options.others / name),
         ):
-            # Simulated galaxies have only the question of Galaxy Zoo 2.
-            campaign: Campaign | None = None if kind == "simulated" else read_campaign(folder)
+            # Simulated galaxies have only the questions of Galaxy Zoo 2.
+            campaign = None
+            if kind != "simulated":
+                campaign = judged_as(read_description(bundle), read_campaign(folder)).campaign
             predictor = Predictor(bundle, campaign=campaign)
             description = predictor.description
             galaxies = read_voted(predictor, folder / IMAGES, votes, workers=workers)
-            row: dict[str, float | str | int] = {
+            row: Row = {
                 "bundle": kind,
                 "survey": name,
                 "galaxies": len(galaxies.labels),
             }
             found["calibrations"] += [
-                row | calibrate(galaxies, description, n) for n in (50, 100, 200)
+                row | calibrate(galaxies, description, n, options.draws)
+                for n in (50, 100, 200)
+                if n < len(galaxies.labels)
             ]
             found["shares"].append(row | shares(galaxies, description))
             for proving, judging in ((0.1, 0.5), (0.5, 0.5)):
                 drawn = {"proving": proving, "judging": judging}
                 found["resplits"] += [
-                    row | drawn | one for one in resplit(galaxies, proving, judging)
+                    row | drawn | promises
+                    for promises in resplit(galaxies, proving, judging, options.draws)
                 ]
             if name in ("gz1", "gz1b"):
                 found["audits"] += [
-                    row | audit(galaxies, description, target, answers)
+                    row | audit(galaxies, description, target, answers, options.draws)
                     for target in TARGETS.agreement
                     for answers in (100, 200, 500)
                 ]

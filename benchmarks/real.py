@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks.clones import make_clone, run
+from clones import make_clone, run
 from galaxies.base.outputs import write_json
 
 SURVEYS = ("gz1", "gz2", "kaggle")
@@ -24,11 +24,11 @@ FIGURES = {
 }
 
 
-def collect(survey: str, folder: Path) -> dict[str, Any]:
+def collect(survey: str, folder: Path, figures: Path) -> dict[str, Any]:
     """Read the scores, and copy the figures."""
     for name in FIGURES.get(survey, ()):
-        target = Path("docs/results", f"{survey}_{name}.png")
-        shutil.copy(folder / "figures" / f"{name}.png", target)
+        target = figures / f"{survey}_{name}.png"
+        shutil.copy(folder / "figures/results" / f"{name}.png", target)
     return {
         name: json.loads((folder / "metrics" / f"{name}.json").read_text(encoding="utf-8"))
         for name in METRICS
@@ -40,9 +40,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, default=os.environ.get("GALAXY_DATA"))
     parser.add_argument("--from", dest="done", type=Path, help="folder of finished runs")
+    parser.add_argument("--figures", type=Path, default=Path("docs/results"))
     parser.add_argument("-o", "--output", type=Path, default=Path("benchmarks/real.json"))
     options = parser.parse_args()
-    found = {}
+    scores = {}
     with tempfile.TemporaryDirectory() as scratch:
         for survey in SURVEYS:
             folder = (options.done or Path(scratch)) / survey
@@ -51,8 +52,8 @@ def main() -> None:
                     parser.error("give the folder of surveys with --data or $GALAXY_DATA")
                 make_clone(folder, {}, options.data / survey)
                 run(folder, "dvc", "repro", "page")
-            found[survey] = collect(survey, folder)
-    write_json(options.output, found)
+            scores[survey] = collect(survey, folder, options.figures)
+    write_json(options.output, scores)
 
 
 if __name__ == "__main__":

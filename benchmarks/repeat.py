@@ -16,13 +16,10 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-import pandas as pd
-
-from benchmarks.clones import Surroundings, add_options, make_clone, results, run
+from clones import Surroundings, add_options, compare, make_clone, results, run
 from galaxies.base.outputs import write_json
 
 PACKAGES = ("keras", "matplotlib", "numpy", "pandas", "pillow", "pyarrow", "scikit-learn", "scipy")
-
 
 FOLDERS = {
     "one": Surroundings(hash_seed=1, threads=1, processors=1),
@@ -30,36 +27,11 @@ FOLDERS = {
 }
 
 
-def compare(one: dict[str, str], other: dict[str, str]) -> pd.DataFrame:
-    """Count the identical results, and name the different ones.
-
-    Parameters
-    ----------
-    one, other
-        As returned by `benchmarks.clones.results`.
-
-    Returns
-    -------
-    DataFrame
-        A row each for the hashes of stages, metrics and figures: `compared`, `identical`, and the
-        names of the `different` ones.
-    """
-    kinds = {
-        "hashes in dvc.lock": [name for name in (one | other) if ": " in name],
-        "metrics": [name for name in (one | other) if name.startswith("metrics/")],
-        "figures": [name for name in (one | other) if name.startswith("figures/")],
-    }
-    rows = []
-    for kind, names in kinds.items():
-        different = [name for name in names if one.get(name) != other.get(name)]
-        rows.append([kind, len(names), len(names) - len(different), different])
-    return pd.DataFrame(rows, columns=["what", "compared", "identical", "different"])
-
-
 def main() -> None:
     """Run the benchmark; the exit status is 1 if anything differs."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     add_options(parser)
+    parser.add_argument("--stages", nargs="+", default=[], help="default: all")
     parser.add_argument("-o", "--output", type=Path, default=Path("benchmarks/repeat.json"))
     options = parser.parse_args()
     params = dict(options.set)
@@ -69,7 +41,8 @@ def main() -> None:
             clone = make_clone(Path(scratch, folder), params, options.survey)
             print(f"dvc repro in {folder!r}, {surroundings._asdict()}", flush=True)
             start = time.perf_counter()
-            run(clone, "dvc", "repro", "--force", "--no-run-cache", within=surroundings)
+            command = ("dvc", "repro", "--force", "--no-run-cache", *options.stages)
+            run(clone, *command, within=surroundings)
             runs.append({**surroundings._asdict(), "seconds": time.perf_counter() - start})
             found.append(results(clone))
     table = compare(*found)

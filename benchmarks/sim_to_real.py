@@ -2,9 +2,9 @@
 
 First, the mean and the scatter of each of Galaxy Zoo's 37 columns, simulated and real. Then the
 pipeline's network is trained from random weights on all eleven questions of a simulated survey (a
-tenth is for validation, a fifth is held out) and scored on every galaxy of the real surveys: on the
-first question where they have it, on all 37 columns where they have them, and on separating mergers
-from other galaxies. No real galaxy is used for training.
+fifth is held out, a fifth of the others is for validation) and scored on every galaxy of the real
+surveys: on the first question where they have it, on all 37 columns where they have them, and on
+separating mergers from other galaxies. No real galaxy is used for training.
 
     python -m benchmarks.sim_to_real --real ../shared/data
 
@@ -17,24 +17,25 @@ import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from sklearn.metrics import roc_auc_score
 
-from galaxies.base.arrays import Pixels, open_array
+from benchmarks.leave_one_out import Survey, read_survey, take, together
 from galaxies.base.outputs import write_json
-from galaxies.dataset.layout import IMAGES, VOTES
-from galaxies.dataset.packing import pack_images
-from galaxies.dataset.votes import read_answers, read_survey_votes
+from galaxies.bundle.answers import read_outputs
+from galaxies.dataset.votes import campaign_of
 from galaxies.models.cnn import Cnn, fit
 from galaxies.questions.campaign import spiral_fraction
+from galaxies.questions.gz2 import GZ2
+from galaxies.questions.layout import Layout
 from galaxies.settings import Settings, load_settings
-from galaxies.training.parts import Part, Votes
 
 Shares = npt.NDArray[np.float64]
+Predicted = npt.NDArray[np.floating[Any]]
 
 REAL = ("gz1", "gz2", "kaggle")
 """Surveys that answer the first question or more."""
@@ -45,53 +46,31 @@ MERGERS, OTHERS = "mergers", "gz1b"
 """A survey of mergers, and one of galaxies from the same source."""
 
 
-class Survey(NamedTuple):
-    """A packed survey and its answers."""
+def answers_of(survey: Survey) -> Shares:
+    """Arrange the votes of a survey as answers (N, 37) to the questions of Galaxy Zoo 2.
 
-    images: Pixels
-    galaxy_id: npt.NDArray[np.int64]
-    answers: Shares
-    """(N, 40), NaN where the survey does not answer."""
-
-
-def read_survey(folder: Path, packed: Path, settings: Settings) -> Survey:
-    """Pack a survey into a temporary folder; galaxies without image or votes are left out."""
-    array = packed / f"{folder.name}.npy"
-    pack = settings.pack
-    table = pack_images(
-        folder / IMAGES,
-        array,
-        size=pack.size,
-        crop=pack.crop,
-        decoding=pack.decoding,
-        max_unreadable=pack.max_unreadable,
-        workers=len(os.sched_getaffinity(0)),
-    ).table
-    # Both campaigns' first question, as one: the network has seen only simulated volunteers.
-    both = table.merge(read_answers(folder / VOTES), on="galaxy_id")
-    return Survey(
-        open_array(array)[both["row"].to_numpy()],
-        both["galaxy_id"].to_numpy(),
-        both[list(ALL_COLUMNS)].to_numpy(np.float64),
-    )
+    For another tree, only the first question: the network has seen only simulated volunteers.
+    """
+    votes, campaign = survey.votes, campaign_of(survey.table)
+    if campaign.has_tree_of(GZ2):
+        return votes.shares[:, votes.layout.places(campaign)].astype(np.float64)
+    answers = np.full((len(survey.images), len(GZ2.answers)), np.nan)
+    answers[:, GZ2.first.places] = votes.first(campaign)
+    return answers
 
 
-def learn(survey: Survey, volunteers: Shares, settings: Settings) -> tuple[Cnn, Survey]:
-    """Train the pipeline's network; returns it and the fifth of the galaxies that is held out."""
+def learn(survey: Survey, settings: Settings) -> tuple[Cnn, Layout, Survey]:
+    """Train the pipeline's network; returns the fifth of the galaxies that is held out, too."""
     order = np.random.default_rng(settings.split.seed).permutation(len(survey.images))
-    test, validation, train = np.split(order, [len(order) // 5, 3 * len(order) // 10])
-    votes = Votes(survey.answers.astype(np.float32), volunteers.astype(np.float32))
-    labels = votes.labels("gz2")
-
-    def part(rows: npt.NDArray[np.int64]) -> Part:
-        some = Votes(*(one[rows] for one in votes))
-        return Part(pd.DataFrame({"galaxy_id": survey.galaxy_id[rows]}), rows, labels[rows], some)
-
-    fitted = fit(survey.images, part(np.sort(train)), part(np.sort(validation)), settings.cnn)
-    return fitted.model, Survey(*(one[np.sort(test)] for one in survey))
+    test = np.isin(np.arange(len(order)), order[: len(order) // 5])
+    held_out = take(survey, test)
+    galaxies = together([take(survey, ~test)], [held_out], settings.split.seed)
+    fitted = fit(galaxies.inputs, galaxies.train, galaxies.validation, settings.cnn)
+    assert fitted.layout is not None
+    return fitted.model, fitted.layout, held_out
 
 
-def first_question(answers: Shares, predicted: Shares) -> dict[str, float]:
+def first_question(answers: Shares, predicted: Predicted) -> dict[str, float]:
     """Score "features or disk" against the majority of the volunteers."""
     galaxy = answers[:, :3].argmax(axis=1) < 2
     label = answers[galaxy, 1] > answers[galaxy, 0]
@@ -103,7 +82,7 @@ def first_question(answers: Shares, predicted: Shares) -> dict[str, float]:
     }
 
 
-def rmse(answers: Shares, predicted: Shares) -> float:
+def rmse(answers: Shares, predicted: Predicted) -> float:
     """Root mean square error over all columns, the score of the Kaggle challenge."""
     return float(np.sqrt(np.mean((answers - predicted) ** 2)))
 
@@ -112,28 +91,29 @@ def compare_columns(simulated: Shares, real: Shares) -> pd.DataFrame:
     """Mean and scatter of each column, simulated and real."""
     table = pd.DataFrame(
         {
-            "answer": [ANSWERS[column].words for column in COLUMNS],
+            "answer": [answer.words for answer in GZ2.answers],
             "simulated_mean": np.nanmean(simulated, axis=0),
             "real_mean": np.nanmean(real, axis=0),
             "simulated_spread": np.nanstd(simulated, axis=0),
             "real_spread": np.nanstd(real, axis=0),
         },
-        index=pd.Index(COLUMNS, name="column"),
+        index=pd.Index(GZ2.columns, name="column"),
     )
     table.insert(3, "difference", table["simulated_mean"] - table["real_mean"])
     return table
 
 
 def judge(
-    network: Cnn, held_out: Survey, real: Mapping[str, Survey]
+    network: Cnn, layout: Layout, surveys: Mapping[str, Survey]
 ) -> dict[str, dict[str, float]]:
     """Score the network on every survey."""
     rows: dict[str, dict[str, float]] = {}
-    told = {"simulated, held out": held_out, **real}
-    columns = len(COLUMNS)
-    predicted = {name: network.predict(survey.images)[:, :columns] for name, survey in told.items()}
-    for name, survey in told.items():
-        answers = survey.answers[:, :columns]
+    predicted = {
+        name: read_outputs(network.predict(survey.images), layout)[:, layout.places(GZ2)]
+        for name, survey in surveys.items()
+    }
+    for name, survey in surveys.items():
+        answers = answers_of(survey)
         rows[name] = {"galaxies": len(answers)}
         if not np.isnan(answers[:, :3]).any():
             rows[name] = first_question(answers, predicted[name])
@@ -142,12 +122,13 @@ def judge(
             rows[name]["rmse"] = rmse(answers[whole], predicted[name][whole])
             means = np.broadcast_to(answers[whole].mean(axis=0), answers[whole].shape)
             rows[name]["rmse_of_its_own_means"] = rmse(answers[whole], means)
-    if MERGERS in real and OTHERS in real:
+    if MERGERS in surveys and OTHERS in surveys:
         merger = np.repeat([True, False], [len(predicted[MERGERS]), len(predicted[OTHERS])])
         both = np.concatenate([predicted[MERGERS], predicted[OTHERS]])
         for column in ("Class6.1", "Class8.6"):
-            auc = roc_auc_score(merger, both[:, COLUMNS.index(column)])
-            rows[MERGERS][f"roc_auc_{ANSWERS[column].words}"] = float(auc)
+            place = GZ2.columns.index(column)
+            auc = roc_auc_score(merger, both[:, place])
+            rows[MERGERS][f"roc_auc_{GZ2.answers[place].words}"] = float(auc)
     return rows
 
 
@@ -177,17 +158,14 @@ def main() -> None:
             for name in (*REAL, MERGERS, OTHERS)
             if (options.real / name).is_dir()
         }
-    votes = read_survey_votes(options.simulated, settings.volunteers).set_index("galaxy_id")
-    volunteers = votes.loc[simulated.galaxy_id, "volunteers"].to_numpy()
-    network, held_out = learn(simulated, volunteers, settings)
+    network, layout, held_out = learn(simulated, settings)
     content: dict[str, Any] = {
         "galaxies": len(simulated.images),
-        "scores": judge(network, held_out, real),
+        "scores": judge(network, layout, {"simulated, held out": held_out, **real}),
     }
     print(pd.DataFrame(content["scores"]).T.round(3).to_string())
     if "gz2" in real:
-        columns = len(COLUMNS)
-        table = compare_columns(simulated.answers[:, :columns], real["gz2"].answers[:, :columns])
+        table = compare_columns(answers_of(simulated), answers_of(real["gz2"]))
         print(table.round(3).to_string())
         content["columns"] = table.reset_index().to_dict("records")
     write_json(options.output, content)

@@ -17,44 +17,51 @@ import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
-from galaxies.questions.tree import ALL_COLUMNS, ALL_QUESTIONS
 
 from galaxies.base.outputs import write_json
 from galaxies.models.cnn import build_residual, fit
 from galaxies.models.likelihood import surprise, targets
 from galaxies.models.networks import repeatable
+from galaxies.questions.gz2 import GZ2
+from galaxies.questions.layout import Layout
 from galaxies.settings import CnnSettings, load_settings
 from galaxies.training.parts import Part, Votes
 
 PACKAGES = ("keras", "numpy", "opencv-python-headless", "tensorflow")
 VOLUNTEERS = 45.0
+LAYOUT = Layout((GZ2,))
 
 
 def random_part(rows: np.ndarray, random: np.random.Generator) -> Part:
     """Make up votes on all questions."""
-    shares = np.zeros((len(rows), len(ALL_COLUMNS)), np.float32)
-    for question in ALL_QUESTIONS:
+    shares = np.zeros((len(rows), LAYOUT.answers), np.float32)
+    for question in GZ2.questions:
         alpha = np.ones(len(question.columns))
         shares[:, question.places] = random.dirichlet(alpha, len(rows))
-    votes = Votes(shares, np.full(len(rows), VOLUNTEERS, np.float32))
-    return Part(pd.DataFrame({"galaxy_id": rows}), rows, np.zeros(len(rows), np.int64), votes)
+    votes = Votes(LAYOUT, shares, np.full(len(rows), VOLUNTEERS, np.float32))
+    labels, marks = np.zeros(len(rows), np.int64), np.zeros((len(rows), 3), np.uint64)
+    return Part(pd.DataFrame({"galaxy_id": rows}), rows, labels, marks, votes)
 
 
 def bare_step(images: np.ndarray, part: Part, settings: CnnSettings, seconds: float) -> float:
     """Measure the images per second of forward and backward alone."""
     repeatable(settings.seed)
     recipe = settings.residual
-    network = build_residual(images.shape[1], recipe)
+    network = build_residual(images.shape[1], recipe, LAYOUT.outputs)
     rows = part.rows[: recipe.batch]
     batch = tf.constant(images[rows])
-    votes = tf.constant(targets(part.votes)[: recipe.batch])  # type: ignore[arg-type]
+    assert part.votes is not None
+    votes = tf.constant(targets(part.votes, LAYOUT)[: recipe.batch])
 
-    @tf.function
+    @tf.function  # type: ignore[untyped-decorator]
     def step() -> list[tf.Tensor]:
         with tf.GradientTape() as tape:
             numbers = network(batch, training=True)
-            loss = keras.ops.mean(surprise(votes, numbers, recipe.sharpness, recipe.counted))
-        return tape.gradient(loss, network.trainable_variables)
+            loss = keras.ops.mean(
+                surprise(votes, numbers, LAYOUT, recipe.sharpness, recipe.counted)
+            )
+        gradient: list[tf.Tensor] = tape.gradient(loss, network.trainable_variables)
+        return gradient
 
     for _ in range(5):
         step()
@@ -84,6 +91,7 @@ def main() -> None:
     parser.add_argument("--galaxies", type=int, default=4096, help="training galaxies")
     parser.add_argument("--epochs", type=int, default=3, help="epochs that are timed")
     parser.add_argument("--rounds", type=int, default=3, help="times that both are measured")
+    parser.add_argument("--seconds", type=float, default=10, help="of bare steps in a round")
     parser.add_argument("-o", "--output", type=Path, default=Path("benchmarks/training_speed.json"))
     options = parser.parse_args()
     settings = load_settings()
@@ -96,7 +104,7 @@ def main() -> None:
     validation = random_part(np.arange(options.galaxies, shape[0]), random)
     rows = []
     for number in range(1, options.rounds + 1):
-        bare = bare_step(images, train, settings.cnn, seconds=10)
+        bare = bare_step(images, train, settings.cnn, options.seconds)
         whole = training(images, train, validation, settings.cnn, options.epochs)
         rows.append({"round": number, "bare step": bare, "train_cnn": whole, "ratio": whole / bare})
     table = pd.DataFrame(rows).set_index("round")

@@ -66,6 +66,7 @@ WINGS = {
     "galaxies": "Load a bundle; errors and settings",
     "galaxies.classifying": "Classify any number of images",
     "galaxies.recalibrating": "Calibrate a bundle for another survey",
+    "galaxies.sky": "From positions to cut-outs",
     "galaxies.volunteers": "Ask volunteers, read their answers, audit the machine",
     "galaxies.surveys": "Download, check and merge surveys",
     "galaxies.figures": "Pictures and tables",
@@ -212,7 +213,7 @@ def write_browser_page(app: Sphinx, exception: Exception | None) -> None:
 
 
 def setup(app: Sphinx) -> None:
-    """Add the page for the browser, and keep numpydoc from looking for the signatures of types' names, which have none."""
+    """Add the page for the browser; numpydoc looks for no signatures of types' names."""
     app.connect("build-finished", write_browser_page)
     event = "autodoc-process-signature"
     for number, listener in enumerate(app.events.listeners[event]):

@@ -126,6 +126,7 @@ class CnnSettings(Section):
 
     recipe: Literal["reference", "residual"]
     views: Literal[1, 8]
+    folds: Count
     seed: Seed
     reference: ReferenceSettings
     residual: ResidualSettings

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from galaxies.base.outputs import write_json, write_records, write_text_table, written_beside
+from galaxies.base.selection import unselected
 from galaxies.bundle.description import read_description
 from galaxies.errors import GalaxiesError, run_stage
 from galaxies.judgement.kept_promises import coverage, judge_promises
@@ -30,6 +31,7 @@ def main() -> None:
     predictions = pd.read_parquet(Path("data/predictions", f"{model}.parquet"))
     bundle = read_description(Path("models", model))
     test = judged(split, predictions, model)
+    test = test[unselected(test["weight"].to_numpy())].reset_index(drop=True)
     scores = score(test, settings.evaluate, settings.volunteers)
     triage = judge_promises(test, bundle.triage)
     bins = settings.evaluate.reliability_bins

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from galaxies.base.fingerprints import from_text
 from galaxies.base.outputs import write_json, write_table
 from galaxies.bundle.learned import read_learned
 from galaxies.bundle.pretrained import bundle_folder
@@ -12,7 +13,6 @@ from galaxies.dataset.layout import VOTES, survey_file
 from galaxies.dataset.splitting import split_galaxies
 from galaxies.dataset.votes import campaign_of, first_votes, read_survey_votes, read_votes
 from galaxies.errors import run_stage
-from galaxies.images.fingerprints import from_text
 from galaxies.settings import load_settings
 
 
@@ -31,7 +31,7 @@ def main() -> None:
         shown = images[learned.shown(from_text(images["fingerprint"]))]
     split = split_galaxies(first, images, settings.split, shown["galaxy_id"].to_numpy(np.int64))
     votes = votes[votes["galaxy_id"].isin(images["galaxy_id"])]
-    table = split.table.merge(votes[["galaxy_id", "survey"]], how="left")
+    table = split.table.merge(votes[["galaxy_id", "survey", "weight"]], how="left")
     table["campaign"] = pd.Categorical([campaign.name] * len(table))
     write_table(Path("data/split.parquet"), table)
     write_table(Path("data/votes.parquet"), votes.drop(columns="survey"))

@@ -21,7 +21,10 @@ def main() -> None:
         data / "votes.parquet" if settings.cnn.recipe == "residual" else None,
     )
     seen = Seen(settings.pack.size, settings.pack.crop, settings.pack.decoding, settings.cnn.views)
-    trained = train("cnn", partial(fit, settings=settings.cnn), galaxies, seen, settings.triage)
+    trained = train(
+        "cnn", partial(fit, settings=settings.cnn), galaxies, seen, settings.triage,
+        settings.cnn.folds,
+    )  # fmt: skip
     trained.save(
         Path("models/cnn"), Path("metrics/train_cnn.json"), Path("metrics/learning/cnn.json")
     )

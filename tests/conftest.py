@@ -80,12 +80,12 @@ def write_survey(folder: Path, members: dict[str, bytes], rows: list[str]) -> Pa
     return folder
 
 
-def write_tiny_survey(folder: Path, galaxies: int = 60) -> Path:
+def write_tiny_survey(folder: Path, galaxies: int = 60, seed: int = 7) -> Path:
     """A survey of drawn galaxies, every other one a spiral, with soft votes and one artifact."""
-    random = np.random.default_rng(7)
+    random = np.random.default_rng(seed)
     members, rows = {}, []
     for number in range(galaxies):
-        galaxy_id = 587722952767439450 + 7 * number
+        galaxy_id = 587722952767432450 + 1000 * seed + 7 * number
         spiral = number % 2 == 1
         members[f"images/{galaxy_id}.jpg"] = encode(draw_galaxy(random, spiral))
         features = random.uniform(0.55, 0.98) if spiral else random.uniform(0.02, 0.45)

@@ -1,6 +1,7 @@
 """The command `galaxies`, and what it finds in a survey."""
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -202,3 +203,63 @@ def test_export_writes_a_file_once(tmp_path):
     assert f"{output}: {output.stat().st_size:,} bytes" in done.output
     again = CliRunner().invoke(app, command)
     assert str(again.exception) == f"{output}: exists; --overwrite replaces it"
+
+
+def in_another_process(code, *words, cwd, **options):
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, words)], cwd=cwd, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options,
+    )  # fmt: skip
+
+
+WRITES = """
+import signal, sys, time
+from pathlib import Path
+from galaxies.base.outputs import written_beside
+from galaxies.errors import run_stage
+
+def main():
+    with written_beside(Path("out")) as beside:
+        beside.mkdir()
+        print("begun", flush=True)
+        time.sleep(60)
+
+run_stage(main)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_job_that_is_ended_cleans_up(number, tmp_path):
+    with in_another_process(WRITES, cwd=tmp_path) as process:
+        assert process.stdout.readline() == "begun\n"
+        assert len(list(tmp_path.iterdir())) == 1
+        process.send_signal(number)
+        _, said = process.communicate(timeout=30)
+    assert process.returncode == 128 + number
+    assert said == ""
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_reader_who_stops_early_is_no_error(tiny_survey):
+    command = f"{sys.executable} -m galaxies.cli check {tiny_survey} 2>said.txt | true"
+    shell = f"set -o pipefail; sleep 0.1; {command}; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(
+        ["bash", "-c", shell], cwd=tiny_survey, text=True, capture_output=True, timeout=120
+    )
+    assert done.stdout == "0\n"
+    assert (tiny_survey / "said.txt").read_text().count("Traceback") == 0
+    (tiny_survey / "said.txt").unlink()
+
+
+def test_onnx_runtime_sends_and_keeps_nothing(tmp_path):
+    """It writes a device ID below the home folder as soon as it is imported."""
+    code = (
+        "import galaxies, numpy as np, os\n"
+        "galaxies.load().predictor.predict(np.zeros((1, 64, 64, 3), np.uint8))\n"
+        "assert os.environ['ORT_DISABLE_TELEMETRY'] == '1'\n"
+    )
+    environment = {key: value for key, value in os.environ.items() if "TELEMETRY" not in key}
+    environment |= {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / ".cache")}
+    done = in_another_process(code, cwd=tmp_path, env=environment)
+    assert done.communicate(timeout=120) == ("", "")
+    assert not [path for path in tmp_path.rglob("*") if "onnx" in path.name.lower()]

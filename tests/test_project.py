@@ -181,6 +181,12 @@ def test_every_package_asked_for_is_pinned():
     assert asked - pinned == set()
 
 
+def test_the_pins_with_hashes_are_the_same():
+    pins = re.findall(r"^(\S+==\S+)", text("requirements.txt"), re.M)
+    hashed = text("requirements-hashed.txt")
+    assert re.findall(r"^(\S+==\S+) \\$\n    --hash=sha256:[0-9a-f]{64}", hashed, re.M) == pins
+
+
 def test_every_package_needed_on_this_python_is_pinned():
     pins = [Requirement(line) for line in re.findall(r"^\S+==.*$", text("requirements.txt"), re.M)]
     pinned = {canonicalize_name(one.name): one.specifier for one in pins}

@@ -154,8 +154,8 @@ def in_full_batches(
     """
     results = []
     for start in range(0, len(images), batch):
-        some = images[start : start + batch]
-        filled = np.zeros((batch, *some.shape[1:]), np.uint8)
-        filled[: len(some)] = some
-        results.append(function(filled)[: len(some)])
+        part = images[start : start + batch]
+        filled = np.zeros((batch, *part.shape[1:]), np.uint8)
+        filled[: len(part)] = part
+        results.append(function(filled)[: len(part)])
     return np.concatenate(results)

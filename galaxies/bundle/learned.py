@@ -6,9 +6,9 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from galaxies.base.fingerprints import Fingerprints, matches
 from galaxies.bundle.plain_arrays import read_arrays
 from galaxies.errors import GalaxiesError
-from galaxies.images.fingerprints import Fingerprints, matches
 
 LEARNED: Final = "learned.npz"
 """File of the bundle."""

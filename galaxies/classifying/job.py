@@ -50,7 +50,7 @@ class Classified(NamedTuple):
 
 
 def run_job(
-    inputs: Sequence[str],
+    inputs: Sequence[str] | Sequence[Input],
     output: Path,
     bundle: Path,
     engine: Engine,
@@ -58,13 +58,15 @@ def run_job(
     *,
     shards: str | None = None,
     overwrite: bool = False,
+    another_survey: bool = False,
 ) -> Classified:
     """Classify all images of the inputs into one table; continue where an earlier run stopped.
 
     Parameters
     ----------
-    inputs : sequence of str
-        Paths, globs and addresses, as in `galaxies.classifying.inputs.opening.open_inputs`.
+    inputs : sequence of str or Input
+        Paths, globs and addresses, as in `galaxies.classifying.inputs.opening.open_inputs`; or
+        inputs that are open.
     output : Path
         The table to make: .parquet, .csv or .fits.
     bundle : Path
@@ -78,6 +80,9 @@ def run_job(
         removed when the table is complete.
     overwrite : bool
         Whether to replace an existing table, and discard shards of another job.
+    another_survey : bool
+        Whether the images are known to be from another survey than the bundle's. They count as
+        unfamiliar if there are too few to tell.
 
     Returns
     -------
@@ -110,7 +115,8 @@ def run_job(
     made = Shards(shards or f"{output.absolute()}.shards")
     if not overwrite:
         _keep_existing(output, made)
-    opened = open_inputs(inputs)
+    names = [one for one in inputs if isinstance(one, str)]
+    opened = open_inputs(names) if names else [one for one in inputs if not isinstance(one, str)]
     job = _what_is_done(opened, output, options.fingerprint(bundle))
     schema = _schema(answers, opened).with_metadata({BUNDLE: job["bundle"]["sha256"]})
     made.begin(job, overwrite=overwrite)
@@ -119,6 +125,9 @@ def run_job(
     for number in range(count):
         familiar.add(made.read(number))
     verdict = familiar.verdict()
+    if verdict.familiar is None and another_survey:
+        # Other filters and another depth: not familiar until enough galaxies show that they are.
+        verdict = verdict._replace(familiar=False)
     finish = partial(familiar.finish, verdict=verdict)
     decisions = _write_table(output, schema, made, count, finish)
     made.remove()

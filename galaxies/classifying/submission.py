@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from galaxies.base.outputs import written_beside
 from galaxies.base.pool import batched, in_order
+from galaxies.bundle.description import read_description
 from galaxies.classifying.classifier import BATCH, Classifier
 from galaxies.classifying.options import Options
 from galaxies.dataset.archive import Member, list_images, open_archive, read_member
@@ -67,7 +68,9 @@ def write_submission(
     if output.exists() and not overwrite:
         raise GalaxiesError(f"{output}: exists; --overwrite replaces it")
     # The least strict promise, because nothing is decided.
-    classifier = Classifier(bundle, Options(agreement=0.5))
+    calibrated = read_description(bundle).judgements
+    campaign_name = KAGGLE.name if KAGGLE.name in calibrated else None
+    classifier = Classifier(bundle, Options(agreement=0.5, campaign=campaign_name))
     description = classifier.description
     campaign = description.answers_of
     if not campaign.has_tree_of(KAGGLE):

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from galaxies import __version__
-from galaxies.cli import calibrate, classify, inside, pages, surveys, volunteers
+from galaxies.cli import calibrate, classify, inside, pages, sky, surveys, volunteers
 from galaxies.errors import run_stage
 
 app = typer.Typer(
@@ -19,7 +19,7 @@ app = typer.Typer(
     epilog="Example: `galaxies download gz2 && galaxies check data/gz2 && "
     "dvc exp run -S survey=gz2`",
 )
-for group in (classify, calibrate, surveys, volunteers, inside, pages):
+for group in (classify, sky, calibrate, surveys, volunteers, inside, pages):
     app.add_typer(group.commands)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal
 import typer
 
 from galaxies.classifying.options import Options
-from galaxies.cli import printing
+from galaxies.cli import printing, sky
 from galaxies.cli.options import Agreement, Model, Overwrite, Questions, Views, cores
 from galaxies.errors import GalaxiesError
 
@@ -26,6 +26,8 @@ _CLASSIFY = """Example: `galaxies classify cutouts/ -o classes.parquet`
 `galaxies classify 'night*/*.fits' survey.zip -o classes.csv --model models/cnn`
 
 `galaxies classify catalogue.csv -o classes.fits --views 1`
+
+`galaxies classify positions.csv -o classes.parquet --images sdss`
 
 `galaxies classify s3://bucket/cutouts -o classes.parquet --engine ray --address auto`"""
 
@@ -89,6 +91,10 @@ def classify(
             "kaggle, gz2 or gz1; default: the bundle's first."
         ),
     ] = None,
+    images: sky.Images = None,
+    radius_column: sky.RadiusColumn = None,
+    rate: sky.Rate = None,
+    contact: sky.Contact = "",
     overwrite: Annotated[
         bool,
         typer.Option("--overwrite", help="Replace an existing output, and parts of another job."),
@@ -126,7 +132,17 @@ def classify(
 
         work = partial(ray_engine, address=address)
     bundle = bundle_folder(model).absolute()
-    done = run_job(inputs, output, bundle, work, options, shards=shards, overwrite=overwrite)
+    opened = sky.opened(inputs, images, radius_column, rate, contact)
+    done = run_job(
+        opened,
+        output,
+        bundle,
+        work,
+        options,
+        shards=shards,
+        overwrite=overwrite,
+        another_survey=sky.is_another_survey(images),
+    )
     printing.classified(output, done, options)
     if not done.complete:
         raise typer.Exit(UNREADABLE)

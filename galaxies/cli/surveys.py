@@ -1,7 +1,7 @@
 """Commands that download, check and merge surveys."""
 
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import typer
 
@@ -46,6 +46,13 @@ def kaggle(output: SurveyToMake = Path("data/kaggle"), overwrite: Overwrite = Fa
 )
 def gz2(
     output: SurveyToMake = Path("data/gz2"),
+    votes: Annotated[
+        Literal["weighted", "debiased"],
+        typer.Option(
+            help="Which vote fractions: weighted, or debiased, which are also corrected for "
+            "distance and lie near those of Kaggle's challenge."
+        ),
+    ] = "weighted",
     mirror: Annotated[
         str | None,
         typer.Option(
@@ -58,14 +65,16 @@ def gz2(
 ) -> None:
     """Download Galaxy Zoo 2: about 240,000 galaxies, 3.4 GB; needs 7 GB of disk space.
 
-    The images are from https://zenodo.org/records/3565489. The votes are the weighted fractions
-    from the catalogue of Hart et al. (2016), in Kaggle's 37 columns. No account is needed.
+    The images are from https://zenodo.org/records/3565489. The votes are fractions from the
+    catalogue of Hart et al. (2016), in Kaggle's 37 columns. survey.yaml names their campaign: gz2
+    for weighted ones; kaggle for debiased ones, which are the ones to put beside Kaggle's. No
+    account is needed.
 
     If the connection breaks, run the command again: it continues where it stopped.
     """
     from galaxies.surveys.download.galaxy_zoo_2 import download_gz2
 
-    printing.checked(output, download_gz2(output, mirror=mirror, overwrite=overwrite))
+    printing.checked(output, download_gz2(output, votes=votes, mirror=mirror, overwrite=overwrite))
 
 
 @commands.command(
@@ -104,6 +113,14 @@ def merge(
         bool,
         typer.Option("--skip-known", help="Skip GalaxyIDs that are in an earlier survey."),
     ] = False,
+    like: Annotated[
+        Path | None,
+        typer.Option(
+            help="An unselected survey: galaxies of its campaign get weights, so that each kind is "
+            "as common as there.",
+            show_default=False,
+        ),
+    ] = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Merge surveys into one, to train on all their galaxies.
@@ -115,7 +132,7 @@ def merge(
     """
     from galaxies.surveys.merge import merge_surveys
 
-    merged = merge_surveys(surveys, output, skip_known=skip_known, overwrite=overwrite)
+    merged = merge_surveys(surveys, output, skip_known=skip_known, like=like, overwrite=overwrite)
     printing.merged(output, merged)
 
 

@@ -33,6 +33,11 @@ CAMPAIGN: Final = "Campaign"
 """Optional column of `VOTES`: the campaign of each row, in a survey merged from several."""
 
 
+WEIGHT: Final = "Weight"
+"""Optional column of `VOTES`: what a galaxy counts for, above 0; blank is 1. It corrects a survey
+for galaxies that were selected by their answers (`galaxies.surveys.weighing`)."""
+
+
 FIRST_VOTES: Final = ("p_smooth", "p_features", "p_artifact")
 """Our columns of the fractions for the three answers to the first question."""
 

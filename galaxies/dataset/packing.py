@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from galaxies.base.arrays import Decoding, growing_array
+from galaxies.base.fingerprints import Fingerprints, as_text, fingerprints
 from galaxies.dataset.archive import UnreadableImages, list_images, read_images
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import UnreadableImageError
-from galaxies.images.fingerprints import Fingerprints, as_text, fingerprints
 
 
 class Packed(NamedTuple):

@@ -15,6 +15,7 @@ from galaxies.dataset.layout import (
     LARGEST_ID,
     SURVEY,
     VOTES,
+    WEIGHT,
     WHOLE_ID,
     read_campaign,
     survey_file,
@@ -160,8 +161,9 @@ def read_survey_votes(folder: Path, volunteers: int) -> pd.DataFrame:
     -------
     DataFrame
         `galaxy_id` int64; the fractions as in `read_answers`; `volunteers` float32, the number of
-        volunteers, 0 for hard votes; `survey` text, the survey of origin, or empty. Votes are hard
-        if all galaxies with votes on the same questions have only fractions of 0 and 1.
+        volunteers, 0 for hard votes; `weight` float32, what it counts for; `survey` text, the
+        survey of origin, or empty. Votes are hard if all galaxies with votes on the same questions
+        have only fractions of 0 and 1.
 
     Raises
     ------
@@ -173,7 +175,7 @@ def read_survey_votes(folder: Path, volunteers: int) -> pd.DataFrame:
     >>> from pathlib import Path
     >>> votes = read_survey_votes(Path("data/simulated"), volunteers=45)
     >>> votes.shape, bool(votes["volunteers"].between(40, 50).all())
-    ((40, 40), True)
+    ((40, 41), True)
     """
     path = survey_file(folder, VOTES)
     answers = read_answers(path)
@@ -188,6 +190,7 @@ def read_survey_votes(folder: Path, volunteers: int) -> pd.DataFrame:
         {
             "campaign": _campaigns(path, text),
             "survey": text[SURVEY] if SURVEY in text.columns else "",
+            "weight": _read_weights(path, text),
         }
     ).set_index(_read_ids(path, text)["galaxy_id"])
     origin = origin.loc[answers["galaxy_id"]]
@@ -201,6 +204,7 @@ def read_survey_votes(folder: Path, volunteers: int) -> pd.DataFrame:
             counted = counts[columns].sum(axis=1).reindex(answers["galaxy_id"])
             sure: npt.NDArray[np.bool_] = counted.notna().to_numpy() & mine
             answers.loc[sure, "volunteers"] = counted[sure].to_numpy(np.float32)
+    answers["weight"] = origin["weight"].to_numpy(np.float32)
     answers["survey"] = origin["survey"].to_numpy(str)
     return answers
 
@@ -352,7 +356,7 @@ def _read_text(path: Path, required: tuple[str, ...]) -> pd.DataFrame:
         raise GalaxiesError(f"{path}: rows have more fields than the header")
     _require(path, table, required)
     answers = [column for campaign in CAMPAIGNS.values() for column in campaign.columns]
-    for column in dict.fromkeys((*required, CAMPAIGN, SURVEY, *answers)):
+    for column in dict.fromkeys((*required, CAMPAIGN, SURVEY, WEIGHT, *answers)):
         if f"{column}.1" in table.columns:  # the name that pandas gives to a second one
             raise GalaxiesError(f"{path}: column {column!r} twice")
     table = table[(table != "").any(axis=1)]
@@ -392,6 +396,20 @@ def _read_shares(
         ),
     )
     return numbers.astype(np.float32)
+
+
+def _read_weights(path: Path, table: pd.DataFrame) -> "pd.Series[float]":
+    """Check the weights; 1 for blank cells, or without the column."""
+    if WEIGHT not in table.columns:
+        return pd.Series(1.0, index=table.index)
+    texts = table[WEIGHT].str.strip().replace("", "1")
+    weights = pd.to_numeric(texts, errors="coerce")
+    _refuse(
+        path,
+        ~((weights > 0) & np.isfinite(weights)),
+        lambda row: f"{WEIGHT} {reprlib.repr(texts[row])} is not a number above 0",
+    )
+    return weights
 
 
 def _refuse(path: Path, bad: "pd.Series[bool]", say: Callable[[int], str]) -> None:

@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from galaxies.images.decode import UnreadableImageError, damage_named
 
-SECONDS: Final = 30
+SECONDS: Final = 10
 """Time for one image; compressed cut-outs take a hundredth of a second."""
 MEMORY: Final = 1_000_000_000
 """Bytes; the largest image that is read needs a third of it."""

@@ -28,7 +28,7 @@ _JPEG: Final = b"\xff\xd8\xff"
 _PNG: Final = b"\x89PNG\r\n\x1a\n"
 _TURNED: Final = (b"Exif", b"tiff:Orientation")
 """One of these is in every file whose frame may have to be rotated."""
-_ORIENTATION: Final = 0x0112
+_EXIF_ORIENTATION: Final = 0x0112
 _TURNS: Final = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -85,8 +85,8 @@ def decode_image(data: bytes) -> Image.Image:
     """
     with damage_named():
         if data.startswith(_JPEG):
-            frame, _, orientation = _decode_jpeg(data, None)
-            return _upright(frame, orientation)
+            frame, _, exif_orientation = _decode_jpeg(data, None)
+            return _upright(frame, exif_orientation)
         return as_rgb(_open_png(data))
 
 
@@ -132,7 +132,7 @@ def decode_reduced(data: bytes, size: int, crop: float, decoding: Decoding) -> P
         return reduce_image(decode_image(data), size, crop, decoding)
     with damage_named():
         wanted = math.ceil(size / crop) if decoding == "scaled" else None
-        frame, (width, height, scale), orientation = _decode_jpeg(data, wanted)
+        frame, (width, height, scale), exif_orientation = _decode_jpeg(data, wanted)
         # The scaled frame is rounded up on the right and below; these pixels do not count.
         half = crop * min(width, height) / scale / 2
         x, y = width / scale / 2, height / scale / 2
@@ -145,7 +145,7 @@ def decode_reduced(data: bytes, size: int, crop: float, decoding: Decoding) -> P
             frame = frame.crop((left, top, right, low))
             x, y = x - left, y - top
         # The centre of a frame stays the centre when the frame is rotated.
-        return np.asarray(_upright(_centre(frame, (x, y), half, size, scale), orientation))
+        return np.asarray(_upright(_centre(frame, (x, y), half, size, scale), exif_orientation))
 
 
 def _decode_jpeg(data: bytes, wanted: int | None) -> tuple[Image.Image, tuple[int, int, int], int]:
@@ -161,18 +161,18 @@ def _decode_jpeg(data: bytes, wanted: int | None) -> tuple[Image.Image, tuple[in
         raise UnreadableImageError(f"has too many scans: {scans} of {width}x{height} pixels")
     scale = 1 if wanted is None else _scale((width, height), wanted)
     least = {"min_height": -(-height // scale), "min_width": -(-width // scale)}
-    orientation = 1
+    exif_orientation = 1
     if any(mark in data for mark in _TURNED):
-        orientation = JpegImageFile(io.BytesIO(data)).getexif().get(_ORIENTATION, 1)
+        exif_orientation = JpegImageFile(io.BytesIO(data)).getexif().get(_EXIF_ORIENTATION, 1)
     if colours in _CMYK:
         # Only Pillow knows that Adobe inverts CMYK, but it does not report damage.
         simplejpeg.decode_jpeg(data, "CMYK", min_factor=1, **least)
         image = JpegImageFile(io.BytesIO(data))
         image.draft(None, (width // scale, height // scale))
-        return image.convert("RGB"), (width, height, scale), orientation
+        return image.convert("RGB"), (width, height, scale), exif_orientation
     # The library is the same as Pillow's, and so are the pixels, but it reports damage.
     pixels = simplejpeg.decode_jpeg(data, "RGB", min_factor=1, **least)
-    return Image.fromarray(pixels), (width, height, scale), orientation
+    return Image.fromarray(pixels), (width, height, scale), exif_orientation
 
 
 def _scale(frame: tuple[int, int], wanted: int) -> int:
@@ -299,9 +299,9 @@ def as_rgb(image: Image.Image) -> Image.Image:
     """
     with damage_named():
         check_size(*image.size)
-        orientation = image.getexif().get(_ORIENTATION, 1)
+        exif_orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
         image.load()
-        return _upright(_without_alpha(image), orientation)
+        return _upright(_without_alpha(image), exif_orientation)
 
 
 def _without_alpha(image: Image.Image) -> Image.Image:
@@ -344,9 +344,9 @@ def eight_bits(pixels: npt.NDArray[Any]) -> Pixels:
     return np.asarray(pixels >> 8, dtype=np.uint8)
 
 
-def _upright(image: Image.Image, orientation: int) -> Image.Image:
+def _upright(image: Image.Image, exif_orientation: int) -> Image.Image:
     """Apply an EXIF orientation."""
-    turn = _TURNS.get(orientation)
+    turn = _TURNS.get(exif_orientation)
     return image if turn is None else image.transpose(turn)
 
 

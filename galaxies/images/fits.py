@@ -90,7 +90,37 @@ def decode_fits(data: bytes) -> Image.Image:
         units = read_units(data)
         bands = _light_of(units)
         planes = _in_order(data, units[0].header, bands)
-        light = _light(planes, _calibrated(bands))
+        calibrated = _calibrated(bands)
+    return colour_frame(planes, calibrated)
+
+
+def colour_frame(planes: Planes, calibrated: bool) -> Image.Image:
+    """Make a colour frame from the bands of a cut-out, as `decode_fits` does.
+
+    Parameters
+    ----------
+    planes : ndarray of shape (bands, height, width), float64
+        From blue to red; the first row is at the bottom.
+    calibrated : bool
+        Whether they are in nanomaggies per pixel.
+
+    Returns
+    -------
+    Image
+        RGB.
+
+    Raises
+    ------
+    UnreadableImageError
+        If there is no valid pixel.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> colour_frame(np.ones((3, 40, 60)), calibrated=True).size
+    (60, 40)
+    """
+    light = _light(planes, calibrated)
     if len(light) == 1:
         grey = np.clip(grey_level(light[0]), 0, 255).round().astype(np.uint8)
         frame = np.repeat(grey[:, :, None], 3, axis=2)
@@ -237,6 +267,8 @@ def _light(planes: Planes, calibrated: bool) -> Planes:
         raise UnreadableImageError(
             f"has no valid pixel in {holes.max():.0%} of the centre of band {holes.argmax() + 1}"
         )
+    if calibrated and good.all():
+        return planes
     planes = np.where(good, planes, np.nan)
     sky = np.array([np.median(plane[fine]) for plane, fine in zip(planes, good, strict=True)])
     if calibrated:

@@ -120,15 +120,17 @@ def refuse_blank(pixels: Pixels) -> None:
     Traceback (most recent call last):
     galaxies.images.decode.UnreadableImageError: is blank: there is no galaxy in it
     """
-    # Differences of neighbours, not extremes of nine: the same, and four times faster.
-    high, low = pixels, pixels
-    for axis in (0, 1):
-        before = tuple(slice(None, -2) if one == axis else slice(None) for one in (0, 1))
-        here = tuple(slice(1, -1) if one == axis else slice(None) for one in (0, 1))
-        after = tuple(slice(2, None) if one == axis else slice(None) for one in (0, 1))
-        high = np.maximum(np.maximum(high[before], high[here]), high[after])
-        low = np.minimum(np.minimum(low[before], low[here]), low[after])
-    even = ((high - low) <= _EVEN).all(axis=2)
+    side = len(pixels)
+    rows = pixels.reshape(side, -1)
+    high = np.maximum(np.maximum(rows[:-2], rows[1:-1]), rows[2:])
+    low = np.minimum(np.minimum(rows[:-2], rows[1:-1]), rows[2:])
+    # Almost every galaxy is done here: a frame with so few even columns of three is not blank.
+    if np.count_nonzero(high - low <= _EVEN) < _ONE_SIDE * high.size:
+        return
+    high = np.maximum(np.maximum(high[:, :-6], high[:, 3:-3]), high[:, 6:])
+    low = np.minimum(np.minimum(low[:, :-6], low[:, 3:-3]), low[:, 6:])
+    colours = high - low <= _EVEN
+    even = colours[:, 0::3] & colours[:, 1::3] & colours[:, 2::3]
     if even.mean() > _BLANK:
         raise UnreadableImageError("is blank: there is no galaxy in it")
     # The sky around a galaxy may be even, but then on both sides of it.

@@ -7,6 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from galaxies.base.arrays import Floats
+from galaxies.base.selection import unselected
 from galaxies.errors import needs
 from galaxies.questions.campaign import Campaign, Question
 from galaxies.questions.layout import Layout, layout_of
@@ -54,7 +55,8 @@ def answered(votes: pd.DataFrame, predictions: pd.DataFrame) -> tuple[Answered, 
     Returns
     -------
     tuple of Answered
-        For each campaign that is both voted and predicted; empty if the model predicts only the
+        For each campaign that is both voted and predicted, the galaxies with any answer, drawn by
+        their weights (`galaxies.base.selection.unselected`); empty if the model predicts only the
         class.
 
     Examples
@@ -69,16 +71,19 @@ def answered(votes: pd.DataFrame, predictions: pd.DataFrame) -> tuple[Answered, 
     voted = votes.set_index("galaxy_id").loc[test["galaxy_id"]]
     columns = set(votes.columns) & set(predictions.columns)
     layouts = [Layout((one,)) for one in layout_of(columns, CAMPAIGNS.values()).campaigns]
-    return tuple(
-        Answered(
+    found = []
+    for layout in layouts:
+        galaxies = Answered(
             layout.campaigns[0],
             voted[list(layout.columns)].to_numpy(np.float64),
             voted["volunteers"].to_numpy(np.float64),
             test[list(layout.columns)].to_numpy(np.float64),
             test[list(layout.concentrations)].to_numpy(np.float64),
         )
-        for layout in layouts
-    )
+        drawn: npt.NDArray[np.bool_] = np.asarray(~np.isnan(galaxies.voted).all(axis=1))
+        drawn[drawn] = unselected(voted["weight"].to_numpy()[drawn])
+        found.append(galaxies.where(drawn))
+    return tuple(found)
 
 
 def score_answers(galaxies: Answered) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 import numpy as np
@@ -11,7 +11,7 @@ from keras import layers
 from threadpoolctl import threadpool_limits
 
 from galaxies.base.arrays import Pixels, in_full_batches
-from galaxies.bundle.description import Description, read_description
+from galaxies.bundle.description import read_description
 from galaxies.bundle.pretrained import bundle_folder
 from galaxies.errors import GalaxiesError
 from galaxies.models.augmentation import Augmentation
@@ -171,11 +171,12 @@ def _fit_residual(
 ) -> Fit[Cnn]:
     if train.votes is None or validation.votes is None:
         raise ValueError("the residual recipe needs votes")
-    start = None if recipe.start is None else _start(images.shape[1], recipe)
+    start = None if recipe.start is None else _Start(Path(recipe.start))
     layout = Layout(in_order({*train.votes.layout.campaigns, *(start.campaigns if start else ())}))
     network = build_residual(images.shape[1], recipe, layout.outputs)
     kept: tuple[int, ...] = ()
     if start is not None:
+        start.read(images.shape[1], recipe)
         _copy(start, network, layout)
         kept = tuple(
             place
@@ -229,11 +230,27 @@ def _campaign_with_classes(votes: Votes) -> Campaign:
     return votes.layout.campaigns[0]
 
 
-class _Start(NamedTuple):
+class _Start:
     """The network that training starts from."""
 
-    network: keras.Model
-    description: Description
+    def __init__(self, name: Path) -> None:
+        self._name, self._folder = name, bundle_folder(name)
+        self.description = read_description(self._folder)
+        self.network: keras.Model = None
+
+    def read(self, side: int, recipe: ResidualSettings) -> None:
+        """Read the network itself.
+
+        It is built after the one that is trained, whose random numbers then do not depend on it.
+        """
+        self.network = build_residual(side, recipe, self.description.layout.outputs)
+        try:
+            read_weights(self.network, self._folder / NETWORK)
+        except (OSError, ValueError) as error:
+            raise GalaxiesError(
+                f"cnn.residual.start: the network of {self._name} does not fit ({error}); restore "
+                "cnn.residual.filters, use a bundle with these filters, or set it to null"
+            ) from error
 
     @property
     def campaigns(self) -> tuple[Campaign, ...]:
@@ -260,22 +277,6 @@ class _Start(NamedTuple):
                 if self.answers(other, other.first):
                     return other, other.first
         return None
-
-
-def _start(side: int, recipe: ResidualSettings) -> _Start:
-    """Read the network that training starts from."""
-    name = Path(recipe.start or "")
-    folder = bundle_folder(name)
-    description = read_description(folder)
-    network = build_residual(side, recipe, description.layout.outputs)
-    try:
-        read_weights(network, folder / NETWORK)
-    except (OSError, ValueError) as error:
-        raise GalaxiesError(
-            f"cnn.residual.start: the network of {name} does not fit ({error}); restore "
-            "cnn.residual.filters, use a bundle with these filters, or set it to null"
-        ) from error
-    return _Start(network, description)
 
 
 def _places(layout: Layout, questions: Iterable[tuple[Campaign, Question]]) -> list[int]:

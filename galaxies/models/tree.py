@@ -138,7 +138,7 @@ def fit(images: Pixels, train: Part, validation: Part, settings: TreeSettings) -
     # Imported here because predicting does not need it.
     from sklearn.tree import DecisionTreeClassifier
 
-    known = _features(images, settings.size, train.rows)
+    pixels = _features(images, settings.size, train.rows)
     held_out = _features(images, settings.size, validation.rows)
 
     def fit_one(pair: tuple[int, float]) -> Candidate[DecisionTree]:
@@ -146,12 +146,14 @@ def fit(images: Pixels, train: Part, validation: Part, settings: TreeSettings) -
         model = DecisionTreeClassifier(
             max_depth=max_depth, ccp_alpha=pruning, random_state=settings.seed
         )
-        tree = _as_arrays(model.fit(known, train.labels), settings.size)
+        tree = _as_arrays(
+            model.fit(pixels, train.labels, sample_weight=train.weights), settings.size
+        )
         row = {"max_depth": max_depth, "pruning": pruning, "leaves": tree.leaves}
         return Candidate(tree, row, tree.walk(held_out))
 
     pairs = list(product(sorted(settings.max_depth), sorted(settings.pruning, reverse=True)))
-    return best_candidate(pairs, fit_one, validation.labels, doing="decision tree")
+    return best_candidate(pairs, fit_one, validation, doing="decision tree")
 
 
 def _features(

@@ -9,7 +9,7 @@ import panel as pn
 from bokeh.events import DocumentReady
 from bokeh.models import CustomJS, TextInput
 from tornado.httputil import HTTPServerRequest
-from tornado.web import Application, RequestHandler
+from tornado.web import RequestHandler
 
 from galaxies.errors import GalaxiesError
 
@@ -114,7 +114,7 @@ class _Refused(RequestHandler):
         )
 
 
-def answer_only_as(application: Application, names: Iterable[str]) -> None:
+def answer_only_as(application: Any, names: Iterable[str]) -> None:  # noqa: ANN401
     """Refuse all requests that were sent to another host name, or come from another site.
 
     A site can make its own name point at this machine (DNS rebinding); its requests then carry
@@ -122,8 +122,8 @@ def answer_only_as(application: Application, names: Iterable[str]) -> None:
 
     Parameters
     ----------
-    application : Application
-        Tornado's, of the server.
+    application : tornado.web.Application
+        Of the Bokeh server.
     names : iterable of str
         Host names, on any port: a tunnel may have another one.
     """
@@ -141,7 +141,7 @@ def answer_only_as(application: Application, names: Iterable[str]) -> None:
             request.headers["Origin"] = f"http://{next(iter(application.websocket_origins))}"
         return find(request, **options)
 
-    application.find_handler = guarded  # type: ignore[method-assign]
+    application.find_handler = guarded
 
 
 def _name(host: str) -> str | None:

@@ -11,7 +11,7 @@ from galaxies.questions.campaign import Campaign, ask, numbered
 GZ1: Final = Campaign(
     name="gz1",
     title="Galaxy Zoo 1",
-    votes="types by raw votes",
+    votes="raw, one type a galaxy",
     reference="Lintott et al. 2008, MNRAS 389, 1179",
     questions=numbered(
         ask(

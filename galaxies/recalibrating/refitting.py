@@ -1,16 +1,18 @@
 """Fit the calibrations and promises of a bundle again, without training."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from galaxies.base.arrays import Floats, Labels, Outputs, Probabilities
+from galaxies.base.fingerprints import Fingerprints
 from galaxies.bundle.description import CalibratedOn, Judgement
+from galaxies.bundle.learned import Learned
 from galaxies.errors import GalaxiesError
-from galaxies.images.fingerprints import Fingerprints
 from galaxies.judgement.calibration import fit_calibration, smoothed, softened
 from galaxies.judgement.class_shares import (
     ClassOutputs,
@@ -58,7 +60,7 @@ class Voted(NamedTuple):
         )
 
 
-def require_enough(galaxies: Voted, survey: str) -> None:
+def require_enough(galaxies: Voted, survey: Path) -> None:
     """Make sure that there are enough galaxies, and of both classes.
 
     Raises
@@ -79,6 +81,30 @@ def require_enough(galaxies: Voted, survey: str) -> None:
                 f"{survey}: {found} of {count} galaxies are {name}; calibrating needs at least "
                 f"{FEWEST_OF_A_CLASS} of each class"
             )
+
+
+def require_new(
+    galaxy_ids: Sequence[object] | npt.NDArray[np.int64],
+    fingerprints: Fingerprints,
+    learned: Learned | None,
+    bundle: Path,
+    survey: Path,
+) -> None:
+    """Make sure that a bundle has seen none of the images in training, under whatever number.
+
+    Raises
+    ------
+    GalaxiesError
+        If it has.
+    """
+    if learned is None:
+        return
+    places = np.flatnonzero(learned.shown(fingerprints))
+    if len(places):
+        raise GalaxiesError(
+            f"{survey}: the bundle {bundle} was trained on the images of {len(places):,} of these "
+            f"{len(fingerprints):,} galaxies, such as {galaxy_ids[places[0]]}; leave them out"
+        )
 
 
 def triage_settings(judgement: Judgement) -> TriageSettings:

@@ -1,22 +1,21 @@
 """Calibrate a bundle for another survey: with votes, or with images only."""
 
 import tempfile
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from tqdm import tqdm
 
 from galaxies.base.arrays import Pixels, Probabilities, open_array
+from galaxies.base.fingerprints import Fingerprints, fingerprints, from_text
 from galaxies.base.pool import batched, in_order
 from galaxies.bundle.description import Description, read_description
 from galaxies.bundle.folder import copy_recalibrated, require_free
-from galaxies.bundle.learned import Learned, read_learned
+from galaxies.bundle.learned import read_learned
 from galaxies.bundle.predictor import Predictor
 from galaxies.classifying.classifier import BATCH, Classifier
 from galaxies.classifying.inputs.chunks import Item
@@ -31,7 +30,6 @@ from galaxies.dataset.packing import pack_images
 from galaxies.dataset.votes import campaign_of, read_answers, read_votes
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import UnreadableImageError
-from galaxies.images.fingerprints import Fingerprints, fingerprints, from_text
 from galaxies.judgement.class_shares import Mixture, compare_with_mixture, require_outputs
 from galaxies.questions.campaign import CLASSES, VOTED, Campaign, most_voted, spiral_fraction
 from galaxies.recalibrating.refitting import (
@@ -41,6 +39,7 @@ from galaxies.recalibrating.refitting import (
     calibrated_on,
     recalibrate,
     require_enough,
+    require_new,
 )
 from galaxies.recalibrating.worth import Worth, judge_recalibration
 
@@ -119,15 +118,13 @@ def calibrate_on_votes(
     """
     require_free(output, overwrite)
     archive, table = survey_file(survey, IMAGES), survey_file(survey, VOTES)
-    learned = read_learned(bundle)
-    votes = read_votes(table)
     campaign = campaign_of(read_answers(table))
-    predictor = Predictor(bundle, description=for_campaign(read_description(bundle), campaign))
-    galaxies = read_voted(predictor, archive, votes, workers=workers)
-    if learned is not None:
-        _refuse_learned(galaxies.galaxy_ids, galaxies.fingerprints, learned, bundle, survey)
-    require_enough(galaxies, str(survey))
-    description = predictor.description
+    description = for_campaign(read_description(bundle), campaign)
+    predictor = Predictor(bundle, description=description)
+    galaxies = read_voted(predictor, archive, read_votes(table, campaign), workers=workers)
+    learned = read_learned(bundle)
+    require_new(galaxies.galaxy_ids, galaxies.fingerprints, learned, bundle, survey)
+    require_enough(galaxies, survey)
     before, after = judge_recalibration(description.judgement, galaxies)
     made = recalibrate(description.judgement, galaxies).model_copy(
         update={
@@ -169,7 +166,9 @@ def for_campaign(description: Description, campaign: Campaign) -> Description:
     """
     if campaign.name in description.judgements:
         return description.by(campaign.name)
-    answers_of = None if campaign.name in description.questions else description.answers_of.name
+    # Votes on other questions alone do not teach the class.
+    taught = campaign.first.name in description.questions.get(campaign.name, ())
+    answers_of = None if taught else description.answers_of.name
     void = [promise.model_copy(update={"threshold": None}) for promise in description.triage]
     judgement = description.judgement.model_copy(
         update={"triage": tuple(void), "answers_of": answers_of, "known": None, "surveys": {}}
@@ -208,8 +207,8 @@ def read_voted(predictor: Predictor, archive: Path, votes: pd.DataFrame, *, work
     Examples
     --------
     >>> from pathlib import Path
-    >>> from galaxies.dataset.votes import read_votes
     >>> from galaxies.bundle.predictor import Predictor
+    >>> from galaxies.dataset.votes import read_votes
     >>> votes = read_votes(Path("data/simulated/training_solutions_rev1.csv"))
     >>> archive = Path("data/simulated/images_training_rev1.zip")
     >>> galaxies = read_voted(Predictor(Path("models/cnn")), archive, votes, workers=2)
@@ -304,9 +303,7 @@ def adjust_to_shares(
         raise GalaxiesError(
             f"{images}: {len(raw)} readable images; estimating shares needs {FEWEST}"
         )
-    learned = read_learned(bundle)
-    if learned is not None:
-        _refuse_learned(ids, marks, learned, bundle, images)
+    require_new(ids, marks, read_learned(bundle), bundle, images)
     test = compare_with_mixture(outputs, raw)
     adjusted, share = adjust_shares(description.judgement, outputs, raw)
     written = anyway or test.p_value >= LEAST_P_VALUE
@@ -368,19 +365,3 @@ def _raw_probabilities(bundle: Path, images: Path, workers: int) -> _Read:
         np.concatenate([none[1], *(part.fingerprints for part in parts)]),
         sum(part.unreadable for part in parts),
     )
-
-
-def _refuse_learned(
-    galaxy_ids: Sequence[object] | npt.NDArray[np.int64],
-    marks: Fingerprints,
-    learned: Learned,
-    bundle: Path,
-    survey: Path,
-) -> None:
-    """Refuse images that the bundle has seen in training, under whatever number."""
-    places = np.flatnonzero(learned.shown(marks))
-    if len(places):
-        raise GalaxiesError(
-            f"{survey}: the bundle {bundle} was trained on the images of {len(places):,} of these "
-            f"{len(marks):,} galaxies, such as {galaxy_ids[places[0]]}; leave them out"
-        )

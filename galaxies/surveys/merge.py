@@ -19,6 +19,7 @@ from galaxies.dataset.layout import (
     IMAGES,
     SURVEY,
     VOTES,
+    WEIGHT,
     read_campaign,
     survey_file,
     write_campaign,
@@ -28,6 +29,7 @@ from galaxies.errors import GalaxiesError
 from galaxies.questions.campaign import Campaign
 from galaxies.questions.layout import layout_of
 from galaxies.questions.registry import CAMPAIGNS
+from galaxies.surveys.weighing import Sample, weigh
 from galaxies.surveys.writing import SURVEY_FILES, StoredImage, add_image, free_folder
 
 
@@ -55,7 +57,12 @@ class _Survey(NamedTuple):
 
 
 def merge_surveys(
-    folders: Sequence[Path], output: Path, *, skip_known: bool = False, overwrite: bool = False
+    folders: Sequence[Path],
+    output: Path,
+    *,
+    skip_known: bool = False,
+    like: Path | None = None,
+    overwrite: bool = False,
 ) -> Merged:
     """Merge several surveys into one.
 
@@ -73,6 +80,9 @@ def merge_surveys(
         Folder to write; it appears only when it is complete.
     skip_known : bool
         Leave out galaxies whose GalaxyID is in an earlier survey.
+    like : Path, optional
+        An unselected survey. Galaxies of its campaign with all answers get a `Weight`, so that each
+        kind is as common as there (`galaxies.surveys.weighing.weigh`).
     overwrite : bool
         Replace an existing survey.
 
@@ -106,9 +116,12 @@ def merge_surveys(
         _refuse_clashes(surveys)
     campaigns = {campaign for survey in surveys for campaign in survey.campaigns}
     columns = _all_columns(surveys, several=len(campaigns) > 1)
+    weights = {} if like is None else _weigh(surveys, Sample(like), like)
+    if weights and WEIGHT not in columns:
+        columns.append(WEIGHT)
     with written_beside(output) as beside:
         beside.mkdir()
-        votes = _merge_votes(beside / VOTES, surveys, columns)
+        votes = _merge_votes(beside / VOTES, surveys, columns, weights)
         _merge_counts(beside / COUNTS, surveys)
         if len(campaigns) == 1:
             write_campaign(beside, *campaigns)
@@ -169,7 +182,28 @@ def _without_known(surveys: Sequence[_Survey]) -> list[_Survey]:
     return kept
 
 
-def _merge_votes(path: Path, surveys: Sequence[_Survey], columns: Sequence[str]) -> int:
+def _weigh(surveys: Sequence[_Survey], sample: Sample, like: Path) -> dict[int, float]:
+    """Compute the weight of each galaxy of the sample's campaign that has all answers."""
+    tables = [read_answers(survey.folder / VOTES) for survey in surveys]
+    kept = [
+        table[table["galaxy_id"].isin(survey.ids)]
+        for table, survey in zip(tables, surveys, strict=True)
+    ]
+    answers = pd.concat(kept, ignore_index=True)
+    weights = weigh(sample.shares(answers), sample)
+    known = ~np.isnan(weights)
+    if not known.any():
+        raise GalaxiesError(
+            f"no galaxy has all answers of {sample.campaign.name}, the campaign of {like}, so none "
+            "can be weighed"
+        )
+    ids = answers["galaxy_id"].to_numpy()[known]
+    return dict(zip(ids.tolist(), weights[known].tolist(), strict=True))
+
+
+def _merge_votes(
+    path: Path, surveys: Sequence[_Survey], columns: Sequence[str], weights: dict[int, float]
+) -> int:
     """Write the votes, and count their rows."""
     count = 0
     with path.open("w", encoding="utf-8", newline="") as target:
@@ -185,6 +219,9 @@ def _merge_votes(path: Path, surveys: Sequence[_Survey], columns: Sequence[str])
                     if row["GalaxyID"].strip() and int(row["GalaxyID"]) in ids:
                         row[SURVEY] = row.get(SURVEY) or survey.folder.resolve().name
                         row[CAMPAIGN] = row.get(CAMPAIGN) or survey.usual.name
+                        if weights:
+                            weight = weights.get(int(row["GalaxyID"]))
+                            row[WEIGHT] = "" if weight is None else f"{weight:.6g}"
                         writer.writerow(row)
                         count += 1
     return count

@@ -60,9 +60,9 @@ def free_folder(folder: Path, overwrite: bool, own: Collection[str]) -> Path:
         return folder
     if not folder.is_dir():
         raise GalaxiesError(f"{folder}: is a file; give another folder")
-    found = sorted(path.name for path in folder.iterdir())
-    others = [name for name in found if name not in own]
-    if found and not overwrite:
+    names = sorted(path.name for path in folder.iterdir())
+    others = [name for name in names if name not in own]
+    if names and not overwrite:
         raise GalaxiesError(f"{folder}: exists; --overwrite replaces it")
     if others:
         raise GalaxiesError(

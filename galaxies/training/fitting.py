@@ -4,11 +4,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
+import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from galaxies.base.arrays import Labels, Outputs, Probabilities
+from galaxies.base.arrays import Outputs, Probabilities
 from galaxies.questions.layout import Layout
+from galaxies.training.parts import Part
 
 History = list[dict[str, float]]
 """One row for each epoch or candidate."""
@@ -62,7 +64,7 @@ class Candidate(NamedTuple, Generic[M]):
 def best_candidate(
     settings: Sequence[Any],
     fit: Callable[[Any], Candidate[M]],
-    labels: Labels,
+    validation: Part,
     *,
     doing: str,
 ) -> Fit[M]:
@@ -74,8 +76,8 @@ def best_candidate(
         The candidates; in a tie, the earlier is kept.
     fit : callable
         Fits one candidate.
-    labels : ndarray of shape (N,), int64
-        Labels of the validation galaxies.
+    validation : Part
+        The validation galaxies, all with a label.
     doing : str
         Text of the progress bar.
 
@@ -93,12 +95,18 @@ def best_candidate(
     >>> import numpy as np
     >>> def fit(p):
     ...     return Candidate(f"always {p}", {"p": p}, np.full(4, p, np.float32))
-    >>> best_candidate([0.5, 0.75], fit, np.array([1, 1, 1, 0]), doing="fit").model
+    >>> import pandas as pd
+    >>> from galaxies.training.parts import Part
+    >>> labels = np.array([1, 1, 1, 0])
+    >>> marks = np.zeros((4, 3), np.uint64)
+    >>> validation = Part(pd.DataFrame(index=range(4)), np.arange(4), labels, marks)
+    >>> best_candidate([0.5, 0.75], fit, validation, doing="fit").model
     'always 0.75'
     """
     # Imported here because predicting does not need it.
     from sklearn.metrics import log_loss
 
+    labels, weights = validation.labels, validation.weights
     best: M | None = None
     history: History = []
     for one in tqdm(settings, desc=doing, unit=" fits"):
@@ -106,8 +114,8 @@ def best_candidate(
         p = candidate.p_spiral
         row = {
             **candidate.settings,
-            "accuracy": float(((p > 0.5) == labels).mean()),
-            "loss": float(log_loss(labels, p, labels=[0, 1])),
+            "accuracy": float(np.average((p > 0.5) == labels, weights=weights)),
+            "loss": float(log_loss(labels, p, labels=[0, 1], sample_weight=weights)),
         }
         if best is None or row["loss"] < min(earlier["loss"] for earlier in history):
             best = candidate.model

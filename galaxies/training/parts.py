@@ -1,6 +1,7 @@
 """The galaxies of the parts of a split, and their rows in the arrays."""
 
 import hashlib
+from collections.abc import Sequence
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -8,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from galaxies.base.arrays import Labels
-from galaxies.images.fingerprints import Fingerprints, from_text
+from galaxies.base.fingerprints import Fingerprints, from_text
 from galaxies.questions.campaign import Campaign, spiral_fraction
 from galaxies.questions.layout import Layout, layout_of
 from galaxies.questions.registry import CAMPAIGNS
@@ -92,6 +93,25 @@ class Part(NamedTuple):
         )
 
 
+def joined(parts: Sequence[Part]) -> Part:
+    """Put parts of one split together, in their order."""
+    votes = None
+    if all(part.votes is not None for part in parts):
+        each = [part.votes for part in parts if part.votes is not None]
+        votes = Votes(
+            each[0].layout,
+            np.concatenate([one.shares for one in each]),
+            np.concatenate([one.volunteers for one in each]),
+        )
+    return Part(
+        pd.concat([part.galaxies for part in parts], ignore_index=True),
+        np.concatenate([part.rows for part in parts]),
+        np.concatenate([part.labels for part in parts]),
+        np.concatenate([part.fingerprints for part in parts]),
+        votes,
+    )
+
+
 def galaxies_of(
     split: pd.DataFrame, images: pd.DataFrame, *parts: str, votes: pd.DataFrame | None = None
 ) -> Part:
@@ -131,8 +151,6 @@ def galaxies_of(
         rows = votes.set_index("galaxy_id").loc[galaxies["galaxy_id"]]
         shares = rows[list(layout.columns)].to_numpy(np.float32)
         asked = Votes(layout, shares, rows["volunteers"].to_numpy())
-        if "weight" in rows:
-            galaxies["weight"] = rows["weight"].to_numpy(np.float32)
     return Part(
         galaxies.drop(columns=["row", "fingerprint"]),
         galaxies["row"].to_numpy(np.int64),

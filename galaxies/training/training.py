@@ -1,6 +1,7 @@
 """Train a model: fit, predict, calibrate, find promises, describe."""
 
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 
@@ -10,6 +11,7 @@ import pandas as pd
 
 from galaxies.base.arrays import Decoding, Labels, Outputs, open_array
 from galaxies.base.outputs import write_json
+from galaxies.base.selection import unselected
 from galaxies.bundle.answers import p_spiral, read_outputs
 from galaxies.bundle.description import Description, Judgement, SurveyJudgement
 from galaxies.bundle.folder import describe, new_bundle
@@ -23,8 +25,8 @@ from galaxies.questions.campaign import Campaign, spiral_fraction
 from galaxies.questions.layout import ClassPlaces, Layout
 from galaxies.questions.registry import campaign_named
 from galaxies.settings import TriageSettings
-from galaxies.training.fitting import Fit, Model
-from galaxies.training.parts import Part, Votes, fingerprint, galaxies_of
+from galaxies.training.fitting import Fit
+from galaxies.training.parts import Part, Votes, fingerprint, galaxies_of, joined
 
 _FEWEST_OF_A_CLASS: Final = 10
 """Smallest number of galaxies of each class for a separate calibration of a survey."""
@@ -128,9 +130,21 @@ def open_galaxies(
 
 
 def train(
-    name: str, fit: FitModel, galaxies: TrainingGalaxies, seen: Seen, triage: TriageSettings
+    name: str,
+    fit: FitModel,
+    galaxies: TrainingGalaxies,
+    seen: Seen,
+    triage: TriageSettings,
+    folds: int = 1,
 ) -> Trained:
-    """Fit a model on the training galaxies; calibrate it on the validation galaxies.
+    """Fit a model on the training galaxies; calibrate it on galaxies that it has not seen.
+
+    These are the validation galaxies. With several folds they are the training galaxies too: for
+    each fold, the model is fitted once more without it, and predicts it (cross-fitting). What is
+    kept is the model fitted on all of them, which is at least as good as those.
+
+    Galaxies that were selected by their answers have weights. Calibrations, promises and shares
+    come from a draw by these weights (`galaxies.base.selection.unselected`).
 
     Parameters
     ----------
@@ -145,6 +159,8 @@ def train(
         How frames become images.
     triage : TriageSettings
         Target agreements for the promises.
+    folds : int
+        1, or into how many folds the training galaxies are divided to calibrate on them.
 
     Returns
     -------
@@ -165,32 +181,29 @@ def train(
     ('decision tree', 20)
     """
     inputs, validation = galaxies.inputs, galaxies.validation
+    new = [(fit(inputs, others, validation), fold) for others, fold in _folds(galaxies, folds)]
     fitted = fit(inputs, galaxies.train, validation)
-    model: Model = fitted.model
+    new.append((fitted, validation))
     layout = fitted.layout or Layout((galaxies.campaign,))
-
-    def predict(chunk: npt.NDArray[Any]) -> Outputs:
-        numbers = model.predict(chunk)
-        return numbers if fitted.layout is None else read_outputs(numbers, layout)
-
     classes = layout.class_places(galaxies.campaign)
-    outputs, _ = predict_rows(
-        predict, inputs, validation.rows, seen.views, classes, workers=1, doing="calibrate"
+    outputs = np.concatenate(
+        [_predict(one, inputs, part.rows, seen.views, classes) for one, part in new]
     )
-    labels = {galaxies.campaign: (validation.labels, validation.vote_fractions)}
-    if fitted.layout is not None and validation.votes is not None:
-        labels |= _labels_of_others(validation.votes, galaxies.campaign)
+    unseen = joined([part for _, part in new])
+    labels = {galaxies.campaign: (unseen.labels, unseen.vote_fractions)}
+    if fitted.layout is not None and unseen.votes is not None:
+        labels |= _labels_of_others(unseen.votes, galaxies.campaign)
     judgements = {
         campaign.name: _judgement(
             outputs[known], layout.class_places(campaign), classes_of[known], fractions[known],
-            triage, _surveys(validation)[known],
+            triage, _surveys(unseen)[known],
         )
         for campaign, (classes_of, fractions) in labels.items()
-        for known in [classes_of >= 0]
+        for known in [_drawn(classes_of >= 0, unseen.weights)]
     }  # fmt: skip
     description = Description(
         model=name,
-        title=model.title,
+        title=fitted.model.title,
         **seen._asdict(),
         campaign=galaxies.campaign.name,
         campaigns=layout.campaigns,
@@ -206,6 +219,40 @@ def train(
         np.concatenate([part.fingerprints for part in parts]),
     )
     return Trained(fitted, description, learned)
+
+
+def _folds(galaxies: TrainingGalaxies, folds: int) -> Iterator[tuple[Part, Part]]:
+    """Divide the training galaxies; yields those to fit on, and those to predict, of each fold.
+
+    The fold of a galaxy depends on its pixels alone, so that identical images are in the same.
+    """
+    train = galaxies.train
+    marks = np.array([zlib.crc32(galaxies.inputs[row].tobytes()) for row in train.rows])
+    for number in range(folds) if folds > 1 else ():
+        fold = marks % folds == number
+        yield train.where(~fold), train.where(fold)
+
+
+def _predict(
+    fitted: Fit[Any],
+    inputs: npt.NDArray[Any],
+    rows: npt.NDArray[np.int64],
+    views: int,
+    classes: ClassPlaces,
+) -> Outputs:
+    def predict(chunk: npt.NDArray[Any]) -> Outputs:
+        numbers: Outputs = fitted.model.predict(chunk)
+        return numbers if fitted.layout is None else read_outputs(numbers, fitted.layout)
+
+    outputs, _ = predict_rows(predict, inputs, rows, views, classes, workers=1, doing="calibrate")
+    return outputs
+
+
+def _drawn(known: npt.NDArray[np.bool_], weights: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
+    """Draw from galaxies by their weights."""
+    drawn = known.copy()
+    drawn[known] = unselected(weights[known])
+    return drawn
 
 
 def _labels_of_others(
@@ -240,6 +287,8 @@ def _judgement(
     parts: dict[str, SurveyJudgement] = {}
     for name in np.unique(surveys):
         some = surveys == name
+        if not name:
+            continue
         few = np.bincount(labels[some], minlength=2).min() < _FEWEST_OF_A_CLASS
         if some.all() or some.sum() < FEWEST or few:
             continue
@@ -261,9 +310,14 @@ def _judgement(
 
 
 def _surveys(part: Part) -> npt.NDArray[np.str_]:
-    """Return the survey of origin (N,) of each galaxy."""
+    """Return the survey of origin (N,) of each galaxy; empty for those with another weight than 1.
+
+    Such galaxies do not show what their own survey is like.
+    """
     names = part.galaxies.get("survey")
-    return np.full(len(part.rows), "") if names is None else names.to_numpy(str)
+    if names is None:
+        return np.full(len(part.rows), "")
+    return np.where(part.weights == 1, names.to_numpy(str), "")
 
 
 def _answered(

@@ -113,9 +113,9 @@ def choose_galaxies(
         people.add(rows)
     if choose == "diverse" and len(people.rows) > wanted:
         people.rows = people.rows.iloc[_different(people.rows, wanted)]
-    found = [people.rows.assign(chosen=choose), machine.rows.assign(chosen=AUDIT)]
+    parts = [people.rows.assign(chosen=choose), machine.rows.assign(chosen=AUDIT)]
     columns = ["row", "galaxy_id", "p_spiral", "spread", "chosen"]
-    both = pd.concat([one.reindex(columns=columns) for one in found if len(one)] or [
+    both = pd.concat([part.reindex(columns=columns) for part in parts if len(part)] or [
         pd.DataFrame(columns=columns)
     ])  # fmt: skip
     return both.sort_values("row", ignore_index=True)

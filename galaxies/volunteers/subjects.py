@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import pandas as pd
-from PIL import Image
 from tqdm import tqdm
 
 from galaxies.base.outputs import written_beside
@@ -25,7 +24,7 @@ from galaxies.classifying.job import SHARD
 from galaxies.classifying.options import bundle_digest
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import UnreadableImageError
-from galaxies.images.pixels import read_frame
+from galaxies.images.pixels import AnyImage, read_frame
 from galaxies.volunteers.choosing import AUDIT, Choice, choose_galaxies
 from galaxies.volunteers.classes import made_by, read_classes
 
@@ -363,12 +362,12 @@ def items_of(inputs: Sequence[Input], ids: Collection[str]) -> Iterator[Item]:
             yield from (item for item in chunk.items() if item.galaxy_id in ids)
 
 
-def as_jpeg(image: bytes | Image.Image) -> bytes:
+def as_jpeg(image: AnyImage) -> bytes:
     """Make a JPEG that Zooniverse accepts.
 
     Parameters
     ----------
-    image : bytes or Image
+    image : bytes, Image or ndarray
         A JPEG, PNG or FITS file, or a frame of any mode.
 
     Returns

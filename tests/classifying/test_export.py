@@ -9,8 +9,8 @@ import onnx
 import onnxruntime
 import pytest
 
-from galaxies.bundle.folder import PRETRAINED
 from galaxies.bundle.predictor import Predictor
+from galaxies.bundle.pretrained import PRETRAINED
 from galaxies.classifying.export import export_bundle
 from galaxies.errors import GalaxiesError
 from galaxies.models.cnn import build_reference, build_residual

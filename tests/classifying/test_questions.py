@@ -1,6 +1,5 @@
 """Tables with the answers to all questions, of both campaigns, and of unfamiliar surveys."""
 
-import json
 import zipfile
 from functools import partial
 
@@ -11,9 +10,10 @@ import pytest
 from astropy.table import Table
 from typer.testing import CliRunner
 
-from galaxies.bundle.description import Judgement, read_description
-from galaxies.bundle.folder import PRETRAINED, copy_recalibrated
+from galaxies.bundle.description import read_description
+from galaxies.bundle.folder import copy_recalibrated
 from galaxies.bundle.predictor import Predictor
+from galaxies.bundle.pretrained import PRETRAINED
 from galaxies.classifying import classifier, job
 from galaxies.classifying.classifier import Classifier
 from galaxies.classifying.engines import local_engine
@@ -23,7 +23,9 @@ from galaxies.cli import app
 from galaxies.errors import GalaxiesError
 from galaxies.judgement.calibration import Calibration
 from galaxies.judgement.familiarity import summarise
-from tests.conftest import PROMISES, draw_galaxy, encode
+from galaxies.questions.gz1 import GZ1
+from galaxies.questions.gz2 import GZ2
+from tests.conftest import draw_galaxy, encode, judgement
 
 LOCAL = partial(local_engine, workers=2)
 GALAXIES = 110
@@ -51,18 +53,22 @@ def bundle(images, tmp_path_factory):
     source = PRETRAINED / "real"
     folder = tmp_path_factory.mktemp("bundles") / "all"
     before = read_description(source)
-    judged = {"triage": PROMISES, "known": None, "calibration": Calibration(slope=1, intercept=0)}
-    own = {name: getattr(before, name) for name in Judgement.model_fields} | judged
-    questions = tuple(one.name for one in ALL_QUESTIONS if one.name != "bar")
-    changes = judged | {"questions": questions, "others": {"gz1": Judgement(**own)}}
+    judged = judgement(calibration=Calibration(slope=1, intercept=0))
+    questions = tuple(one.name for one in GZ2.questions if one.name != "bar")
+    changes = {
+        "campaign": "gz2",
+        "questions": {"gz2": questions, "gz1": ("type",)},
+        "judgements": {"gz2": judged, "gz1": judged},
+    }
     copy_recalibrated(source, folder, before.model_copy(update=changes))
     return folder
 
 
 def knowing(bundle, folder, outputs):
     """The same, calibrated on galaxies with some outputs."""
-    update = {"known": summarise(outputs)}
-    copy_recalibrated(bundle, folder, read_description(bundle).model_copy(update=update))
+    before = read_description(bundle)
+    judged = before.judgement.model_copy(update={"known": summarise(outputs)})
+    copy_recalibrated(bundle, folder, before.judged(judged))
     return folder
 
 
@@ -81,7 +87,7 @@ def test_all_answers_stand_in_columns_named_in_words(archive, bundle, outputs, t
     path = tmp_path / "answers.parquet"
     classify(archive, path, bundle, questions="all")
     schema = pq.read_schema(path)
-    learned = [one for one in ANSWERS.values() if not one.column.startswith("Class3.")]
+    learned = [one for one in GZ2.answers if not one.column.startswith("Class3.")]
     assert schema.names == [*classifier.COLUMNS.names, *(one.name for one in learned)]
     field = schema.field("arms_2")
     assert field.metadata[b"column"] == b"Class11.2"
@@ -91,11 +97,12 @@ def test_all_answers_stand_in_columns_named_in_words(archive, bundle, outputs, t
     table = pd.read_parquet(path)
     assert table["smooth"].isna().sum() == 1
     read = table[table["error"].isna()]
-    places = [list(ANSWERS).index(one.column) for one in learned]
+    layout = read_description(bundle).layout
+    places = [layout.columns.index(f"gz2.{one.name}") for one in learned]
     found = read[[one.name for one in learned]].to_numpy()
     assert found == pytest.approx(outputs[:, places], abs=1e-5)
-    whole = outputs[:, : len(COLUMNS)].astype(np.float64)
-    assert tree_errors(whole).max() < 1e-6
+    whole = outputs[:, layout.places(GZ2)].astype(np.float64)
+    assert GZ2.tree_errors(whole).max() < 1e-6
     for suffix in (".csv", ".fits"):
         classify(archive, tmp_path / f"a{suffix}", bundle, questions="all")
     csv = pd.read_csv(tmp_path / "a.csv")
@@ -105,10 +112,20 @@ def test_all_answers_stand_in_columns_named_in_words(archive, bundle, outputs, t
     assert list(python.columns) == schema.names
 
 
+def test_the_answers_are_those_of_the_campaign_in_use(archive, bundle, outputs, tmp_path):
+    path = tmp_path / "types.parquet"
+    classify(archive, path, bundle, campaign="gz1", questions="all")
+    assert pq.read_schema(path).names == [*classifier.COLUMNS.names, *GZ1.names]
+    table = pd.read_parquet(path)
+    types = table.loc[table["error"].isna(), list(GZ1.names)].to_numpy()
+    places = read_description(bundle).layout.places(GZ1)
+    assert types == pytest.approx(outputs[:, places], abs=1e-5)
+
+
 def test_a_bundle_that_knows_the_class_alone_answers_no_more(archive, tree_bundle, tmp_path):
     with pytest.raises(GalaxiesError, match="tree: answers only the first question; use a"):
         classify(archive, tmp_path / "a.csv", tree_bundle, questions="all")
-    with pytest.raises(GalaxiesError, match=r"^this bundle supports the campaign gz2, not gz1"):
+    with pytest.raises(GalaxiesError, match=r"^this bundle is calibrated for kaggle, not for the"):
         classify(archive, tmp_path / "a.csv", tree_bundle, campaign="gz1")
     assert not list(tmp_path.iterdir())
 
@@ -120,8 +137,10 @@ def test_the_campaigns_ask_different_questions(archive, bundle, outputs, tmp_pat
         classify(archive, path, bundle, campaign=campaign, agreement=0.9)
         tables[campaign] = pd.read_parquet(path)
     assert tables[None].equals(tables["gz2"])
-    for campaign, place in (("gz2", 0), ("gz1", len(COLUMNS))):
-        elliptical, spiral = outputs[:, place : place + 2].astype(float).T
+    description = read_description(bundle)
+    for campaign in ("gz2", "gz1"):
+        classes = description.by(campaign).class_places
+        elliptical, spiral = (outputs[:, place].astype(float) for place in classes[:2])
         found = tables[campaign]["p_spiral"].dropna().to_numpy()
         assert found == pytest.approx(spiral / (elliptical + spiral), abs=1e-4)
         assert (tables[campaign]["spread"].dropna() > 0).all()
@@ -178,4 +197,4 @@ def test_the_command_says_that_a_survey_is_unfamiliar(archive, bundle, outputs, 
     assert "the machine decides nothing. Calibrate it on your own votes" in said
     said = CliRunner().invoke(app, [*command, "--decide-anyway", "--overwrite"]).output
     assert "its promises do not hold. Calibrate it on your own votes" in said
-    assert json.loads((strange / "bundle.json").read_text())["known"]["galaxies"] == 3 * GALAXIES
+    assert read_description(strange).judgement.known.galaxies == 3 * GALAXIES

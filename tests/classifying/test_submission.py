@@ -8,11 +8,13 @@ import pytest
 from typer.testing import CliRunner
 
 from galaxies.bundle.description import read_description
-from galaxies.bundle.folder import PRETRAINED, copy_recalibrated
+from galaxies.bundle.folder import copy_recalibrated
+from galaxies.bundle.pretrained import PRETRAINED
 from galaxies.classifying import submission
 from galaxies.classifying.submission import write_submission
 from galaxies.cli import app
 from galaxies.errors import GalaxiesError
+from galaxies.questions.kaggle import KAGGLE
 from tests.conftest import draw_galaxy, encode
 
 REAL = PRETRAINED / "real"
@@ -36,12 +38,12 @@ def test_rows_and_columns_are_those_of_the_challenge(archive, tmp_path, monkeypa
     output = tmp_path / "submission.csv"
     assert write_submission(archive, output, REAL, workers=2) == len(IDS)
     header, *rows = output.read_text().splitlines()
-    assert header == "GalaxyID," + ",".join(COLUMNS)
+    assert header == "GalaxyID," + ",".join(KAGGLE.columns)
     assert [int(row.partition(",")[0]) for row in rows] == sorted(IDS)
     table = pd.read_csv(output)
-    shares = table[list(COLUMNS)].to_numpy()
+    shares = table[list(KAGGLE.columns)].to_numpy()
     assert ((shares >= 0) & (shares <= 1)).all()
-    assert tree_errors(shares).max() < 1e-5  # six digits
+    assert KAGGLE.tree_errors(shares).max() < 1e-5  # six digits
     assert np.ptp(shares, axis=0).max() > 0.05
     monkeypatch.setattr(submission, "BATCH", 2)
     write_submission(archive, tmp_path / "again.csv", REAL, workers=1)
@@ -78,11 +80,16 @@ def test_a_bundle_that_did_not_learn_all_questions_is_refused(archive, tree_bund
     ):
         write_submission(archive, tmp_path / "a.csv", tree_bundle, workers=1)
     before = read_description(REAL)
-    questions = tuple(name for name in before.questions if name != "bar")
+    own = before.answers_of.name
+    questions = before.questions | {own: tuple(one for one in before.answered if one != "bar")}
     few = tmp_path / "few"
     copy_recalibrated(REAL, few, before.model_copy(update={"questions": questions}))
     with pytest.raises(
         GalaxiesError, match=r"few: does not answer 1 of the 11 questions, .* 'bar'"
     ):
         write_submission(archive, tmp_path / "a.csv", few, workers=1)
+    types = tmp_path / "types"
+    copy_recalibrated(REAL, types, before.by("gz1"))
+    with pytest.raises(GalaxiesError, match=r"types: answers the questions of gz1, not those of"):
+        write_submission(archive, tmp_path / "a.csv", types, workers=1)
     assert not (tmp_path / "a.csv").exists()

@@ -30,6 +30,7 @@ def survey(ellipticals, spirals, artifacts=0, *, copies=1):
     images = votes[["galaxy_id"]].assign(
         row=np.arange(len(votes), dtype=np.int32),
         sha1=[f"{number // copies:040x}" for number in range(len(votes))],
+        fingerprint=[f"{number // copies:048x}" for number in range(len(votes))],
     )
     return votes, images
 

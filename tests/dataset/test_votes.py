@@ -15,6 +15,10 @@ from galaxies.dataset.votes import (
     read_votes,
 )
 from galaxies.errors import GalaxiesError
+from galaxies.questions.gz1 import GZ1
+from galaxies.questions.gz2 import GZ2
+from galaxies.questions.kaggle import KAGGLE
+from galaxies.questions.layout import Layout
 from tests.conftest import HEADER, real_data
 
 
@@ -29,18 +33,19 @@ def test_columns_that_a_survey_lacks_and_blank_cells_are_unknown(tmp_path: Path)
         table(tmp_path, "Class8.6,GalaxyID,Class6.1,dr7objid\n0.5,9,1,x\n , 3 ,0.25,\n")
     )
     assert answers["galaxy_id"].tolist() == [3, 9]
-    assert list(answers.columns) == ["galaxy_id", *ALL_COLUMNS]
-    assert (answers[list(ALL_COLUMNS)].dtypes == np.float32).all()
-    np.testing.assert_array_equal(answers["Class8.6"], [np.nan, 0.5])
-    np.testing.assert_array_equal(answers["Class6.1"], [0.25, 1.0])
-    assert answers["Class1.1"].isna().all()
+    columns = [f"kaggle.{name}" for name in KAGGLE.names]
+    assert list(answers.columns) == ["galaxy_id", *columns]
+    assert (answers[columns].dtypes == np.float32).all()
+    np.testing.assert_array_equal(answers["kaggle.odd_merger"], [np.nan, 0.5])
+    np.testing.assert_array_equal(answers["kaggle.odd_yes"], [0.25, 1.0])
+    assert answers["kaggle.smooth"].isna().all()
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("", "not a CSV table"),
-        ("GalaxyID\n1\n", "no column of answers such as 'Class1.1'; found 'GalaxyID'"),
+        ("GalaxyID\n1\n", "no column of answers of kaggle, such as 'Class1.1'; found 'GalaxyID'"),
         ("Class6.1\n1\n", "no column 'GalaxyID'"),
         ("GalaxyID,Class6.1\n", "no rows"),
         ("GalaxyID,Class12.1\n1,1\n", "no column of answers"),
@@ -63,13 +68,13 @@ def test_bad_tables_are_refused_in_one_line(tmp_path: Path, text: str, message: 
 def test_the_first_question_is_read_as_before(tmp_path: Path) -> None:
     path = table(tmp_path, "GalaxyID,Class1.1,Class1.2,Class1.3,Class7.1\n1,0.5,0.25,0.25,\n")
     votes, answers = read_votes(path), read_answers(path)
-    np.testing.assert_array_equal(votes["p_smooth"], answers["Class1.1"])
-    np.testing.assert_array_equal(votes["p_artifact"], answers["Class1.3"])
+    np.testing.assert_array_equal(votes["p_smooth"], answers["kaggle.smooth"])
+    np.testing.assert_array_equal(votes["p_artifact"], answers["kaggle.star_or_artifact"])
 
 
 def test_galaxies_without_a_first_answer_have_no_votes(tmp_path: Path) -> None:
     path = table(tmp_path, f"{HEADER}\n1,, ,\n2,1,0,0\n")
-    assert read_answers(path)["Class1.1"].isna().tolist() == [True, False]
+    assert read_answers(path)["kaggle.smooth"].isna().tolist() == [True, False]
     assert read_votes(path)["galaxy_id"].tolist() == [2]
 
 
@@ -88,13 +93,64 @@ def gz1(folder: Path, text: str) -> Path:
 
 def test_the_answers_of_galaxy_zoo_1_have_columns_of_their_own(tmp_path: Path) -> None:
     folder = gz1(tmp_path, f"{HEADER},Class6.1\n1,0.5,0.25,0.25,1\n")
-    answers = read_answers(folder / VOTES, "gz1")
-    assert answers[list(TYPE.columns)].to_numpy().tolist() == [[0.5, 0.25, 0.25]]
-    assert answers["Class1.1"].isna().all()
-    assert answers["Class6.1"].tolist() == [1]
-    assert campaign_of(answers) == "gz1"
-    with pytest.raises(GalaxiesError, match=r"column 'Type1\.1' beside campaign: gz1"):
-        read_answers(gz1(tmp_path, f"{HEADER},Type1.1\n1,0,0,1,1\n") / VOTES, "gz1")
+    answers = read_answers(folder / VOTES)
+    # Galaxy Zoo 1 did not ask for anything odd.
+    assert list(answers.columns) == ["galaxy_id", *(f"gz1.{name}" for name in GZ1.names)]
+    assert answers.iloc[:, 1:].to_numpy().tolist() == [[0.5, 0.25, 0.25]]
+    assert campaign_of(answers) == GZ1
+    assert read_votes(folder / VOTES)["p_features"].tolist() == [0.25]
+
+
+def test_a_survey_merged_by_the_first_version_is_refused(tmp_path: Path) -> None:
+    path = table(tmp_path, f"{HEADER},Type1.1,Type1.2,Type1.3\n1,,,,1,0,0\n")
+    for read in (read_answers, read_votes):
+        with pytest.raises(GalaxiesError, match=r"column 'Type1\.1' is of .*; merge the surveys"):
+            read(path)
+
+
+def test_each_row_of_a_merged_survey_is_of_its_campaign(tmp_path: Path) -> None:
+    text = f"{HEADER},Campaign\n1,1,0,0,gz1\n2,0.25,0.75,0,gz2\n3,0.5,0.5,0, \n"
+    path = table(tmp_path, text)
+    answers = read_answers(path).set_index("galaxy_id")
+    layout = Layout((KAGGLE, GZ2, GZ1))
+    assert list(answers.columns) == list(layout.columns)
+    given = {
+        (number, column): share
+        for number, row in answers.to_dict("index").items()
+        for column, share in row.items()
+        if share > 0
+    }
+    assert given == {
+        (1, "gz1.type_elliptical"): 1,
+        (2, "gz2.smooth"): 0.25, (2, "gz2.features_or_disk"): 0.75,
+        (3, "kaggle.smooth"): 0.5, (3, "kaggle.features_or_disk"): 0.5,
+    }  # fmt: skip
+    # The first campaign with classes, or the one that is asked for.
+    assert read_votes(path)["galaxy_id"].tolist() == [3]
+    assert read_votes(path, GZ2)["galaxy_id"].tolist() == [2]
+    assert read_votes(path, GZ1)["galaxy_id"].tolist() == [1]
+
+
+def test_a_blank_campaign_is_that_of_the_survey(tmp_path: Path) -> None:
+    folder = gz1(tmp_path, f"{HEADER},Campaign\n1,1,0,0,\n2,0,1,0,gz2\n")
+    answers = read_answers(folder / VOTES)
+    assert answers["gz1.type_elliptical"].notna().tolist() == [True, False]
+    assert answers["gz2.smooth"].notna().tolist() == [False, True]
+
+
+def test_an_unknown_campaign_is_refused(tmp_path: Path) -> None:
+    path = table(tmp_path, f"{HEADER},Campaign\n1,1,0,0,gz1\n2,1,0,0,gz9\n3,1,0,0,x\n")
+    for read in (read_answers, read_votes):
+        with pytest.raises(
+            GalaxiesError, match=r"line 3: Campaign 'gz9' must be kaggle or .* \(and 1 more such"
+        ):
+            read(path)
+
+
+def test_a_campaign_without_votes_on_its_first_question_defines_no_class(tmp_path: Path) -> None:
+    path = table(tmp_path, f"{HEADER},Class6.1,Campaign\n1,,,,1,kaggle\n2,1,0,0,,gz2\n")
+    assert campaign_of(read_answers(path)) == GZ2
+    assert read_votes(path)["galaxy_id"].tolist() == [2]
 
 
 def test_hard_votes_are_told_from_counted_ones_by_the_questions_answered(tmp_path: Path) -> None:
@@ -103,7 +159,7 @@ def test_hard_votes_are_told_from_counted_ones_by_the_questions_answered(tmp_pat
     (tmp_path / VOTES).write_text(text)
     votes = read_survey_votes(tmp_path, 45)
     assert votes["volunteers"].tolist() == [45, 0, 0, 45]
-    assert campaign_of(votes) == "gz2"
+    assert campaign_of(votes) == KAGGLE
     counts = pd.DataFrame({"galaxy_id": [4, 2], "Class1.1": [30, 0], "Class1.2": [2, 7]})
     counts["Class1.3"] = np.int32(1)
     counts.to_parquet(tmp_path / COUNTS)
@@ -137,12 +193,11 @@ def test_galaxies_chosen_by_their_class_are_without_one(tmp_path: Path) -> None:
 
 def test_real_tables_are_read() -> None:
     gz2 = read_answers(real_data() / "gz2/training_solutions_rev1.csv")
-    assert gz2.shape == (486, 41)
-    assert not gz2[list(COLUMNS)].isna().any(axis=None)
-    assert gz2[list(TYPE.columns)].isna().all(axis=None)
+    assert gz2.shape == (486, 38)
+    assert not gz2.isna().any(axis=None)
     mergers = read_answers(real_data() / "mergers/training_solutions_rev1.csv")
-    assert (mergers["Class8.6"] == 1).all()
-    assert mergers["Class1.1"].isna().all()
+    assert (mergers["kaggle.odd_merger"] == 1).all()
+    assert mergers["kaggle.smooth"].isna().all()
 
 
 def test_votes_are_read_exactly_and_sorted(tmp_path: Path) -> None:

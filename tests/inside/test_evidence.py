@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 import galaxies
+from galaxies.bundle.description import read_description
 from galaxies.bundle.pretrained import PRETRAINED
 from galaxies.bundle.views import view_of
 from galaxies.errors import GalaxiesError
@@ -19,6 +20,7 @@ from galaxies.inside.methods import (
     replacing_gradients,
 )
 from galaxies.inside.score import Score, answers_that_count
+from galaxies.questions.gz2 import GZ2
 from tests.conftest import draw_galaxy
 from tests.inside.test_gradient import reference, residual, written
 
@@ -97,7 +99,8 @@ def test_bare_sky_is_evidence_of_nothing(score):
 
 def test_score_of_several_answers_is_the_logit_of_one_against_all(images):
     gradient = Gradient(BUNDLE)
-    places = answers_that_count("arm_number", "gz2", ["arm_number"])
+    places, names = answers_that_count(read_description(BUNDLE), "arm_number")
+    assert names == list(GZ2.question("arm_number").names)
     answers = np.array([1, 5, 0, 2])
     found = Score(gradient, places)(images, answers)
     logits = gradient.numbers(images)[:, places].astype(np.float64)
@@ -188,3 +191,14 @@ def test_images_of_another_size_or_kind_are_refused(images):
 def test_a_bundle_of_another_kind_is_refused(tree_bundle):
     with pytest.raises(GalaxiesError, match="a tree cannot be explained; use a CNN bundle"):
         galaxies.load(tree_bundle, agreement=0.9).explain(np.zeros((1, 32, 32, 3), np.uint8))
+
+
+def test_the_answers_that_count_are_those_of_the_campaign_in_use():
+    description = read_description(PRETRAINED / "real")
+    for campaign in ("gz2", "gz1"):
+        used = description.by(campaign)
+        start = used.layout.places(used.answers_of).start
+        places, names = answers_that_count(used, None)
+        assert (places, names) == (slice(start, start + 2), list(used.answers_of.first.names[:2]))
+    with pytest.raises(GalaxiesError, match=r"does not answer 'bar'; choose one of: type$"):
+        answers_that_count(description.by("gz1"), "bar")

@@ -16,7 +16,12 @@ from galaxies.models.backward import main, randomised_gradient, write_gradient
 from galaxies.models.cnn import build_reference, build_residual
 from galaxies.models.graph import write_graph
 from galaxies.models.saved_network import GRADIENT, NETWORK
+from galaxies.questions.gz1 import GZ1
+from galaxies.questions.gz2 import GZ2
+from galaxies.questions.layout import Layout
 from galaxies.settings import ReferenceSettings, ResidualSettings
+
+OUTPUTS = Layout((GZ2, GZ1)).outputs
 
 
 def settled(network):
@@ -33,7 +38,7 @@ def settled(network):
 
 def residual(side):
     recipe = ResidualSettings.model_construct(filters=(4, 6, 8), dropout=0.1)
-    return settled(build_residual(side, recipe))
+    return settled(build_residual(side, recipe, OUTPUTS))
 
 
 def reference(side):

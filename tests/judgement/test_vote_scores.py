@@ -113,6 +113,7 @@ def test_votes_and_predictions_meet_by_galaxy():
     p = outputs[:, 0]
     alone = Prediction(p, p, p, p, p)
     votes = pd.DataFrame({"galaxy_id": [2, 5, 7, 9], "volunteers": np.float32([1, 2, 3, 4])})
+    votes["weight"] = np.float32(1)
     # Votes of Kaggle's challenge are not compared with the answers of Galaxy Zoo 2.
     voted = Layout((KAGGLE, GZ2))
     shares = pd.DataFrame(0.5, votes.index, list(voted.columns))
@@ -129,3 +130,8 @@ def test_votes_and_predictions_meet_by_galaxy():
     assert [one.campaign for one in both] == [GZ2, GZ1]
     assert both[1].voted.tolist() == [[0.25] * 3] * 3
     assert both[1].concentrations == pytest.approx(concentrations[[0, 2, 3], 11:])
+    # A weight of next to nothing is never drawn; galaxies that were not asked do not matter.
+    votes["weight"] = np.float32([1, 1, 1e-9, 1])
+    votes.loc[votes["galaxy_id"] == 9, list(voted.columns)] = np.nan
+    [left] = answered(votes, prediction_table(galaxies, whole, LAYOUT))
+    assert left.volunteers.tolist() == [2]

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import layers
 
-from galaxies.bundle.answers import ANSWERS, NUMBERS
-from galaxies.bundle.folder import PRETRAINED
+from galaxies.bundle.description import read_description
 from galaxies.bundle.forward import BATCH, ForwardPass
+from galaxies.bundle.pretrained import PRETRAINED
 from galaxies.errors import GalaxiesError
 from galaxies.models.cnn import build_reference, build_residual
 from galaxies.models.graph import read_weights, write_graph
@@ -23,14 +23,18 @@ from galaxies.models.inception.weights import BACKBONE
 from galaxies.models.mlp import build_mlp
 from galaxies.models.networks import Network
 from galaxies.models.saved_network import SavedNetwork
+from galaxies.questions.gz1 import GZ1
+from galaxies.questions.gz2 import GZ2
+from galaxies.questions.layout import Layout
 from galaxies.settings import load_settings
 from tests.conftest import ROOT, draw_galaxy
 
+OUTPUTS = Layout((GZ2, GZ1)).outputs
 SETTINGS = load_settings(ROOT / "params.yaml")
 BUILD = {
     "mlp": lambda side: build_mlp(side, SETTINGS.mlp),
     "reference": lambda side: build_reference(side, SETTINGS.cnn.reference),
-    "residual": lambda side: build_residual(side, SETTINGS.cnn.residual),
+    "residual": lambda side: build_residual(side, SETTINGS.cnn.residual, OUTPUTS),
 }
 
 
@@ -75,8 +79,9 @@ def test_the_networks_that_come_with_the_package_answer_as_keras_does(name):
     images = drawn(64, 200)
     found = SavedNetwork.load(PRETRAINED / name).predict(images)
     expected = Network.load(PRETRAINED / name).predict(images)
-    assert found.shape == (200, NUMBERS)
-    assert np.ptp(found[:, :ANSWERS], axis=0).max() > 0.1
+    layout = read_description(PRETRAINED / name).layout
+    assert found.shape == (200, layout.outputs)
+    assert np.ptp(found[:, : layout.answers], axis=0).max() > 0.1
     assert found == pytest.approx(expected, rel=1e-4, abs=1e-5)
 
 
@@ -156,7 +161,7 @@ def test_the_same_weights_give_the_same_bytes_in_every_process(tmp_path):
     script = """if True:
         import sys
         from pathlib import Path
-        from galaxies.bundle.folder import PRETRAINED
+        from galaxies.bundle.pretrained import PRETRAINED
         from galaxies.models.graph import read_weights, write_graph
         from galaxies.models.networks import Network
         write_graph(Network.load(PRETRAINED / "real").network, Path(sys.argv[1]))
@@ -196,7 +201,7 @@ def test_predicting_imports_neither_keras_nor_tensorflow():
     script = """if True:
         import sys
         import numpy as np
-        from galaxies.bundle.folder import PRETRAINED
+        from galaxies.bundle.pretrained import PRETRAINED
         from galaxies.bundle.predictor import Predictor
         Predictor(PRETRAINED / "real").predict(np.zeros((2, 64, 64, 3), np.uint8))
         print(sorted({"keras", "tensorflow", "sklearn", "onnx", "scipy"} & set(sys.modules)))
@@ -219,9 +224,9 @@ def test_weights_are_read_back_from_the_graph(name, tmp_path):
 
 def test_weights_of_other_layers_are_refused(tmp_path):
     path, recipe = tmp_path / "network.onnx", SETTINGS.cnn.residual
-    write_graph(build_residual(32, recipe), path)
+    write_graph(build_residual(32, recipe, OUTPUTS), path)
     shorter, longer, wider = (
-        build_residual(32, recipe.model_copy(update={"filters": filters}))
+        build_residual(32, recipe.model_copy(update={"filters": filters}), OUTPUTS)
         for filters in (recipe.filters[:-1], [*recipe.filters, 8], [8, *recipe.filters[1:]])
     )
     for network, said in (
@@ -236,6 +241,6 @@ def test_weights_of_other_layers_are_refused(tmp_path):
     for damaged in (b"", b"text", content[:100], content[: len(content) // 2]):
         path.write_bytes(damaged)
         with pytest.raises(ValueError, match=r"network\.onnx is not an ONNX file"):
-            read_weights(build_residual(32, recipe), path)
+            read_weights(build_residual(32, recipe, OUTPUTS), path)
     with pytest.raises(OSError, match="none"):
         read_weights(shorter, tmp_path / "none")

@@ -8,13 +8,18 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from galaxies.bundle.answers import read_outputs
 from galaxies.bundle.description import read_description
-from galaxies.bundle.folder import PRETRAINED
+from galaxies.bundle.pretrained import PRETRAINED
 from galaxies.errors import GalaxiesError
 from galaxies.models import cnn, mlp
-from galaxies.models.cnn import Cnn, build_reference
+from galaxies.models.cnn import Cnn, build_reference, build_residual
 from galaxies.models.mlp import HiddenLayer
 from galaxies.models.networks import GalaxyBatches, draw, operations
+from galaxies.questions.gz1 import GZ1
+from galaxies.questions.gz2 import GZ2
+from galaxies.questions.kaggle import KAGGLE
+from galaxies.questions.layout import Layout
 from galaxies.settings import (
     CnnSettings,
     MlpSettings,
@@ -35,6 +40,7 @@ AUGMENTED = {
 CNN = CnnSettings(
     recipe="reference",
     views=1,
+    folds=1,
     seed=5,
     reference=ReferenceSettings(
         **AUGMENTED, filters=[4, 8], dense=8, learning_rate=0.1, momentum=0.9
@@ -178,17 +184,22 @@ def test_training_can_start_from_simulated_galaxies(images):
         update={"epochs": 1, "batch": 90, "start": "simulated", "filters": trained}
     )
     started = RESIDUAL.model_copy(update={"residual": one_step})
-    network = cnn.fit(images, TRAIN, VALIDATION, started).model.network
+    fitted = cnn.fit(images, TRAIN, VALIDATION, started)
+    network = fitted.model.network
     start = Cnn.load(PRETRAINED / "simulated").network
-    assert TYPE.name not in read_description(PRETRAINED / "simulated").questions
+    # The galaxies have votes of Kaggle's challenge, the start network those of Galaxy Zoo 2.
+    before = read_description(PRETRAINED / "simulated")
+    assert list(before.questions) == ["gz2"]
+    assert fitted.layout == Layout((KAGGLE, GZ2))
     for one, other in zip(network.trainable_weights, start.trainable_weights, strict=True):
         expected = np.array(keras.ops.convert_to_numpy(other))
         found = np.array(keras.ops.convert_to_numpy(one))
         if one.path.startswith("answers/"):
-            # Of the other campaign, the nearest that is known.
-            expected[..., TYPE.places] = expected[..., QUESTIONS[0].places]
-            taught = np.r_[QUESTIONS[0].places, TYPE.places]
-            found, expected = found[..., taught], expected[..., taught]
+            # The answers to a question are those of the other campaign that asks it.
+            # Those of Galaxy Zoo 2, which nobody teaches, were fitted anew.
+            first = KAGGLE.first.places
+            found = found[..., fitted.layout.places(KAGGLE)][..., first]
+            expected = expected[..., before.layout.places(GZ2)][..., first]
         assert np.abs(found - expected).max() < 0.02
     wrong = RESIDUAL.model_copy(
         update={"residual": RESIDUAL.residual.model_copy(update={"start": "simulated"})}
@@ -203,17 +214,100 @@ def test_what_nobody_teaches_is_answered_as_by_the_start_network(images):
     short = trained.model_copy(update={"epochs": 6, "batch": 10, "learning_rate": 0.005})
     settings = RESIDUAL.model_copy(update={"residual": short})
     fitted = cnn.fit(side, TRAIN, VALIDATION, settings)
-    assert fitted.kept == tuple(question.name for question in QUESTIONS[1:])
-    before = Cnn.load(PRETRAINED / "simulated").predict(side)
-    after = fitted.model.predict(side)
-    for name in ("Class2.1", "Class7.1", "Class6.1"):
-        place = COLUMNS.index(name)
-        said, wanted = (
-            outputs[:, place] / outputs[:, COLUMNS.index(asked)] if asked else outputs[:, place]
-            for outputs in (after, before)
-            for asked in [QUESTIONS[int(name[5]) - 1].asked_after]
+    # The galaxies have votes of Kaggle's challenge: all that Galaxy Zoo 2 answered is kept.
+    assert fitted.kept == {("gz2", question.name) for question in GZ2.questions}
+    start = read_description(PRETRAINED / "simulated").layout
+    before, after = (
+        GZ2.within_questions(read_outputs(model.predict(side), layout)[:, layout.places(GZ2)])
+        for model, layout in (
+            (Cnn.load(PRETRAINED / "simulated"), start),
+            (fitted.model, fitted.layout),
         )
-        assert np.abs(said - wanted).mean() < 0.05
+    )
+    for name in ("smooth", "edge_on", "roundness", "odd"):
+        places = GZ2.question(name).places
+        assert np.abs(after[:, places] - before[:, places]).mean() < 0.05
+
+
+def taught(campaign, rows):
+    """`every_other`, with the votes of another campaign on its first question."""
+    part = every_other(rows)
+    layout = Layout((campaign,))
+    shares = np.full((len(rows), layout.answers), np.nan, np.float32)
+    shares[:, :3] = part.votes.shares[:, :3]
+    return part._replace(votes=part.votes._replace(layout=layout, shares=shares))
+
+
+def test_questions_of_the_campaign_that_is_taught_are_kept_if_they_have_no_votes(images):
+    side = np.repeat(np.repeat(images, 4, axis=1), 4, axis=2)
+    trained = load_settings(ROOT / "params.yaml").cnn.residual
+    short = trained.model_copy(update={"epochs": 1, "batch": 10, "learning_rate": 0.005})
+    settings = RESIDUAL.model_copy(update={"residual": short})
+    fitted = cnn.fit(side, taught(GZ2, TRAIN.rows), taught(GZ2, VALIDATION.rows), settings)
+    assert fitted.layout == Layout((GZ2,))
+    assert fitted.kept == {("gz2", question.name) for question in GZ2.questions[1:]}
+
+
+def start_of(questions):
+    """A start network whose last layer has another number at each output."""
+    network = build_residual(16, RESIDUAL.residual, START.outputs)
+    last = network.get_layer("answers")
+    kernel, bias = last.get_weights()
+    last.set_weights([kernel, np.arange(len(bias), dtype=np.float32)])
+    description = read_description(PRETRAINED / "real").model_copy(
+        update={"campaigns": START.campaigns, "questions": questions}
+    )
+    return cnn._Start(network, description)
+
+
+def copied(start, layout):
+    network = build_residual(16, RESIDUAL.residual, layout.outputs)
+    network.get_layer("answers").bias.assign(np.full(layout.outputs, -1, np.float32))
+    cnn._copy(start, network, layout)
+    return network.get_layer("answers").get_weights()[1]
+
+
+START = Layout((GZ2, GZ1))
+EVERYTHING = {"gz2": tuple(one.name for one in GZ2.questions), "gz1": ("type",)}
+
+
+def test_a_question_starts_from_itself_before_the_same_of_another_campaign():
+    start = start_of(EVERYTHING)
+    assert start.campaigns == (GZ2, GZ1)
+    bar = GZ2.question("bar")
+    assert start.source(GZ2, bar) == (GZ2, bar)
+    assert start.source(KAGGLE, bar) == (GZ2, bar)
+    assert start.source(GZ1, GZ1.first) == (GZ1, GZ1.first)
+    layout = Layout((KAGGLE, GZ2, GZ1))
+    bias = copied(start, layout)
+    for campaign in (KAGGLE, GZ2):
+        assert np.array_equal(bias[layout.places(campaign)], np.arange(37))
+        assert np.array_equal(bias[layout.concentration_places(campaign)], 40 + np.arange(11))
+    assert bias[layout.places(GZ1)].tolist() == [37, 38, 39]
+    assert bias[layout.concentration_places(GZ1)].tolist() == [51]
+
+
+def test_a_first_question_starts_from_another_first_one_and_others_from_nothing():
+    few = {name: one for name, one in EVERYTHING.items() if name == "gz1"}
+    start = start_of(few)
+    assert start.campaigns == (GZ1,)
+    assert start.source(KAGGLE, KAGGLE.first) == (GZ1, GZ1.first)
+    assert start.source(KAGGLE, KAGGLE.question("bar")) is None
+    layout = Layout((KAGGLE,))
+    bias = copied(start, layout)
+    assert bias[:3].tolist() == [37, 38, 39]
+    assert bias[layout.class_places(KAGGLE).concentration] == 51
+    # The others are as they were.
+    rest = np.delete(bias, [0, 1, 2, layout.answers])
+    assert (rest == -1).all()
+
+
+def test_questions_that_the_start_network_was_not_taught_are_not_its_own():
+    start = start_of({"gz2": ("bar",)})
+    assert start.answers(GZ2, GZ2.question("bar"))
+    assert not start.answers(GZ2, GZ2.first)
+    assert not start.answers(KAGGLE, GZ2.question("bar"))
+    assert start.source(GZ2, GZ2.first) is None
 
 
 def test_a_saved_hidden_layer_predicts_the_same_and_holds_nothing_of_its_training(images, tmp_path):

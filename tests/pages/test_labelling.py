@@ -12,6 +12,7 @@ from galaxies.dataset.archive import open_archive
 from galaxies.errors import GalaxiesError
 from galaxies.pages.labelling import Labelling, finish, vote_file
 from galaxies.pages.vote_file import HEADER, VoteFile
+from galaxies.questions.gz2 import GZ2
 from galaxies.surveys.check import check_survey
 from tests.conftest import draw_galaxy, encode
 
@@ -120,12 +121,13 @@ def test_the_survey_can_be_used_and_made_again(cutouts):
         work.answer(0)
     survey(cutouts)
     mine = cutouts.parent / "mine"
-    assert check_survey(mine).common == 4
+    report = check_survey(mine)
+    assert (report.common, report.campaigns) == (4, (GZ2,))
     before = {path.name: path.read_bytes() for path in mine.iterdir()}
     shares = survey(cutouts)
     assert {path.name: path.read_bytes() for path in mine.iterdir()} == before
-    values = shares.reindex(columns=list(COLUMNS)).to_numpy()
-    assert np.nanmax(tree_errors(values)) < 1e-8
+    values = shares.reindex(columns=list(GZ2.columns)).to_numpy()
+    assert np.nanmax(GZ2.tree_errors(values)) < 1e-8
     with open_archive(mine / "images_training_rev1.zip") as archive:
         kept = archive.read("images_training_rev1/1.jpg")
     assert kept == (cutouts / "1.jpg").read_bytes()
@@ -201,7 +203,9 @@ def test_the_command_makes_the_survey_without_a_page(cutouts):
 
 
 ACTIONS = st.lists(
-    st.tuples(st.sampled_from("ab"), st.sampled_from("xyz"), st.sampled_from([*COLUMNS, "undo"])),
+    st.tuples(
+        st.sampled_from("ab"), st.sampled_from("xyz"), st.sampled_from([*GZ2.columns, "undo"])
+    ),
     max_size=30,
 )
 

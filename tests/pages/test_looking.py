@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import galaxies
-from galaxies.bundle.folder import PRETRAINED
+from galaxies.bundle.description import read_description
+from galaxies.bundle.pretrained import PRETRAINED
 from galaxies.errors import GalaxiesError
 from galaxies.pages.finished_run import ANSWERED, MISTAKES, TEST, FinishedRun
 from galaxies.pages.looking import (
@@ -95,7 +96,15 @@ def test_a_look_says_what_the_python_interface_says(classifier):
     found = classifier.predictor.predict(IMAGE[None])
     assert seen.p_spiral == found.p_spiral[0]
     assert seen.spread == found.spread[0]
-    assert set(COLUMNS) <= set(seen.answers)
+    known = read_description(PRETRAINED / "real")
+    answered = {
+        f"{campaign.name}.{name}"
+        for campaign in known.campaigns
+        for question in known.questions[campaign.name]
+        for name in campaign.question(question).names
+    }
+    assert set(seen.answers) == answered
+    assert len(answered) >= 37
     with pytest.raises(GalaxiesError, match=r"no promise for an agreement of 0\.999"):
         look(classifier, IMAGE, 0.999)
 
@@ -137,11 +146,16 @@ def test_other_models_have_no_layers_to_show(tree_bundle):
 
 
 def test_the_table_has_the_questions_that_are_known():
-    table = questions_table({"Class1.1": 0.25}, {"Class4.1": 0.5})
+    table = questions_table({"kaggle.smooth": 0.25}, {"kaggle.arms_yes": 0.5})
     assert "<td>smooth</td>" in table
     assert ">0.25</td><td></td>" in table
     assert "spiral arm pattern" in table
     assert "edge-on" not in table
+    assert "Galaxy Challenge" in table
+    # The same question of another campaign stands by itself.
+    both = questions_table({"gz2.smooth": 0.25}, {"kaggle.smooth": 0.5})
+    assert both.count("simply smooth") == 2
+    assert both.count(">0.25</td><td></td>") == both.count("<td></td><td style") == 1
     assert questions_table({}, {}) == ""
 
 
@@ -176,7 +190,7 @@ def test_a_galaxy_of_a_run_has_its_frame_and_votes(project):
     folder, test = project
     run = FinishedRun.found(folder)
     assert run.frame(test[0]).startswith(b"\xff\xd8\xff")
-    assert run.voted(test[0])["Class1.2"] == test[0] % 2
+    assert run.voted(test[0])["kaggle.features_or_disk"] == test[0] % 2
     assert run.voted(-1) == {}
     with pytest.raises(GalaxiesError, match="no image of galaxy 999"):
         run.frame(999)

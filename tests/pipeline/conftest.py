@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.clones import make_clone, run
+from clones import make_clone, run
 
 TINY = {
     "simulate.galaxies": 30,

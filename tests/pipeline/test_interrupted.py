@@ -1,5 +1,9 @@
 """Stages killed halfway, and what is left of them."""
 
+import contextlib
+import os
+import re
+import signal
 import subprocess
 import sys
 import time
@@ -7,12 +11,85 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.clones import lock, make_clone
-from benchmarks.interrupt import kill_stage, recover
+from clones import lock, make_clone, run, start
 from tests.conftest import ROOT
 from tests.pipeline.conftest import TINY
 
 pytestmark = pytest.mark.pipeline
+
+REPRO = ("dvc", "repro", "--no-run-cache")
+
+
+def wait_for_script(process: "subprocess.Popen[bytes]") -> None:
+    """Wait until DVC has started the script of a stage, or has ended."""
+    while process.poll() is None:
+        for command in Path("/proc").glob("[0-9]*/cmdline"):
+            # Processes may end while they are inspected.
+            with contextlib.suppress(OSError):
+                of_ours = os.getpgid(int(command.parent.name)) == process.pid
+                if of_ours and b"\0-m\0stages." in command.read_bytes():
+                    return
+        time.sleep(0.01)
+
+
+def kill_stage(clone: Path, stage: str, after: float, *, alone: bool) -> bool:
+    """Run a stage and kill it.
+
+    Parameters
+    ----------
+    clone, stage
+        What to run; the stages before it are done.
+    after
+        Seconds from the start of its script.
+    alone
+        Whether to kill only DVC, so that the script keeps running.
+
+    Returns
+    -------
+    bool
+        Whether there was still something to kill.
+    """
+    # A pipe would break under a script that goes on.
+    process = start(clone, *REPRO, stage, output=subprocess.DEVNULL)
+    wait_for_script(process)
+    try:
+        process.wait(after)
+    except subprocess.TimeoutExpired:
+        (os.kill if alone else os.killpg)(process.pid, signal.SIGKILL)
+        process.wait()
+        return True
+    return False
+
+
+def recover(clone: Path, stage: str, known: bytes | None) -> str:
+    """Run a stage that was killed.
+
+    Parameters
+    ----------
+    clone, stage
+        What to run.
+    known
+        The content of `dvc.lock` before the stage, if there was one.
+
+    Returns
+    -------
+    str
+        The files of DVC that had to be repaired; empty if none.
+    """
+    try:
+        run(clone, *REPRO, stage)
+    except RuntimeError as error:
+        if "Unable to read RWLock-file" in str(error):
+            broken = ".dvc/tmp/rwlock"
+            (clone / broken).unlink()
+        elif re.search(r"dvc.lock' (validation failed|is invalid)", str(error)):
+            broken = "dvc.lock"
+            (clone / broken).write_bytes(known) if known else (clone / broken).unlink()
+        else:
+            raise
+        run(clone, *REPRO, stage)
+        return broken
+    return ""
 
 
 @pytest.fixture(scope="module")

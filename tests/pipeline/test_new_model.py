@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from benchmarks.clones import run
+from clones import run
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.pipeline

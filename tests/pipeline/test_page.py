@@ -5,7 +5,7 @@ import shutil
 import pytest
 import yaml
 
-from benchmarks.clones import run
+from clones import run
 
 pytestmark = pytest.mark.pipeline
 

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.clones import Surroundings, lock, results, run, set_params
-from benchmarks.repeat import compare
+from clones import Surroundings, compare, lock, results, run, set_params
 from galaxies.bundle.registry import MODELS
 from tests.conftest import cannot_change_an_output
 from tests.pipeline.conftest import TINY

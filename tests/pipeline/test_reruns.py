@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.clones import run
+from clones import run
 from galaxies.bundle.registry import MODELS
 
 pytestmark = pytest.mark.pipeline

@@ -3,14 +3,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from galaxies.bundle.description import Description, Judgement, read_description
-from galaxies.bundle.folder import (
-    bundle_folder,
-    copy_recalibrated,
-    read_learned,
-    require_free,
-    write_learned,
-)
+from galaxies.bundle.description import read_description
+from galaxies.bundle.folder import copy_recalibrated, require_free
+from galaxies.bundle.pretrained import bundle_folder
 from galaxies.errors import GalaxiesError
 from galaxies.judgement.calibration import Calibration, fit_calibration, smoothed
 from galaxies.judgement.class_shares import summarise_outputs
@@ -21,21 +16,9 @@ from galaxies.recalibrating.refitting import (
     recalibrate,
     require_enough,
 )
-from tests.conftest import PROMISES
+from tests.conftest import judgement
 
-BEFORE = Description(
-    model="tree",
-    title="tree",
-    size=32,
-    crop=0.5,
-    decoding="scaled",
-    views=1,
-    calibration=Calibration(slope=1, intercept=0),
-    votes=Calibration(slope=1, intercept=0),
-    triage=PROMISES,
-    survey="drawn",
-    galaxies=80,
-)
+BEFORE = judgement(calibration=Calibration(slope=1, intercept=0))
 
 
 def shifted(count, seed, shift=2.0):
@@ -55,7 +38,7 @@ def test_a_calibration_on_votes_undoes_a_shift():
     assert after.votes.intercept == pytest.approx(-2, abs=0.15)
     assert [one.agreement for one in after.triage] == [0.9, 0.99]
     assert after.outputs is not None
-    assert (after.survey, after.galaxies, after.versions) == ("drawn", 80, BEFORE.versions)
+    assert after.answers_of is None
 
 
 @settings(max_examples=40)
@@ -113,12 +96,10 @@ def test_shares_move_the_odds_and_leave_no_promise():
 
 def test_a_recalibrated_bundle_differs_in_its_description_alone(tree_bundle, tmp_path):
     before = read_description(tree_bundle)
-    update = {
-        "calibration": Calibration(slope=2, intercept=1),
-        "calibrated": calibrated_on("mine", [3, 1, 2], "votes"),
-    }
+    on = calibrated_on("mine", [3, 1, 2], "votes")
+    made = judgement(calibration=Calibration(slope=2, intercept=1), calibrated=on)
     for name in ("one", "two"):
-        copy_recalibrated(tree_bundle, tmp_path / name, before.model_copy(update=update))
+        copy_recalibrated(tree_bundle, tmp_path / name, before.judged(made))
     one, two = tmp_path / "one", tmp_path / "two"
     assert sorted(path.name for path in one.iterdir()) == sorted(
         path.name for path in tree_bundle.iterdir()
@@ -127,51 +108,8 @@ def test_a_recalibrated_bundle_differs_in_its_description_alone(tree_bundle, tmp
         assert path.read_bytes() == (two / path.name).read_bytes()
         same = path.read_bytes() == (tree_bundle / path.name).read_bytes()
         assert same == (path.name != "bundle.json")
-    assert read_description(one).calibrated == update["calibrated"]
-    assert update["calibrated"] == calibrated_on("mine", [1, 2, 3], "votes")
-
-
-def test_a_bundle_of_another_format_is_refused_in_one_line(tree_bundle, tmp_path):
-    assert read_learned(tree_bundle) is None
-    old = tmp_path / "old"
-    copy_recalibrated(tree_bundle, old, read_description(tree_bundle))
-    text = (old / "bundle.json").read_text(encoding="utf-8")
-    for other in (4, 6):
-        (old / "bundle.json").write_text(text.replace('"format": 5', f'"format": {other}'))
-        with pytest.raises(GalaxiesError, match=rf"bundle\.json: format {other}, but .* reads 5; "):
-            read_description(old)
-
-
-def test_a_campaign_is_changed_there_and_back():
-    judgement = Judgement(
-        calibration=Calibration(slope=2, intercept=1), votes=BEFORE.votes, triage=PROMISES[:1]
-    )
-    both = BEFORE.model_copy(update={"others": {"gz1": judgement}})
-    assert both.by("gz2") == both
-    other = both.by("gz1")
-    assert (other.campaign, list(other.others)) == ("gz1", ["gz2"])
-    assert (other.calibration, other.triage) == (judgement.calibration, judgement.triage)
-    assert (other.survey, other.size) == (both.survey, both.size)
-    assert other.by("gz2") == both
-    with pytest.raises(GalaxiesError, match=r"^this bundle supports the campaign gz2, not gz1; "):
-        BEFORE.by("gz1")
-
-
-def test_what_a_bundle_learned_from_is_read_back_sorted(tmp_path):
-    ids = np.array([587722952767439450, 3, 100008], np.int64)
-    write_learned(tmp_path, ids)
-    learned = read_learned(tmp_path)
-    assert learned is not None
-    assert learned.tolist() == sorted(ids.tolist())
-    for content in (b"", b"text", (tmp_path / "learned.npy").read_bytes()[:-3]):
-        (tmp_path / "learned.npy").write_bytes(content)
-        with pytest.raises(GalaxiesError, match=r"learned.npy: damaged"):
-            read_learned(tmp_path)
-
-
-def test_a_hundred_thousand_galaxies_take_less_than_a_megabyte(tmp_path):
-    write_learned(tmp_path, np.arange(100_000, dtype=np.int64))
-    assert (tmp_path / "learned.npy").stat().st_size < 1_000_000
+    assert read_description(one) == before.judged(made)
+    assert on == calibrated_on("mine", [1, 2, 3], "votes")
 
 
 def test_only_bundles_are_replaced(tree_bundle, tmp_path):

@@ -1,17 +1,28 @@
 import re
+import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from galaxies.base.fingerprints import fingerprints
 from galaxies.bundle.description import read_description
-from galaxies.bundle.folder import copy_recalibrated, describe, new_bundle, write_learned
+from galaxies.bundle.folder import copy_recalibrated, describe, new_bundle
+from galaxies.bundle.learned import Learned, write_learned
 from galaxies.bundle.predictor import Predictor
+from galaxies.bundle.pretrained import PRETRAINED
+from galaxies.classifying.classifier import Classifier
 from galaxies.cli import app
+from galaxies.dataset.archive import open_archive
+from galaxies.dataset.layout import write_campaign
 from galaxies.errors import GalaxiesError
 from galaxies.judgement.class_shares import ClassOutputs
-from tests.conftest import real_data, write_tiny_survey
+from galaxies.questions.gz1 import GZ1
+from galaxies.questions.gz2 import GZ2
+from galaxies.questions.kaggle import KAGGLE
+from galaxies.recalibrating.surveys import for_campaign
+from tests.conftest import draw_galaxy, judgement, real_data, write_tiny_survey
 
 
 def run(*command):
@@ -22,16 +33,23 @@ def run(*command):
     return done.output
 
 
+def seen(first):
+    """Fingerprints of three galaxies that are in no survey."""
+    random = np.random.default_rng(first)
+    return fingerprints(np.stack([draw_galaxy(random, bool(n % 2), 32) for n in range(3)]))
+
+
 @pytest.fixture(scope="module")
 def knowing_bundle(tree_bundle, tmp_path_factory):
     """The same, of which is known what it learned from and what it gives for each class."""
     folder = tmp_path_factory.mktemp("bundles") / "knowing"
     outputs = ClassOutputs(edges=(0.5,), elliptical=(30, 10), spiral=(10, 30))
-    description = read_description(tree_bundle).model_copy(update={"outputs": outputs})
+    before = read_description(tree_bundle)
+    description = before.judged(before.judgement.model_copy(update={"outputs": outputs}))
     with new_bundle(folder) as beside:
         for path in tree_bundle.iterdir():
             (beside / path.name).write_bytes(path.read_bytes())
-        write_learned(beside, np.array([1, 2, 3], np.int64))
+        write_learned(beside, Learned(np.array([1, 2, 3]), seen(first=1000)))
         describe(beside, description)
     return folder
 
@@ -43,12 +61,9 @@ def test_calibrate_says_before_and_after_and_makes_a_bundle(knowing_bundle, tiny
         assert row in said
     assert "warning" not in said
     made = read_description(tmp_path / "a")
-    assert made.calibrated is not None
-    assert (made.calibrated.survey, made.calibrated.galaxies, made.calibrated.by) == (
-        "tiny",
-        59,
-        "votes",
-    )
+    on = made.judgement.calibrated
+    assert on is not None
+    assert (on.survey, on.galaxies, on.by) == ("tiny", 59, "votes")
     assert made.calibration != read_description(knowing_bundle).calibration
     assert Predictor(tmp_path / "a").predict(np.zeros((1, 32, 32, 3), np.uint8))
     # Once more, the same bytes; and none but those of the description differ from before.
@@ -62,6 +77,80 @@ def test_calibrate_says_before_and_after_and_makes_a_bundle(knowing_bundle, tiny
     )
 
 
+def test_votes_of_another_campaign_are_calibrated_by_themselves(
+    knowing_bundle, tiny_survey, tmp_path
+):
+    other = tmp_path / "weighted"
+    shutil.copytree(tiny_survey, other)
+    write_campaign(other, GZ2)
+    before = read_description(knowing_bundle)
+    run(knowing_bundle, other, "-o", tmp_path / "a")
+    made = read_description(tmp_path / "a")
+    assert (made.campaign, list(made.judgements)) == ("gz2", ["kaggle", "gz2"])
+    assert made.judgement.answers_of == "kaggle"
+    assert made.answers_of == KAGGLE
+    assert made.judgement.calibrated.survey == "weighted"
+    # Those of Kaggle's challenge are as before.
+    assert made.judgements["kaggle"] == before.judgement
+    run(tmp_path / "a", tiny_survey, "-o", tmp_path / "b")
+    both = read_description(tmp_path / "b")
+    assert both.campaign == "kaggle"
+    assert both.judgements["gz2"] == made.judgement
+    assert both.judgement.calibrated.survey == "tiny"
+    assert both.judgement.answers_of is None
+
+
+def test_kaggles_votes_calibrate_the_answers_of_galaxy_zoo_2(tiny_survey, tmp_path):
+    run("simulated", tiny_survey, "-o", tmp_path / "a")
+    made = read_description(tmp_path / "a")
+    before = read_description(PRETRAINED / "simulated")
+    assert (made.campaign, made.judgement.answers_of) == ("kaggle", "gz2")
+    assert made.judgements["gz2"] == before.judgement
+    assert made.questions == before.questions
+    assert made.class_places == before.class_places
+    # What its answers look like is not changed by whose votes they are calibrated on.
+    image = np.zeros((1, 64, 64, 3), np.uint8)
+    found, as_before = (
+        Predictor(one).predict(image) for one in (tmp_path / "a", PRETRAINED / "simulated")
+    )
+    assert np.array_equal(found.answers, as_before.answers, equal_nan=True)
+    assert found.p_spiral_raw == as_before.p_spiral_raw
+    assert found.p_spiral != as_before.p_spiral
+
+
+def test_a_bundle_is_described_for_another_campaign_without_its_promises(tree_bundle):
+    before = read_description(tree_bundle)
+    assert for_campaign(before, KAGGLE) == before
+    other = for_campaign(before, GZ1)
+    assert (other.campaign, other.judgement.answers_of) == ("gz1", "kaggle")
+    assert {one.threshold for one in other.triage} == {None}
+    assert other.calibration == before.calibration
+    assert other.judgement.known is None
+    assert other.judgements["kaggle"] == before.judgement
+
+
+@pytest.mark.parametrize(("answered", "answers_of"), [(("smooth", "odd"), None), (("odd",), "gz2")])
+def test_answers_are_its_own_if_it_answers_the_first_question(answered, answers_of):
+    before = read_description(PRETRAINED / "simulated")
+    changes = {
+        "campaigns": (KAGGLE, GZ2),
+        "questions": {"kaggle": answered, "gz2": before.answered},
+    }
+    kaggle = for_campaign(before.model_copy(update=changes), KAGGLE)
+    assert kaggle.judgement.answers_of == answers_of
+    assert kaggle.class_places.spiral == (1 if answers_of is None else 38)
+
+
+def test_shares_alone_remove_the_promises_of_other_campaigns(knowing_bundle, tiny_survey, tmp_path):
+    before = read_description(knowing_bundle)
+    both = before.model_copy(
+        update={"judgements": before.judgements | {"gz2": judgement(answers_of="kaggle")}}
+    )
+    copy_recalibrated(knowing_bundle, tmp_path / "both", both)
+    run(tmp_path / "both", tiny_survey, "-o", tmp_path / "a", "--shares-only", "--anyway")
+    assert list(read_description(tmp_path / "a").judgements) == ["kaggle"]
+
+
 def test_a_bundle_that_keeps_nothing_of_its_training_is_warned_of(
     tree_bundle, tiny_survey, tmp_path
 ):
@@ -73,11 +162,19 @@ def test_a_bundle_that_keeps_nothing_of_its_training_is_warned_of(
 def test_galaxies_that_a_bundle_learned_from_are_refused(knowing_bundle, tiny_survey, tmp_path):
     known = tmp_path / "known"
     copy_recalibrated(knowing_bundle, known, read_description(knowing_bundle))
-    write_learned(known, np.array([587722952767439450 + 7], np.int64))
-    said = run(known, tiny_survey, "-o", tmp_path / "a")
-    assert "was trained on 1 of these 60 galaxies, such as 587722952767439457" in said
-    assert not (tmp_path / "a").exists()
-    run(known, tiny_survey, "-o", tmp_path / "a", "--other-ids")
+    # The second galaxy of the survey, under another number.
+    with open_archive(tiny_survey / "images_training_rev1.zip") as archive:
+        data = archive.read("images/587722952767439457.jpg")
+    image = Classifier(known, agreement=0.9).prepare(data)
+    write_learned(known, Learned(np.array([3]), fingerprints(image[None])))
+    for options in ((), ("--shares-only", "--anyway")):
+        said = run(known, tiny_survey, "-o", tmp_path / "a", *options)
+        assert "was trained on the images of 1 of these" in said
+        assert "such as 587722952767439457" in said
+        assert not (tmp_path / "a").exists()
+    # The same number on another picture is another galaxy.
+    write_learned(known, Learned(np.array([587722952767439457]), seen(first=1000)[:1]))
+    run(known, tiny_survey, "-o", tmp_path / "a")
 
 
 def test_few_galaxies_and_absent_votes_are_refused(knowing_bundle, tmp_path):
@@ -99,8 +196,8 @@ def test_shares_alone_promise_nothing(knowing_bundle, tiny_survey, tmp_path):
     assert "60 images; 0 could not be read" in said
     assert "it makes no promises" in said
     made = read_description(tmp_path / "a")
-    assert made.calibrated is not None
-    assert made.calibrated.by == "shares"
+    assert made.judgement.calibrated is not None
+    assert made.judgement.calibrated.by == "shares"
     assert {one.threshold for one in made.triage} == {None}
     again = run(tmp_path / "a", tiny_survey, "-o", tmp_path / "b", "--shares-only")
     assert "has no outputs" in again
@@ -109,8 +206,9 @@ def test_shares_alone_promise_nothing(knowing_bundle, tiny_survey, tmp_path):
 def test_shares_are_not_adjusted_where_more_differs(knowing_bundle, tiny_survey, tmp_path):
     odd = tmp_path / "odd"
     outputs = ClassOutputs(edges=(0.0001, 0.9999), elliptical=(500, 0, 1), spiral=(1, 0, 500))
-    description = read_description(knowing_bundle).model_copy(update={"outputs": outputs})
-    copy_recalibrated(knowing_bundle, odd, description)
+    before = read_description(knowing_bundle)
+    judged = before.judgement.model_copy(update={"outputs": outputs})
+    copy_recalibrated(knowing_bundle, odd, before.judged(judged))
     said = run(odd, tiny_survey, "-o", tmp_path / "a", "--shares-only")
     assert "not saved, because" in said
     assert not (tmp_path / "a").exists()
@@ -119,7 +217,7 @@ def test_shares_are_not_adjusted_where_more_differs(knowing_bundle, tiny_survey,
 def test_a_pretrained_bundle_is_better_on_another_survey_once_it_is_calibrated(tmp_path):
     survey = real_data() / "gz2"
     said = run("real", survey, "-o", tmp_path / "a")
-    assert re.search(r"was trained on 4\d\d of these 486 galaxies", said)
+    assert re.search(r"was trained on the images of 4\d\d of these 485 galaxies", said)
     votes = pd.read_csv(real_data() / "gz1b/training_solutions_rev1.csv", dtype=str)
     few = tmp_path / "few"
     few.mkdir()

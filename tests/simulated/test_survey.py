@@ -13,6 +13,8 @@ from pydantic import ValidationError
 from galaxies.dataset.votes import read_answers, read_votes
 from galaxies.errors import GalaxiesError
 from galaxies.images.colour import colour_image, grey_level
+from galaxies.questions.gz2 import GZ2
+from galaxies.questions.layout import Layout
 from galaxies.settings import SimulateSettings
 from galaxies.simulated.camera import FRAME, cut_out, draw_bands, nanomaggies
 from galaxies.simulated.components import COMPONENTS, component_light, read_components
@@ -56,7 +58,7 @@ def test_a_larger_survey_begins_with_the_same_galaxies() -> None:
 
 
 def test_only_these_files_are_left(survey: Path) -> None:
-    assert sorted(path.name for path in survey.iterdir()) == sorted(FILES)
+    assert sorted(path.name for path in survey.iterdir()) == sorted([*FILES, "survey.yaml"])
 
 
 def test_the_images_are_in_the_layout_of_the_challenge(survey: Path) -> None:
@@ -72,26 +74,31 @@ def test_the_images_are_in_the_layout_of_the_challenge(survey: Path) -> None:
             assert 5_000 < member.file_size < 40_000
 
 
+def by_column(answers: pd.DataFrame) -> pd.DataFrame:
+    return answers.rename(columns=dict(zip(Layout((GZ2,)).columns, GZ2.columns, strict=True)))
+
+
 def test_the_votes_are_fractions_of_those_who_were_asked(survey: Path) -> None:
-    shares = read_answers(survey / FILES[1])
-    assert list(pd.read_csv(survey / FILES[1], nrows=1).columns) == ["GalaxyID", *COLUMNS]
+    assert (survey / "survey.yaml").read_text() == "campaign: gz2\n"
+    shares = by_column(read_answers(survey / FILES[1]))
+    assert list(pd.read_csv(survey / FILES[1], nrows=1).columns) == ["GalaxyID", *GZ2.columns]
     counts = pd.read_parquet(survey / "answers.parquet")
-    assert list(counts.columns) == ["galaxy_id", *COLUMNS]
+    assert list(counts.columns) == ["galaxy_id", *GZ2.columns]
     assert (counts["galaxy_id"] == shares["galaxy_id"]).all()
     people = pd.read_parquet(survey / "truth.parquet")["votes"]
     assert people.between(40, 50).all()
-    assert (counts[list(QUESTIONS[0].columns)].sum(axis=1) == people).all()
+    assert (counts[list(GZ2.first.columns)].sum(axis=1) == people).all()
     # Nobody drops out before the end, and those who took it for an artifact are not asked more.
     asked = people - counts["Class1.3"]
-    assert (counts[list(QUESTIONS[5].columns)].sum(axis=1) == asked).all()
+    assert (counts[list(GZ2.question("odd").columns)].sum(axis=1) == asked).all()
     for column in ("Class1.2", "Class3.1", "Class11.2", "Class9.3"):
         np.testing.assert_allclose(shares[column] * people, counts[column], atol=1e-4)
     np.testing.assert_allclose(shares["Class8.6"] * asked, counts["Class8.6"], atol=1e-4)
 
 
 def test_answers_add_up_to_their_parents_share_to_a_millionth(survey: Path) -> None:
-    table = pd.read_csv(survey / FILES[1])[list(COLUMNS)].to_numpy()
-    assert np.nanmax(tree_errors(table)) < 1e-7
+    table = pd.read_csv(survey / FILES[1])[list(GZ2.columns)].to_numpy()
+    assert np.nanmax(GZ2.tree_errors(table)) < 1e-7
     assert not any(asked.broken for asked in check_survey(survey).questions)
     assert len(check_survey(survey).questions) == 11
 
@@ -99,7 +106,7 @@ def test_answers_add_up_to_their_parents_share_to_a_millionth(survey: Path) -> N
 def test_a_frame_that_all_took_for_an_artifact_leaves_what_follows_blank(tmp_path: Path) -> None:
     few = SETTINGS.model_copy(update={"artifacts": 1.0, "votes_least": 1, "votes_most": 1})
     simulate_survey(tmp_path / "few", few, workers=1)
-    shares = read_answers(tmp_path / "few" / FILES[1])
+    shares = by_column(read_answers(tmp_path / "few" / FILES[1]))
     spoilt = shares["Class1.3"] == 1
     assert spoilt.any()
     assert not spoilt.all()
@@ -161,7 +168,7 @@ def test_artifacts_get_most_artifact_votes_and_are_as_frequent_as_asked() -> Non
     for place in range(6):
         cutout = draw_cutout(place, settings)
         assert cutout.truth["artifact"] != "none"
-        assert cutout.votes[QUESTIONS[0].places].argmax() == 2
+        assert cutout.votes[GZ2.first.places].argmax() == 2
     clean = SETTINGS.model_copy(update={"artifacts": 0.0})
     assert draw_cutout(0, clean).truth["artifact"] == "none"
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from galaxies.questions.gz2 import GZ2
 from galaxies.simulated.volunteers import (
     Appearance,
     as_columns,
@@ -46,7 +47,7 @@ SPIRAL = Appearance(
 
 
 def share(appearance: Appearance, column: str) -> float:
-    question = next(question for question in QUESTIONS if column in question.columns)
+    question = next(question for question in GZ2.questions if column in question.columns)
     return float(chances(appearance, 0.02)[question.number][question.columns.index(column)])
 
 
@@ -54,7 +55,7 @@ def share(appearance: Appearance, column: str) -> float:
 def test_chances_are_shares(appearance: Appearance, artifact: float) -> None:
     found = chances(appearance, artifact)
     assert sorted(found) == list(range(1, 12))
-    for question in QUESTIONS:
+    for question in GZ2.questions:
         shares = found[question.number]
         assert shares.shape == (len(question.answers),)
         assert (shares >= 0).all()
@@ -64,15 +65,15 @@ def test_chances_are_shares(appearance: Appearance, artifact: float) -> None:
 @given(APPEARANCES, st.integers(1, 60), st.integers(0, 2**32 - 1))
 def test_as_many_answer_as_get_there(appearance: Appearance, volunteers: int, seed: int) -> None:
     votes = cast_votes(appearance, 0.05, volunteers, np.random.default_rng(seed))
-    assert votes[QUESTIONS[0].places].sum() == volunteers
-    arrived = dict.fromkeys(range(2, 12), 0)
-    for question in QUESTIONS:
+    assert votes[GZ2.first.places].sum() == volunteers
+    arrived = dict.fromkeys((question.name for question in GZ2.questions[1:]), 0)
+    for question in GZ2.questions:
         for answer, count in zip(question.answers, votes[question.places], strict=True):
             if answer.leads_to is not None:
                 arrived[answer.leads_to] += count
-    for number, count in arrived.items():
-        assert votes[QUESTIONS[number - 1].places].sum() == count
-    errors = tree_errors(as_columns(votes))
+    for name, count in arrived.items():
+        assert votes[GZ2.question(name).places].sum() == count
+    errors = GZ2.tree_errors(as_columns(votes))
     assert np.nan_to_num(errors).max() < 1e-12
 
 
@@ -141,7 +142,7 @@ def test_a_second_nucleus_makes_a_merger_only_if_it_can_be_told_apart() -> None:
 def test_quirks_spread_the_votes_of_galaxies_that_look_the_same() -> None:
     rng = np.random.default_rng(0)
     votes = np.array([cast_votes(SPIRAL, 0.02, 45, rng) for _ in range(300)])
-    arms = as_columns(votes)[:, COLUMNS.index("Class4.1")]
+    arms = as_columns(votes)[:, GZ2.place("arms_yes")]
     assert arms.mean() > 0.6
     alone = np.sqrt(arms.mean() * (1 - arms.mean()) / 45)
     assert arms.std() > 1.2 * alone

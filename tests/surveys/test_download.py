@@ -20,14 +20,20 @@ from typer.testing import CliRunner
 
 from galaxies.cli import app
 from galaxies.dataset.archive import list_images
-from galaxies.dataset.layout import IMAGES, VOTES
+from galaxies.dataset.layout import IMAGES, VOTES, read_campaign
 from galaxies.errors import GalaxiesError
 from galaxies.surveys.download import fetch as fetching
 from galaxies.surveys.download import galaxy_zoo_2, kaggle
 from galaxies.surveys.download.fetch import fetch
-from galaxies.surveys.download.galaxy_zoo_2 import FRACTIONS, download_gz2, kaggle_votes
+from galaxies.surveys.download.galaxy_zoo_2 import (
+    download_gz2,
+    fraction_columns,
+    kaggle_votes,
+)
 from galaxies.surveys.download.kaggle import COMPETITION, download_kaggle
 from tests.conftest import encode, real_data
+
+WEIGHTED = fraction_columns("weighted")
 
 AMONG_OTHERS = ("count", "weight", "fraction", "weighted_fraction", "debiased", "flag")
 
@@ -216,18 +222,24 @@ def test_no_server_at_all(monkeypatch, tmp_path):
 
 
 def test_kaggles_columns_are_the_questions_in_order():
-    assert len(FRACTIONS) == 37
-    assert list(FRACTIONS)[:5] == ["Class1.1", "Class1.2", "Class1.3", "Class2.1", "Class2.2"]
-    assert FRACTIONS["Class8.7"] == "t08_odd_feature_a38_dust_lane_weighted_fraction"
-    assert list(FRACTIONS)[-1] == "Class11.6"
+    assert len(WEIGHTED) == 37
+    assert list(WEIGHTED)[:5] == [
+        "Class1.1",
+        "Class1.2",
+        "Class1.3",
+        "Class2.1",
+        "Class2.2",
+    ]
+    assert WEIGHTED["Class8.7"] == "t08_odd_feature_a38_dust_lane_weighted_fraction"
+    assert list(WEIGHTED)[-1] == "Class11.6"
 
 
 @settings(max_examples=25)
 @given(arrays(np.float64, (3, 37), elements=st.floats(0, 1)))
 def test_a_vote_is_at_most_the_vote_that_leads_to_it(fractions):
-    catalogue = pd.DataFrame(fractions, columns=list(FRACTIONS.values()))
+    catalogue = pd.DataFrame(fractions, columns=list(WEIGHTED.values()))
     votes = kaggle_votes(catalogue)
-    assert votes.columns.tolist() == list(FRACTIONS)
+    assert votes.columns.tolist() == list(WEIGHTED)
     assert ((votes >= 0) & (votes <= 1)).all(axis=None)
     for question, leads_here in {
         2: "1.2",
@@ -250,7 +262,7 @@ def test_real_votes_come_back_from_the_shares_that_made_them():
     catalogue = pd.DataFrame(index=votes.index)
     parents = {2: "1.2", 3: "2.2", 4: "2.2", 5: "2.2", 7: "1.1"}
     parents |= {8: "6.1", 9: "2.1", 10: "4.1", 11: "4.1"}
-    for column, fraction in FRACTIONS.items():
+    for column, fraction in WEIGHTED.items():
         parent = parents.get(int(column.removeprefix("Class").partition(".")[0]))
         catalogue[fraction] = votes[column] / (votes[f"Class{parent}"] if parent else 1.0)
     pd.testing.assert_frame_equal(
@@ -259,7 +271,7 @@ def test_real_votes_come_back_from_the_shares_that_made_them():
 
 
 def test_rounded_fractions_are_made_to_sum_to_one():
-    catalogue = pd.DataFrame([dict.fromkeys(FRACTIONS.values(), 0.0)])
+    catalogue = pd.DataFrame([dict.fromkeys(WEIGHTED.values(), 0.0)])
     for name, fraction in [
         ("smooth", 0.933),
         ("features_or_disk", 0.033),
@@ -298,7 +310,7 @@ def published_files() -> dict[str, bytes]:
     mapping += [f"{objid},original,{asset_id}" for asset_id, objid in GALAXIES.items()]
     mapping += [f"{GALAXIES[16]},stripe82,260000", "588848900000000000,original,500"]
 
-    fractions = dict.fromkeys(FRACTIONS.values(), 0.0)
+    fractions = dict.fromkeys(WEIGHTED.values(), 0.0)
     rows = []
     for place, objid in enumerate([*GALAXIES.values(), 587700000000000000]):
         votes = fractions | {
@@ -356,7 +368,7 @@ def test_galaxy_zoo_2_becomes_a_survey(zenodo, tmp_path):
     assert f"{output}: 3 images, 3 rows of votes" in done.output
 
     votes = pd.read_csv(output / VOTES, dtype=str).set_index("GalaxyID")
-    assert votes.columns.tolist() == [*FRACTIONS, "dr7objid"]
+    assert votes.columns.tolist() == [*WEIGHTED, "dr7objid"]
     assert votes.index.tolist() == ["16", "17", "1001"]
     first = votes.loc["16"]
     assert first["dr7objid"] == str(GALAXIES[16])
@@ -370,6 +382,7 @@ def test_galaxy_zoo_2_becomes_a_survey(zenodo, tmp_path):
     with zipfile.ZipFile(output / IMAGES) as archive:
         images = {m.galaxy_id: archive.read(m.name) for m in list_images(output / IMAGES)}
     assert images == {asset_id: frame(asset_id) for asset_id in (16, 17, 1001)}
+    assert read_campaign(output).name == "gz2"
 
     assert [path.name for path in (tmp_path / "data").iterdir()] == ["gz2"]
     checked = CliRunner().invoke(app, ["check", str(output)])
@@ -381,6 +394,21 @@ def test_galaxy_zoo_2_becomes_a_survey(zenodo, tmp_path):
     before = [(output / name).read_bytes() for name in (IMAGES, VOTES)]
     download_gz2(output, mirror=f"{zenodo.url}/gz2", overwrite=True)
     assert [(output / name).read_bytes() for name in (IMAGES, VOTES)] == before
+
+
+def test_debiased_fractions_stand_beside_kaggles(zenodo, tmp_path):
+    output = tmp_path / "data/debiased"
+    done = CliRunner().invoke(
+        app,
+        f"download gz2 --votes debiased -o {output} --mirror {zenodo.url}/gz2/".split(),
+    )
+    assert done.exit_code == 0, done.output
+    assert read_campaign(output).name == "kaggle"
+    assert "campaign kaggle" in done.output
+    assert fraction_columns("debiased")["Class4.1"] == "t04_spiral_a08_spiral_debiased"
+    weighted, debiased = tmp_path / "data/weighted", pd.read_csv(output / VOTES)
+    download_gz2(weighted, mirror=f"{zenodo.url}/gz2")
+    assert not debiased.equals(pd.read_csv(weighted / VOTES))
 
 
 def test_the_published_addresses_are_used_without_a_mirror(zenodo, monkeypatch, tmp_path):
@@ -461,7 +489,7 @@ def challenge(server, monkeypatch, tmp_path):
             # Large enough to break between two of kagglehub's pieces of 1 MiB.
             noise = np.random.default_rng(galaxy_id).integers(0, 256, (424, 424, 3), np.uint8)
             archive.writestr(f"images_training_rev1/{galaxy_id}.jpg", encode(noise, quality=100))
-    table = pd.DataFrame({column: [0.0] * 3 for column in FRACTIONS})
+    table = pd.DataFrame({column: [0.0] * 3 for column in WEIGHTED})
     table[["Class1.1", "Class1.2"]] = [[0.383147, 0.616853], [0.327001, 0.663777], [0.77, 0.23]]
     table.insert(0, "GalaxyID", [100008, 100023, 100053])
     with zipfile.ZipFile(votes, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -12,9 +12,13 @@ from typer.testing import CliRunner
 
 from galaxies.cli import app
 from galaxies.dataset.archive import list_images
-from galaxies.dataset.layout import ABOUT, COUNTS, IMAGES, VOTES, read_campaign
+from galaxies.dataset.layout import ABOUT, COUNTS, IMAGES, VOTES, read_campaign, write_campaign
 from galaxies.dataset.votes import campaign_of, read_counts, read_survey_votes, read_votes
 from galaxies.errors import GalaxiesError
+from galaxies.questions.campaign import most_voted
+from galaxies.questions.gz1 import GZ1
+from galaxies.questions.gz2 import GZ2
+from galaxies.questions.kaggle import KAGGLE
 from galaxies.surveys.check import check_survey
 from galaxies.surveys.merge import merge_surveys
 from tests.conftest import HEADER, encode, real_data, write_survey
@@ -170,7 +174,12 @@ def test_the_command_says_what_it_made_and_what_comes_next(two, tmp_path):
 def test_the_real_surveys_merge(tmp_path):
     merge_surveys([real_data() / name for name in ("gz2", "kaggle")], tmp_path / "real")
     report = check_survey(tmp_path / "real")
-    assert report.classes == {"elliptical": 365 + 414, "spiral": 120 + 362, "artifact": 1}
+    assert report.campaigns == (KAGGLE, GZ2)
+    # The classes are those of the first campaign.
+    assert report.classes == {"elliptical": 414, "spiral": 362, "artifact": 0}
+    votes = read_votes(tmp_path / "real" / VOTES, GZ2)
+    shares = votes[["p_smooth", "p_features", "p_artifact"]].to_numpy()
+    assert np.bincount(most_voted(shares)).tolist() == [365, 120, 1]
 
 
 def test_answers_of_two_campaigns_stand_apart(two, tmp_path):
@@ -179,16 +188,19 @@ def test_answers_of_two_campaigns_stand_apart(two, tmp_path):
     merged = merge_surveys(two, tmp_path / "both")
     assert merged.votes == 3
     assert (tmp_path / "both" / VOTES).read_text().splitlines() == [
-        f"{HEADER},Type1.1,Type1.2,Type1.3,Survey,note",
-        "1,,,,1,0,0,one,x",
-        "2,,,,0,1,0,one,y",
-        f"{LARGE},0.250,0.75,0.000,,,,other,",
+        f"{HEADER},Survey,Campaign,note",
+        "1,1,0,0,one,gz1,x",
+        "2,0,1,0,one,gz1,y",
+        f"{LARGE},0.250,0.75,0.000,other,kaggle,",
     ]
     assert not (tmp_path / "both" / ABOUT).exists()
     votes = read_survey_votes(tmp_path / "both", 45)
-    assert votes["Type1.2"].tolist()[:2] == [0, 1]
+    assert votes["gz1.type_spiral"].tolist()[:2] == [0, 1]
+    assert votes["kaggle.features_or_disk"].tolist()[2:] == [0.75]
+    assert votes["gz1.type_spiral"].isna().tolist() == [False, False, True]
+    assert votes["kaggle.smooth"].isna().tolist() == [True, True, False]
     assert votes["volunteers"].tolist() == [0, 0, 45]
-    assert campaign_of(votes) == "gz2"
+    assert campaign_of(votes) == KAGGLE
     # What is merged can be merged again.
     third = write_survey(tmp_path / "third", {"9.jpg": frame(8)}, ["9,1,0,0"])
     assert merge_surveys([tmp_path / "both", third], tmp_path / "all").columns == merged.columns
@@ -196,11 +208,34 @@ def test_answers_of_two_campaigns_stand_apart(two, tmp_path):
     assert again.to_dict() == {1: "one", 2: "one", 9: "third", LARGE: "other"}
 
 
+def test_votes_of_kaggle_and_of_galaxy_zoo_2_on_the_same_questions_stand_apart(two, tmp_path):
+    write_campaign(two[1], GZ2)
+    merge_surveys(two, tmp_path / "both")
+    votes = read_survey_votes(tmp_path / "both", 45).set_index("galaxy_id")
+    assert votes["kaggle.smooth"].isna().to_dict() == {1: False, 2: False, LARGE: True}
+    assert votes["gz2.smooth"].isna().to_dict() == {1: True, 2: True, LARGE: False}
+    assert votes.loc[LARGE, "gz2.features_or_disk"] == 0.75
+    path = tmp_path / "both" / VOTES
+    assert read_votes(path, GZ2)["galaxy_id"].tolist() == [LARGE]
+    assert read_votes(path, KAGGLE)["galaxy_id"].tolist() == [1, 2]
+    assert read_votes(path)["galaxy_id"].tolist() == [1, 2]
+
+
+def test_counts_are_those_of_the_campaign_of_each_galaxy(two, tmp_path):
+    write_campaign(two[1], GZ2)
+    for survey, galaxy_id in zip(two, (1, LARGE), strict=True):
+        counts = {"galaxy_id": [galaxy_id], "Class1.1": [9], "Class1.2": [27], "Class1.3": [0]}
+        pd.DataFrame(counts).to_parquet(survey / COUNTS)
+    merge_surveys(two, tmp_path / "both")
+    votes = read_survey_votes(tmp_path / "both", 45).set_index("galaxy_id")
+    assert votes["volunteers"].to_dict() == {1: 36, 2: 0, LARGE: 36}
+
+
 def test_surveys_of_galaxy_zoo_1_make_one_of_galaxy_zoo_1(two, tmp_path):
     for survey in two:
         (survey / ABOUT).write_text("campaign: gz1\n")
     assert merge_surveys(two, tmp_path / "both").columns == [*HEADER.split(","), "Survey"]
-    assert read_campaign(tmp_path / "both") == "gz1"
+    assert read_campaign(tmp_path / "both") == GZ1
     merge_surveys(two, tmp_path / "both", overwrite=True)
 
 

@@ -9,11 +9,11 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from benchmarks.clones import set_params
 
 import stages.predict
 import stages.split
 import stages.train_tree
+from clones import set_params
 from galaxies.base.arrays import open_array
 from galaxies.bundle.registry import MODELS
 from galaxies.errors import GalaxiesError

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from galaxies.images.fingerprints import as_text, fingerprints
+from galaxies.base.fingerprints import as_text, fingerprints
 from galaxies.questions.gz1 import GZ1
 from galaxies.questions.gz2 import GZ2
 from galaxies.questions.kaggle import KAGGLE
@@ -207,3 +207,46 @@ def test_few_galaxies_without_a_mistake_make_no_step(files):
     sure = np.array([0.25, 0.45], np.float32)
     for calibration in (description.calibration, description.judgement.votes):
         assert (np.abs(calibration(sure) - 0.5) < 0.499).all()
+
+
+def test_cross_fitting_calibrates_on_the_training_galaxies_that_a_model_has_not_seen(files):
+    galaxies = opened(files, files / "votes.parquet")
+    fitted = []
+
+    def remember(_, learned, chosen_on):
+        fitted.append(learned)
+        assert np.array_equal(chosen_on.rows, galaxies.validation.rows)
+        return Fit(Noisy(), {}, [], LAYOUT)
+
+    trained = train("cnn", remember, galaxies, SEEN, TRIAGE, folds=3)
+    assert len(fitted) == 4
+    *parts, every = [set(one.rows.tolist()) for one in fitted]
+    assert every == set(galaxies.train.rows.tolist())
+    # Each training galaxy is left out once, and equal images are left out together.
+    assert sorted(row for part in parts for row in every - part) == sorted(every)
+    levels = galaxies.inputs[:, 0, 0, 0]
+    for part in parts:
+        assert not set(levels[list(part)]) & set(levels[list(every - part)])
+    known = trained.description.judgement.known
+    assert known is not None
+    assert known.galaxies == 134
+    assert len(trained.learned.galaxy_ids) == 402
+
+
+def test_calibrations_come_from_a_draw_by_weight(files):
+    split = pd.read_parquet(files / "split.parquet")
+    spiral = split["label"] == "spiral"
+    split["weight"] = np.where(spiral, np.float32(0.1), np.float32(2.0))
+    split.to_parquet(files / "split.parquet")
+    galaxies = opened(files, files / "votes.parquet")
+    plain = train("cnn", fit(Noisy()), opened_without_weights(galaxies), SEEN, TRIAGE).description
+    weighed = train("cnn", fit(Noisy()), galaxies, SEEN, TRIAGE).description
+    assert weighed.judgement.known.galaxies < plain.judgement.known.galaxies
+    # Spirals are rarer than they look here.
+    assert weighed.calibration.intercept < plain.calibration.intercept - 1
+
+
+def opened_without_weights(galaxies):
+    validation = galaxies.validation
+    plain = validation._replace(galaxies=validation.galaxies.drop(columns="weight"))
+    return galaxies._replace(validation=plain)

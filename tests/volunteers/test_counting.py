@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from galaxies.cli import app, main
 from galaxies.dataset.votes import read_votes
 from galaxies.errors import GalaxiesError
+from galaxies.questions.gz2 import GZ2
 from galaxies.surveys.check import check_survey
 from galaxies.surveys.merge import merge_surveys
 from galaxies.volunteers.answers import EXAMPLE, plain_words, read_answer_maps
@@ -153,13 +154,13 @@ def test_counts_are_those_of_counting_by_hand(tmp_path_factory, drawn):
     for _, person, galaxy, first, second in sorted(drawn, key=lambda row: row[0]):
         if galaxy != "x":
             firsts.setdefault((galaxy, person), (first, second))
-    by_hand = defaultdict(lambda: dict.fromkeys(COLUMNS, 0))
+    by_hand = defaultdict(lambda: dict.fromkeys(GZ2.columns, 0))
     for (galaxy, _), (first, second) in firsts.items():
         by_hand[galaxy][f"Class1.{T0.index(first) + 1}"] += 1
         if second:
             by_hand[galaxy][f"Class7.{T1.index(second) + 1}"] += 1
     found = {
-        galaxy: dict(zip(COLUMNS, row.tolist(), strict=True))
+        galaxy: dict(zip(GZ2.columns, row.tolist(), strict=True))
         for galaxy, row in zip(votes.galaxies, votes.counts, strict=True)
     }
     assert found == by_hand
@@ -231,7 +232,7 @@ def test_the_same_export_makes_the_same_bytes_and_only_if_asked(place):
 
 
 def test_shares_of_all_questions_go_down_the_tree(place):
-    labels = {column: f"{column} words" for column in COLUMNS}
+    labels = {column: f"{column} words" for column in GZ2.columns}
     tasks = defaultdict(dict)
     for column, label in labels.items():
         tasks[f"T{column[5:].partition('.')[0]}"][label] = column
@@ -243,8 +244,8 @@ def test_shares_of_all_questions_go_down_the_tree(place):
         rows.append(classification(number, f"v{number}", "7", said))
     count(place, rows)
     table = shares(place)
-    assert list(table.columns) == list(COLUMNS)
-    assert tree_errors(table.to_numpy()).max() < 1e-7
+    assert list(table.columns) == list(GZ2.columns)
+    assert GZ2.tree_errors(table.to_numpy()).max() < 1e-7
 
 
 # What the answers mean.

@@ -87,8 +87,11 @@ def reading_table(path: str) -> Iterator[None]:
     """Turn errors about a damaged Parquet file into one line with its name."""
     try:
         yield
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        reason = str(error).splitlines()[0]
+    # Whatever Arrow raises, also OSError; but not what the disk says.
+    except (pa.ArrowException, OSError, ValueError, MemoryError, OverflowError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise GalaxiesError(f"{path}: damaged or not a Parquet table ({reason})") from error
 
 

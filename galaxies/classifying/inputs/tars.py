@@ -31,7 +31,11 @@ _LARGEST_NAME: Final = 1_000_000  # bytes of a header
 _LONGEST_NAME: Final = 4096  # as on a disk
 _STEP: Final = 1 << 20
 _LINKS: Final = 40  # followed one after another, as by Linux
-_OPENERS: Final = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
+_OPENERS: Final[dict[bytes, Any]] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ\x00": lzma.open,
+}
 
 
 class _Place(NamedTuple):
@@ -106,7 +110,7 @@ def _members(path: str, file: IO[bytes]) -> Iterator[tarfile.TarInfo]:
                 raise tarfile.ReadError("a header leads back")
             last = archive.offset
             yield member
-            archive.members = []  # it would keep all members
+            archive.members = []  # type: ignore[attr-defined]  # it would keep all members
         # `tarfile` also stops at a damaged header, and where the file was cut between two members.
         file.seek(archive.offset)
         if len(end := file.read(tarfile.BLOCKSIZE)) < tarfile.BLOCKSIZE or end.strip(b"\0"):

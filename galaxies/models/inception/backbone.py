@@ -69,15 +69,15 @@ def make_backbone(folder: Path, weights: str, seed: int) -> Weights:
     # Convolutions do not depend on the size of the image; the smallest is the fastest to build.
     inception = _inception(75)
     if weights == "random":
-        found = Weights(source="random", detail=f"seed {seed}")
+        record = Weights(source="random", detail=f"seed {seed}")
     elif weights == "imagenet":
-        found = _load(inception, imagenet_file(), "imagenet")
+        record = _load(inception, imagenet_file(), "imagenet")
     elif weights == "auto":
         try:
-            found = _load(inception, imagenet_file(), "imagenet")
+            record = _load(inception, imagenet_file(), "imagenet")
         except GalaxiesError as error:
             _warn(str(error))
-            found = Weights(source="random", detail=f"seed {seed}")
+            record = Weights(source="random", detail=f"seed {seed}")
     else:
         path = Path(weights)
         if not path.is_file():
@@ -85,13 +85,13 @@ def make_backbone(folder: Path, weights: str, seed: int) -> Weights:
                 f"inception.weights: no file {weights!r}; "
                 "use imagenet, random, auto or the path of a Keras weights file"
             )
-        found = _load(inception, path, "file")
+        record = _load(inception, path, "file")
     with written_beside(folder) as beside:
         beside.mkdir()
         inception.save_weights(beside / _WEIGHTS)
         _write_graph(inception, beside / BACKBONE)
-        write_weights_record(beside, found)
-    return found
+        write_weights_record(beside, record)
+    return record
 
 
 def _write_graph(inception: keras.Model, path: Path) -> None:
@@ -121,7 +121,7 @@ def imagenet_file() -> Path:
     cache = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "models"
     name = IMAGENET_URL.rpartition("/")[2]
     try:
-        found = pooch.retrieve(
+        path = pooch.retrieve(
             IMAGENET_URL,
             known_hash=f"md5:{IMAGENET_MD5}",
             fname=name,
@@ -138,7 +138,7 @@ def imagenet_file() -> Path:
             f"{IMAGENET_URL}: the file differs from the published one (MD5 {IMAGENET_MD5}); "
             f"try again, or put the right one in {cache}"
         ) from error
-    return Path(found)
+    return Path(path)
 
 
 def _load(inception: keras.Model, path: Path, source: Literal["imagenet", "file"]) -> Weights:

@@ -144,21 +144,21 @@ def fit(
     # Imported here because predicting does not need it.
     from sklearn.linear_model import LogisticRegression
 
-    known, held_out = features[train.rows], features[validation.rows]
-    mean = known.mean(axis=0, dtype=np.float64)
-    scale = known.std(axis=0, dtype=np.float64)
+    learned, held_out = features[train.rows], features[validation.rows]
+    mean = learned.mean(axis=0, dtype=np.float64)
+    scale = learned.std(axis=0, dtype=np.float64)
     scale[scale == 0] = 1
-    standardised = _standardised(known, mean, scale)
+    standardised = _standardised(learned, mean, scale)
 
     def fit_one(strength: float) -> Candidate[Regression]:
-        model = LogisticRegression(C=1 / (strength * len(known)), max_iter=5000)
+        model = LogisticRegression(C=1 / (strength * len(learned)), max_iter=5000)
         with _one_thread():
-            model.fit(standardised, train.labels)
+            model.fit(standardised, train.labels, sample_weight=train.weights)
         regression = Regression(mean, scale, model.coef_[0], np.float64(model.intercept_[0]))
         return Candidate(regression, {"regularisation": strength}, regression.predict(held_out))
 
     strengths = sorted(settings.regularisation, reverse=True)
-    best = best_candidate(strengths, fit_one, validation.labels, doing="InceptionV3")
+    best = best_candidate(strengths, fit_one, validation, doing="InceptionV3")
     weights = {"weights": read_weights_record(backbone).source}
     classifier = InceptionClassifier(best.model, backbone)
     return Fit(classifier, weights | best.chosen, best.history)

@@ -60,10 +60,10 @@ def survey_features(
     members = list_images(archive)
     unreadable = UnreadableImages(archive, len(members), max_unreadable)
     forward = ForwardPass(backbone / BACKBONE)
-    found = read_images(archive, members, size, crop, decoding, workers=workers, doing="features")
+    frames = read_images(archive, members, size, crop, decoding, workers=workers, doing="features")
 
     def readable() -> Iterator[Pixels]:
-        for member, pixels in found:
+        for member, pixels in frames:
             if isinstance(pixels, UnreadableImageError):
                 unreadable.add(member, pixels)
             else:
@@ -77,9 +77,9 @@ def survey_features(
         growing_array(features, (FEATURES,), np.dtype(np.float16)) as file,
         ThreadPoolExecutor(workers) as pool,
     ):
-        for some in in_order(pool, extract, batched(readable(), BATCH), 2 * workers):
-            file.write(some.tobytes())
-            done += len(some)
+        for computed in in_order(pool, extract, batched(readable(), BATCH), 2 * workers):
+            file.write(computed.tobytes())
+            done += len(computed)
         if not done:
             raise GalaxiesError(f"{archive}: no image could be read")
     return done

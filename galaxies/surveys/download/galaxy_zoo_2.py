@@ -5,15 +5,18 @@ import shutil
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import pandas as pd
 from tqdm import tqdm
 
 from galaxies.base.outputs import written_beside
 from galaxies.dataset.archive import open_archive
-from galaxies.dataset.layout import IMAGES, VOTES
+from galaxies.dataset.layout import IMAGES, VOTES, write_campaign
 from galaxies.errors import GalaxiesError
+from galaxies.questions.campaign import Campaign
+from galaxies.questions.gz2 import GZ2
+from galaxies.questions.kaggle import KAGGLE
 from galaxies.surveys.check import Report, check_survey
 from galaxies.surveys.download.fetch import fetch
 from galaxies.surveys.writing import SURVEY_FILES, StoredImage, add_image, free_folder
@@ -67,15 +70,35 @@ _QUESTIONS: Final = (
     ),
 )
 
-FRACTIONS: Final = {
-    f"Class{number}.{place}": f"{question}_{answer}_weighted_fraction"
-    for number, (_, question, answers) in enumerate(_QUESTIONS, start=1)
-    for place, answer in enumerate(answers.split(), start=1)
+CatalogueVotes = Literal["weighted", "debiased"]
+"""Which fractions of the catalogue: weighted by how well volunteers agree with others, or also
+corrected for distance."""
+
+_ENDINGS: Final[dict[CatalogueVotes, str]] = {
+    "weighted": "weighted_fraction",
+    "debiased": "debiased",
 }
-"""Kaggle's 37 columns, and the columns of the catalogue that they are made of."""
+
+_CAMPAIGNS: Final[dict[CatalogueVotes, Campaign]] = {"weighted": GZ2, "debiased": KAGGLE}
+"""The campaign of the survey: the debiased fractions are nearest to Kaggle's votes."""
 
 
-def kaggle_votes(catalogue: pd.DataFrame) -> pd.DataFrame:
+def fraction_columns(votes: CatalogueVotes) -> dict[str, str]:
+    """Map Kaggle's 37 columns to the columns of the catalogue that they are made of.
+
+    Examples
+    --------
+    >>> fraction_columns("debiased")["Class3.1"]
+    't03_bar_a06_bar_debiased'
+    """
+    return {
+        f"Class{number}.{place}": f"{question}_{answer}_{_ENDINGS[votes]}"
+        for number, (_, question, answers) in enumerate(_QUESTIONS, start=1)
+        for place, answer in enumerate(answers.split(), start=1)
+    }
+
+
+def kaggle_votes(catalogue: pd.DataFrame, which: CatalogueVotes = "weighted") -> pd.DataFrame:
     """Turn the catalogue's vote fractions into Kaggle's columns.
 
     The catalogue gives shares of those who were asked a question, rounded. Kaggle makes them sum
@@ -86,7 +109,9 @@ def kaggle_votes(catalogue: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     catalogue : DataFrame
-        With the columns of `FRACTIONS`, from 0 to 1; NaN where nobody was asked.
+        With the columns of `fraction_columns`, from 0 to 1; NaN where nobody was asked.
+    which : {"weighted", "debiased"}
+        Which fractions.
 
     Returns
     -------
@@ -96,9 +121,9 @@ def kaggle_votes(catalogue: pd.DataFrame) -> pd.DataFrame:
     Examples
     --------
     >>> import pandas as pd
-    >>> from galaxies.surveys.download.galaxy_zoo_2 import FRACTIONS
-    >>> nobody = pd.DataFrame(0.0, index=[0], columns=list(FRACTIONS.values()))
-    >>> smooth = nobody.assign(**{FRACTIONS["Class1.1"]: 0.61, FRACTIONS["Class1.2"]: 0.41})
+    >>> columns = fraction_columns("weighted")
+    >>> nobody = pd.DataFrame(0.0, index=[0], columns=list(columns.values()))
+    >>> smooth = nobody.assign(**{columns["Class1.1"]: 0.61, columns["Class1.2"]: 0.41})
     >>> kaggle_votes(smooth)["Class1.1"][0].item()
     0.598039
     """
@@ -106,7 +131,7 @@ def kaggle_votes(catalogue: pd.DataFrame) -> pd.DataFrame:
     for leads_here, question, _ in _QUESTIONS:
         columns = {
             column: fraction
-            for column, fraction in FRACTIONS.items()
+            for column, fraction in fraction_columns(which).items()
             if fraction.startswith(f"{question}_")
         }
         asked = catalogue[list(columns.values())].fillna(0.0)
@@ -118,7 +143,13 @@ def kaggle_votes(catalogue: pd.DataFrame) -> pd.DataFrame:
     return votes.round(6)
 
 
-def download_gz2(output: Path, *, mirror: str | None = None, overwrite: bool = False) -> Report:
+def download_gz2(
+    output: Path,
+    *,
+    votes: CatalogueVotes = "weighted",
+    mirror: str | None = None,
+    overwrite: bool = False,
+) -> Report:
     """Make the survey from what is published, 3.4 GB.
 
     Galaxies without an image, without votes on the first question or without a row in the
@@ -130,6 +161,9 @@ def download_gz2(output: Path, *, mirror: str | None = None, overwrite: bool = F
     output : Path
         The survey to make, whole or not at all. What is downloaded lies beside it, in
         `.<name>.download`, until the survey is made: a call that was cut off goes on there.
+    votes : {"weighted", "debiased"}
+        Which fractions of the catalogue. `survey.yaml` says `gz2` for weighted ones and `kaggle`
+        for debiased ones, which are nearest to Kaggle's votes without being equal.
     mirror : str, optional
         A folder on the web that holds the three files, in place of the published addresses.
     overwrite : bool
@@ -158,10 +192,11 @@ def download_gz2(output: Path, *, mirror: str | None = None, overwrite: bool = F
     with written_beside(output) as beside, open_archive(archive) as images:
         beside.mkdir()
         names = _images(images)
-        votes = _votes(catalogue, mapping, names)
-        votes.to_csv(beside / VOTES, index=False, float_format="%.6f", lineterminator="\n")
+        table = _votes(catalogue, mapping, names, votes)
+        table.to_csv(beside / VOTES, index=False, float_format="%.6f", lineterminator="\n")
+        write_campaign(beside, _CAMPAIGNS[votes])
         with zipfile.ZipFile(beside / IMAGES, "w", zipfile.ZIP_STORED) as target:
-            for galaxy_id in tqdm(votes["GalaxyID"], "survey", unit=" images"):
+            for galaxy_id in tqdm(table["GalaxyID"], "survey", unit=" images"):
                 add_image(target, galaxy_id, StoredImage(images, names[galaxy_id]))
         report = check_survey(beside)
     shutil.rmtree(folder)
@@ -178,18 +213,21 @@ def _images(archive: zipfile.ZipFile) -> dict[int, str]:
     return names
 
 
-def _votes(catalogue: Path, mapping: Path, names: dict[int, str]) -> pd.DataFrame:
+def _votes(
+    catalogue: Path, mapping: Path, names: dict[int, str], which: CatalogueVotes
+) -> pd.DataFrame:
     """Join votes and images; one row for each galaxy that has both, in order of GalaxyID."""
-    table = _read(catalogue, {"dr7objid": str} | dict.fromkeys(FRACTIONS.values(), float))
+    columns = fraction_columns(which)
+    table = _read(catalogue, {"dr7objid": str} | dict.fromkeys(columns.values(), float))
     numbers = _read(mapping, {"objid": str, "asset_id": int})
     numbers = numbers[numbers["asset_id"].isin(names.keys())]
-    table = table[table[[FRACTIONS[f"Class1.{place}"] for place in (1, 2, 3)]].sum(axis=1) > 0]
+    table = table[table[[columns[f"Class1.{place}"] for place in (1, 2, 3)]].sum(axis=1) > 0]
     table = table.merge(numbers, left_on="dr7objid", right_on="objid")
     # A galaxy seen in two samples of the mapping has one image here.
     table = table.sort_values("asset_id").drop_duplicates("dr7objid").drop_duplicates("asset_id")
     if table.empty:
         raise GalaxiesError(f"{catalogue} and {mapping} have no galaxy with an image in common")
-    votes = kaggle_votes(table)
+    votes = kaggle_votes(table, which)
     votes.insert(0, "GalaxyID", table["asset_id"])
     return votes.assign(dr7objid=table["dr7objid"])
 

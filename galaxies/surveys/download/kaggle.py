@@ -53,10 +53,10 @@ def download_kaggle(output: Path, *, overwrite: bool = False) -> Report:
         beside.mkdir()
         _check(images)
         with open_archive(votes) as archive, (beside / VOTES).open("wb") as file:
-            found = [name for name in archive.namelist() if PurePosixPath(name).name == VOTES]
-            if not found:
+            names = [name for name in archive.namelist() if PurePosixPath(name).name == VOTES]
+            if not names:
                 raise GalaxiesError(f"{votes}: contains no {VOTES}; see {PAGE}/data")
-            copy_member(archive, found[0], file)
+            copy_member(archive, names[0], file)
         shutil.copyfile(images, beside / IMAGES)
         report = check_survey(beside)
     shutil.rmtree(folder)

@@ -1,0 +1,190 @@
+"""The command that cuts galaxies out of surveys, and the options that `classify` shares with it."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from galaxies.cli.options import Overwrite, cores
+from galaxies.cli.printing import say, warn
+from galaxies.errors import GalaxiesError
+
+if TYPE_CHECKING:
+    from collections import Counter
+
+    from galaxies.classifying.inputs.chunks import Input
+    from galaxies.sky.cutouts import Source
+    from galaxies.sky.positions import Positions
+
+commands = typer.Typer()
+
+Images = Annotated[
+    str | None,
+    typer.Option(
+        help="The input is a list of positions: cut the galaxies out of sdss, legacy, hips or "
+        "local:FOLDER; sdss:dr18, legacy:ls-dr9 or hips:CDS/P/DSS2/color name a release or layer, "
+        "and @ADDRESS after that another address.",
+    ),
+]
+RadiusColumn = Annotated[
+    str | None,
+    typer.Option(
+        help="Column with the Petrosian 90% radius (SDSS: petroR90_r), for the scale; default: a "
+        "usual name, or measured on a first cut-out."
+    ),
+]
+Rate = Annotated[
+    float | None, typer.Option(help="Requests a second; default: 5.", show_default=False)
+]
+Contact = Annotated[
+    str,
+    typer.Option(
+        envvar="GALAXIES_CONTACT",
+        help="Your e-mail address, for whoever runs the service; needed for more than 100 "
+        "positions.",
+    ),
+]
+CacheFolder = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder that keeps what services sent; default: ~/.cache/galaxies.",
+        show_default=False,
+    ),
+]
+
+_CUTOUTS: Final = """Example: `galaxies cutouts positions.csv -o cutouts.zip --images sdss`
+
+`galaxies cutouts names.txt -o cutouts.zip --images legacy:ls-dr10`
+
+`galaxies cutouts positions.fits -o cutouts.zip --images local:tiles/ --radius-column R90`
+
+`galaxies cutouts positions.csv -o cutouts.zip --dry-run`
+
+Then: `galaxies classify cutouts.zip -o classes.parquet`"""
+
+
+@commands.command(
+    epilog=_CUTOUTS,
+    short_help="Cut galaxies out of a survey, from a list of positions or names.",
+    rich_help_panel="Classify",
+)
+def cutouts(
+    positions: Annotated[
+        Path,
+        typer.Argument(
+            help="Table with ra and dec (CSV, Parquet, FITS, VOTable, ECSV), in degrees or "
+            "sexagesimal; or a .txt file with the name of a galaxy on each line.",
+            show_default=False,
+        ),
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Zip archive to make.")],
+    images: Images = "sdss",
+    galaxy_id: Annotated[
+        str | None, typer.Option("--id", help="Column with the IDs; default: a usual name.")
+    ] = None,
+    ra: Annotated[
+        str | None, typer.Option(help="Column with right ascension; default: a usual name.")
+    ] = None,
+    dec: Annotated[
+        str | None, typer.Option(help="Column with declination; default: a usual name.")
+    ] = None,
+    radius_column: RadiusColumn = None,
+    radius_unit: Annotated[
+        str | None, typer.Option(help="Unit of that column; default: the table's, or arcsec.")
+    ] = None,
+    radius: Annotated[
+        float | None,
+        typer.Option(help="Petrosian 90% radius, in arcsec, of galaxies that have none."),
+    ] = None,
+    rate: Rate = None,
+    parallel: Annotated[int, typer.Option(min=1, max=64, help="Requests at a time.")] = 8,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds for an answer.")] = 60,
+    contact: Contact = "",
+    cache: CacheFolder = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say how many requests, and how long.")
+    ] = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Cut galaxies out of a survey, at the scale at which Galaxy Zoo's volunteers saw them.
+
+    Makes a zip archive with a JPEG for each galaxy, and beside it a Parquet table with the
+    input's columns, where each picture is from, its scale, and in the column error why a galaxy
+    has none.
+
+    To continue an interrupted run, give the same command again: nothing is asked twice.
+    """
+    from galaxies.sky.manners import Manners
+    from galaxies.sky.opening import Wanted
+    from galaxies.sky.positions import Columns
+    from galaxies.sky.writing import refuse_existing, write_cutouts
+
+    wanted = Wanted(
+        positions,
+        images or "sdss",
+        Columns(galaxy_id, ra, dec, radius_column, radius_unit),
+        radius,
+        rate,
+        Manners(parallel=parallel, timeout=timeout, contact=contact),
+        cache,
+    )
+    if not dry_run:
+        refuse_existing(output, overwrite=overwrite)
+    source, galaxies = wanted.open()
+    if dry_run:
+        _say_plan(source, galaxies)
+        return
+    found = write_cutouts(source, galaxies, output, workers=cores(), overwrite=overwrite)
+    _say_result(output, found)
+
+
+def opened(
+    inputs: list[str],
+    images: str | None,
+    radius_column: str | None,
+    rate: float | None,
+    contact: str,
+) -> "list[str] | list[Input]":
+    """Open a list of positions as the input of `classify`; other inputs stay as they are."""
+    if images is None:
+        return inputs
+    from galaxies.sky.manners import Manners
+    from galaxies.sky.opening import Wanted
+    from galaxies.sky.positions import Columns
+    from galaxies.sky.writing import SkyInput
+
+    if len(inputs) != 1:
+        raise GalaxiesError("--images: give one table of positions")
+    columns, manners = Columns(radius=radius_column), Manners(contact=contact)
+    source, positions = Wanted(Path(inputs[0]), images, columns, None, rate, manners).open()
+    sky: list[Input] = [SkyInput(source, positions)]
+    return sky
+
+
+def is_another_survey(images: str | None) -> bool:
+    """Whether images have other filters and another depth than those of Galaxy Zoo."""
+    return images is not None and images.partition("@")[0].partition(":")[0] != "sdss"
+
+
+def _say_plan(source: "Source", positions: "Positions") -> None:
+    from galaxies.sky.cutouts import ServiceCutouts, plan_requests
+
+    say(f"{positions.name}: {len(positions):,} galaxies")
+    if not isinstance(source, ServiceCutouts):
+        say(f"  no requests: {source.layer} is here")
+        return
+    plan = plan_requests(source, positions)
+    say(
+        f"  without a position: {plan.without_position:,}; in the cache: {plan.kept:,}\n"
+        f"  requests to {source.name}: at most {plan.requests:,}, at {source.manners.rate:g} a "
+        f"second: {plan.seconds / 60:,.1f} minutes"
+    )
+
+
+def _say_result(output: Path, found: "Counter[str]") -> None:
+    say(f"{output}: {found['']:,} of {found.total():,} galaxies cut out")
+    for reason, count in found.most_common(10):
+        if reason:
+            warn(f"  {count:,}: {reason}")
+    if found[""]:
+        say(f"Classify them: galaxies classify {output} -o classes.parquet")

@@ -1,0 +1,389 @@
+"""Cut-outs from one's own mosaics: a folder of large FITS images with world coordinates."""
+
+import re
+import threading
+import warnings
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from astropy.io import fits
+from astropy.nddata import extract_array
+from astropy.nddata.utils import NoOverlapError
+from astropy.utils.exceptions import AstropyUserWarning
+from astropy.wcs import WCS, FITSFixedWarning, WcsError
+from astropy.wcs.utils import proj_plane_pixel_scales
+from PIL import Image
+
+from galaxies.base.arrays import Floats
+from galaxies.errors import GalaxiesError
+from galaxies.images.decode import UnreadableImageError
+from galaxies.images.fits import colour_frame
+from galaxies.sky.cutouts import FIRST_RADIUS, GUESS, MEASURED, Cutout
+from galaxies.sky.manners import OUTSIDE
+from galaxies.sky.positions import Positions
+from galaxies.sky.radius import frame_scale, measure_radius
+from galaxies.sky.services import FRAME, Sdss
+
+_SUFFIXES: Final = (".fits", ".fit", ".fits.fz", ".fits.gz")
+_BLUE_TO_RED: Final = "ugrizy"
+_NO_LIGHT: Final = frozenset(
+    {
+        "blobmodel", "chi2", "depth", "dq", "err", "error", "exp", "exptime", "galdepth", "invvar",
+        "mask", "maskbits", "model", "nexp", "psf", "psfsize", "resid", "rms", "seg",
+        "segmentation", "var", "variance", "weight", "wht",
+    }
+)  # fmt: skip
+"""Words in the name of a file or extension that holds no light."""
+_OPEN: Final = 128  # tiles whose files are open at a time
+_MARGIN: Final = 3  # pixels around a frame, which its edges are interpolated from
+_BLOCK: Final = 2880  # bytes; some programs leave out the zeros that fill the last one
+_PLAIN: Final = {-32: ">f4", -64: ">f8", 16: ">i2", 32: ">i4", 8: "u1"}
+"""Numpy's name for the numbers of a FITS image, by `BITPIX`."""
+_MISSING: Final = 0.05  # share of a frame that may lie beyond the edge of a tile, or have no data
+_LARGEST_FRAME: Final = 4096  # pixels of a tile along each side of a cut-out
+
+
+class _Band(NamedTuple):
+    path: Path
+    hdu: int
+    name: str
+    """The filter's letter, if it is known."""
+
+
+class _Tile(NamedTuple):
+    """A part of the sky, in one or several bands with the same pixels."""
+
+    pixels: tuple["_Pixels", ...]
+    """Of its bands, from blue to red."""
+    wcs: WCS
+    shape: tuple[int, int]
+    scale: float
+    """Arcsec per pixel."""
+    calibrated: bool
+    """Whether its values are nanomaggies per pixel."""
+
+
+class _Places(NamedTuple):
+    """Where each position is: the number of its tile, -1 if none, and its pixel there."""
+
+    tile: npt.NDArray[np.int32]
+    x: Floats
+    y: Floats
+
+
+class Mosaics:
+    """Cut-outs from a folder of FITS images.
+
+    Files, or extensions, with the same world coordinates and filters of different names are the
+    bands of one tile. Where tiles overlap, the one whose edge is farthest away is cut. The colours
+    are those of `galaxies.images.fits.decode_fits`.
+
+    Parameters
+    ----------
+    folder : Path
+        The images, also in folders below; tile-compressed ones too.
+    default_radius : float, optional
+        Petrosian 90% radius in arcsec for galaxies without one; by default it is measured on a
+        first cut-out.
+
+    Raises
+    ------
+    GalaxiesError
+        If there is no image with world coordinates.
+    """
+
+    name = "local"
+    release = ""
+
+    def __init__(self, folder: Path, default_radius: float | None = None) -> None:
+        if not folder.is_dir():
+            raise GalaxiesError(f"{folder}: no such folder of FITS images")
+        self.layer = folder.resolve().name
+        self._default = default_radius
+        self._tiles = _find_tiles(folder)
+        self._places: _Places | None = None
+        self._used: OrderedDict[int, None] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def fetch(self, positions: Positions) -> None:
+        """Find the tile of each position."""
+        self._places = _locate(self._tiles, positions.ra, positions.dec)
+
+    def cut(self, positions: Positions, place: int) -> Cutout:
+        """Cut out one galaxy."""
+        if positions.reasons[place] is not None:
+            return Cutout(None, positions.reasons[place], None, None, None, None)
+        if self._places is None:
+            self.fetch(positions)
+        assert self._places is not None
+        number = int(self._places.tile[place])
+        if number < 0:
+            return Cutout(None, f"{OUTSIDE} of {self.layer}", None, None, None, None)
+        where = float(self._places.x[place]), float(self._places.y[place])
+        radius, where_from = float(positions.radius[place]), positions.radius_from
+        if np.isnan(radius) and self._default is not None:
+            radius, where_from = self._default, "given"
+        try:
+            if np.isnan(radius):
+                first = self._frame(number, where, FIRST_RADIUS)
+                pixels = measure_radius(first)
+                if pixels is None:
+                    radius, where_from = FIRST_RADIUS, GUESS
+                    return Cutout(first, None, frame_scale(radius), radius, where_from, None)
+                radius, where_from = pixels * frame_scale(FIRST_RADIUS), MEASURED
+            frame = self._frame(number, where, radius)
+        except UnreadableImageError as error:
+            scale = None if np.isnan(radius) else frame_scale(radius)
+            return Cutout(None, str(error), scale, radius if scale else None, where_from, None)
+        return Cutout(frame, None, frame_scale(radius), radius, where_from, None)
+
+    def _frame(self, number: int, where: tuple[float, float], radius: float) -> Image.Image:
+        """Cut a frame of 424 pixels around a pixel of a tile."""
+        tile = self._tiles[number]
+        half = FRAME * frame_scale(radius) / tile.scale / 2
+        if 2 * half > _LARGEST_FRAME:
+            raise UnreadableImageError(f"too large for a cut-out: {2 * half:.0f} pixels of a tile")
+        side = 2 * (int(np.ceil(half)) + _MARGIN) + 1
+        middle = round(where[0]), round(where[1])
+        planes = self._planes(number, middle, side)
+        inner = planes[:, _MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
+        valid = np.isfinite(inner).all(axis=0) & (inner != 0).any(axis=0)
+        if valid.mean() < 1 - _MISSING:
+            raise UnreadableImageError(f"{OUTSIDE} of {self.layer} (pixels without data)")
+        if tile.calibrated:
+            planes = planes * (Sdss.native / tile.scale) ** 2  # flux in a pixel of SDSS
+        frame = colour_frame(planes, tile.calibrated)
+        x = where[0] - middle[0] + side / 2
+        y = side / 2 - (where[1] - middle[1])  # rows of an image go down
+        box = (x - half, y - half, x + half, y + half)
+        return frame.resize((FRAME, FRAME), Image.Resampling.BILINEAR, box)
+
+    def _planes(self, number: int, middle: tuple[int, int], side: int) -> Floats:
+        tile = self._tiles[number]
+        self._use(number)
+        try:
+            planes = [_part(pixels, middle, side) for pixels in tile.pixels]
+        except NoOverlapError as error:
+            raise UnreadableImageError(f"{OUTSIDE} of {self.layer}") from error
+        # astropy raises any of these on damaged files.
+        except (OSError, ValueError, TypeError, IndexError, KeyError) as error:
+            raise UnreadableImageError(f"the tile cannot be read ({error})") from error
+        return np.asarray(planes, np.float64)
+
+    def _use(self, number: int) -> None:
+        """Close the tile that was used longest ago if there are too many."""
+        with self._lock:
+            self._used[number] = None
+            self._used.move_to_end(number)
+            last = self._used.popitem(last=False)[0] if len(self._used) > _OPEN else None
+        if last is not None:
+            self._close(last)
+
+    def _close(self, number: int) -> None:
+        for pixels in self._tiles[number].pixels:
+            pixels.close()
+
+    def close(self) -> None:
+        """Close all files; they are opened again when needed."""
+        for number in range(len(self._tiles)):
+            self._close(number)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the lock behind when a chunk goes to another machine."""
+        return {**self.__dict__, "_used": OrderedDict(), "_lock": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._lock = threading.Lock()
+
+
+class _Pixels:
+    """The pixels of a band, on disk; opened when they are read, and again after `close`."""
+
+    def __init__(self, band: _Band) -> None:
+        self._band = band
+        self._lock = threading.Lock()
+        self._file: fits.HDUList | None = None
+        self._array: Any = None
+
+    def read(self, rows: slice, columns: slice) -> npt.NDArray[np.float32]:
+        """Read a part; several threads may do so."""
+        with self._lock:
+            if self._array is None:
+                self._open()
+            part: npt.NDArray[np.float32] = np.asarray(self._array[rows, columns], np.float32)
+        return part
+
+    def _open(self) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", AstropyUserWarning)  # a short file is an error, below
+            # Scaled numbers cannot be mapped; a section of them is read and scaled.
+            file = fits.open(self._band.path, memmap=False)
+            hdu = file[self._band.hdu]
+        where = hdu.fileinfo()
+        if self._band.path.suffix.lower() != ".gz" and (
+            where["datLoc"] + where["datSpan"] - _BLOCK > self._band.path.stat().st_size
+        ):
+            file.close()
+            raise OSError("it ends too early")
+        # Sections are read row by row; a memory map of plain numbers is a hundred times faster.
+        kind = _PLAIN.get(hdu.header.get("BITPIX"))
+        plain = type(hdu) in (fits.PrimaryHDU, fits.ImageHDU) and not (
+            {"BSCALE", "BZERO", "BLANK"} & set(hdu.header)
+            or self._band.path.suffix.lower() == ".gz"
+        )
+        if plain and kind is not None:
+            file.close()
+            self._array = np.memmap(self._band.path, kind, "r", where["datLoc"], hdu.shape)
+        else:
+            self._file, self._array = file, hdu.section
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._array = None
+            if self._file is not None:
+                self._file.close()
+                self._file = None
+
+    def __reduce__(self) -> tuple[type["_Pixels"], tuple[_Band]]:
+        return _Pixels, (self._band,)
+
+
+def _part(pixels: _Pixels, middle: tuple[int, int], side: int) -> npt.NDArray[np.float32]:
+    """Read a square of a tile, with NaN beyond the edges."""
+    left, bottom = middle[0] - side // 2, middle[1] - side // 2
+    first, last = (max(bottom, 0), max(left, 0)), (bottom + side, left + side)
+    part = pixels.read(slice(first[0], last[0]), slice(first[1], last[1]))
+    if part.shape == (side, side):
+        return part
+    shift = middle[1] - first[0], middle[0] - first[1]
+    whole: npt.NDArray[np.float32] = extract_array(
+        part, (side, side), shift, mode="partial", fill_value=np.nan
+    )
+    return whole
+
+
+def _find_tiles(folder: Path) -> list[_Tile]:
+    """Read the headers of all images below a folder, and join bands to tiles."""
+    groups: dict[tuple[Any, ...], list[tuple[_Band, WCS, bool]]] = {}
+    paths = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.name.lower().endswith(_SUFFIXES) and not path.name.startswith(".")
+    )
+    for path in paths:
+        for band, wcs, calibrated in _images(path):
+            grid = (wcs.wcs.crval, wcs.wcs.crpix, wcs.pixel_scale_matrix.ravel() * 3600)
+            key = (*wcs.array_shape, *(round(float(v), 4) for values in grid for v in values))
+            groups.setdefault(key, []).append((band, wcs, calibrated))
+    if not groups:
+        raise GalaxiesError(f"{folder}: contains no FITS image with world coordinates")
+    return [tile for members in groups.values() for tile in _tiles_of(members)]
+
+
+def _tiles_of(members: list[tuple[_Band, WCS, bool]]) -> Iterator[_Tile]:
+    """Make one tile of bands with different names, or a tile of each image."""
+    names = [band.name for band, _, _ in members]
+    if len(set(names)) == len(names) and all(names):
+        members = sorted(members, key=lambda one: _BLUE_TO_RED.index(one[0].name))
+        together = [members]
+    elif len(members) > 1:
+        listed = ", ".join(f"{band.path.name}[{band.hdu}]" for band, _, _ in members[:4])
+        raise GalaxiesError(
+            f"{members[0][0].path.parent}: images of one place without names of different filters "
+            f"({listed}); put FILTER into their headers, or keep one of them"
+        )
+    else:
+        together = [members]
+    for bands in together:
+        wcs = bands[0][1]
+        height, width = wcs.array_shape
+        scale = float(np.mean(proj_plane_pixel_scales(wcs))) * 3600
+        calibrated = all(one for _, _, one in bands)
+        yield _Tile(
+            tuple(_Pixels(band) for band, _, _ in bands), wcs, (height, width), scale, calibrated
+        )
+
+
+def _images(path: Path) -> Iterator[tuple[_Band, WCS, bool]]:
+    """Iterate over the images of light in a file."""
+    if _words(path.name) & _NO_LIGHT:
+        return
+    try:
+        with fits.open(path, memmap=True) as file, warnings.catch_warnings():
+            warnings.simplefilter("ignore", FITSFixedWarning)
+            for number, hdu in enumerate(file):
+                header = hdu.header
+                if not hdu.is_image or header.get("NAXIS") != 2 or 0 in hdu.shape:
+                    continue
+                if _words(str(header.get("EXTNAME", ""))) & _NO_LIGHT:
+                    continue
+                wcs = WCS(header)
+                if not wcs.has_celestial:
+                    continue
+                wcs.array_shape = hdu.shape
+                unit = str(header.get("BUNIT", "")).lower()
+                name = _filter_of(header, path.name)
+                yield _Band(path, number, name), wcs, "nanomagg" in unit or "nmgy" in unit
+    except (OSError, ValueError, TypeError, WcsError) as error:
+        raise GalaxiesError(f"{path}: not a FITS image that can be read: {error}") from error
+
+
+def _filter_of(header: fits.Header, name: str) -> str:
+    """Find the letter of a filter in a header, or at the end of a file's name."""
+    for key in ("FILTER", "BAND", "EXTNAME"):
+        letter = str(header.get(key, "")).strip().lower().removeprefix("sdss_")[:1]
+        if letter and letter in _BLUE_TO_RED:
+            return letter
+    found = re.search(rf"[-_.]([{_BLUE_TO_RED}])\.fit", name.lower())
+    return found.group(1) if found else ""
+
+
+def _words(text: str) -> set[str]:
+    return set(re.split(r"[^a-z0-9]+", text.lower()))
+
+
+def _locate(tiles: Sequence[_Tile], ra: Floats, dec: Floats) -> _Places:
+    """Find the tile of each position, and its pixel there."""
+    places = _Places(np.full(len(ra), -1, np.int32), np.zeros(len(ra)), np.zeros(len(ra)))
+    edge = np.zeros(len(ra))
+    order = np.argsort(dec)  # NaN last
+    sorted_dec = dec[order]
+    for number, tile in enumerate(tiles):
+        height, width = tile.shape
+        corners = np.array([[-0.5, width - 0.5, width - 0.5, -0.5, width / 2],
+                            [-0.5, -0.5, height - 0.5, height - 0.5, height / 2]])  # fmt: skip
+        corner_ra, corner_dec = tile.wcs.all_pix2world(*corners, 0)
+        middle = _vectors(corner_ra[-1:], corner_dec[-1:])[0]
+        nearest = float((_vectors(corner_ra[:4], corner_dec[:4]) @ middle).min())
+        reach = np.degrees(np.arccos(np.clip(nearest, -1, 1))) + 1 / 60
+        low, high = np.searchsorted(sorted_dec, corner_dec[-1] + np.array([-reach, reach]))
+        near = order[low:high]
+        near = near[_vectors(ra[near], dec[near]) @ middle > np.cos(np.radians(reach))]
+        if len(near) == 0:
+            continue
+        try:
+            x, y = tile.wcs.all_world2pix(ra[near], dec[near], 0, quiet=True)
+        except WcsError:
+            continue
+        within = np.minimum(np.minimum(x, width - 1 - x), np.minimum(y, height - 1 - y)) + 0.5
+        better = within > edge[near]
+        edge[near[better]] = within[better]
+        places.tile[near[better]] = number
+        places.x[near[better]], places.y[near[better]] = x[better], y[better]
+    return places
+
+
+def _vectors(ra: Floats, dec: Floats) -> Floats:
+    """Return unit vectors (N, 3) on the sky."""
+    longitude, latitude = np.radians(ra), np.radians(dec)
+    flat = np.cos(latitude)
+    vectors: Floats = np.stack(
+        [flat * np.cos(longitude), flat * np.sin(longitude), np.sin(latitude)], axis=-1
+    )
+    return vectors

@@ -1,0 +1,374 @@
+"""Lists of positions: tables with right ascension and declination, or names of galaxies."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from astropy import units
+from astropy.coordinates import Angle
+from astropy.table import Table
+
+from galaxies.base.arrays import Floats
+from galaxies.errors import GalaxiesError
+
+ID_NAMES: Final = (
+    "galaxy_id", "id", "objid", "galaxyid", "dr7objid", "dr8objid", "specobjid", "id_str",
+    "iauname", "source_id", "targetid", "name",
+)  # fmt: skip
+RA_NAMES: Final = ("ra", "raj2000", "_raj2000", "ra_icrs", "ramean", "ra_deg", "target_ra")
+DEC_NAMES: Final = ("dec", "dej2000", "decj2000", "_dej2000", "de_icrs", "decmean", "dec_deg",
+                    "target_dec", "decl")  # fmt: skip
+RADIUS_NAMES: Final = ("petror90_r", "petrorad90_r", "petror90")
+"""Columns with the Petrosian 90% radius in the r band."""
+HALF_LIGHT_NAMES: Final = ("shape_r", "petror50_r")
+"""Columns with a half-light radius, of which `_R90` times is taken."""
+
+_R90: Final = 2.6
+"""petroR90 over the half-light radius: about 2.3 for an exponential disk and 3.3 for a de
+Vaucouleurs profile; 2.6 parts spirals from ellipticals (Strateva et al. 2001, AJ 122, 1861)."""
+
+_FORMATS: Final = {
+    ".fits": "fits", ".fit": "fits", ".fits.gz": "fits", ".vot": "votable", ".xml": "votable",
+    ".votable": "votable", ".ecsv": "ascii.ecsv",
+}  # fmt: skip
+TABLE_SUFFIXES: Final = (".csv", ".csv.gz", ".parquet", *_FORMATS)
+_LIST_SUFFIXES: Final = (".txt", ".lst", ".list", ".dat")
+
+Resolve = Callable[[Sequence[str]], list[tuple[float, float] | str]]
+"""Returns for each name right ascension and declination in degrees, or why there are none."""
+
+
+@dataclass(frozen=True)
+class Positions:
+    """Galaxies to cut out, in the order of their table.
+
+    Parameters
+    ----------
+    name : str
+        The file.
+    ids : list of str
+        IDs, all different.
+    ra, dec : ndarray of shape (N,), float64
+        ICRS, degrees; NaN if unknown.
+    radius : ndarray of shape (N,), float64
+        Petrosian 90% radius in arcsec; NaN if unknown.
+    radius_from : str
+        Where the radii are from; empty if there are none.
+    reasons : list of str or None
+        Why a galaxy has no position.
+    carried : Table
+        Other columns, with a row for each galaxy.
+    """
+
+    name: str
+    ids: list[str]
+    ra: Floats
+    dec: Floats
+    radius: Floats
+    radius_from: str
+    reasons: list[str | None]
+    carried: pa.Table
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Names of columns, where they are not the usual ones.
+
+    Parameters
+    ----------
+    galaxy_id, ra, dec : str, optional
+        Names of the columns; by default the usual names, in any case, are looked for.
+    radius : str, optional
+        Column with the Petrosian 90% radius.
+    radius_unit : str, optional
+        Its unit; by default that of the column, or arcsec.
+    """
+
+    galaxy_id: str | None = None
+    ra: str | None = None
+    dec: str | None = None
+    radius: str | None = None
+    radius_unit: str | None = None
+
+
+def read_positions(
+    path: Path, columns: Columns | None = None, resolve: Resolve | None = None
+) -> Positions:
+    r"""Read a list of positions.
+
+    Parameters
+    ----------
+    path : Path
+        A table (CSV, Parquet, FITS, VOTable, ECSV) with right ascension and declination: in
+        degrees, in another unit that the table states, or as text, such as 12:30:49.4 +12:23:28. Or
+        a text file with the name of a galaxy on each line.
+    columns : Columns, optional
+        Names of columns.
+    resolve : callable, optional
+        Finds the positions of names.
+
+    Returns
+    -------
+    Positions
+        Galaxies without an ID get one from their position, such as J123049.42+122328.0.
+
+    Raises
+    ------
+    GalaxiesError
+        If the file does not exist, is damaged, or lacks a column, or if two galaxies have one ID.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> rows = "objID,ra,dec,petroR90_r,z", "587722,184.9511,-0.8754,7.5,0.05"
+    >>> Path("positions.csv").write_text("\n".join(rows))
+    58
+    >>> positions = read_positions(Path("positions.csv"))
+    >>> positions.ids, positions.radius.tolist(), positions.carried.column_names
+    (['587722'], [7.5], ['ra', 'dec', 'petroR90_r', 'z'])
+    """
+    columns = columns or Columns()
+    if not path.is_file():
+        raise GalaxiesError(f"{path}: no such table of positions")
+    lower = path.name.lower()
+    if lower.endswith(_LIST_SUFFIXES):
+        return _from_names(path, resolve)
+    if not lower.endswith(TABLE_SUFFIXES):
+        raise GalaxiesError(
+            f"{path}: unknown suffix; readable are {', '.join(TABLE_SUFFIXES)}, and .txt with a "
+            "name on each line"
+        )
+    table, units_of = _read(path, lower)
+    if len(table) == 0:
+        raise GalaxiesError(f"{path}: contains no galaxy")
+    return _from_table(path, table, units_of, columns)
+
+
+def _from_names(path: Path, resolve: Resolve | None) -> Positions:
+    text = path.read_text(encoding="utf-8-sig", errors="replace")
+    names = [line.strip() for line in text.splitlines()]
+    names = [name for name in names if name and not name.startswith("#")]
+    if not names:
+        raise GalaxiesError(f"{path}: contains no name")
+    _refuse_twice(path, names)
+    if resolve is None:
+        raise GalaxiesError(f"{path}: has names; nothing to resolve them with")
+    ra, dec = np.full((2, len(names)), np.nan)
+    reasons: list[str | None] = [None] * len(names)
+    for place, found in enumerate(resolve(names)):
+        if isinstance(found, str):
+            reasons[place] = found
+        else:
+            ra[place], dec[place] = found
+    carried = pa.table(
+        {"ra": pa.array(ra, from_pandas=True), "dec": pa.array(dec, from_pandas=True)}
+    )
+    return Positions(str(path), names, ra, dec, np.full(len(names), np.nan), "", reasons, carried)
+
+
+def _read(path: Path, lower: str) -> tuple[pa.Table, dict[str, units.UnitBase]]:
+    """Read a table, and the units of its columns."""
+    try:
+        if lower.endswith(".parquet"):
+            return pq.read_table(path).replace_schema_metadata(None), {}
+        if lower.endswith((".csv", ".csv.gz")):
+            return _read_csv(path), {}
+        kind = next(kind for suffix, kind in _FORMATS.items() if lower.endswith(suffix))
+        return _read_astropy(path, kind)
+    except UnicodeDecodeError as error:
+        raise GalaxiesError(f"{path}: not UTF-8 text at byte {error.start}") from error
+    except (
+        pa.ArrowException, pd.errors.ParserError, pd.errors.EmptyDataError, OSError, ValueError,
+        IndexError, KeyError, TypeError,
+    ) as error:  # fmt: skip
+        reason = " ".join(str(error).split())[:200]
+        raise GalaxiesError(f"{path}: damaged or not a table ({reason})") from error
+
+
+def _read_csv(path: Path) -> pa.Table:
+    # As text first: float64 would round the 18 digits of an SDSS object ID.
+    texts = pd.read_csv(path, dtype=str, encoding="utf-8-sig", keep_default_na=False)
+    return pa.table({str(name): _typed(texts[name].tolist()) for name in texts.columns})
+
+
+_WHOLE: Final = re.compile(r"-?(0|[1-9][0-9]{0,17})")
+_NO_NUMBER: Final = re.compile(r"[+-]?(0[0-9]+|[0-9]{19,})")
+
+
+def _typed(texts: list[str]) -> pa.Array:
+    """Make integers, floats or texts of a column; empty text is missing."""
+    filled = [text for text in texts if text]
+    if filled and all(map(_WHOLE.fullmatch, filled)):
+        return pa.array([int(text) if text else None for text in texts], pa.int64())
+    if filled and not any(map(_NO_NUMBER.fullmatch, filled)):
+        numbers = pd.to_numeric(pd.Series(texts, dtype=str), errors="coerce")
+        if numbers.notna().sum() == len(filled):
+            return pa.array(numbers.to_numpy(), pa.float64(), from_pandas=True)
+    return pa.array([text or None for text in texts], pa.string())
+
+
+def _read_astropy(path: Path, kind: str) -> tuple[pa.Table, dict[str, units.UnitBase]]:
+    table = Table.read(path, format=kind)
+    found = {name: table[name].unit for name in table.colnames if table[name].unit is not None}
+    columns = {name: _arrow(table[name]) for name in table.colnames if table[name].ndim == 1}
+    return pa.table(columns), found
+
+
+def _arrow(column: Any) -> pa.Array:  # noqa: ANN401 - astropy has no types
+    values = np.ma.getdata(column)
+    missing = np.ma.getmaskarray(column)
+    values = np.asarray(values, values.dtype.newbyteorder("="))
+    if values.dtype.kind in "SUO":
+        texts = [
+            (one.decode("utf-8", "replace") if isinstance(one, bytes) else str(one)).strip()
+            for one in values.tolist()
+        ]
+        return pa.array([None if no else one for one, no in zip(texts, missing, strict=True)])
+    return pa.array(values, mask=missing if missing.any() else None)
+
+
+def _from_table(
+    path: Path, table: pa.Table, units_of: dict[str, units.UnitBase], columns: Columns
+) -> Positions:
+    ra_name = _column(path, table, columns.ra, RA_NAMES, "--ra")
+    dec_name = _column(path, table, columns.dec, DEC_NAMES, "--dec")
+    if ra_name is None or dec_name is None:
+        raise GalaxiesError(
+            f"{path}: has no columns for right ascension and declination; name them with --ra and "
+            f"--dec; found {', '.join(table.column_names[:8])}"
+        )
+    ra, ra_plain = _angles(table[ra_name], units_of.get(ra_name), units.hourangle)
+    dec, dec_plain = _angles(table[dec_name], units_of.get(dec_name), units.deg)
+    reasons: list[str | None] = [None] * len(table)
+    for place in np.flatnonzero(~(np.isfinite(ra) & np.isfinite(dec))):
+        reasons[place] = "has no position"
+    with np.errstate(invalid="ignore"):
+        wrong = (ra < -180) | (ra > 360) | (np.abs(dec) > 90)
+    for place in np.flatnonzero(wrong):
+        reasons[place] = f"is not on the sky: ra {ra[place]:g}, dec {dec[place]:g}"
+    placed = np.array([reason is None for reason in reasons])
+    ra, dec = np.where(placed, ra % 360, np.nan), np.where(placed, dec, np.nan)
+    if not placed.any():
+        raise GalaxiesError(f"{path}: no row has a position; the first {reasons[0]}")
+    id_name = _column(path, table, columns.galaxy_id, ID_NAMES, "--id")
+    ids = _iau_names(ra, dec) if id_name is None else _texts(path, id_name, table[id_name])
+    _refuse_twice(path, ids)
+    carried = table if id_name is None else table.drop_columns([id_name])
+    if not (ra_plain and dec_plain):
+        for name, values in (("ra_deg", ra), ("dec_deg", dec)):
+            if name not in carried.column_names:
+                carried = carried.append_column(name, pa.array(values, from_pandas=True))
+    radius, radius_from = _radii(path, table, units_of, columns)
+    return Positions(str(path), ids, ra, dec, radius, radius_from, reasons, carried)
+
+
+def _column(
+    path: Path, table: pa.Table, wanted: str | None, usual: Sequence[str], option: str
+) -> str | None:
+    """Find a column by the name that was given, or one of the usual names in any case."""
+    if wanted is not None:
+        if wanted not in table.column_names:
+            raise GalaxiesError(
+                f"{path}: {option} {wanted}: no such column; found "
+                f"{', '.join(table.column_names[:12])}"
+            )
+        return wanted
+    lower = {name.lower(): name for name in reversed(table.column_names)}
+    return next((lower[name] for name in usual if name in lower), None)
+
+
+def _angles(
+    column: pa.ChunkedArray, unit: units.UnitBase | None, of_text: units.UnitBase
+) -> tuple[Floats, bool]:
+    """Convert a column to degrees; also whether it was in degrees."""
+    if not pa.types.is_string(column.type) and not pa.types.is_large_string(column.type):
+        values = np.asarray(column.to_pandas(), np.float64)
+        if unit is None or unit == units.deg:
+            return values, True
+        return np.asarray((values * unit).to_value(units.deg), np.float64), False
+    return np.array([_angle(text, of_text) for text in column.to_pylist()], np.float64), False
+
+
+def _angle(text: str | None, unit: units.UnitBase) -> float:
+    """Read an angle from text: sexagesimal, or degrees without a colon; NaN if it is none."""
+    if not text:
+        return np.nan
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    try:
+        return float(Angle(text.strip(), unit).to_value(units.deg))
+    except (ValueError, units.UnitsError, TypeError):
+        return np.nan
+
+
+def _radii(
+    path: Path, table: pa.Table, units_of: dict[str, units.UnitBase], columns: Columns
+) -> tuple[Floats, str]:
+    """Read the radii in arcsec, NaN where a value is missing or impossible; and say where from."""
+    name = _column(path, table, columns.radius, RADIUS_NAMES, "--radius-column")
+    factor = 1.0
+    if name is None:
+        name, factor = _column(path, table, None, HALF_LIGHT_NAMES, ""), _R90
+    if name is None:
+        return np.full(len(table), np.nan), ""
+    try:
+        values = np.asarray(table[name].to_pandas(), np.float64)
+        unit = units.Unit(columns.radius_unit) if columns.radius_unit else units_of.get(name)
+        if unit is not None:
+            values = (values * unit).to_value(units.arcsec)
+    except (ValueError, TypeError, units.UnitsError) as error:
+        raise GalaxiesError(
+            f"{path}: column {name!r} is no radius: {error}; name another with --radius-column, or "
+            "its unit with --radius-unit"
+        ) from error
+    radius: Floats = np.where(np.isfinite(values) & (values > 0), factor * values, np.nan)
+    return radius, name if factor == 1 else f"{factor:g} x {name}"
+
+
+def _texts(path: Path, name: str, column: pa.ChunkedArray) -> list[str]:
+    if pa.types.is_floating(column.type):
+        raise GalaxiesError(
+            f"{path}: column {name!r} has IDs as floating-point numbers, which round long IDs; "
+            "store them as integers or text"
+        )
+    texts = ["" if value is None else str(value) for value in column.to_pylist()]
+    if "" in texts:
+        raise GalaxiesError(f"{path}: row {texts.index('') + 1} has no ID in column {name!r}")
+    return texts
+
+
+def _refuse_twice(path: Path, ids: Sequence[str]) -> None:
+    seen: set[str] = set()
+    for row, one in enumerate(ids, 1):
+        if one in seen:
+            raise GalaxiesError(f"{path}: row {row}: a second galaxy with the ID {one}")
+        seen.add(one)
+
+
+def _iau_names(ra: Floats, dec: Floats) -> list[str]:
+    """Name galaxies after their positions, truncated as the IAU asks."""
+    names: list[str] = []
+    for one, other in zip(ra, dec, strict=True):
+        if np.isnan(one):
+            names.append(f"row{len(names) + 1}")
+            continue
+        centiseconds = int(one / 15 * 3600 * 100 + 1e-6)
+        hours, rest = divmod(centiseconds, 360_000)
+        deciseconds = int(abs(other) * 3600 * 10 + 1e-6)
+        degrees, below = divmod(deciseconds, 36_000)
+        names.append(
+            f"J{hours:02d}{rest // 6000:02d}{rest % 6000 / 100:05.2f}"
+            f"{'-' if other < 0 else '+'}{degrees:02d}{below // 600:02d}{below % 600 / 10:04.1f}"
+        )
+    return names

@@ -1,0 +1,53 @@
+"""The benchmarks that run the pipeline in clones."""
+
+import json
+import shutil
+import sys
+
+import pytest
+
+from benchmarks import full_size, real, repeat
+from tests.conftest import ROOT
+from tests.pipeline.conftest import TINY
+
+pytestmark = pytest.mark.pipeline
+
+
+@pytest.fixture(autouse=True)
+def _in_the_project(monkeypatch):
+    monkeypatch.chdir(ROOT)
+
+
+def test_real_collects_finished_runs(clone, tmp_path, monkeypatch):
+    for survey in real.SURVEYS:
+        for folder in ("metrics", "figures"):
+            shutil.copytree(clone / folder, tmp_path / survey / folder)
+    output = tmp_path / "real.json"
+    options = ["--from", str(tmp_path), "--figures", str(tmp_path), "-o", str(output)]
+    monkeypatch.setattr(sys, "argv", ["real", *options])
+    real.main()
+    scores = json.loads(output.read_text(encoding="utf-8"))
+    assert scores["gz2"]["cnn"]["galaxies"] == 30
+    assert (tmp_path / "gz1_triage.png").is_file()
+
+
+def test_repeat_compares_two_runs(tiny_survey, tmp_path, monkeypatch):
+    output = tmp_path / "repeat.json"
+    settings = [f"{key}={json.dumps(value)}" for key, value in TINY.items()]
+    options = ["--survey", str(tiny_survey), "--stages", "split", "-o", str(output)]
+    monkeypatch.setattr(sys, "argv", ["repeat", *options, "--set", *settings])
+    with pytest.raises(SystemExit, match="0"):
+        repeat.main()
+    rows = json.loads(output.read_text(encoding="utf-8"))["results"]
+    assert rows[0]["compared"] > 10
+    assert rows[0]["different"] == []
+
+
+def test_full_size_makes_a_survey_and_measures_stages(tiny_survey, tmp_path, monkeypatch):
+    output = tmp_path / "full.json"
+    options = ["--real", str(tiny_survey), "--galaxies", "130", "--stages", "pack", "split"]
+    monkeypatch.setattr(sys, "argv", ["full_size", *options, "-o", str(output)])
+    full_size.main()
+    report = json.loads(output.read_text(encoding="utf-8"))
+    assert [stage["stage"] for stage in report["stages"]] == ["pack", "split"]
+    assert report["galaxies"] == 130

@@ -1,0 +1,246 @@
+"""Tables of positions in every format, and names."""
+
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from urllib.parse import unquote
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from astropy import units
+from astropy.coordinates import SkyCoord
+from astropy.table import MaskedColumn, Table
+from hypothesis import given
+from hypothesis import strategies as st
+
+from galaxies.errors import GalaxiesError
+from galaxies.sky.cache import Cache
+from galaxies.sky.manners import Manners
+from galaxies.sky.names import resolve_names
+from galaxies.sky.positions import Columns, _iau_names, read_positions
+
+LONG = 587722952767439450
+
+
+@pytest.mark.parametrize("suffix", ["csv", "csv.gz", "parquet", "fits", "vot", "ecsv"])
+def test_one_table_in_every_format(suffix, tmp_path):
+    path = tmp_path / f"table.{suffix}"
+    columns = {
+        "objID": [LONG, LONG + 1],
+        "ra": [184.9511, 359.99],
+        "dec": [-0.8754, 89.5],
+        "petroR90_r": [7.5, 12.25],
+        "kind": ["Sa", "E0"],
+    }
+    if suffix.startswith("csv"):
+        pd.DataFrame(columns).to_csv(path, index=False)
+    elif suffix == "parquet":
+        pd.DataFrame(columns).to_parquet(path)
+    else:
+        format_of = {"fits": "fits", "vot": "votable", "ecsv": "ascii.ecsv"}
+        Table(columns).write(path, format=format_of[suffix])
+    found = read_positions(path)
+    assert found.ids == [str(LONG), str(LONG + 1)]
+    assert found.ra.tolist() == columns["ra"]
+    assert found.dec.tolist() == columns["dec"]
+    assert found.radius.tolist() == columns["petroR90_r"]
+    assert found.radius_from == "petroR90_r"
+    assert found.reasons == [None, None]
+    assert found.carried.column_names == ["ra", "dec", "petroR90_r", "kind"]
+    assert found.carried["kind"].to_pylist() == ["Sa", "E0"]
+
+
+def write(path, text):
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_sexagesimal_text_means_hours_and_degrees(tmp_path):
+    rows = "name,RA,Dec\nM 87,12:30:49.42,+12:23:28.0\nM 104,12h39m59.4s,-11d37m23s\nx,190,2.5\n"
+    found = read_positions(write(tmp_path / "m.csv", rows))
+    expected = SkyCoord(["12:30:49.42 +12:23:28.0", "12:39:59.4 -11:37:23"], unit=("hour", "deg"))
+    np.testing.assert_allclose(found.ra[:2], expected.ra.deg, atol=1e-9)
+    np.testing.assert_allclose(found.dec[:2], expected.dec.deg, atol=1e-9)
+    # A number is in degrees, also in a column of text.
+    assert (found.ra[2], found.dec[2]) == (190, 2.5)
+    assert found.carried.column_names == ["RA", "Dec", "ra_deg", "dec_deg"]
+
+
+def test_units_of_a_table_count(tmp_path):
+    table = Table(
+        {
+            "ID": ["a"],
+            "RAJ2000": [12.5] * units.hourangle,
+            "DEJ2000": [0.1] * units.rad,
+            "shape_r": [0.1] * units.arcmin,
+        }
+    )
+    table.write(tmp_path / "t.ecsv", format="ascii.ecsv")
+    found = read_positions(tmp_path / "t.ecsv")
+    assert found.ra[0] == pytest.approx(187.5)
+    assert found.dec[0] == pytest.approx(np.degrees(0.1))
+    assert found.radius[0] == pytest.approx(2.6 * 6)
+    assert found.radius_from == "2.6 x shape_r"
+
+
+def test_columns_can_be_named(tmp_path):
+    path = write(tmp_path / "t.csv", "key,x,y,size\n007,10,-20,0.2\n")
+    found = read_positions(path, Columns("key", "x", "y", "size", "arcmin"))
+    assert found.ids == ["007"]
+    assert (found.ra[0], found.dec[0], found.radius[0]) == (10, -20, pytest.approx(12))
+
+
+def test_who_has_no_position_keeps_a_row_with_the_reason(tmp_path):
+    rows = "id,ra,dec\na,10,20\nb,,20\nc,400,0\nd,10,-91\ne,-10,0\nf,what,0\n"
+    found = read_positions(write(tmp_path / "t.csv", rows))
+    assert found.reasons == [
+        None,
+        "has no position",
+        "is not on the sky: ra 400, dec 0",
+        "is not on the sky: ra 10, dec -91",
+        None,
+        "has no position",
+    ]
+    assert found.ra[4] == 350
+    assert np.isnan(found.ra[[1, 2, 3, 5]]).all()
+
+
+def test_radii_that_are_none_are_unknown(tmp_path):
+    rows = "id,ra,dec,petroR90_r\n" + "".join(
+        f"{n},1{n},0,{radius}\n" for n, radius in enumerate(["5", "", "-9999", "0", "nan"])
+    )
+    found = read_positions(write(tmp_path / "t.csv", rows))
+    np.testing.assert_array_equal(found.radius, [5, np.nan, np.nan, np.nan, np.nan])
+
+
+def test_missing_values_of_fits_and_votable_stay_missing(tmp_path):
+    table = Table({"id": ["a", "b"], "ra": [1.0, 2.0], "dec": [0.0, 0.0]})
+    table["z"] = MaskedColumn([3, 4], mask=[False, True])
+    table.write(tmp_path / "t.vot", format="votable")
+    assert read_positions(tmp_path / "t.vot").carried["z"].to_pylist() == [3, None]
+
+
+def test_galaxies_without_an_id_are_named_after_their_position(tmp_path):
+    found = read_positions(write(tmp_path / "t.csv", "ra,dec\n187.70593,12.39112\n0,-0.0001\n"))
+    assert found.ids == ["J123049.42+122328.0", "J000000.00-000000.3"]
+
+
+@given(st.floats(0, 359.9999), st.floats(-90, 90))
+def test_a_name_is_within_its_last_digit_of_the_position(ra, dec):
+    [name] = _iau_names(np.array([ra]), np.array([dec]))
+    back = SkyCoord(
+        f"{name[1:3]}:{name[3:5]}:{name[5:10]} {name[10:13]}:{name[13:15]}:{name[15:]}",
+        unit=("hour", "deg"),
+    )
+    assert -1e-9 <= ra - back.ra.deg < 15 * 0.0101 / 3600
+    assert -1e-9 <= abs(dec) - abs(back.dec.deg) < 0.101 / 3600
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("t.csv", "id,ra\n1,2\n", "no columns for right ascension and declination"),
+        ("t.csv", "", "damaged or not a table"),
+        ("t.csv", "id,ra,dec\n", "contains no galaxy"),
+        ("t.csv", "id,ra,dec\n1,1,1\n1,2,2\n", "row 2: a second galaxy with the ID 1"),
+        ("t.csv", "id,ra,dec\n,1,1\n", "row 1 has no ID"),
+        ("t.csv", "id,ra,dec\n1.5,1,1\n", "floating-point"),
+        ("t.csv", "id,ra,dec\n1,,\n", "no row has a position; the first has no position"),
+        ("t.csv", "id,ra,dec,petroR90_r\n1,1,1,large\n", "'petroR90_r' is no radius"),
+        ("t.fits", "SIMPLE", "damaged or not a table"),
+        ("t.vot", "<VOTABLE>", "damaged or not a table"),
+        ("t.parquet", "PAR1", "damaged or not a table"),
+        ("t.docx", "", "unknown suffix"),
+        ("t.txt", "# nothing\n", "contains no name"),
+        ("t.txt", "M 51\nM 51\n", "row 2: a second galaxy"),
+    ],
+)
+def test_what_is_no_list_of_positions_is_one_line(name, text, says, tmp_path):
+    path = write(tmp_path / name, text)
+    with pytest.raises(GalaxiesError, match=f"{name}: .*{says}"):
+        read_positions(path, resolve=lambda names: [])
+
+
+def test_a_missing_file_and_a_missing_column_are_named(tmp_path):
+    with pytest.raises(GalaxiesError, match="no such table"):
+        read_positions(tmp_path / "t.csv")
+    path = write(tmp_path / "t.csv", "id,ra,dec\n1,1,1\n")
+    with pytest.raises(GalaxiesError, match="--ra alpha: no such column; found id, ra, dec"):
+        read_positions(path, Columns(ra="alpha"))
+
+
+def test_long_ids_survive_parquet(tmp_path):
+    pq.write_table(pa.table({"id": [2**63 - 1], "ra": [1.0], "dec": [2.0]}), tmp_path / "t.parquet")
+    assert read_positions(tmp_path / "t.parquet").ids == [str(2**63 - 1)]
+
+
+class Sesame(BaseHTTPRequestHandler):
+    """Answers as https://vizier.cfa.harvard.edu/doc/sesame.htx shows."""
+
+    asked: list[str] = []
+
+    def do_GET(self):
+        self.asked.append(self.path)
+        name = unquote(self.path.partition("?")[2])
+        lines = [f"# {name}\t#Q1", "#=S=Simbad:    1     0ms (from cache)"]
+        if name == "M 51":
+            lines += ["%@ 1", "%J 202.4695750 +47.1951667 = 13:29:52.69 +47:11:42.6"]
+        elif name == "broken":
+            self.send_error(500)
+            return
+        else:
+            lines += ["#!Simbad: Nothing found"]
+        data = "\n".join([*lines, "#====Done====", ""]).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def sesame():
+    Sesame.asked = []
+    with HTTPServer(("127.0.0.1", 0), Sesame) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/cgi-bin/nph-sesame/"
+        server.shutdown()
+        thread.join()
+
+
+def test_names_are_looked_up_once(sesame, tmp_path):
+    cache = Cache(tmp_path / "sesame.sqlite")
+    for _ in range(2):
+        found = resolve_names(["M 51", "NGC 99999"], cache, Manners(), [sesame])
+        assert found == [(202.469575, 47.1951667), "Sesame knows no NGC 99999"]
+    # The documented form: nph-sesame[/-opt][/~SNVA]?object_name
+    assert Sesame.asked == [
+        "/cgi-bin/nph-sesame/SNV?M%2051",
+        "/cgi-bin/nph-sesame/SNV?NGC%2099999",
+    ]
+    cache.close()
+
+
+def test_a_list_of_names_becomes_positions(sesame, tmp_path):
+    path = write(tmp_path / "names.txt", "# Whirlpool\nM 51\n\nNGC 99999\n")
+    cache = Cache(tmp_path / "sesame.sqlite")
+    found = read_positions(path, resolve=lambda n: resolve_names(n, cache, Manners(), [sesame]))
+    cache.close()
+    assert found.ids == ["M 51", "NGC 99999"]
+    assert found.reasons == [None, "Sesame knows no NGC 99999"]
+    assert found.carried.to_pylist()[0] == {"ra": 202.469575, "dec": 47.1951667}
+    assert found.carried.to_pylist()[1] == {"ra": None, "dec": None}
+
+
+@pytest.mark.parametrize("names", [["broken"], ["M 51"]])
+def test_a_resolver_that_is_down_is_one_line(names, sesame, tmp_path):
+    cache = Cache(tmp_path / "sesame.sqlite")
+    address = sesame if names == ["broken"] else "http://127.0.0.1:9/"
+    with pytest.raises(GalaxiesError, match=r"All Sesame queries failed.*run the same command"):
+        resolve_names(names, cache, Manners(timeout=2), [address])
+    cache.close()
