@@ -117,7 +117,7 @@ def score(
     labels, p = _labels_and_p(table)
     predicted = (p > 0.5).astype(np.int64)
     names = table["sha1"] if "sha1" in table else pd.Series(range(len(p)))
-    groups = clusters(names.to_numpy(str))
+    groups = clusters(np.asarray(names, dtype=str))
     accuracy = float(metrics.accuracy_score(labels, predicted))
     # Identical images are one trial.
     accuracy_low, accuracy_high = wilson(accuracy * len(groups), len(groups))
