@@ -16,11 +16,11 @@ def test_an_absent_survey_says_what_belongs_there(tmp_path):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"campaign: gz3", "campaign: must be kaggle or gz2 or gz1, got 'gz3'"),
-        (b"campaign: [gz1]", r"must be kaggle or gz2 or gz1, got \['gz1'\]"),
+        (b"campaign: gz3", "campaign: must be kaggle or gz2 or gz1 or decals, got 'gz3'"),
+        (b"campaign: [gz1]", r"must be kaggle or gz2 or gz1 or decals, got \['gz1'\]"),
         (
             b"campaign: gz1\nvolunteers: 40",
-            "must contain only campaign: and one of kaggle or gz2 or gz1",
+            "must contain only campaign: and one of kaggle or gz2 or gz1 or decals",
         ),
         (b"gz1", "must contain only"),
         (b"", "must contain only"),

@@ -16,6 +16,7 @@ from galaxies.classifying.classifier import Classifier
 from galaxies.cli import app
 from galaxies.dataset.archive import open_archive
 from galaxies.dataset.layout import write_campaign
+from galaxies.classifying.options import Options
 from galaxies.errors import GalaxiesError
 from galaxies.judgement.class_shares import ClassOutputs
 from galaxies.questions.gz1 import GZ1
@@ -125,7 +126,7 @@ def test_a_bundle_is_described_for_another_campaign_without_its_promises(tree_bu
     assert (other.campaign, other.judgement.answers_of) == ("gz1", "kaggle")
     assert {one.threshold for one in other.triage} == {None}
     assert other.calibration == before.calibration
-    assert other.judgement.known is None
+    assert other.judgement.triage[0].threshold is None
     assert other.judgements["kaggle"] == before.judgement
 
 
@@ -165,7 +166,7 @@ def test_galaxies_that_a_bundle_learned_from_are_refused(knowing_bundle, tiny_su
     # The second galaxy of the survey, under another number.
     with open_archive(tiny_survey / "images_training_rev1.zip") as archive:
         data = archive.read("images/587722952767439457.jpg")
-    image = Classifier(known, agreement=0.9).prepare(data)
+    image = Classifier(known, Options(agreement=0.9)).prepare(data)
     write_learned(known, Learned(np.array([3]), fingerprints(image[None])))
     for options in ((), ("--shares-only", "--anyway")):
         said = run(known, tiny_survey, "-o", tmp_path / "a", *options)
