@@ -68,7 +68,7 @@ def activation_over(
     >>> image, values = np.zeros((8, 8, 3), np.uint8), np.zeros((2, 2), np.float32)
     >>> values[0, 0] = 3
     >>> drawn = activation_over(image, values)
-    >>> drawn.shape, bool(drawn[0, 0, 0] > 0.8), drawn[-1, -1].tolist()
+    >>> drawn.shape, bool(drawn[0, 0, 0] > 0.8), drawn[-1, -1].round(1).tolist()
     ((32, 32, 3), True, [0.0, 0.0, 0.0])
     """
     side = _FINE * len(image)

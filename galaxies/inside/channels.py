@@ -47,6 +47,7 @@ def channel_shares(
     >>> from pathlib import Path
     >>> import numpy as np
     >>> from galaxies.inside.gradient import Gradient
+    >>> from galaxies.inside.score import Score
     >>> score = Score(Gradient(Path("models/cnn")), slice(0, 2))
     >>> images = np.load("data/images.npy")[:2]
     >>> answers = score.predicted(images)

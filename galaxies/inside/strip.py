@@ -100,6 +100,7 @@ def look_inside(
     --------
     >>> from pathlib import Path
     >>> import numpy as np
+    >>> from galaxies.bundle.predictor import Predictor
     >>> folder = Path("models/cnn")
     >>> seen = look_inside(folder, Predictor(folder), np.load("data/images.npy")[0], "bar")
     >>> seen.answer, list(seen.layers)[0], seen.layers["relu_0"].activations.shape

@@ -71,7 +71,8 @@ def draw_pictures(
     Examples
     --------
     >>> from pathlib import Path
-    >>> classifier = Classifier(Path("models/cnn"))
+    >>> import galaxies
+    >>> classifier = galaxies.load("models/cnn")
     >>> images = [str(path) for path in sorted(Path("cutouts").iterdir())[:2]]
     >>> draw_pictures(images, Path("pictures"), classifier).drawn
     2
