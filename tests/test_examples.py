@@ -17,7 +17,6 @@ NOT_RUN = {
     "galaxies/pages/explore_page.py": "serves until it is stopped",
     "galaxies/pages/label_page.py": "serves until it is stopped",
     "galaxies/classifying/ray_engine.py": "starts a cluster",
-    "galaxies/classifying/export.py": "takes minutes: TensorFlow writes the file",
     "galaxies/models/inception": "builds InceptionV3, which takes half a minute",
     "galaxies/models/cnn.py::fit": "trains a network",
     "galaxies/models/mlp.py::fit": "trains a network",
