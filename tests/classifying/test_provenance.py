@@ -20,7 +20,7 @@ from galaxies.classifying.provenance import describe_table, made_by, same_bundle
 from galaxies.cli import app
 from galaxies.errors import GalaxiesError
 from galaxies.tables.writing import TABLE_SUFFIXES
-from galaxies.volunteers.audit import write_sample
+from galaxies.volunteers.samples import write_sample
 
 
 @pytest.fixture(scope="module")
