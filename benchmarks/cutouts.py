@@ -232,13 +232,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--positions", type=int, default=10_000)
     parser.add_argument("--faults", type=int, default=500)
-    parser.add_argument("--output", type=Path, default=Path("benchmarks/cutouts.json"))
+    parser.add_argument("--kills", type=int, default=3)
+    parser.add_argument("-o", "--output", type=Path, default=Path("benchmarks/cutouts.json"))
     options = parser.parse_args()
     number = options.positions
     with workplace() as folder:
         found = {
             "service": rate_and_memory(folder, number),
-            "killed": killed(folder, number // 5, kills=3),
+            "killed": killed(folder, number // 5, options.kills),
             "faults": faults(folder, number // 2, min(options.faults, number // 8)),
             # Last: on Linux a process counts the memory of the one that started it as its own.
             "mosaics": mosaics(folder, min(1000, number)),

@@ -189,7 +189,7 @@ def main() -> None:
     """Print the table and write it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--output", type=Path, default=Path("benchmarks/familiarity.json"))
+    parser.add_argument("-o", "--output", type=Path, default=Path("benchmarks/familiarity.json"))
     options = parser.parse_args()
     everything = np.concatenate([prepared(jpegs(options.data / name)) for name in SURVEYS])
     order = np.random.default_rng(1).permutation(len(everything))

@@ -34,7 +34,7 @@ def promises(trials: int, random: np.random.Generator) -> Iterator[dict[str, Any
     for galaxies in (50, 200, 1000, 10_000):
         for too_sure in (1, 2):
             missed, made, shares = np.zeros(3, int), np.zeros(3, int), np.zeros(3)
-            count = max(trials // (1 + galaxies // 2000), 100)
+            count = max(trials // (1 + galaxies // 2000), min(trials, 100))
             for _ in range(count):
                 logit = random.normal(0, 3, galaxies)
                 chance = 1 / (1 + np.exp(-logit))
@@ -168,7 +168,7 @@ def main() -> None:
     """Print the tables and write them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=2000)
-    parser.add_argument("--output", type=Path, default=Path("benchmarks/guarantees.json"))
+    parser.add_argument("-o", "--output", type=Path, default=Path("benchmarks/guarantees.json"))
     options = parser.parse_args()
     random = np.random.default_rng(1)
     rows = []

@@ -254,6 +254,7 @@ def main() -> None:
     parser.add_argument("--inputs", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("-o", "--output", type=Path, default=RESULTS)
     options = parser.parse_args()
     kinds = good_images() | good_containers()
     each = -(-options.inputs // len(kinds))
@@ -275,7 +276,7 @@ def main() -> None:
                     "peak memory [MB]": int(str(one["peak"])) / 1e6,
                 }  # fmt: skip
                 print(one["kind"], json.dumps(table[str(one["kind"])]), *one["bad"], sep="\n  ")  # type: ignore[misc]
-    write_json(RESULTS, {"seed": options.seed, "kinds": table})
+    write_json(options.output, {"seed": options.seed, "kinds": table})
 
 
 if __name__ == "__main__":

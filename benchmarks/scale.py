@@ -138,7 +138,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=data, help="folder with the surveys")
     parser.add_argument("--model", type=Path, default=Path("galaxies/pretrained/real"))
     parser.add_argument("--most", type=int, default=1000, help="galaxies of each survey")
-    parser.add_argument("--output", type=Path, default=Path("benchmarks/scale.json"))
+    parser.add_argument("-o", "--output", type=Path, default=Path("benchmarks/scale.json"))
     parser.add_argument("--figure", type=Path, default=Path("docs/scale_of_frames.png"))
     options = parser.parse_args()
     found = {

@@ -10,18 +10,26 @@ import numpy as np
 import pytest
 from playwright.sync_api import sync_playwright
 
+from benchmarks import browser as page_in_browser
 from benchmarks import (
     challenge,
     classify,
+    cutouts,
     evidence,
     explorer,
+    familiarity,
+    guarantees,
     leave_one_out,
+    mutated,
     promises,
+    scale,
     sim_to_real,
     training_speed,
 )
+from browser import build
 from galaxies.bundle.pretrained import PRETRAINED
 from galaxies.questions.kaggle import KAGGLE
+from galaxies.settings import load_settings
 from tests.conftest import ROOT, write_tiny_survey
 
 IN_PROCESS = ["whole_1", "decode", "forward", "read", "write", "efficientnet", "folder_reader"]
@@ -85,6 +93,12 @@ def test_sim_to_real(surveys, examples, tmp_path, monkeypatch):
 
 
 def test_training_speed(tmp_path, monkeypatch):
+    settings = load_settings()
+    recipe = settings.cnn.residual.model_copy(update={"filters": [4, 8], "batch": 16})
+    cnn = settings.cnn.model_copy(update={"residual": recipe})
+    pack = settings.pack.model_copy(update={"size": 16})
+    settings = settings.model_copy(update={"cnn": cnn, "pack": pack})
+    monkeypatch.setattr(training_speed, "load_settings", lambda: settings)
     options = ("--galaxies", 32, "--epochs", 1, "--rounds", 1, "--seconds", 0.1)
     report = run(training_speed, tmp_path / "speed.json", monkeypatch, *options)
     assert report["training_galaxies"] == 32
@@ -105,13 +119,82 @@ def test_challenge():
     assert challenge.five_kinds(voted, voted[::-1])["accuracy"] < 0.5
 
 
-def test_explorer(surveys, tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def chromium() -> None:
     with sync_playwright() as playwright:
         if not Path(explorer.CHROMIUM or playwright.chromium.executable_path).is_file():
             pytest.skip("no Chromium")
+
+
+@pytest.mark.usefixtures("chromium")
+def test_explorer(surveys, tmp_path, monkeypatch):
     options = ("--survey", surveys / "gz2", "--times", 1, "--explained", 2)
     times = run(explorer, tmp_path / "times.json", monkeypatch, *options)
     assert all(value > 0 for value in times.values())
+
+
+@pytest.mark.usefixtures("chromium")
+def test_browser(surveys, tmp_path, monkeypatch):
+    if not build.has_runtime():
+        pytest.skip("no ONNX Runtime; npm ci --ignore-scripts --prefix browser")
+    (tmp_path / "kaggle").symlink_to(surveys / "gz1b")
+    for name in ("gz1", "gz2"):
+        (tmp_path / name).symlink_to(surveys / name)
+    options = ("--data", tmp_path, "--galaxies", 6)
+    measured = run(page_in_browser, tmp_path / "page.json", monkeypatch, *options)
+    assert measured["read_alike"]
+    assert measured["largest_difference_of_p"] < 0.01
+
+
+def test_cutouts(tmp_path, monkeypatch):
+    monkeypatch.setattr(cutouts, "_TILE", 400)
+    options = ("--positions", 60, "--kills", 1)
+    measured = run(cutouts, tmp_path / "cutouts.json", monkeypatch, *options)
+    assert measured["service"]["requests_all"] == 60
+    assert measured["killed"]["identical"]
+    assert measured["faults"]["classified_from_a_fault"] == 0
+    assert measured["faults"]["faults_that_stay"] == 7
+    assert measured["mosaics"]["plain_a_second_and_core"] > 0
+
+
+def test_scale(surveys, tmp_path, monkeypatch):
+    (tmp_path / "gz1").symlink_to(surveys / "gz1")
+    monkeypatch.setattr(scale, "SCALES", (0.5, 1.0, 2.0))
+    options = ("--data", tmp_path, "--most", 24, "--figure", tmp_path / "scale.png")
+    rows = run(scale, tmp_path / "scale.json", monkeypatch, *options)["gz1"]
+    assert [row["scale"] for row in rows] == [0.5, 1.0, 2.0]
+    assert {0 <= row["accuracy"] <= 1 for row in rows} == {True}
+    assert (tmp_path / "scale.png").is_file()
+
+
+def test_mutated(tmp_path, monkeypatch):
+    images = mutated.good_images()
+    monkeypatch.setattr(mutated, "good_images", lambda: {"PNG": images["PNG"]})
+    tables = mutated.good_containers()
+    monkeypatch.setattr(mutated, "good_containers", lambda: {".zip": tables[".zip"]})
+    options = ("--inputs", 60, "--workers", 2)
+    kinds = run(mutated, tmp_path / "mutated.json", monkeypatch, *options)["kinds"]
+    assert {kind["inputs"] for kind in kinds.values()} == {30}
+    assert {kind["exceptions"] for kind in kinds.values()} == {0}
+
+
+def test_guarantees(tmp_path, monkeypatch):
+    report = run(guarantees, tmp_path / "rows.json", monkeypatch, "--trials", 10)
+    statements = {row["guarantee"] for row in report["rows"]}
+    assert statements == {"promise", "audit", "audit, all statements", "familiarity"}
+    assert len(report["audit_power"]) == 5
+
+
+def test_familiarity(surveys, tmp_path, monkeypatch):
+    for name in (*familiarity.SURVEYS, *familiarity.OTHERS):
+        (tmp_path / name).symlink_to(surveys / "gz1")
+    monkeypatch.setattr(familiarity, "SURVEYS", ("gz1", "kaggle"))
+    monkeypatch.setattr(familiarity, "OTHERS", dict.fromkeys(familiarity.OTHERS, 6))
+    monkeypatch.setattr(familiarity, "SPOILED", 2)
+    monkeypatch.setattr(familiarity, "DRAWN", 2)
+    report = run(familiarity, tmp_path / "rows.json", monkeypatch, "--data", tmp_path)
+    assert report["known"] == report["calibration"] == 48
+    assert {"challenge", "stars", *familiarity.KINDS} < report["caught"].keys()
 
 
 @pytest.fixture(scope="module")

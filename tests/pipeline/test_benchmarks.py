@@ -4,9 +4,13 @@ import json
 import shutil
 import sys
 
+import numpy as np
+import pandas as pd
 import pytest
 
-from benchmarks import full_size, real, repeat
+from benchmarks import challenge, full_size, real, repeat
+from galaxies.questions.kaggle import KAGGLE
+from galaxies.questions.layout import Layout
 from tests.conftest import ROOT
 from tests.pipeline.conftest import TINY
 
@@ -51,3 +55,27 @@ def test_full_size_makes_a_survey_and_measures_stages(tiny_survey, tmp_path, mon
     report = json.loads(output.read_text(encoding="utf-8"))
     assert [stage["stage"] for stage in report["stages"]] == ["pack", "split"]
     assert report["galaxies"] == 130
+
+
+def test_challenge_scores_a_finished_clone(clone, tiny_survey, tmp_path, monkeypatch):
+    """The tiny survey with answers to all questions stands in for Kaggle's challenge."""
+    done, sample = tmp_path / "clone", tmp_path / "data" / challenge.SAMPLE
+    for folder in ("metrics", "models", "data/predictions"):
+        shutil.copytree(clone / folder, done / folder)
+    shutil.copytree(tiny_survey, sample)
+    galaxies = pd.read_csv(sample / "training_solutions_rev1.csv")["GalaxyID"]
+    random = np.random.default_rng(1)
+    answers = KAGGLE.down_the_tree(random.dirichlet(np.full(37, 0.05), len(galaxies)))
+    answers /= answers[:, :3].sum(axis=1, keepdims=True)
+    voted = pd.DataFrame(answers.clip(0, 1), index=galaxies, columns=KAGGLE.columns)
+    voted.to_csv(sample / "training_solutions_rev1.csv")
+    voted.columns = list(Layout((KAGGLE,)).columns)
+    voted.rename_axis("galaxy_id").reset_index().to_parquet(done / "data/votes.parquet")
+    output = tmp_path / "challenge.json"
+    options = ["--data", str(tmp_path / "data"), "--from", str(done), "-o", str(output)]
+    monkeypatch.setattr(sys, "argv", ["challenge", *options])
+    challenge.main()
+    models = json.loads(output.read_text(encoding="utf-8"))["models"]
+    assert models.keys() == set(challenge.MODELS)
+    assert models["cnn"]["sample"]["galaxies"] > 30
+    assert "accuracy" in models["cnn"]["five_kinds"]
