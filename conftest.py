@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from _pytest.doctest import DoctestItem
+from astropy.io import fits
+from astropy.wcs import WCS
 
 import stages.evaluate
 import stages.pack
@@ -38,7 +40,8 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
     `data/simulated` and `data/gz2` are surveys, the second with votes on the first question only;
     `models/cnn` is the pretrained network, with predictions and scores; `survey.zip`, `cutouts/`
     and `catalogue.csv` hold images, `classes.parquet` the classes from `models/cnn`; `subjects/`,
-    `answers.yaml` and `export.csv` are what `galaxies votes` reads.
+    `answers.yaml` and `export.csv` are what `galaxies votes` reads. `night1/` holds a mosaic, in
+    which lies the first of the two galaxies of `positions.csv`.
     """
     folder = tmp_path_factory.mktemp("examples")
     params = (ROOT / "params.yaml").read_text(encoding="utf-8")
@@ -74,6 +77,7 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
         classes = Path("classes.parquet")
         run_job(["survey.zip"], classes, cnn, engine, Options(agreement=0.9))
         _ask_volunteers(classes)
+        _write_mosaic()
     return folder
 
 
@@ -86,6 +90,17 @@ def _ask_volunteers(classes: Path) -> None:
     rows = simulated_rows({one: counts.loc[int(one)].to_dict() for one in ids}, random)
     write_export(Path("export.csv"), rows)
     Path("answers.yaml").write_text(ANSWERS, encoding="utf-8")
+
+
+def _write_mosaic() -> None:
+    """Write a FITS image of a galaxy on the sky, 72 arcsec wide, and a list of two positions."""
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype, wcs.wcs.crval = ["RA---TAN", "DEC--TAN"], [150, 2]
+    wcs.wcs.crpix, wcs.wcs.cdelt = [100.5, 100.5], [-0.0001, 0.0001]
+    light = np.exp(-np.hypot(*(np.mgrid[:200, :200] - 99.5)) / 8).astype(np.float32)
+    Path("night1").mkdir()
+    fits.PrimaryHDU(light, wcs.to_header()).writeto("night1/field_r.fits")
+    Path("positions.csv").write_text("id,ra,dec\n7,150,2\n8,10,41\n", encoding="utf-8")
 
 
 @pytest.fixture(autouse=True)

@@ -56,6 +56,19 @@ def provenance(
     -------
     dict
         Metadata of the table: names and values.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from galaxies.bundle.description import read_description
+    >>> from galaxies.classifying.classifier import Verdict
+    >>> from galaxies.classifying.options import Options, bundle_digest
+    >>> folder, options = Path("models/cnn"), Options(agreement=0.9)
+    >>> description = read_description(folder)
+    >>> verdict = Verdict(True, 40, 0, 500, description.triage[0], (0.9,))
+    >>> facts = provenance(description, bundle_digest(folder), options, verdict)
+    >>> facts["model"], facts["agreement"], facts["anyway"], len(facts["bundle"])
+    ('CNN', '0.9', 'no', 64)
     """
     later = description.judgement.calibrated
     return {
@@ -146,7 +159,7 @@ def recorded(path: Path, name: str) -> str | None:
     Examples
     --------
     >>> from pathlib import Path
-    >>> recorded(Path("classes.parquet"), AGREEMENT)
+    >>> recorded(Path("classes.parquet"), "agreement")
     '0.9'
     """
     return read_catalogue(str(path)).metadata.get(name)

@@ -83,6 +83,18 @@ def result_schema(answers: pa.Schema, inputs: Sequence[Input]) -> pa.Schema:
     ------
     GalaxiesError
         If a column of a catalogue cannot get a name.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from galaxies.bundle.description import read_description
+    >>> from galaxies.classifying.classifier import table_schema
+    >>> from galaxies.classifying.inputs.opening import open_inputs
+    >>> folder = Path("models/cnn")
+    >>> answers = table_schema(read_description(folder), folder, "first")
+    >>> schema = result_schema(answers, open_inputs(["catalogue.csv"]))
+    >>> schema.names[0], str(schema.field("galaxy_id").type), schema.names[-2:]
+    ('galaxy_id', 'int64', ['bundle', 'redshift'])
     """
     types = {source.id_type for source in inputs}
     id_type = types.pop() if len(types) == 1 else pa.string()

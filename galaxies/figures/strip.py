@@ -316,6 +316,18 @@ def answers_to_show(inside: Inside, question: Question) -> list[tuple[Question, 
     -------
     list of tuple
         Empty if the network predicts only the class.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from galaxies.bundle.predictor import Predictor
+    >>> from galaxies.inside.strip import look_inside
+    >>> folder = Path("models/cnn")
+    >>> seen = look_inside(folder, Predictor(folder), np.load("data/images.npy")[0], "bar")
+    >>> shown = answers_to_show(seen, seen.campaign.question("bar"))
+    >>> [answer.name for answer in shown[0][1]], shown[1][0].name, len(shown[1][1])
+    (['bar_yes', 'bar_no'], 'smooth', 1)
     """
     known = [
         each

@@ -105,6 +105,19 @@ def decompress(table: bytes) -> npt.NDArray[np.float64]:
     ------
     UnreadableImageError
         If it is damaged, or takes more than `SECONDS` or `MEMORY`.
+
+    Examples
+    --------
+    >>> import io
+    >>> import numpy as np
+    >>> from astropy.io import fits
+    >>> from galaxies.images.fits_file import read_units
+    >>> file = io.BytesIO()
+    >>> pixels = np.arange(6, dtype=np.int16).reshape(2, 3)
+    >>> fits.HDUList([fits.PrimaryHDU(), fits.CompImageHDU(pixels)]).writeto(file)
+    >>> unit = read_units(file.getvalue())[1]
+    >>> decompress(file.getvalue()[unit.start :]).tolist()
+    [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
     """
     try:
         cage = _idle.pop()

@@ -138,6 +138,17 @@ def read_plane(data: bytes, unit: Unit) -> Plane:
     ------
     UnreadableImageError
         If the data do not match their checksum, or cannot be decompressed.
+
+    Examples
+    --------
+    >>> import io
+    >>> import numpy as np
+    >>> from astropy.io import fits
+    >>> file = io.BytesIO()
+    >>> fits.PrimaryHDU(np.array([[1, 2], [3, 4]], np.int16)).writeto(file)
+    >>> [unit] = read_units(file.getvalue())
+    >>> read_plane(file.getvalue(), unit).tolist()
+    [[1.0, 2.0], [3.0, 4.0]]
     """
     header = unit.header
     _check_sum(data[unit.data : unit.stop], header)

@@ -86,6 +86,17 @@ def asked(
         The question and its answers.
     answers : ndarray of shape (N,), int64
         Place of the answer for each image.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from galaxies.bundle.description import read_description
+    >>> folder = Path("models/cnn")
+    >>> images = np.load("data/images.npy")[:2]
+    >>> _, names, answers = asked(folder, read_description(folder), images, "bar", "bar_no")
+    >>> names.question, names.answers, answers.tolist()
+    ('bar', ['bar_yes', 'bar_no'], [1, 1])
     """
     if description.model != "cnn":
         raise GalaxiesError(

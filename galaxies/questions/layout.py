@@ -169,6 +169,13 @@ def layout_of(columns: Iterable[str], campaigns: Iterable[Campaign]) -> Layout:
     -------
     Layout
         The campaigns whose columns are all there.
+
+    Examples
+    --------
+    >>> from galaxies.questions.registry import CAMPAIGNS
+    >>> columns = ["galaxy_id", *Layout((CAMPAIGNS["gz1"],)).columns]
+    >>> [one.name for one in layout_of(columns, CAMPAIGNS.values()).campaigns]
+    ['gz1']
     """
     present = set(columns)
     return Layout(

@@ -61,7 +61,7 @@ class Source(Protocol):
 
 
 class ServiceCutouts:
-    """Cut-outs from a service.
+    r"""Cut-outs from a service.
 
     Parameters
     ----------
@@ -74,6 +74,30 @@ class ServiceCutouts:
     default_radius : float, optional
         Petrosian 90% radius in arcsec for galaxies without one; by default it is measured on a
         first cut-out.
+
+    Examples
+    --------
+    An answer that is in the cache is not asked for again:
+
+    >>> from pathlib import Path
+    >>> from galaxies.sky.cache import Cache
+    >>> from galaxies.sky.manners import Answer, Manners
+    >>> from galaxies.sky.positions import read_positions
+    >>> from galaxies.sky.services import Sdss
+    >>> _ = Path("one.csv").write_text("id,ra,dec,petroR90_r\n7,184.9511,-0.8754,8\n")
+    >>> positions = read_positions(Path("one.csv"))
+    >>> service, cache = Sdss(), Cache(Path("sdss.sqlite"))
+    >>> source = ServiceCutouts(service, cache, Manners())
+    >>> plan_requests(source, positions).requests
+    1
+    >>> jpeg = next(Path("cutouts").iterdir()).read_bytes()
+    >>> url = service.url(184.9511, -0.8754, scale=0.16)
+    >>> cache.put(url, 184.9511, -0.8754, Answer(jpeg, None, final=True))
+    >>> source.fetch(positions)
+    >>> cutout = source.cut(positions, 0)
+    >>> source.requests, cutout.image == jpeg, cutout.scale, cutout.radius_from
+    (0, True, 0.16, 'petroR90_r')
+    >>> cache.close()
     """
 
     def __init__(

@@ -51,6 +51,12 @@ class Manners:
     contact : str
         E-mail address or page that the user agent names, so that whoever runs the service can write
         before they block.
+
+    Examples
+    --------
+    >>> manners = Manners(rate=2, contact="me@observatory.org")
+    >>> manners.parallel, manners.agent
+    (8, 'galaxies/... (me@observatory.org)')
     """
 
     rate: float = 5.0
@@ -143,6 +149,29 @@ class Asker:
     -----
     429 and 503 make all requests pause, for as long as `Retry-After` says or the wait doubles.
     Other errors of the server or the network only make the one request wait.
+
+    Examples
+    --------
+    What a server on this machine sends, which knows one image:
+
+    >>> import threading
+    >>> from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+    >>> from pathlib import Path
+    >>> _ = Path("galaxy.jpg").write_bytes(b"JPEG")
+    >>> class Quiet(SimpleHTTPRequestHandler):
+    ...     log_message = lambda *args: None
+    >>> server = ThreadingHTTPServer(("127.0.0.1", 0), Quiet)
+    >>> thread = threading.Thread(target=server.serve_forever)
+    >>> thread.start()
+    >>> address = f"http://127.0.0.1:{server.server_port}"
+    >>> asker = Asker(Manners(rate=100), lambda data: None)
+    >>> asker.ask(f"{address}/galaxy.jpg")
+    Answer(data=b'JPEG', reason=None, final=True)
+    >>> asker.ask(f"{address}/other.jpg").reason
+    'not there (Error response Error response Error code: 404 Message: File not found. ...
+    >>> server.shutdown()
+    >>> server.server_close()
+    >>> thread.join()
     """
 
     def __init__(self, manners: Manners, check: Check) -> None:

@@ -94,6 +94,16 @@ class Mosaics:
     ------
     GalaxiesError
         If there is no image with world coordinates.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from galaxies.sky.positions import read_positions
+    >>> mosaics = Mosaics(Path("night1"), default_radius=6)
+    >>> cutout = mosaics.cut(read_positions(Path("positions.csv")), 0)
+    >>> cutout.image.size, cutout.scale, cutout.radius_from
+    ((424, 424), 0.12, 'given')
+    >>> mosaics.close()
     """
 
     name = "local"

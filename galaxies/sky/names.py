@@ -47,6 +47,19 @@ def resolve_names(
     ------
     GalaxiesError
         If Sesame does not answer.
+
+    Examples
+    --------
+    Names that are in the cache are not asked for:
+
+    >>> from pathlib import Path
+    >>> from galaxies.sky.cache import Cache
+    >>> from galaxies.sky.manners import Answer, Manners
+    >>> cache = Cache(Path("sesame.sqlite"))
+    >>> cache.put("sesame M 51", 0, 0, Answer(b"202.46957500 47.19525833", None, final=True))
+    >>> resolve_names(["M 51"], cache, Manners())
+    [(202.469575, 47.19525833)]
+    >>> cache.close()
     """
     limit = RateLimit(min(_RATE, manners.rate))
     found: list[tuple[float, float] | str] = []

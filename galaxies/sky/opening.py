@@ -19,7 +19,7 @@ _POLITE: Final = Manners()
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is cut out, where, and how a service is asked.
+    r"""What is cut out, where, and how a service is asked.
 
     Parameters
     ----------
@@ -39,6 +39,14 @@ class Wanted:
         Folder of the cache; by default `galaxies.sky.cache.usual_cache`.
     sesame : tuple of str
         Addresses of the name resolver.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> _ = Path("one.csv").write_text("id,ra,dec\n7,184.9511,-0.8754\n")
+    >>> source, positions = Wanted(Path("one.csv"), "legacy:ls-dr9", cache=Path("kept")).open()
+    >>> source.name, source.layer, positions.ids, Path("kept/legacy.sqlite").is_file()
+    ('legacy', 'ls-dr9', ['7'], True)
     """
 
     positions: Path

@@ -64,6 +64,16 @@ class Positions:
         Why a galaxy has no position.
     carried : Table
         Other columns, with a row for each galaxy.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pyarrow as pa
+    >>> ra, dec, radius = np.array([[184.9511, np.nan], [-0.8754, np.nan], [7.5, np.nan]])
+    >>> carried = pa.table({"z": [0.05, 0.1]})
+    >>> reasons = [None, "has no position"]
+    >>> len(Positions("list.csv", ["7", "8"], ra, dec, radius, "petroR90_r", reasons, carried))
+    2
     """
 
     name: str
@@ -81,7 +91,7 @@ class Positions:
 
 @dataclass(frozen=True)
 class Columns:
-    """Names of columns, where they are not the usual ones.
+    r"""Names of columns, where they are not the usual ones.
 
     Parameters
     ----------
@@ -91,6 +101,15 @@ class Columns:
         Column with the Petrosian 90% radius.
     radius_unit : str, optional
         Its unit; by default that of the column, or arcsec.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> _ = Path("mine.csv").write_text("number,alpha,delta,size\n7,184.9511,-0.8754,0.125\n")
+    >>> columns = Columns("number", ra="alpha", dec="delta", radius="size", radius_unit="arcmin")
+    >>> positions = read_positions(Path("mine.csv"), columns)
+    >>> positions.ids, positions.ra.tolist(), positions.radius.tolist()
+    (['7'], [184.9511], [7.5])
     """
 
     galaxy_id: str | None = None

@@ -69,6 +69,19 @@ def write_cutouts(
     ------
     GalaxiesError
         If an output exists, or a column has the name of a result.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from galaxies.sky.mosaics import Mosaics
+    >>> from galaxies.sky.positions import read_positions
+    >>> mosaics, positions = Mosaics(Path("night1"), 6), read_positions(Path("positions.csv"))
+    >>> reasons = write_cutouts(mosaics, positions, Path("night1.zip"), workers=1)
+    >>> sorted(reasons.items())
+    [('', 1), ('outside the footprint of night1', 1)]
+    >>> Path("night1.parquet").is_file()
+    True
+    >>> mosaics.close()
     """
     refuse_existing(output, overwrite=overwrite)
     table_path = output.with_suffix(".parquet")
@@ -176,6 +189,17 @@ class SkyInput:
         Where the cut-outs come from.
     positions : Positions
         The galaxies.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from galaxies.sky.mosaics import Mosaics
+    >>> from galaxies.sky.positions import read_positions
+    >>> mosaics, positions = Mosaics(Path("night1"), 6), read_positions(Path("positions.csv"))
+    >>> given = SkyInput(mosaics, positions)
+    >>> given.count, given.carried.names[:3], [len(chunk) for chunk in given.chunks(1000)]
+    (2, ['ra', 'dec', 'cutout_service'], [2])
+    >>> mosaics.close()
     """
 
     def __init__(self, source: Source, positions: Positions) -> None:

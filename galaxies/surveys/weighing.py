@@ -31,6 +31,17 @@ class Sample:
     ------
     GalaxiesError
         If it cannot be read, asks other questions than Galaxy Zoo 2, or has too few galaxies.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import pandas as pd
+    >>> votes = pd.concat([pd.read_csv("data/simulated/training_solutions_rev1.csv")] * 3)
+    >>> Path("sample").mkdir()
+    >>> votes.assign(GalaxyID=range(120)).to_csv("sample/training_solutions_rev1.csv", index=False)
+    >>> sample = Sample(Path("sample"))
+    >>> sample.common.shape, float(sample.common.sum().round(6))
+    ((7,), 1.0)
     """
 
     def __init__(self, folder: Path) -> None:
@@ -74,6 +85,22 @@ def weigh(shares: npt.NDArray[np.floating[Any]], sample: Sample) -> npt.NDArray[
     -------
     ndarray of shape (N,), float64
         1 on average over the galaxies with all answers; NaN for the others.
+
+    Examples
+    --------
+    The sample itself needs no correction:
+
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from galaxies.dataset.votes import read_answers
+    >>> votes = pd.concat([pd.read_csv("data/simulated/training_solutions_rev1.csv")] * 3)
+    >>> Path("sample").mkdir()
+    >>> votes.assign(GalaxyID=range(120)).to_csv("sample/training_solutions_rev1.csv", index=False)
+    >>> sample = Sample(Path("sample"))
+    >>> shares = sample.shares(read_answers(Path("sample/training_solutions_rev1.csv")))
+    >>> np.unique(weigh(shares, sample).round(6)).tolist()
+    [1.0]
     """
     weights = np.full(len(shares), np.nan)
     complete = ~np.isnan(shares).any(axis=1)

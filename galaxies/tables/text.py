@@ -50,6 +50,12 @@ def open_csv(path: str, exact: Collection[str]) -> Source:
     Returns
     -------
     Source
+
+    Examples
+    --------
+    >>> source = open_csv("catalogue.csv", exact=["id"])
+    >>> source.rows, [(field.name, str(field.type)) for field in source.schema]
+    (6, [('id', 'int64'), ('path', 'string'), ('redshift', 'double')])
     """
     with _reading(path), opened(path) as file, _as_text(file) as text:
         names = next(csv.reader(text), None)

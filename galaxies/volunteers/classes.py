@@ -62,7 +62,7 @@ def read_columns(path: Path, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
 
 
 def refuse_twice(path: Path, ids: Collection[str]) -> None:
-    """Make sure that galaxies occur once in a table, before people are asked about them.
+    r"""Make sure that galaxies occur once in a table, before people are asked about them.
 
     Parameters
     ----------
@@ -75,6 +75,15 @@ def refuse_twice(path: Path, ids: Collection[str]) -> None:
     ------
     GalaxiesError
         If one of them occurs in two rows: an answer would belong to either.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> refuse_twice(Path("classes.parquet"), ["1", "2"])
+    >>> _ = Path("twice.csv").write_text("galaxy_id\n7\n7\n")
+    >>> refuse_twice(Path("twice.csv"), ["7"])
+    Traceback (most recent call last):
+    galaxies.errors.GalaxiesError: twice.csv: galaxy_id '7' occurs twice, in rows 1 and 2; ...
     """
     wanted, seen, row = frozenset(ids), dict[str, int](), 0
     for piece in read_columns(path, [ID]):

@@ -103,6 +103,15 @@ def images_below(folder: str, skipped: Counter[str] | None = None) -> Iterator[s
     ------
     str
         Path or address.
+
+    Examples
+    --------
+    >>> from collections import Counter
+    >>> skipped = Counter()
+    >>> len(list(images_below("cutouts", skipped))), len(list(images_below("data", skipped)))
+    (6, 0)
+    >>> skipped[".csv files"] > 0
+    True
     """
     skipped = Counter() if skipped is None else skipped
     fs, inside = filesystem(folder)
@@ -174,6 +183,12 @@ class FilesInput:
         Of the folder, or the first file.
     paths : callable
         Lists the files, and counts in its argument what it skips.
+
+    Examples
+    --------
+    >>> given = FilesInput("cutouts", lambda skipped: images_below("cutouts", skipped))
+    >>> given.count, [len(chunk) for chunk in given.chunks(4)]
+    (6, [4, 2])
     """
 
     carried = None
