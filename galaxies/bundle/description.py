@@ -190,7 +190,7 @@ def read_description(folder: Path) -> Description:
     >>> from galaxies.bundle.pretrained import PRETRAINED
     >>> description = read_description(PRETRAINED / "real")
     >>> description.title, description.size, [one.name for one in description.campaigns]
-    ('CNN', 64, ['gz2', 'gz1'])
+    ('CNN', 64, ['kaggle', 'gz2', 'gz1'])
     """
     path = folder / DESCRIPTION
     try:

@@ -72,7 +72,7 @@ def read_learned(folder: Path) -> Learned | None:
     --------
     >>> from galaxies.bundle.pretrained import PRETRAINED
     >>> read_learned(PRETRAINED / "real").fingerprints.shape
-    (10911, 3)
+    (15831, 3)
     """
     path = folder / LEARNED
     if not path.exists():

@@ -189,7 +189,7 @@ def describe_bundle(folder: Path) -> dict[str, str]:
     >>> from galaxies.bundle.pretrained import PRETRAINED
     >>> facts = describe_bundle(PRETRAINED / "real")
     >>> facts["model"], facts["campaign"]
-    ('CNN', 'gz2')
+    ('CNN', 'kaggle')
     """
     description = read_description(folder)
     calibration, later = description.calibration, description.judgement.calibrated

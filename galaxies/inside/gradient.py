@@ -51,8 +51,8 @@ class Gradient:
     >>> gradient = Gradient(PRETRAINED / "real")
     >>> images = np.zeros((5, 64, 64, 3), np.float32)
     >>> gradient.numbers(images).shape
-    (5, 52)
-    >>> gradient.gradient(images, np.ones((5, 52), np.float32)).shape
+    (5, 100)
+    >>> gradient.gradient(images, np.ones((5, 100), np.float32)).shape
     (5, 64, 64, 3)
     """
 
