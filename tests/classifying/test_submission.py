@@ -90,7 +90,8 @@ def test_a_bundle_that_did_not_learn_all_questions_is_refused(archive, tree_bund
     ):
         write_submission(archive, tmp_path / "a.csv", few, workers=1)
     types = tmp_path / "types"
-    copy_recalibrated(REAL, types, before.by("gz1"))
+    alone = {"questions": {"gz1": ("type",)}, "judgements": {"gz1": before.judgements["gz1"]}}
+    copy_recalibrated(REAL, types, before.by("gz1").model_copy(update=alone))
     with pytest.raises(GalaxiesError, match=r"types: answers the questions of gz1, not those of"):
         write_submission(archive, tmp_path / "a.csv", types, workers=1)
     assert not (tmp_path / "a.csv").exists()
