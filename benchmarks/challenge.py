@@ -31,7 +31,7 @@ from galaxies.base.arrays import Floats
 from galaxies.base.outputs import write_json
 from galaxies.dataset.layout import IMAGES, VOTES
 from galaxies.dataset.votes import read_answers
-from galaxies.judgement.scores import expected_calibration_error
+from galaxies.judgement.miscalibration import expected_calibration_error
 from galaxies.questions.kaggle import KAGGLE
 from galaxies.questions.kinds import CLEAR, kinds
 from galaxies.questions.layout import Layout

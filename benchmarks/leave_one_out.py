@@ -39,8 +39,7 @@ from galaxies.dataset.packing import pack_images
 from galaxies.dataset.splitting import split_galaxies
 from galaxies.dataset.votes import campaign_of, first_votes, read_survey_votes
 from galaxies.judgement.class_shares import estimate_spiral_share, odds_factor
-from galaxies.judgement.familiarity import count
-from galaxies.judgement.scores import expected_calibration_error
+from galaxies.judgement.miscalibration import expected_calibration_error
 from galaxies.judgement.vote_scores import Answered, score_answers
 from galaxies.models.cnn import Cnn, fit
 from galaxies.questions.campaign import Campaign
@@ -154,11 +153,7 @@ def judge(
     raw = p_spiral(outputs, description.class_places)
     p = description.calibration(raw)
     judgement = description.judgement
-    assert judgement.known is not None
     assert judgement.outputs is not None
-    counts = count(judgement.known.places(outputs))
-    parts = {name: np.array(part.counts) for name, part in judgement.surveys.items()}
-    familiar, taken_for = judgement.known.resembles(counts, parts)
     share = judgement.outputs.spiral_share
     moved = odds_factor(share, estimate_spiral_share(p, share))
     adjusted = description.calibration.with_odds(moved)(raw)
@@ -171,16 +166,7 @@ def judge(
         "ece": expected_calibration_error(labels, p.astype(np.float64), BINS),
         "accuracy_by_shares": float(((adjusted > 0.5) == labels).mean()),
         "ece_by_shares": expected_calibration_error(labels, adjusted.astype(np.float64), BINS),
-        "distance": judgement.known.distance(counts),
-        "familiar": familiar,
-        "taken_for": taken_for,
     }
-    triage = description.triage
-    if taken_for is not None:
-        part = judgement.surveys[taken_for]
-        p, triage = part.calibration(raw), part.triage
-        scores["accuracy"] = float(((p > 0.5) == labels).mean())
-        scores["ece"] = expected_calibration_error(labels, p.astype(np.float64), BINS)
     answers = Answered(
         asked,
         votes.shares[classified][:, votes.layout.places(campaign)].astype(np.float64),
@@ -189,7 +175,7 @@ def judge(
         outputs[:, layout.concentration_places(asked)].astype(np.float64),
     )
     scores |= {key: value for key, value in score_answers(answers).items() if "rmse" in key}
-    for promise in triage:
+    for promise in description.triage:
         name = f"{100 * promise.agreement:g}"
         if promise.threshold is not None:
             decided = np.maximum(p, 1 - p) >= promise.threshold

@@ -27,12 +27,13 @@ from galaxies.dataset.layout import IMAGES, VOTES, read_campaign
 from galaxies.dataset.votes import read_votes
 from galaxies.judgement.calibration import fit_calibration, smoothed
 from galaxies.judgement.class_shares import compare_with_mixture
+from galaxies.judgement.miscalibration import expected_calibration_error
 from galaxies.judgement.promises import certainty, choose_promise, lower_bound, make_promises
-from galaxies.judgement.scores import expected_calibration_error
 from galaxies.recalibrating.refitting import Voted, adjust_shares
 from galaxies.recalibrating.surveys import read_voted
 from galaxies.settings import TriageSettings
-from galaxies.volunteers.audit import Audited, judge_answers
+from galaxies.volunteers.audit import judge_answers
+from galaxies.volunteers.samples import Audited
 
 TARGETS = TriageSettings(agreement=[0.9, 0.95, 0.99], confidence=0.9)
 SURVEYS = ("gz1", "gz1b", "gz2", "kaggle")
@@ -142,13 +143,14 @@ def audit(
     for _ in range(draws):
         looked_at = random.choice(decided, answers, replace=False)
         others = np.setdiff1d(decided, looked_at)
-        audited = Audited(p[looked_at], galaxies.labels[looked_at], left_out=0)
+        audited = Audited(p[looked_at], galaxies.labels[looked_at], p[decided])
         found = judge_answers(audited, target, TARGETS.confidence)
         too_high += right[decided].mean() < found.lower
-        if found.bounds is None:
+        if found.bounds is None and not found.holds:
             kept.append(0.0)
             continue
-        elliptical, spiral = found.bounds
+        # What holds for all is kept whole.
+        elliptical, spiral = (0.5, 0.5) if found.holds else found.bounds or (0.5, 0.5)
         outside = (p <= elliptical) | (p >= spiral)
         agree = (p >= spiral) == (galaxies.labels == 1)
         rest, whole = (some[outside[some]] for some in (others, decided))

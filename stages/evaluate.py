@@ -32,14 +32,15 @@ def main() -> None:
     bundle = read_description(Path("models", model))
     test = judged(split, predictions, model)
     test = test[unselected(test["weight"].to_numpy())].reset_index(drop=True)
+    images = pd.read_parquet("data/images.parquet", columns=["galaxy_id", "sha1"])
+    test = test.merge(images, on="galaxy_id", how="left")
     scores = score(test, settings.evaluate, settings.volunteers)
     triage = judge_promises(test, bundle.triage)
-    bins = settings.evaluate.reliability_bins
     summary = {"model": bundle.title} | scores | {"triage": triage}
     write_json(Path("metrics", f"{model}.json"), summary)
     with written_beside(Path("metrics/curves", model)) as curves:
         write_records(curves / "roc.json", roc(test))
-        write_records(curves / "reliability.json", reliability(test, bins))
+        write_records(curves / "reliability.json", reliability(test, settings.evaluate))
         write_records(curves / "triage.json", coverage(test))
         write_records(curves / "agreement.json", accuracy_by_agreement(test))
         write_text_table(curves / "confusion.csv", confusion(test))

@@ -16,6 +16,7 @@ def main() -> None:
         survey_file(Path("data", settings.survey), IMAGES),
         Path("models/inception_backbone"),
         Path("data/features.npy"),
+        Path("data/looks.npy"),
         size=settings.inception.size,
         crop=settings.inception.crop,
         decoding=settings.pack.decoding,

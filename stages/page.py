@@ -1,14 +1,19 @@
 """Make the template of the page that `dvc plots show` writes, and print a summary of the run."""
 
 import json
+from itertools import combinations
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
 import vl_convert
 
 from galaxies.base.outputs import written_beside
 from galaxies.bundle.registry import MODELS
 from galaxies.errors import run_stage
-from galaxies.figures.table import score_table
+from galaxies.figures.table import comparison_table, promise_table, score_table
+from galaxies.judgement.intervals import compare_models
 
 # DVC's own page loads Vega from the internet. This one contains Vega instead of DVC's {scripts},
 # inside a function, so that its names do not clash with those of DVC's plots.
@@ -38,6 +43,14 @@ SUMMARY = """
 
 {table}
 
+The first model minus the second, on the same galaxies:
+
+{differences}
+
+Promises, each separately:
+
+{promises}
+
 Scores in metrics/, probabilities in data/predictions/. Figures in figures/; start with
   results/roc_all.png, results/samples.png, results/mistakes.png and cnn/cnn_layer_0.png
 Everything on one page: dvc plots show"""
@@ -51,8 +64,29 @@ def main() -> None:
         beside.write_text(PAGE.replace("BUNDLE", bundle), encoding="utf-8")
 
     results = [json.loads(Path("metrics", f"{m}.json").read_text("utf-8")) for m in MODELS]
-    galaxies, table = results[0]["galaxies"], score_table(results)
-    print(SUMMARY.format(models=len(results), galaxies=galaxies, table=table))
+    right = {
+        result["model"]: right_of(model) for result, model in zip(results, MODELS, strict=True)
+    }
+    ranked = sorted(right, key=lambda title: -int(right[title].sum()))
+    differences = {
+        (first, second): compare_models(right[first], right[second])
+        for first, second in combinations(ranked, 2)
+    }
+    print(
+        SUMMARY.format(
+            models=len(results),
+            galaxies=results[0]["galaxies"],
+            table=score_table(results),
+            differences=comparison_table(differences),
+            promises=promise_table(results),
+        )
+    )
+
+
+def right_of(model: str) -> npt.NDArray[np.bool_]:
+    """Read whether a model is right about each test galaxy (N,)."""
+    table = pd.read_csv(Path("metrics/curves", model, "confusion.csv"))
+    return (table["actual"] == table["predicted"]).to_numpy()
 
 
 if __name__ == "__main__":

@@ -14,7 +14,11 @@ def main() -> None:
     settings = load_settings()
     data = Path("data")
     galaxies = open_galaxies(
-        data / "split.parquet", data / "images.parquet", data / "features.npy", settings.survey
+        data / "split.parquet",
+        data / "images.parquet",
+        data / "features.npy",
+        settings.survey,
+        looks=data / "looks.npy",
     )
     fit_it = partial(fit, settings=settings.inception, backbone=Path("models/inception_backbone"))
     seen = Seen(settings.inception.size, settings.inception.crop, settings.pack.decoding)

@@ -19,7 +19,10 @@ import stages.pack
 import stages.split
 from galaxies.bundle.description import Description, Judgement
 from galaxies.bundle.folder import describe, new_bundle
+from galaxies.bundle.known_galaxies import write_known
+from galaxies.judgement.appearance import NUMBERS
 from galaxies.judgement.calibration import Calibration
+from galaxies.judgement.familiarity import KnownGalaxies
 from galaxies.judgement.promises import Promise
 from galaxies.models.tree import DecisionTree
 from galaxies.questions.kaggle import KAGGLE
@@ -151,8 +154,8 @@ def real_data() -> Path:
 
 
 PROMISES = (
-    Promise(agreement=0.9, confidence=0.9, threshold=0.6),
-    Promise(agreement=0.99, confidence=0.9, threshold=0.9),
+    Promise(agreement=0.9, confidence=0.9, threshold=0.6, decided=0.9),
+    Promise(agreement=0.99, confidence=0.9, threshold=0.9, decided=0.6),
 )
 
 
@@ -166,7 +169,21 @@ def judgement(**changes) -> Judgement:
     return Judgement(**entries | changes)
 
 
-def write_bundle(folder: Path, kind: str, save: Callable[[Path], object], **changes) -> Path:
+def known_galaxies(distance: float = 1e9, galaxies: int = 200) -> KnownGalaxies:
+    """Known galaxies so far apart that every image is familiar, or so near that none is."""
+    distances = np.full(galaxies, distance, np.float32)
+    return KnownGalaxies(
+        np.zeros(NUMBERS, np.float32), np.eye(NUMBERS, dtype=np.float32), distances
+    )
+
+
+def write_bundle(
+    folder: Path,
+    kind: str,
+    save: Callable[[Path], object],
+    known: KnownGalaxies | None = None,
+    **changes,
+) -> Path:
     """A bundle of any kind, which `save` puts the model into; some changes are of its judgement."""
     judged = {name: changes.pop(name) for name in Judgement.model_fields if name in changes}
     entries = {
@@ -184,6 +201,7 @@ def write_bundle(folder: Path, kind: str, save: Callable[[Path], object], **chan
     }
     with new_bundle(folder) as beside:
         save(beside)
+        write_known(beside, known or known_galaxies())
         describe(beside, Description(**entries | changes))
     return folder
 

@@ -22,6 +22,10 @@ BLOCK = re.compile(r"^(<!-- runs -->\n)?```(?:sh|bash)\n(.*?)^```$", re.M | re.S
 NOT_RUN = {
     "python3 -m venv": "installs everything; CI and every user run it",
     "galaxies download": "needs the internet",
+    "export GALAXIES_CONTACT": "needs the internet; tests/sky runs it against a local server",
+    "galaxies cutouts": "as above",
+    "galaxies classify catalogue.parquet -o classes.parquet --images local": "needs mosaics; "
+    "tests/sky cuts out of small ones",
     "pipx run": "needs the internet",
     "pip install '.[ray]'": "needs a cluster",
     "dvc exp": "trains for minutes; tests/pipeline runs experiments on a tiny survey",

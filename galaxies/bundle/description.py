@@ -13,7 +13,6 @@ from galaxies.bundle.pretrained import DESCRIPTION
 from galaxies.errors import GalaxiesError
 from galaxies.judgement.calibration import Calibration
 from galaxies.judgement.class_shares import ClassOutputs
-from galaxies.judgement.familiarity import KnownOutputs
 from galaxies.judgement.promises import Promise
 from galaxies.questions.campaign import CLASSES, Campaign
 from galaxies.questions.gz1 import GZ1
@@ -43,14 +42,13 @@ class CalibratedOn(BaseModel):
 
 
 class SurveyJudgement(BaseModel):
-    """Calibration and promises for the galaxies of one of several surveys."""
+    """Promises for the galaxies of one of several surveys, with the calibration of all."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
-    calibration: Calibration
+    galaxies: Annotated[int, Field(ge=1)]
+    """Number of its validation galaxies."""
     triage: Annotated[tuple[Promise, ...], Field(min_length=1)]
-    counts: tuple[tuple[int, ...], ...]
-    """Counts of its galaxies in the bins of `known` for all surveys together."""
 
 
 class Judgement(BaseModel):
@@ -65,10 +63,9 @@ class Judgement(BaseModel):
     triage: Annotated[tuple[Promise, ...], Field(min_length=1)]
     outputs: ClassOutputs | None = None
     """Raw probabilities of the galaxies that it was calibrated on."""
-    known: KnownOutputs | None = None
-    """All outputs of the model for the same galaxies."""
     surveys: dict[str, SurveyJudgement] = Field(default_factory=dict)
-    """For each of their surveys, if there are several that are large enough."""
+    """For each of their surveys, if there are several that are large enough; `triage` has the
+    strictest promise of all."""
     calibrated: CalibratedOn | None = None
     """The survey of a later calibration, or `None`."""
     answers_of: str | None = None
@@ -228,7 +225,13 @@ def _upgraded(text: str) -> str:
     if not (isinstance(campaign, str) and isinstance(others, dict) and isinstance(answered, list)):
         return "{}"  # damaged: refused with the first key that is missing
     own = {name: contents.pop(name) for name in Judgement.model_fields if name in contents}
+    contents.pop("known", None)
     contents["judgements"] = {campaign: own} | others
+    for judged in contents["judgements"].values():
+        if isinstance(judged, dict):
+            # Familiarity was a property of surveys, and each survey had its calibration.
+            judged.pop("known", None)
+            judged["surveys"] = {}
     campaigns = (GZ2, GZ1) if answered else (GZ1 if campaign == GZ1.name else GZ2,)
     contents["questions"] = {
         asked.name: names

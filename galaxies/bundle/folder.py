@@ -7,8 +7,10 @@ from pathlib import Path
 
 from galaxies.base.outputs import write_json, written_beside
 from galaxies.bundle.description import Description
+from galaxies.bundle.known_galaxies import write_known
 from galaxies.bundle.pretrained import DESCRIPTION
 from galaxies.errors import GalaxiesError
+from galaxies.judgement.familiarity import KnownGalaxies
 
 
 def require_free(folder: Path, overwrite: bool) -> None:
@@ -51,7 +53,9 @@ def new_bundle(folder: Path) -> Iterator[Path]:
         yield beside
 
 
-def copy_recalibrated(source: Path, folder: Path, description: Description) -> None:
+def copy_recalibrated(
+    source: Path, folder: Path, description: Description, known: KnownGalaxies | None = None
+) -> None:
     """Copy a bundle with a new description.
 
     Parameters
@@ -62,6 +66,8 @@ def copy_recalibrated(source: Path, folder: Path, description: Description) -> N
         The bundle to make.
     description : Description
         The new description.
+    known : KnownGalaxies, optional
+        The galaxies that are familiar to it; by default the same as before.
 
     Examples
     --------
@@ -77,6 +83,8 @@ def copy_recalibrated(source: Path, folder: Path, description: Description) -> N
         for path in sorted(source.iterdir()):
             if path.name != DESCRIPTION:
                 shutil.copyfile(path, beside / path.name)
+        if known is not None:
+            write_known(beside, known)
         describe(beside, description)
 
 

@@ -11,9 +11,12 @@ import pandas as pd
 from galaxies.base.arrays import Device, Outputs, Probabilities
 from galaxies.bundle.answers import p_spiral, read_outputs
 from galaxies.bundle.description import Description, read_description
+from galaxies.bundle.known_galaxies import read_known
 from galaxies.bundle.registry import MODELS
 from galaxies.bundle.views import average_views, predict_rows
 from galaxies.errors import GalaxiesError
+from galaxies.judgement.appearance import appearance
+from galaxies.judgement.familiarity import KnownGalaxies
 from galaxies.questions.layout import Layout
 
 
@@ -44,6 +47,9 @@ class Prediction(NamedTuple):
     model, and between views. 0 for one view of a model that predicts only the class."""
     outputs: Outputs
     """All outputs of the model, as in `galaxies.bundle.answers`."""
+    familiar: npt.NDArray[np.bool_] | None = None
+    """Whether each image looks like the galaxies that the bundle was calibrated on; `None` if the
+    bundle cannot tell, or for rows of an array."""
     answers: npt.NDArray[np.float32] | None = None
     """(N, answers) predicted vote fractions in the order of the bundle's layout, NaN for questions
     that the model does not answer; `None` if it predicts only the class."""
@@ -67,6 +73,11 @@ class Predictor:
         Campaign whose first question defines the classes; by default that of the bundle.
     description : Description, optional
         A changed description to use instead of that of the bundle.
+
+    Attributes
+    ----------
+    known : KnownGalaxies or None
+        The galaxies that are familiar to the bundle.
 
     Raises
     ------
@@ -103,6 +114,7 @@ class Predictor:
                 "install the version of galaxies that made it"
             )
         self.model = cast("type[Saved]", pkgutil.resolve_name(MODELS[name])).load(folder, device)
+        self.known: KnownGalaxies | None = read_known(folder)
 
     def predict(self, inputs: npt.NDArray[Any]) -> Prediction:
         """Predict the class of galaxies.
@@ -125,7 +137,10 @@ class Predictor:
         self._check(inputs)
         seen = self.description
         outputs = average_views(self._outputs, inputs, seen.views, seen.class_places)
-        return self._calibrated(*outputs)
+        prediction = self._calibrated(*outputs)
+        if self.known is None or inputs.ndim != 4:
+            return prediction
+        return prediction._replace(familiar=self.known.familiar(appearance(inputs)))
 
     def predict_rows(
         self, inputs: npt.NDArray[Any], rows: npt.NDArray[np.int64], *, workers: int
@@ -224,6 +239,7 @@ def prediction_table(
     each = {name: values for name, values in prediction._asdict().items() if values is not None}
     answers, concentrations = each.pop("answers", None), each.pop("concentrations", None)
     del each["outputs"]
+    each.pop("familiar", None)
     table = galaxies[["galaxy_id", "split"]].assign(**each)
     if answers is not None and concentrations is not None:
         index = table.index

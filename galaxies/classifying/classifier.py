@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from galaxies.base.arrays import Pixels
 from galaxies.base.pool import batched
@@ -21,9 +22,8 @@ from galaxies.images.decode import UnreadableImageError
 from galaxies.images.pixels import AnyImage, read_pixels, refuse_blank
 from galaxies.inside.explaining import explain
 from galaxies.inside.strip import Inside, look_inside
-from galaxies.judgement.calibration import Calibration
-from galaxies.judgement.familiarity import count
-from galaxies.judgement.promises import UNDECIDED, choose_promise, decide
+from galaxies.judgement.familiarity import KnownGalaxies
+from galaxies.judgement.promises import UNDECIDED, Promise, choose_promise, decide
 from galaxies.questions.campaign import CLASSES
 
 DEFAULTS: Final = Options()
@@ -40,12 +40,8 @@ COLUMNS: Final = pa.schema(
     }
 )
 """Columns of the table. If an image cannot be read, all but `galaxy_id` and `error` are null.
-`familiar` is whether the survey looks to the model like the galaxies that it was calibrated on: the
-same in all rows, and null if fewer than 80 images were read or the bundle cannot tell. If it is
-false, the machine decides nothing."""
-
-PLACES: Final = "places"
-"""An additional column until the table is complete: bins of `galaxies.judgement.familiarity`."""
+`familiar` is false if an image looks like none of the galaxies that the bundle was calibrated on,
+and null if the bundle cannot tell. The machine decides nothing that is not familiar."""
 
 BATCH: Final = 256
 """Images that go through the model together."""
@@ -65,8 +61,8 @@ class Classifier:
     ----------
     predictor : Predictor
         Computes probabilities from prepared images.
-    threshold : float
-        Confidence threshold: the certainty from which the machine decides.
+    promise : Promise
+        The target agreement, and the certainty from which the machine decides.
     schema : Schema
         Columns of the table: `COLUMNS`, then the answers.
 
@@ -93,7 +89,7 @@ class Classifier:
         self._folder = folder
         self._options = options
         self.predictor = Predictor(folder, options.views, options.device, options.campaign)
-        self.threshold = choose_promise(self.description.triage, options.agreement).threshold
+        self.promise = choose_promise(self.description.triage, options.agreement)
         self.schema = table_schema(self.description, folder, options.questions)
 
     def __reduce__(self) -> tuple[type["Classifier"], tuple[Any, ...]]:
@@ -104,6 +100,10 @@ class Classifier:
     def description(self) -> Description:
         """Description of the bundle."""
         return self.predictor.description
+
+    def familiarity(self) -> "Familiarity":
+        """Begin to count the galaxies of a survey that are not familiar."""
+        return Familiarity(self.description, self.predictor.known, self._options)
 
     def classify(self, images: Any) -> pd.DataFrame:  # noqa: ANN401 - so many kinds
         """Classify images.
@@ -129,11 +129,10 @@ class Classifier:
         GalaxiesError
             If `images` is a table or of another type, or an array has another shape or type.
         """
-        none = pa.nulls(0, pa.binary())
-        tables = [self.schema.empty_table().append_column(PLACES, none)]
+        tables = [self.schema.empty_table()]
         tables += [self.classify_batch(items) for items in batched(items_of(images), BATCH)]
         whole = pa.concat_tables(tables)
-        familiar = Familiarity(self.description, self._options)
+        familiar = self.familiarity()
         familiar.add(whole)
         table: pd.DataFrame = familiar.finish(whole, familiar.verdict()).to_pandas()
         return table
@@ -233,7 +232,7 @@ class Classifier:
         Returns
         -------
         Table
-            A row for each image, in order: `schema` and `PLACES`; `familiar` is still null.
+            A row for each image, in order, with the columns of `schema`.
         """
         ids: list[str] = []
         images: list[Pixels] = []
@@ -249,22 +248,29 @@ class Classifier:
         p, spread = np.zeros((2, len(ids)), np.float32)
         names = self.description.layout.columns
         answers = np.zeros((len(ids), len(names)), np.float32)
-        places: list[bytes] = []
+        decidable, familiar = (
+            np.full(len(ids), self._options.anyway),
+            pa.nulls(len(ids), pa.bool_()),
+        )
         if images:
             prediction = self.predictor.predict(np.stack(images))
-            if (known := self.description.judgement.known) is not None:
-                places = [one.tobytes() for one in known.places(prediction.outputs)]
             p[read], spread[read] = prediction.p_spiral, prediction.spread
             if prediction.answers is not None:
                 answers[read] = prediction.answers
+            if prediction.familiar is not None:
+                looks_known = np.zeros(len(ids), bool)
+                looks_known[read] = prediction.familiar
+                decidable |= looks_known
+                familiar = pa.array(looks_known, mask=~read)
+        decisions = np.where(decidable, decide(p, self.promise.threshold), UNDECIDED)
         labels = np.where(p > 0.5, CLASSES[1], CLASSES[0])
         columns = {
             "galaxy_id": pa.array(ids, pa.string()),
             "p_spiral": pa.array(p, mask=~read),
             "spread": pa.array(spread, mask=~read),
             "label": _texts(labels, read),
-            "decision": _texts(decide(p, self.threshold), read),
-            "familiar": pa.nulls(len(ids), pa.bool_()),
+            "decision": _texts(decisions, read),
+            "familiar": familiar,
             "error": pa.array(errors, pa.string()),
         }
         campaign = self.description.answers_of
@@ -272,10 +278,7 @@ class Classifier:
             if answer.name in self.schema.names:
                 place = names.index(f"{campaign.name}.{answer.name}")
                 columns[answer.name] = pa.array(answers[:, place], mask=~read)
-        table = pa.table(columns, schema=self.schema.remove_metadata())
-        found = iter(places)
-        each = [next(found, None) if one else None for one in read]
-        return table.append_column(PLACES, pa.array(each, pa.binary()))
+        return pa.table(columns, schema=self.schema.remove_metadata())
 
 
 class Verdict(NamedTuple):
@@ -283,11 +286,14 @@ class Verdict(NamedTuple):
 
     familiar: bool | None
     """Whether they look like those that the bundle was calibrated on; `None` if it cannot tell."""
-    survey: str | None
-    """The survey of the bundle that they resemble more than all its surveys together."""
-    calibration: Calibration
-    threshold: float | None
-    """Confidence threshold: the certainty from which the machine decides."""
+    galaxies: int
+    """Number of images that were read."""
+    unfamiliar: int
+    """Number of these that look like none of the known galaxies."""
+    known: int
+    """Number of known galaxies."""
+    promise: Promise
+    """The target agreement, and the certainty from which the machine decides."""
     proven: tuple[float, ...]
     """Target agreements with a proven threshold."""
 
@@ -295,13 +301,15 @@ class Verdict(NamedTuple):
 class Familiarity:
     """Whether a survey looks to a bundle like the galaxies that it was calibrated on.
 
-    If these come from several surveys, and the new one resembles one of them more than all
-    together, the calibration and promises of that survey are used.
+    Each galaxy has its own test. If so many fail it that chance does not explain it, the promise is
+    not valid for the survey, and the machine decides nothing.
 
     Parameters
     ----------
     description : Description
         Description of the bundle.
+    known : KnownGalaxies, optional
+        The galaxies that it was calibrated on.
     options : Options
         How to classify.
 
@@ -314,45 +322,44 @@ class Familiarity:
     >>> [archive] = open_inputs(["survey.zip"])
     >>> [chunk] = archive.chunks(100)
     >>> table = classifier.classify_batch(chunk.items())
-    >>> familiar = Familiarity(classifier.description, Options(agreement=0.9))
+    >>> familiar = classifier.familiarity()
     >>> familiar.add(table)
-    >>> familiar.verdict().familiar is None  # 40 galaxies are too few
-    True
+    >>> familiar.verdict().galaxies
+    40
     >>> familiar.finish(table, familiar.verdict()).column_names == classifier.schema.names
     True
     """
 
-    def __init__(self, description: Description, options: Options) -> None:
-        self._description = description
+    def __init__(
+        self, description: Description, known: KnownGalaxies | None, options: Options
+    ) -> None:
+        self._triage = description.triage
+        self._known = known
         self._options = options
-        self._known = description.judgement.known
-        self._counts: npt.NDArray[np.int64] | None = None
+        self._galaxies = self._unfamiliar = 0
 
     def add(self, table: pa.Table) -> None:
         """Count the galaxies of a table from `Classifier.classify_batch`."""
-        if self._known is None:
-            return
-        places = table[PLACES].drop_null().to_pylist()
-        if places:
-            numbers = np.frombuffer(b"".join(places), np.uint8).reshape(len(places), -1)
-            counts = count(numbers)
-            self._counts = counts if self._counts is None else self._counts + counts
+        self._galaxies += table["error"].null_count
+        self._unfamiliar += pc.sum(pc.invert(table["familiar"])).as_py() or 0
 
     def verdict(self) -> Verdict:
         """Decide from all galaxies so far."""
-        familiar, survey = None, None
-        if self._known is not None and self._counts is not None:
-            parts = self._description.judgement.surveys
-            counts = {name: np.array(one.counts) for name, one in parts.items()}
-            familiar, survey = self._known.resembles(self._counts, counts)
-        own = self._description.judgement
-        judged = own if survey is None else own.surveys[survey]
-        threshold = choose_promise(judged.triage, self._options.agreement).threshold
-        proven = tuple(one.agreement for one in judged.triage if one.threshold is not None)
-        return Verdict(familiar, survey, judged.calibration, threshold, proven)
+        known = self._known
+        familiar = None
+        if known is not None:
+            familiar = known.survey_is_familiar(self._unfamiliar, self._galaxies)
+        return Verdict(
+            familiar,
+            self._galaxies,
+            self._unfamiliar,
+            0 if known is None else len(known.distances),
+            choose_promise(self._triage, self._options.agreement),
+            tuple(one.agreement for one in self._triage if one.threshold is not None),
+        )
 
     def finish(self, table: pa.Table, verdict: Verdict) -> pa.Table:
-        """Fill in the columns that depend on the whole survey, and drop `PLACES`.
+        """Leave all galaxies to people if the survey is not familiar.
 
         Parameters
         ----------
@@ -365,19 +372,10 @@ class Familiarity:
         -------
         Table
         """
+        if verdict.familiar is not False or self._options.anyway:
+            return table
         read = table["error"].is_null().to_numpy(zero_copy_only=False)
-        values = [verdict.familiar if one else None for one in read]
-        table = _replaced(table, "familiar", pa.array(values, pa.bool_()))
-        if verdict.survey is not None:
-            p = np.nan_to_num(table["p_spiral"].to_numpy())
-            p = verdict.calibration(self._description.calibration.inverse(p))
-            table = _replaced(table, "p_spiral", pa.array(p, mask=~read))
-            labels = np.where(p > 0.5, CLASSES[1], CLASSES[0])
-            table = _replaced(table, "label", _texts(labels, read))
-            table = _replaced(table, "decision", _texts(decide(p, verdict.threshold), read))
-        if verdict.familiar is False and not self._options.anyway:
-            table = _replaced(table, "decision", _texts(np.full(len(table), UNDECIDED), read))
-        return table.drop_columns(PLACES)
+        return _replaced(table, "decision", _texts(np.full(len(table), UNDECIDED), read))
 
 
 def _replaced(table: pa.Table, name: str, values: pa.Array) -> pa.Table:

@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from galaxies import __version__
 from galaxies.bundle.description import read_description
+from galaxies.bundle.known_galaxies import read_known
 from galaxies.classifying.classifier import DEFAULTS, Familiarity, Verdict, table_schema
 from galaxies.classifying.engines import Engine
 from galaxies.classifying.inputs.chunks import UNREADABLE_FOLDERS, Chunk, Input
@@ -130,7 +131,7 @@ def run_job(
     schema = result_schema(answers, opened)
     made.begin(job, overwrite=overwrite)
     count = _make_missing(opened, partial(engine, bundle, options), made)
-    familiar = Familiarity(description, options)
+    familiar = Familiarity(description, read_known(bundle), options)
     for number in range(count):
         familiar.add(made.read(number))
     verdict = familiar.verdict()

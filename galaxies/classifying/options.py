@@ -22,8 +22,9 @@ class Options:
     ----------
     views : {1, 8}, optional
         Number of views to average; by default that of the bundle.
-    agreement : float
-        Target agreement with the volunteers, between 0.5 and 1.
+    agreement : float, optional
+        Target agreement with the volunteers, between 0.5 and 1; by default the highest that the
+        bundle has proven and that decides at least half of its validation galaxies.
     device : {"cpu", "gpu"}
         The device that computes.
     campaign : str, optional
@@ -48,7 +49,7 @@ class Options:
     """
 
     views: Literal[1, 8] | None = None
-    agreement: float = 0.99
+    agreement: float | None = None
     device: "Device" = "cpu"
     campaign: str | None = None
     questions: Questions = "first"

@@ -21,6 +21,12 @@ BUNDLE: Final = "bundle"
 """Metadata: SHA-256 of the bundle that made the table. Also a column, with its first `SHORT`
 letters, for programs that drop metadata and formats that have none."""
 
+CAMPAIGN: Final = "campaign"
+"""Metadata: the campaign whose votes the decisions agree with."""
+
+AGREEMENT: Final = "agreement"
+"""Metadata: the target agreement of the decisions."""
+
 SHORT: Final = 12
 
 _FACTS: Final = (
@@ -56,11 +62,13 @@ def provenance(
         "creator": f"galaxies {__version__}",
         BUNDLE: digest,
         "model": description.title,
-        "survey": verdict.survey or (later.survey if later else description.survey),
-        "campaign": description.campaign,
-        "calibration": _sigmoid(verdict.calibration),
-        "agreement": f"{options.agreement:g}",
-        "threshold": "none" if verdict.threshold is None else f"{verdict.threshold:.6g}",
+        "survey": later.survey if later else description.survey,
+        CAMPAIGN: description.campaign,
+        "calibration": _sigmoid(description.calibration),
+        AGREEMENT: f"{verdict.promise.agreement:g}",
+        "threshold": "none"
+        if verdict.promise.threshold is None
+        else f"{verdict.promise.threshold:.6g}",
         "anyway": "yes" if options.anyway else "no",
         "questions": options.questions,
         "views": str(options.views or description.views),
@@ -118,6 +126,30 @@ def _maker(path: Path, catalogue: "Catalogue") -> str | None:
             f"({recorded[:SHORT]}); give the table that galaxies classify made"
         )
     return recorded or column
+
+
+def recorded(path: Path, name: str) -> str | None:
+    """Find what a table records about how it was made.
+
+    Parameters
+    ----------
+    path : Path
+        A table from `galaxies classify`.
+    name : str
+        Such as `CAMPAIGN` or `AGREEMENT`.
+
+    Returns
+    -------
+    str or None
+        `None` if it is not recorded, as in CSV tables.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> recorded(Path("classes.parquet"), AGREEMENT)
+    '0.9'
+    """
+    return read_catalogue(str(path)).metadata.get(name)
 
 
 def same_bundle(first: str, second: str) -> bool:

@@ -14,7 +14,11 @@ Views = Annotated[
 ]
 Questions = Literal["first", "all"]
 Agreement = Annotated[
-    float, typer.Option(help="Target agreement with the volunteers, for the decisions.")
+    float | None,
+    typer.Option(
+        help="Target agreement with the volunteers, for the decisions; default: the highest that "
+        "is proven and decides half of the galaxies that the bundle was calibrated on."
+    ),
 ]
 Model = Annotated[
     Path, typer.Option(help="A bundle, or the name of a pretrained one: real or simulated.")

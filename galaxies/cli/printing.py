@@ -5,16 +5,20 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from galaxies.judgement.familiarity import FEWEST
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from galaxies.classifying.classifier import Verdict
     from galaxies.classifying.job import Classified
     from galaxies.classifying.options import Options
     from galaxies.recalibrating.surveys import Adjusted, Calibrated
     from galaxies.surveys.check import Report
     from galaxies.surveys.from_table import FromTable
     from galaxies.surveys.merge import Merged
-    from galaxies.volunteers.audit import Audit, Audited
+    from galaxies.volunteers.audit import Audit
+    from galaxies.volunteers.samples import Audited
     from galaxies.volunteers.subjects import Asked
     from galaxies.volunteers.survey import Counted
 
@@ -52,24 +56,48 @@ def classified(output: Path, done: "Classified", options: "Options") -> None:
     decided = ", ".join(f"{count:,} {decision}" for decision, count in sorted(decisions.items()))
     images = decisions.total() + done.unreadable
     say(f"{output}: {images:,} images: {decided or 'none readable'}")
-    if verdict.survey:
-        warn(f"These galaxies resemble {verdict.survey}; its calibration is used")
-    if verdict.threshold is None:
-        warn(
-            f"The machine decides nothing: an agreement of {options.agreement:g} could not be "
-            "proven on the bundle's validation galaxies"
-            + (f"; try --agreement {max(verdict.proven):g}" if verdict.proven else "")
-        )
-    elif verdict.familiar is False:
-        warn(
-            "These galaxies look different from those that the bundle was calibrated on: "
-            + ("its promises do not hold" if options.anyway else "the machine decides nothing")
-            + ". Calibrate it on your own votes: galaxies calibrate --help"
-        )
+    for line in _about(verdict, options):
+        warn(line)
     for note in done.notes():
         warn(note)
     if done.unreadable:
         warn(f"{done.unreadable:,} could not be read; the column error says why")
+    promise = verdict.promise
+    if promise.threshold is not None and verdict.known >= FEWEST and verdict.familiar is not False:
+        warn(
+            f"Target agreement {promise.agreement:g}, proven with a confidence of "
+            f"{promise.confidence:g} for galaxies like those of the bundle"
+        )
+
+
+def _about(verdict: "Verdict", options: "Options") -> list[str]:
+    """Say why the machine decides nothing, or not all galaxies."""
+    promise, lines = verdict.promise, []
+    result = "its promises do not hold" if options.anyway else "the machine decides nothing"
+    if promise.threshold is None:
+        lines.append(
+            f"The machine decides nothing: an agreement of {promise.agreement:g} could not be "
+            "proven on the bundle's validation galaxies"
+            + (f"; try --agreement {max(verdict.proven):g}" if verdict.proven else "")
+        )
+    if verdict.known < FEWEST:
+        lines.append(
+            f"The bundle knows {verdict.known:,} galaxies, too few to tell what is familiar (it "
+            f"needs {FEWEST}): {result}. Calibrate it on your own votes: galaxies calibrate --help"
+        )
+    elif verdict.familiar is False:
+        lines.append(
+            f"{verdict.unfamiliar:,} of {verdict.galaxies:,} images look different from the "
+            f"galaxies that the bundle was calibrated on: {result}. Calibrate it on your own "
+            "votes: galaxies calibrate --help"
+        )
+    elif verdict.unfamiliar:
+        lines.append(
+            f"{verdict.unfamiliar:,} images look different from the galaxies that the bundle was "
+            "calibrated on"
+            + (": its promises do not hold for them" if options.anyway else ", and go to people")
+        )
+    return lines
 
 
 def submission(output: Path, rows: int) -> None:
@@ -148,10 +176,13 @@ def audited(
         f"{done.confidence:.3f}"
     )
     say(f"  with a confidence of {confidence:g}, the agreement is at least {done.lower:.3f}")
-    if done.lower >= agreement:
+    if done.holds:
         say("The promise holds.")
     elif done.bounds is None:
-        say(f"An agreement of {agreement:g} cannot be proven for any part of the galaxies.")
+        say(
+            f"An agreement of {agreement:g} is not proven for any part of the galaxies"
+            + ("." if answers.once else "; more answers may prove it.")
+        )
     else:
         elliptical, spiral = done.bounds
         say(

@@ -43,7 +43,7 @@ class Result(NamedTuple):
     roc: pd.DataFrame
     """`false_positive_rate` and `true_positive_rate`."""
     reliability: pd.DataFrame
-    """`predicted`, `observed` and `galaxies` of each bin."""
+    """`predicted`, `observed`, `galaxies`, `low` and `high` of each bin."""
     triage: pd.DataFrame
     """The share `decided` and the `agreement` on these, the most certain galaxies first."""
     agreement: pd.DataFrame
@@ -122,20 +122,19 @@ def draw_reliability(results: Sequence[Result]) -> Figure:
     figure = Figure(figsize=(WIDTH, 4.1 + 0.15 * len(results)), layout="constrained")
     axes, strip = figure.subplots(2, sharex=True, height_ratios=(4, 1))
     axes.plot([0, 1], [0, 1], color=GREY, lw=0.6)
-    bins = float(np.median(np.concatenate([one.reliability["galaxies"] for one in results])))
-    p = np.linspace(0, 1, 201)
-    noise = 1.96 * np.sqrt(p * (1 - p) / bins)
-    axes.fill_between(
-        p, p - noise, p + noise, color="#DDDDDD", lw=0, label=f"95% by chance, bins of {bins:.0f}"
-    )
     for result in results:
+        bins, scores = result.reliability, result.scores
+        axes.fill_between(
+            bins["predicted"], bins["low"], bins["high"], color=result.line.color, alpha=0.12, lw=0
+        )
         axes.plot(
-            result.reliability["predicted"],
-            result.reliability["observed"],
+            bins["predicted"],
+            bins["observed"],
             color=result.line.color,
             ls=result.line.dashes,
             marker=result.line.marker,
-            label=f"{result.title}, ECE {result.scores['ece']:.3f}",
+            label=f"{result.title}, ECE {scores['ece']:.3f}, "
+            f"by chance {scores['ece_by_chance']:.3f}",
         )
         strip.hist(
             result.p_spiral,
@@ -149,7 +148,14 @@ def draw_reliability(results: Sequence[Result]) -> Figure:
     strip.set(xlabel="predicted probability of spiral", ylabel="galaxies")
     strip.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", handlelength=2.6)
+    figure.legend(
+        handles,
+        labels,
+        loc="outside lower center",
+        title="bands: 95% if the probabilities are right",
+        title_fontsize=8,
+        handlelength=2.6,
+    )
     return figure
 
 
@@ -183,7 +189,8 @@ def draw_triage(results: Sequence[Result]) -> Figure:
                 one["decided"],
                 one["agreement"],
                 color=line.color,
-                marker=line.marker,
+                marker="X" if one["verdict"] == "missed" else line.marker,
+                mfc="white" if one["verdict"] == "undetermined" else line.color,
                 ms=5,
                 clip_on=False,
             )
@@ -195,7 +202,8 @@ def draw_triage(results: Sequence[Result]) -> Figure:
         axis.set_major_formatter(PercentFormatter(1, decimals=0))
     figure.legend(
         loc="outside lower center",
-        title=f"target agreement: {', '.join(targets)}\nmarks: thresholds found in validation",
+        title=f"target agreement: {', '.join(targets)}, each separately\n"
+        "promises: kept (filled), missed (cross),\nundetermined (open)",
         title_fontsize=8,
         handlelength=2.6,
     )

@@ -184,7 +184,7 @@ def draw_faithfulness(
     below.set(title="blurred pixels sharpened", ylabel="rise of the logit")
     below.set_xlabel(
         "share of the pixels, the most important first\n"
-        "(such replacements are part of the method of evidence)"
+        "(the evidence is made with such replacements)"
     )
     below.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     figure.legend(loc="outside lower center", ncols=2, handlelength=2.4)

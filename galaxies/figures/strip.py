@@ -273,7 +273,7 @@ def _draw_answers(
             axes.text(x, y + 0.16, "its other answers", size=_SMALL, color=PREDICTED)
             y += 0.24
         for answer in answers:
-            explained = each is question and answer.name == inside.answer
+            explained = each == question and answer.name == inside.answer
             fraction = inside.fractions[answer.name]
             _draw_fraction(axes, (x, y, width), answer.words, fraction, explained)
             if answer.name in voted and not np.isnan(voted[answer.name]):
@@ -329,6 +329,6 @@ def answers_to_show(inside: Inside, question: Question) -> list[tuple[Question, 
             continue
         top = max(each.answers, key=lambda answer: inside.fractions[answer.name])
         asked.add(top.name)
-        if each is not question:
+        if each != question:
             shown.append((each, [top]))
     return shown

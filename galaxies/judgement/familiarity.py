@@ -1,179 +1,168 @@
-"""Whether a survey looks to a model like the galaxies that it was calibrated on."""
+"""Whether an image looks like the galaxies that a bundle was calibrated on."""
 
-from collections.abc import Mapping
-from typing import Final
+from math import lgamma
+from typing import Final, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict
+from threadpoolctl import threadpool_limits
 
-from galaxies.base.arrays import Outputs
+from galaxies.base.arrays import Floats
+from galaxies.judgement.appearance import NUMBERS
 
-FEWEST: Final = 80
-"""Smallest number of galaxies, in the survey and among the known ones, for a statement."""
+LEVEL: Final = 0.01
+"""Share of galaxies like the known ones that are sent to people as unfamiliar."""
 
-_LEAST: Final = 0.01
-"""Distance that does not matter, however significant it is."""
+FEWEST: Final = 99
+"""Smallest number of known galaxies: with fewer, no p-value can be 1%."""
 
-_CHANCE: Final = 0.115
-"""Standard deviation of the distance between two samples of one survey, for one galaxy in each:
-measured on halves of real surveys, for all outputs of a network together."""
+MOST: Final = 20_000
+"""Largest number of galaxies to fit or calibrate the distance on; more would change nothing."""
 
-_CHANCE_OF_ONE: Final = 0.29
-"""The same for a single output, from theory: half the standard deviation of the sum of the absolute
-values of ten normal variables."""
+_TOLERATED: Final = 0.02
+"""Share of unfamiliar galaxies in a survey that does not matter, however significant it is."""
 
-_EVEN: Final = 0.002
-"""Allowed difference of the shares in the bins from a tenth."""
+_RIDGE: Final = 0.1
+"""Added to the variance in each direction, so that those with hardly any do not decide."""
 
-_BINS: Final = 10
-
-# Mean absolute deviation of a normal distribution, over its standard deviation.
-_MEAN_DEVIATION: Final = float(np.sqrt(2 / np.pi))
-
-Places = npt.NDArray[np.uint8]
-"""(N, K) the bin of each output of each galaxy, from 0, by the deciles of the known galaxies."""
+Looks = npt.NDArray[np.float32]
+"""(N, 29) numbers from `galaxies.judgement.appearance.appearance`."""
 
 
-class KnownOutputs(BaseModel):
-    """Distribution of the outputs of a model for the galaxies that it was calibrated on."""
+class KnownGalaxies(NamedTuple):
+    """A distance from the training galaxies, and that of galaxies that were not trained on."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    centre: npt.NDArray[np.float32]
+    """(29,) mean of the training galaxies."""
+    axes: npt.NDArray[np.float32]
+    """(29, 29) directions in which they vary, divided by how much."""
+    distances: npt.NDArray[np.float32]
+    """(n,) of the galaxies that the bundle was calibrated on, sorted."""
 
-    galaxies: int
-    deciles: tuple[tuple[float, ...], ...]
-    """For each output, nine values between ten bins with equally many galaxies; nine equal values
-    if there are no such bins, as for a decision tree with few leaves."""
+    @classmethod
+    def fit(cls, train: Looks, calibration: Looks) -> Self:
+        """Fit the distance on some galaxies, and measure it for others.
 
-    @property
-    def _telling(self) -> list[int]:
-        """Outputs that have bins."""
-        return [place for place, one in enumerate(self.deciles) if len(set(one)) == len(one)]
-
-    def places(self, outputs: Outputs) -> Places:
-        """Find the bins of outputs (N,) or (N, K)."""
-        numbers = outputs.reshape(len(outputs), -1)
-        found = [
-            np.searchsorted(np.array(deciles, np.float32), numbers[:, place], side="right")
-            for place, deciles in enumerate(self.deciles)
-        ]
-        return np.stack(found, axis=1).astype(np.uint8)
-
-    def distance(self, counts: npt.NDArray[np.int64]) -> float:
-        """Measure the distance between the outputs of a survey and the known ones.
+        Mahalanobis (1936), of standardised numbers. Lee et al. (2018), "A simple unified framework
+        for detecting out-of-distribution samples and adversarial attacks", take it in a network's
+        features; ours are numbers of the image, which caught more in
+        `benchmarks/familiarity.py`.
 
         Parameters
         ----------
-        counts : ndarray of shape (K, 10), int64
-            Number of galaxies of the survey in each bin of each output, from `count`.
+        train : ndarray of shape (N, 29), float32
+            Galaxies of the training; at least one.
+        calibration : ndarray of shape (n, 29), float32
+            Galaxies that were not trained on.
 
         Returns
         -------
-        float
-            The total variation distance between the two histograms, averaged over the outputs,
-            minus its expectation for equal distributions. 0 means no difference; at most 1.
+        KnownGalaxies
 
         Examples
         --------
         >>> import numpy as np
-        >>> random = np.random.default_rng(0)
-        >>> known = summarise(random.normal(size=(1000, 3)).astype(np.float32))
-        >>> alike, other = random.normal(size=(2, 1000, 3)).astype(np.float32)
-        >>> round(known.distance(count(known.places(alike))), 2)
-        0.01
-        >>> round(known.distance(count(known.places(other + 1))), 2)
-        0.35
+        >>> looks = np.random.default_rng(0).normal(size=(400, 29)).astype(np.float32)
+        >>> known = KnownGalaxies.fit(looks[:200], looks[200:])
+        >>> known.p_values(looks[:1] + 9)
+        array([0.00497512])
         """
-        even = np.full((len(self._telling), _BINS), 1 / _BINS)
-        return _distance(counts[self._telling], even, self.galaxies)
+        mean = train.mean(axis=0, dtype=np.float64)
+        scale = np.maximum(train.std(axis=0, dtype=np.float64), 1e-3)
+        standard = (train - mean) / scale
+        with threadpool_limits(1, "blas"):
+            variances, directions = np.linalg.eigh(standard.T @ standard / len(train))
+        axes = directions / np.sqrt(np.maximum(variances, 0) + _RIDGE) / scale[:, None]
+        known = cls(mean.astype(np.float32), axes.astype(np.float32), np.empty(0, np.float32))
+        return known.calibrated(calibration)
 
-    def familiar(self, counts: npt.NDArray[np.int64]) -> bool | None:
+    def calibrated(self, looks: Looks) -> Self:
+        """Keep the distance, and measure it for other galaxies (n, 29)."""
+        return self._replace(distances=np.sort(self.distance(looks)))
+
+    @property
+    def enough(self) -> bool:
+        """Whether there are enough known galaxies for a statement."""
+        return len(self.distances) >= FEWEST
+
+    def distance(self, looks: Looks) -> npt.NDArray[np.float32]:
+        """Compute the distance (N,) of images; it does not depend on the other images."""
+        turned = np.einsum("np,pq->nq", looks - self.centre, self.axes)
+        return np.asarray(np.sqrt((turned**2).sum(axis=1)), dtype=np.float32)
+
+    def p_values(self, looks: Looks) -> Floats:
+        """Compute the conformal p-value of images (N,).
+
+        For a galaxy that comes from where the known ones do, it is at most p with a probability of
+        at most p, whatever the distance is: (1 + number of known galaxies at least as far) /
+        (number of known galaxies + 1). Vovk, Gammerman & Shafer (2005), "Algorithmic learning in a
+        random world"; Bates et al. (2023), "Testing for outliers with conformal p-values".
+        """
+        nearer = np.searchsorted(self.distances, self.distance(looks), side="left")
+        return np.asarray((1 + len(self.distances) - nearer) / (len(self.distances) + 1))
+
+    def familiar(self, looks: Looks) -> npt.NDArray[np.bool_] | None:
+        """Decide for each image (N,) whether it is familiar: its p-value is above 1%.
+
+        Returns
+        -------
+        ndarray of shape (N,), bool, or None
+            `None` if fewer than 99 galaxies are known. True is no evidence that an image shows a
+            galaxy of a known kind, only that its appearance gives no evidence against it.
+        """
+        return self.p_values(looks) > LEVEL if self.enough else None
+
+    def survey_p_value(self, unfamiliar: int, galaxies: int) -> float:
+        """Compute the probability that at least so many of the galaxies are unfamiliar by chance.
+
+        All are compared with the same known galaxies, so their p-values depend on each other: the
+        number follows a beta-binomial distribution (Bates et al. 2023; Marques 2025, "Universal
+        distribution of the empirical coverage in split conformal prediction").
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> looks = np.random.default_rng(0).normal(size=(400, 29)).astype(np.float32)
+        >>> known = KnownGalaxies.fit(looks[:200], looks[200:])
+        >>> [round(known.survey_p_value(count, 100), 4) for count in (0, 1, 3, 9)]
+        [1.0, 0.5545, 0.118, 0.0006]
+        """
+        below = int(np.floor(LEVEL * (len(self.distances) + 1) + 1e-9))
+        above = len(self.distances) + 1 - below
+        # Probabilities of 0, 1, ... of them, each from the one before.
+        first = lgamma(above + galaxies) - lgamma(above) + lgamma(below + above)
+        first -= lgamma(below + above + galaxies)
+        j = np.arange(unfamiliar - 1, dtype=np.float64)
+        steps = np.log((galaxies - j) * (below + j)) - np.log((j + 1) * (above + galaxies - j - 1))
+        fewer = np.exp(first + np.concatenate([[0.0], np.cumsum(steps)])) if unfamiliar else 0.0
+        return max(0.0, 1 - float(np.sum(fewer)))
+
+    def survey_is_familiar(self, unfamiliar: int, galaxies: int) -> bool | None:
         """Decide whether a survey looks like the known galaxies.
 
-        It does not if the distance exceeds 0.01 by more than two standard deviations.
-
-        Parameters
-        ----------
-        counts : ndarray of shape (K, 10), int64
-            As in `distance`.
+        It does not if more than 2% of its galaxies are unfamiliar, and so many would be by chance
+        in fewer than 1 of 100 surveys.
 
         Returns
         -------
         bool or None
-            `None` for fewer than 80 galaxies, or if no output has bins.
+            `None` without galaxies, or if fewer than 99 galaxies are known.
         """
-        return self._near(counts, self.distance(counts), self.galaxies)
-
-    def resembles(
-        self,
-        counts: npt.NDArray[np.int64],
-        surveys: Mapping[str, npt.NDArray[np.int64]],
-    ) -> tuple[bool | None, str | None]:
-        """Decide whether a survey looks like the known galaxies, or like one of their surveys.
-
-        Parameters
-        ----------
-        counts : ndarray of shape (K, 10), int64
-            As in `distance`.
-        surveys : mapping of str to ndarray of shape (K, 10), int64
-            The same for the surveys of the known galaxies.
-
-        Returns
-        -------
-        familiar : bool or None
-            Whether it looks like all of them, or like one survey.
-        survey : str or None
-            The survey, if it is nearer than all together.
-        """
-        familiar, nearest, found = self.familiar(counts), None, self.distance(counts)
-        if familiar is None:
-            return None, None
-        telling = self._telling
-        for name, known in surveys.items():
-            galaxies = int(known[0].sum())
-            distance = _distance(counts[telling], known[telling] / galaxies, galaxies)
-            if self._near(counts, distance, galaxies) and (not familiar or distance < found):
-                familiar, nearest, found = True, name, distance
-        return familiar, nearest
-
-    def _near(
-        self, counts: npt.NDArray[np.int64], distance: float, known_galaxies: int
-    ) -> bool | None:
-        galaxies = int(counts[0].sum())
-        telling = len(self._telling)
-        if min(galaxies, known_galaxies) < FEWEST or not telling:
+        if not galaxies or not self.enough:
             return None
-        chance = 2 * (_CHANCE if telling > 1 else _CHANCE_OF_ONE)
-        chance *= float(np.sqrt(1 / galaxies + 1 / known_galaxies))
-        return bool(distance <= _LEAST + chance)
+        many = unfamiliar > _TOLERATED * galaxies
+        return not (many and self.survey_p_value(unfamiliar, galaxies) <= LEVEL)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the arrays have the right shapes and finite values."""
+        shapes = [self.centre.shape, self.axes.shape, self.distances.shape]
+        right = shapes == [(NUMBERS,), (NUMBERS, NUMBERS), (self.distances.size,)]
+        return right and all(one.dtype == np.float32 and np.isfinite(one).all() for one in self)
 
 
-def _distance(
-    counts: npt.NDArray[np.int64], known: npt.NDArray[np.float64], known_galaxies: int
-) -> float:
-    """Compute the distance between counts (K, 10) and known shares (K, 10), as in `distance`."""
-    galaxies = counts[0].sum() if len(counts) else 1
-    apart = np.abs(counts / galaxies - known).sum(axis=1)
-    variance = known * (1 - known) * (1 / galaxies + 1 / known_galaxies)
-    expected = _MEAN_DEVIATION * np.sqrt(variance).sum(axis=1)
-    return float((apart - expected).mean() / 2) if len(counts) else 0.0
-
-
-def summarise(outputs: Outputs) -> KnownOutputs:
-    """Find the deciles of the outputs (N,) or (N, K) of a model."""
-    numbers = outputs.reshape(len(outputs), -1).astype(np.float64)
-    inner = np.quantile(numbers, np.linspace(0, 1, _BINS + 1)[1:-1], axis=0)
-    deciles = np.round(inner.T, 6)
-    counts = count(_known(len(numbers), deciles).places(outputs))
-    uneven = np.abs(counts / len(numbers) - 1 / _BINS).max(axis=1) > _EVEN + 2 / len(numbers)
-    deciles[uneven] = deciles[uneven, :1]
-    return _known(len(numbers), deciles)
-
-
-def _known(galaxies: int, deciles: npt.NDArray[np.float64]) -> KnownOutputs:
-    return KnownOutputs(galaxies=galaxies, deciles=tuple(map(tuple, deciles.tolist())))
-
-
-def count(places: Places) -> npt.NDArray[np.int64]:
-    """Count the galaxies in the bins of each output; returns (K, 10)."""
-    return np.stack([np.bincount(one, minlength=_BINS) for one in places.T]).astype(np.int64)
+def some_of(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Select at most 20,000 rows, evenly."""
+    if len(rows) <= MOST:
+        return rows
+    return rows[np.linspace(0, len(rows) - 1, MOST).astype(np.int64)]

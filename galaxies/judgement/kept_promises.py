@@ -5,6 +5,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from galaxies.judgement.intervals import clopper_pearson
 from galaxies.judgement.promises import UNDECIDED, Promise, certainty, decide
 
 _CURVE_POINTS: Final = 200
@@ -12,7 +13,7 @@ _CURVE_POINTS: Final = 200
 
 def judge_promises(
     table: pd.DataFrame, promises: tuple[Promise, ...]
-) -> dict[str, dict[str, float | int | bool]]:
+) -> dict[str, dict[str, float | int | str]]:
     """Test promises on the test galaxies.
 
     Parameters
@@ -26,8 +27,11 @@ def judge_promises(
     -------
     dict
         For each promise, with a name such as "99%": the `threshold`, the share of galaxies
-        `decided`, the `agreement` on these, whether the promise is `kept`, and the number of
-        `galaxies_left` for people. `threshold` and `agreement` are missing if nothing is decided.
+        `decided`, the `agreement` on these with its 95% interval (Clopper & Pearson 1934), the
+        `verdict`, and the number of `galaxies_left` for people. The promise is *kept* or *missed*
+        if the interval is above or below the target, otherwise *undetermined*. `threshold`,
+        `agreement` and `verdict` are missing if nothing is decided. Each promise is judged
+        separately.
 
     Examples
     --------
@@ -44,21 +48,29 @@ def judge_promises(
     """
     labels = table["label"].astype(str).to_numpy()
     p = table["p_spiral"].to_numpy()
-    worth: dict[str, dict[str, float | int | bool]] = {}
+    worth: dict[str, dict[str, float | int | str]] = {}
     for promise in promises:
         decisions = decide(p, promise.threshold)
         decided = decisions != UNDECIDED
-        found: dict[str, float | int | bool] = {
+        found: dict[str, float | int | str] = {
             "decided": float(decided.mean()),
             "galaxies_left": int((~decided).sum()),
         }
         if promise.threshold is not None:
             found["threshold"] = promise.threshold
         if decided.any():
-            found["agreement"] = float((decisions == labels)[decided].mean())
-            found["kept"] = found["agreement"] >= promise.agreement
+            right, number = int((decisions == labels)[decided].sum()), int(decided.sum())
+            low, high = clopper_pearson(right, number)
+            found |= {"agreement": right / number, "agreement_low": low, "agreement_high": high}
+            found["verdict"] = _verdict(low, high, promise.agreement)
         worth[f"{100 * promise.agreement:g}%"] = found
     return worth
+
+
+def _verdict(low: float, high: float, target: float) -> str:
+    if low >= target:
+        return "kept"
+    return "missed" if high < target else "undetermined"
 
 
 def coverage(table: pd.DataFrame) -> pd.DataFrame:

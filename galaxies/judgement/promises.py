@@ -1,5 +1,6 @@
 """Promises: the confidence threshold above which the machine decides."""
 
+from collections.abc import Sequence
 from typing import Annotated, Final
 
 import numpy as np
@@ -19,6 +20,10 @@ _STEPS: Final = 20
 fail by chance."""
 
 
+_HALF: Final = 0.5
+"""Share of the galaxies that the usual target decides."""
+
+
 class Promise(BaseModel):
     """The confidence threshold above which a model reaches a target agreement.
 
@@ -33,6 +38,8 @@ class Promise(BaseModel):
     """Confidence of the proof on the validation galaxies."""
     threshold: Annotated[float, Field(ge=0.5, le=1)] | None
     """The lowest certainty; `None` if the target cannot be proven for any."""
+    decided: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Share of the validation galaxies that reach it."""
 
 
 def certainty(p_spiral: Probabilities) -> npt.NDArray[np.float64]:
@@ -135,14 +142,30 @@ def make_promises(
         chances = _chances(expected_wrong, decided, agreement, settings.confidence)
         first = int(np.argmax(chances))
         proven = int(np.argmin(np.append(bounds[first:] >= agreement, False)))
+        last_proven = first + proven - 1
         promises.append(
             Promise(
                 agreement=agreement,
                 confidence=settings.confidence,
-                threshold=float(steps[first + proven - 1]) if proven else None,
+                threshold=float(steps[last_proven]) if proven else None,
+                decided=round(float(decided[last_proven] / len(sure)), 6) if proven else 0.0,
             )
         )
     return tuple(promises)
+
+
+def strictest(promises: Sequence[Promise]) -> Promise:
+    """Choose the promise for one target that holds for each of several groups of galaxies.
+
+    Examples
+    --------
+    >>> promises = [
+    ...     Promise(agreement=0.9, confidence=0.9, threshold=t) for t in (0.7, 0.8)
+    ... ]
+    >>> strictest(promises).threshold
+    0.8
+    """
+    return max(promises, key=lambda one: 2.0 if one.threshold is None else one.threshold)
 
 
 def _chances(
@@ -170,14 +193,22 @@ def _chances(
     return chances
 
 
-def choose_promise(promises: tuple[Promise, ...], agreement: float) -> Promise:
+def choose_promise(promises: tuple[Promise, ...], agreement: float | None) -> Promise:
     """Choose the least strict promise that reaches a target agreement.
+
+    Without a target, it is the strictest promise that is proven and decides at least half of the
+    validation galaxies; if there is none, the one that decides most of them.
 
     Raises
     ------
     GalaxiesError
         If no promise is strict enough.
     """
+    if agreement is None:
+        half = [one for one in promises if one.threshold is not None and one.decided >= _HALF]
+        if half:
+            return max(half, key=lambda promise: promise.agreement)
+        return max(promises, key=lambda promise: (promise.decided, -promise.agreement))
     strict = [promise for promise in promises if promise.agreement >= agreement]
     if not strict:
         made = ", ".join(f"{promise.agreement:g}" for promise in promises)

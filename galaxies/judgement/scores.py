@@ -1,13 +1,18 @@
 """Scores of predictions with their intervals, and curves."""
 
-from typing import NamedTuple
-
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from galaxies.base.arrays import Labels
 from galaxies.errors import GalaxiesError
+from galaxies.judgement.intervals import clusters, wilson
+from galaxies.judgement.miscalibration import (
+    decompose_brier,
+    error_by_chance,
+    expected_calibration_error,
+    reliability_bins,
+)
 from galaxies.questions.campaign import CLASSES, spiral_fraction
 from galaxies.settings import EvaluateSettings
 
@@ -79,7 +84,8 @@ def score(
     Parameters
     ----------
     table : DataFrame
-        `label`, `p_spiral`, `vote_fraction` and the votes of the test galaxies.
+        `label`, `p_spiral`, `vote_fraction` and the votes of the test galaxies; and `sha1` of their
+        images, if some can be identical.
     settings : EvaluateSettings
         Bins and bootstrap.
     volunteers : int
@@ -88,8 +94,11 @@ def score(
     Returns
     -------
     dict
-        Flat, for `dvc metrics`. `vote_rmse`, `vote_correlation` (Pearson's) and `vote_noise`, the
-        smallest error that a model could reach, are missing if all votes are hard.
+        Flat, for `dvc metrics`. `ece_by_chance` is the calibration error that right probabilities
+        would have on average, and `ece_p_value` the probability that they have at least `ece`. The
+        interval of the accuracy is Wilson's. `vote_rmse`, `vote_correlation` (Pearson's) and
+        `vote_noise`, the smallest error that a model could reach, are missing if all votes are
+        hard.
 
     Examples
     --------
@@ -107,19 +116,32 @@ def score(
 
     labels, p = _labels_and_p(table)
     predicted = (p > 0.5).astype(np.int64)
-    intervals = bootstrap(labels, p, settings)
+    names = table["sha1"] if "sha1" in table else pd.Series(range(len(p)))
+    groups = clusters(np.asarray(names, dtype=str))
+    accuracy = float(metrics.accuracy_score(labels, predicted))
+    # Identical images are one trial.
+    accuracy_low, accuracy_high = wilson(accuracy * len(groups), len(groups))
+    area_low, area_high = bootstrap_auc(labels, p, groups, settings)
+    bins = settings.reliability_bins
+    chance = error_by_chance(labels, p, bins, settings.seed)
+    brier = decompose_brier(labels, p)
     scores: dict[str, float | int] = {
         "galaxies": len(labels),
-        "accuracy": float(metrics.accuracy_score(labels, predicted)),
-        "accuracy_low": intervals.accuracy[0],
-        "accuracy_high": intervals.accuracy[1],
+        "accuracy": accuracy,
+        "accuracy_low": accuracy_low,
+        "accuracy_high": accuracy_high,
         "balanced_accuracy": float(metrics.balanced_accuracy_score(labels, predicted)),
         "roc_auc": float(metrics.roc_auc_score(labels, p)),
-        "roc_auc_low": intervals.roc_auc[0],
-        "roc_auc_high": intervals.roc_auc[1],
+        "roc_auc_low": area_low,
+        "roc_auc_high": area_high,
         "log_loss": float(metrics.log_loss(labels, p, labels=[0, 1])),
         "brier": float(metrics.brier_score_loss(labels, p)),
-        "ece": calibration_error(table, settings.reliability_bins),
+        "brier_miscalibration": brier.miscalibration,
+        "brier_discrimination": brier.discrimination,
+        "brier_uncertainty": brier.uncertainty,
+        "ece": expected_calibration_error(labels, p, bins),
+        "ece_by_chance": chance.mean,
+        "ece_p_value": chance.p_value,
     }
     by_class = metrics.precision_recall_fscore_support(
         labels, predicted, labels=[0, 1], zero_division=0.0
@@ -195,15 +217,13 @@ def accuracy_by_agreement(table: pd.DataFrame) -> pd.DataFrame:
     return binned.reset_index(drop=True)
 
 
-class Intervals(NamedTuple):
-    """95% intervals, low and high."""
-
-    accuracy: tuple[float, float]
-    roc_auc: tuple[float, float]
-
-
-def bootstrap(labels: Labels, p: npt.NDArray[np.float64], settings: EvaluateSettings) -> Intervals:
-    """Compute percentile intervals by resampling galaxies (Efron 1979).
+def bootstrap_auc(
+    labels: Labels,
+    p: npt.NDArray[np.float64],
+    groups: list[npt.NDArray[np.int64]],
+    settings: EvaluateSettings,
+) -> tuple[float, float]:
+    """Compute the percentile interval of the area under the ROC curve (Efron 1979).
 
     Parameters
     ----------
@@ -211,96 +231,74 @@ def bootstrap(labels: Labels, p: npt.NDArray[np.float64], settings: EvaluateSett
         Classes, both of which must occur.
     p : ndarray of shape (N,), float64
         Probabilities of "spiral".
+    groups : list of ndarray, int64
+        Places of galaxies with identical images, which are resampled together (Field & Welsh 2007,
+        "Bootstrapping clustered data").
     settings : EvaluateSettings
         Number of resamples and seed.
 
     Returns
     -------
-    Intervals
+    low, high : float
 
     Examples
     --------
     >>> import numpy as np
     >>> from galaxies.settings import EvaluateSettings
     >>> settings = EvaluateSettings(bootstrap=100, reliability_bins=2, seed=0)
-    >>> bootstrap(np.array([0, 1] * 10), np.array([0.2, 0.8] * 10), settings).accuracy
+    >>> labels, p = np.array([0, 1] * 10), np.array([0.2, 0.8] * 10)
+    >>> bootstrap_auc(labels, p, clusters(np.arange(20)), settings)
     (1.0, 1.0)
     """
     from sklearn import metrics
 
     random = np.random.default_rng(settings.seed)
-    accuracies: list[float] = []
+    order = np.concatenate(groups)
+    sizes = np.array([len(group) for group in groups])
+    starts = np.cumsum(sizes) - sizes
     areas: list[float] = []
     while len(areas) < settings.bootstrap:
-        drawn = random.integers(0, len(labels), len(labels))
+        chosen = random.integers(0, len(groups), len(groups))
+        drawn = chosen if len(groups) == len(p) else _members(starts[chosen], sizes[chosen])
+        drawn = order[drawn]
         if np.ptp(labels[drawn]) == 0:
             continue  # a resample of one class has no ROC curve
-        accuracies.append(((p[drawn] > 0.5) == labels[drawn]).mean())
         areas.append(metrics.roc_auc_score(labels[drawn], p[drawn]))
-    low, high = 2.5, 97.5
-    return Intervals(
-        (float(np.percentile(accuracies, low)), float(np.percentile(accuracies, high))),
-        (float(np.percentile(areas, low)), float(np.percentile(areas, high))),
-    )
+    return float(np.percentile(areas, 2.5)), float(np.percentile(areas, 97.5))
 
 
-def reliability(table: pd.DataFrame, bins: int) -> pd.DataFrame:
-    """Compare predicted probabilities with observed shares, in bins with equally many galaxies.
+def _members(starts: npt.NDArray[np.int64], sizes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """List the places from each start, as many as its size."""
+    before = np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return np.repeat(starts, sizes) + np.arange(sizes.sum()) - before
+
+
+def reliability(table: pd.DataFrame, settings: EvaluateSettings) -> pd.DataFrame:
+    """Compare predicted probabilities with observed shares on the test galaxies.
 
     Parameters
     ----------
     table : DataFrame
         `label` and `p_spiral` of the test galaxies.
-    bins : int
-        Number of bins; fewer if there are fewer galaxies.
+    settings : EvaluateSettings
+        Number of bins and seed.
 
     Returns
     -------
     DataFrame
-        `predicted` mean probability, `observed` share of spirals and `galaxies` of each bin.
+        As in `galaxies.judgement.miscalibration.reliability_bins`.
 
     Examples
     --------
     >>> import pandas as pd
+    >>> from galaxies.settings import load_settings
     >>> split = pd.read_parquet("data/split.parquet")
     >>> predictions = pd.read_parquet("data/predictions/cnn.parquet")
     >>> test = judged(split, predictions, "cnn")
-    >>> reliability(test, bins=4)["galaxies"].tolist()
-    [5, 5, 5, 5]
+    >>> reliability(test, load_settings().evaluate)["galaxies"].sum()
+    np.int64(20)
     """
-    labels, p = _labels_and_p(table)
-    order = np.argsort(p, kind="stable")
-    rows = [
-        {
-            "predicted": float(p[galaxies].mean()),
-            "observed": float(labels[galaxies].mean()),
-            "galaxies": len(galaxies),
-        }
-        for galaxies in np.array_split(order, min(bins, len(p)))
-    ]
-    return pd.DataFrame(rows)
-
-
-def calibration_error(table: pd.DataFrame, bins: int) -> float:
-    """Compute the expected calibration error: the mean gap between predicted and observed.
-
-    Naeini, Cooper & Hauskrecht (2015), with bins of equal mass as in Nixon et al. (2019).
-    """
-    return expected_calibration_error(*_labels_and_p(table), bins)
-
-
-def expected_calibration_error(labels: Labels, p: npt.NDArray[np.float64], bins: int) -> float:
-    """Compute the expected calibration error of arrays (N,).
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> expected_calibration_error(np.array([0, 1]), np.array([0.1, 0.7]), bins=2)
-    0.2
-    """
-    order = np.argsort(p, kind="stable")
-    gaps = (p - labels)[order]
-    return float(sum(abs(some.sum()) for some in np.array_split(gaps, min(bins, len(p)))) / len(p))
+    return reliability_bins(*_labels_and_p(table), settings.reliability_bins, settings.seed)
 
 
 def roc(table: pd.DataFrame) -> pd.DataFrame:

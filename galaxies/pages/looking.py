@@ -16,7 +16,7 @@ from galaxies.base.arrays import Pixels
 from galaxies.bundle.description import read_description
 from galaxies.classifying.classifier import Classifier
 from galaxies.errors import GalaxiesError
-from galaxies.judgement.promises import choose_promise, decide
+from galaxies.judgement.promises import UNDECIDED, choose_promise, decide
 from galaxies.questions.registry import CAMPAIGNS
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class Seen(NamedTuple):
     """Predicted vote fractions by column; empty if the bundle predicts only the class."""
 
 
-def look(classifier: Classifier, image: Pixels, agreement: float) -> Seen:
+def look(classifier: Classifier, image: Pixels, agreement: float | None) -> Seen:
     """Classify one image.
 
     Parameters
@@ -145,9 +145,10 @@ def look(classifier: Classifier, image: Pixels, agreement: float) -> Seen:
         columns = classifier.description.layout.columns
         pairs = zip(columns, found.answers[0].tolist(), strict=True)
         answers = {column: share for column, share in pairs if not np.isnan(share)}
+    unfamiliar = found.familiar is not None and not found.familiar[0]
     return Seen(
         float(found.p_spiral[0]),
-        str(decide(found.p_spiral, threshold)[0]),
+        UNDECIDED if unfamiliar else str(decide(found.p_spiral, threshold)[0]),
         float(found.vote_fraction[0]),
         float(found.spread[0]),
         answers,

@@ -8,7 +8,7 @@ from typing import Final, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from galaxies.base.arrays import Floats, Labels, Outputs, Probabilities
+from galaxies.base.arrays import Floats, Labels, Probabilities
 from galaxies.base.fingerprints import Fingerprints
 from galaxies.bundle.description import CalibratedOn, Judgement
 from galaxies.bundle.learned import Learned
@@ -20,7 +20,7 @@ from galaxies.judgement.class_shares import (
     odds_factor,
     summarise_outputs,
 )
-from galaxies.judgement.familiarity import summarise
+from galaxies.judgement.familiarity import Looks
 from galaxies.judgement.promises import make_promises
 from galaxies.questions.campaign import CLASSES
 from galaxies.settings import TriageSettings
@@ -42,8 +42,8 @@ class Voted(NamedTuple):
     """(N,) fraction of "features or disk" among the votes for a galaxy."""
     same_pixels: npt.NDArray[np.int64]
     """(N,) equal numbers for identical images."""
-    outputs: Outputs | None = None
-    """All outputs of the model."""
+    looks: Looks | None = None
+    """(N, 29) how the images look."""
     fingerprints: Fingerprints = np.empty((0, 3), np.uint64)
     """(N, 3) of the images."""
 
@@ -55,7 +55,7 @@ class Voted(NamedTuple):
             self.labels[some],
             self.vote_fractions[some],
             self.same_pixels[some],
-            None if self.outputs is None else self.outputs[some],
+            None if self.looks is None else self.looks[some],
             self.fingerprints[some] if len(self.fingerprints) else self.fingerprints,
         )
 
@@ -160,7 +160,6 @@ def recalibrate(judgement: Judgement, galaxies: Voted) -> Judgement:
             "triage": promises,
             "outputs": summarise_outputs(galaxies.raw, galaxies.labels),
             "surveys": {},
-            "known": None if galaxies.outputs is None else summarise(galaxies.outputs),
         }
     )
 
@@ -211,7 +210,6 @@ def adjust_shares(
             "triage": tuple(no_promises),
             # Their shares are no longer those of the calibration.
             "outputs": None,
-            "known": None,
             "surveys": {},
         }
     )

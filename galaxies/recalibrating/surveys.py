@@ -30,7 +30,10 @@ from galaxies.dataset.packing import pack_images
 from galaxies.dataset.votes import campaign_of, read_answers, read_votes
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import UnreadableImageError
+from galaxies.judgement.appearance import appearance
 from galaxies.judgement.class_shares import Mixture, compare_with_mixture, require_outputs
+from galaxies.judgement.familiarity import FEWEST as KNOWN
+from galaxies.judgement.familiarity import KnownGalaxies, some_of
 from galaxies.questions.campaign import CLASSES, VOTED, Campaign, most_voted, spiral_fraction
 from galaxies.recalibrating.refitting import (
     FEWEST,
@@ -131,9 +134,16 @@ def calibrate_on_votes(
             "calibrated": calibrated_on(survey.resolve().name, galaxies.galaxy_ids, "votes"),
         }
     )
-    copy_recalibrated(bundle, output, description.judged(made))
+    copy_recalibrated(bundle, output, description.judged(made), _known(predictor, galaxies))
     counts = dict(zip(CLASSES, np.bincount(galaxies.labels, minlength=2).tolist(), strict=True))
     return Calibrated(before, after, counts, learned is not None)
+
+
+def _known(predictor: Predictor, galaxies: Voted) -> KnownGalaxies | None:
+    """Measure how far the galaxies of the survey are; few of them say less than those before."""
+    if predictor.known is None or galaxies.looks is None or len(galaxies.looks) < KNOWN:
+        return predictor.known
+    return predictor.known.calibrated(galaxies.looks[some_of(np.arange(len(galaxies.looks)))])
 
 
 def for_campaign(description: Description, campaign: Campaign) -> Description:
@@ -171,7 +181,7 @@ def for_campaign(description: Description, campaign: Campaign) -> Description:
     answers_of = None if taught else description.answers_of.name
     void = [promise.model_copy(update={"threshold": None}) for promise in description.triage]
     judgement = description.judgement.model_copy(
-        update={"triage": tuple(void), "answers_of": answers_of, "known": None, "surveys": {}}
+        update={"triage": tuple(void), "answers_of": answers_of, "surveys": {}}
     )
     return description.model_copy(
         update={
@@ -234,14 +244,18 @@ def read_voted(predictor: Predictor, archive: Path, votes: pd.DataFrame, *, work
         if table.empty:
             raise GalaxiesError(f"{archive.parent}: no galaxy has both an image and votes")
         rows = table["row"].to_numpy(np.int64)
-        prediction = predictor.predict_rows(open_array(array), rows, workers=workers)
+        packed = open_array(array)
+        prediction = predictor.predict_rows(packed, rows, workers=workers)
+        looks = np.concatenate(
+            [appearance(packed[rows[at : at + BATCH]]) for at in range(0, len(rows), BATCH)]
+        )
     return Voted(
         table["galaxy_id"].to_numpy(np.int64),
         prediction.p_spiral_raw,
         most_voted(table[["p_smooth", "p_features", "p_artifact"]].to_numpy()),
         spiral_fraction(table["p_smooth"].to_numpy(), table["p_features"].to_numpy()),
         pd.factorize(table["sha1"])[0].astype(np.int64),
-        prediction.outputs,
+        looks,
         from_text(table["fingerprint"]),
     )
 

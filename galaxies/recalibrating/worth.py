@@ -8,8 +8,8 @@ from tqdm import tqdm
 
 from galaxies.base.arrays import Floats
 from galaxies.bundle.description import Judgement
+from galaxies.judgement.miscalibration import expected_calibration_error
 from galaxies.judgement.promises import certainty
-from galaxies.judgement.scores import expected_calibration_error
 from galaxies.recalibrating.refitting import Voted, recalibrate
 
 FOLDS: Final = 5

@@ -1,5 +1,6 @@
 """The size of a galaxy, and the scale at which volunteers saw it."""
 
+import warnings
 from typing import Final
 
 import numpy as np
@@ -119,7 +120,10 @@ def _radius_in(light: Floats) -> float | None:
     with needs("sky"):
         from photutils.profiles import CurveOfGrowth
         from photutils.segmentation import detect_sources
+        from photutils.utils.exceptions import NoDetectionsWarning
 
+    # That there is no source is an answer.
+    warnings.filterwarnings("ignore", category=NoDetectionsWarning)
     sky, noise = _sky_of(light)
     if noise <= 0:
         return None

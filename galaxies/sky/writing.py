@@ -1,5 +1,6 @@
 """Cut-outs as a zip archive with a table, and as an input of `classify`."""
 
+import re
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
@@ -162,6 +163,10 @@ def _carried(
     return table
 
 
+_WHOLE: Final = re.compile("0|-?[1-9][0-9]{0,17}|[1-8][0-9]{18}")
+"""IDs that are the same as int64."""
+
+
 class SkyInput:
     """Positions as an input of `classify`, which cuts each galaxy out when its turn comes.
 
@@ -177,7 +182,8 @@ class SkyInput:
         self.name = positions.name
         self.count: int | None = len(positions)
         self.carried: pa.Schema | None = carried_schema(positions, [])
-        self.id_type: pa.DataType = pa.string()
+        whole = all(_WHOLE.fullmatch(galaxy_id) for galaxy_id in positions.ids)
+        self.id_type: pa.DataType = pa.int64() if whole else pa.string()
         self.skipped: Counter[str] = Counter()
         self.remarks: list[str] = []
         self._source = source

@@ -9,18 +9,20 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from galaxies.base.arrays import Decoding, Labels, Outputs, open_array
+from galaxies.base.arrays import Decoding, Labels, Outputs, Probabilities, open_array
 from galaxies.base.outputs import write_json
 from galaxies.base.selection import unselected
 from galaxies.bundle.answers import p_spiral, read_outputs
 from galaxies.bundle.description import Description, Judgement, SurveyJudgement
 from galaxies.bundle.folder import describe, new_bundle
+from galaxies.bundle.known_galaxies import write_known
 from galaxies.bundle.learned import Learned, write_learned
 from galaxies.bundle.views import predict_rows
+from galaxies.judgement.appearance import appearance
 from galaxies.judgement.calibration import fit_calibration, smoothed, softened
 from galaxies.judgement.class_shares import summarise_outputs
-from galaxies.judgement.familiarity import FEWEST, count, summarise
-from galaxies.judgement.promises import make_promises
+from galaxies.judgement.familiarity import KnownGalaxies, Looks, some_of
+from galaxies.judgement.promises import Promise, certainty, make_promises, strictest
 from galaxies.questions.campaign import Campaign, spiral_fraction
 from galaxies.questions.layout import ClassPlaces, Layout
 from galaxies.questions.registry import campaign_named
@@ -28,8 +30,13 @@ from galaxies.settings import TriageSettings
 from galaxies.training.fitting import Fit
 from galaxies.training.parts import Part, Votes, fingerprint, galaxies_of, joined
 
+_FEWEST: Final = 80
+"""Smallest number of galaxies of a survey for promises of its own."""
+
 _FEWEST_OF_A_CLASS: Final = 10
-"""Smallest number of galaxies of each class for a separate calibration of a survey."""
+"""The same for each class."""
+
+_CHUNK: Final = 512
 
 FitModel = Callable[[npt.NDArray[Any], Part, Part], Fit[Any]]
 """Fits a model to rows of inputs (M, ...), given the training and validation galaxies."""
@@ -47,6 +54,8 @@ class TrainingGalaxies(NamedTuple):
     """The campaign that defines the labels."""
     learned_from: str
     """`galaxies.training.parts.fingerprint` of the split."""
+    looks: Looks | None = None
+    """How the images look (M, 29), if the inputs are features."""
 
 
 class Seen(NamedTuple):
@@ -69,6 +78,8 @@ class Trained(NamedTuple):
     description: Description
     learned: Learned
     """The training and the validation galaxies."""
+    known: KnownGalaxies
+    """The galaxies that are familiar to the bundle."""
 
     def save(self, bundle: Path, chosen: Path, history: Path) -> None:
         """Write the bundle, the best settings, and the learning curve.
@@ -83,13 +94,19 @@ class Trained(NamedTuple):
         with new_bundle(bundle) as folder:
             self.fit.model.save(folder)
             write_learned(folder, self.learned)
+            write_known(folder, self.known)
             describe(folder, self.description)
         write_json(chosen, self.fit.chosen)
         write_json(history, self.fit.history)
 
 
 def open_galaxies(
-    split: Path, images: Path, inputs: Path, survey: str, votes: Path | None = None
+    split: Path,
+    images: Path,
+    inputs: Path,
+    survey: str,
+    votes: Path | None = None,
+    looks: Path | None = None,
 ) -> TrainingGalaxies:
     """Open the inputs and the galaxies for training.
 
@@ -106,6 +123,8 @@ def open_galaxies(
     votes : Path, optional
         Table from `galaxies.dataset.votes.read_survey_votes`, for a model that is trained on all
         questions. Without it, only galaxies that have a label are used.
+    looks : Path, optional
+        The array of how the images look, for inputs that are features.
 
     Returns
     -------
@@ -125,7 +144,13 @@ def open_galaxies(
     train, validation = parts if votes else [part.labelled for part in parts]
     campaign = campaign_named(str(table["campaign"].iloc[0]))
     return TrainingGalaxies(
-        open_array(inputs), train, validation, survey, campaign, fingerprint(table)
+        open_array(inputs),
+        train,
+        validation,
+        survey,
+        campaign,
+        fingerprint(table),
+        None if looks is None else open_array(looks),
     )
 
 
@@ -218,7 +243,8 @@ def train(
         np.concatenate([part.galaxies["galaxy_id"].to_numpy(np.int64) for part in parts]),
         np.concatenate([part.fingerprints for part in parts]),
     )
-    return Trained(fitted, description, learned)
+    known = KnownGalaxies.fit(*(looks_of(galaxies, part.rows) for part in parts))
+    return Trained(fitted, description, learned, known)
 
 
 def _folds(galaxies: TrainingGalaxies, folds: int) -> Iterator[tuple[Part, Part]]:
@@ -283,30 +309,49 @@ def _judgement(
     raw = p_spiral(outputs, classes)
     # Without smoothing, a perfect separation of few galaxies would give a step.
     calibration = fit_calibration(raw, smoothed(labels))
-    known = summarise(outputs)
+    p = calibration(raw)
     parts: dict[str, SurveyJudgement] = {}
     for name in np.unique(surveys):
         some = surveys == name
         if not name:
             continue
         few = np.bincount(labels[some], minlength=2).min() < _FEWEST_OF_A_CLASS
-        if some.all() or some.sum() < FEWEST or few:
+        if some.all() or some.sum() < _FEWEST or few:
             continue
-        fitted = fit_calibration(raw[some], smoothed(labels[some]))
-        counts = count(known.places(outputs[some]))
         parts[str(name)] = SurveyJudgement(
-            calibration=fitted,
-            triage=make_promises(fitted(raw[some]), labels[some], triage),
-            counts=tuple(map(tuple, counts.tolist())),
+            galaxies=int(some.sum()), triage=make_promises(p[some], labels[some], triage)
         )
+    everything = make_promises(p, labels, triage)
+    # Nobody can tell by the images which survey they resemble: the promise must hold for each.
+    each = zip(everything, *(one.triage for one in parts.values()), strict=True)
+    promises = [strictest(of_one_target) for of_one_target in each]
     return Judgement(
         calibration=calibration,
         votes=fit_calibration(raw, softened(fractions)),
-        triage=make_promises(calibration(raw), labels, triage),
+        triage=tuple(_with_share(one, p) for one in promises),
         outputs=summarise_outputs(raw, labels),
-        known=known,
         surveys=parts,
     )
+
+
+def _with_share(promise: Promise, p_spiral: Probabilities) -> Promise:
+    """Record the share of all validation galaxies that a promise decides."""
+    if promise.threshold is None:
+        return promise
+    share = float((certainty(p_spiral) >= promise.threshold).mean())
+    return promise.model_copy(update={"decided": round(share, 6)})
+
+
+def looks_of(galaxies: TrainingGalaxies, rows: npt.NDArray[np.int64]) -> Looks:
+    """Describe how some of the images look, for at most 20,000 of the rows (N,)."""
+    rows = some_of(rows)
+    if galaxies.looks is not None:
+        return np.asarray(galaxies.looks[rows])
+    chunks = [
+        appearance(galaxies.inputs[rows[start : start + _CHUNK]])
+        for start in range(0, len(rows), _CHUNK)
+    ]
+    return np.concatenate(chunks)
 
 
 def _surveys(part: Part) -> npt.NDArray[np.str_]:

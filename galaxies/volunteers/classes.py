@@ -1,5 +1,6 @@
 """Read a table from `galaxies classify` piece by piece."""
 
+import hashlib
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -95,6 +96,12 @@ def plain_ids(piece: pa.Table) -> pa.Table:
     if place is None:
         return piece
     return piece.set_column(place, ID, pc.cast(piece[ID], pa.string()))
+
+
+def fingerprint(classes: Path) -> str:
+    """Compute the SHA-256 of a table, by which a sample recognises it."""
+    with classes.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_classes(path: Path) -> Iterator[pd.DataFrame]:

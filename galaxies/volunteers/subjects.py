@@ -22,13 +22,14 @@ from galaxies.classifying.inputs.files import FileChunk
 from galaxies.classifying.inputs.opening import open_inputs
 from galaxies.classifying.job import SHARD
 from galaxies.classifying.options import bundle_digest
-from galaxies.classifying.provenance import made_by, same_bundle
+from galaxies.classifying.provenance import AGREEMENT, CAMPAIGN, made_by, recorded, same_bundle
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import UnreadableImageError
 from galaxies.images.pixels import AnyImage, read_frame
+from galaxies.judgement.promises import UNDECIDED
 from galaxies.tables.columns import ColumnNames
 from galaxies.volunteers.choosing import AUDIT, Choice, choose_galaxies
-from galaxies.volunteers.classes import read_classes, refuse_twice
+from galaxies.volunteers.classes import fingerprint, read_classes, refuse_twice
 
 MANIFEST: Final = "manifest.csv"
 
@@ -37,7 +38,9 @@ GALAXY: Final = "#galaxy_id"
 
 IMAGE: Final = "#image"
 
-COLUMNS: Final = (IMAGE, GALAXY, "#p_spiral", "#batch", "#bundle", "#chosen")
+_NEEDED: Final = (IMAGE, GALAXY, "#p_spiral", "#batch", "#bundle", "#chosen")
+
+COLUMNS: Final = (*_NEEDED, "#table", "#decided", "#agreement", "#campaign")
 """Columns of a manifest. Zooniverse does not show columns with `#` to volunteers."""
 
 LARGEST_JPEG: Final = 1024 * 1024
@@ -65,6 +68,10 @@ class Subject(NamedTuple):
     """SHA-256 of the bundle that classified it, or `UNKNOWN`."""
     chosen: str
     """How it was chosen, as in `galaxies.volunteers.choosing.choose_galaxies`."""
+    table: str
+    """SHA-256 of the table that it was chosen from; `UNKNOWN` in folders of earlier versions."""
+    agreement: str
+    """Target agreement of that table, or `UNKNOWN`."""
 
 
 class Asked(NamedTuple):
@@ -142,8 +149,9 @@ def ask(
     before = [subject for folder in earlier for subject in read_manifest(folder)]
     asked = {subject.galaxy_id for subject in before}
     opened = open_inputs(inputs, names)
+    counted = _Counted(read_classes(classes))
     chosen = choose_galaxies(
-        read_classes(classes),
+        counted,
         number,
         choose=choose,
         audit_share=audit_share,
@@ -161,9 +169,29 @@ def ask(
     batch = 1 + max((subject.batch for subject in before), default=0)
     with written_beside(output) as beside:
         beside.mkdir()
-        _write(beside, chosen, opened, batch, known, workers)
+        told = (known, fingerprint(classes), str(counted.decided), *_made_for(classes))
+        _write(beside, chosen, opened, batch, told, workers)
     audited = int((chosen["chosen"] == AUDIT).sum())
     return Asked(batch, len(chosen) - audited, audited)
+
+
+class _Counted:
+    """Count the galaxies that the machine decided while their table is read."""
+
+    def __init__(self, pieces: Iterator[pd.DataFrame]) -> None:
+        self._pieces = pieces
+        self.decided = 0
+
+    def __iter__(self) -> Iterator[pd.DataFrame]:
+        for piece in self._pieces:
+            known = piece["p_spiral"].notna() & (piece["decision"] != UNDECIDED)
+            self.decided += int(known.sum())
+            yield piece
+
+
+def _made_for(classes: Path) -> tuple[str, str]:
+    """Return the target agreement and the campaign of a table."""
+    return recorded(classes, AGREEMENT) or UNKNOWN, recorded(classes, CAMPAIGN) or UNKNOWN
 
 
 def _refuse_full(output: Path) -> None:
@@ -228,7 +256,7 @@ def read_manifest(folder: Path) -> list[Subject]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.DictReader(file)
-            missing = [name for name in COLUMNS if name not in (rows.fieldnames or ())]
+            missing = [name for name in _NEEDED if name not in (rows.fieldnames or ())]
             if missing:
                 raise GalaxiesError(
                     f"{path}: no column {missing[0]!r}; give a folder made by galaxies ask"
@@ -249,6 +277,8 @@ def read_manifest(folder: Path) -> list[Subject]:
                     # The same few texts in every row.
                     sys.intern(row["#bundle"]),
                     sys.intern(row["#chosen"]),
+                    sys.intern(row.get("#table") or UNKNOWN),
+                    sys.intern(row.get("#agreement") or UNKNOWN),
                 )
     except UnicodeDecodeError as error:
         raise GalaxiesError(f"{path}: not UTF-8 text at byte {error.start}") from error
@@ -262,10 +292,13 @@ def _write(
     chosen: pd.DataFrame,
     inputs: Sequence[Input],
     batch: int,
-    bundle: str,
+    told: tuple[str, ...],
     workers: int,
 ) -> None:
-    """Write the images, and the manifest in the order of the table."""
+    """Write the images, and the manifest in the order of the table.
+
+    What is `told` about all galaxies are the bundle, and the columns after `#chosen`.
+    """
     names = _file_names(chosen["galaxy_id"])
     found: set[str] = set()
 
@@ -300,7 +333,14 @@ def _write(
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
         for row in chosen.itertuples():
-            cells = (row.galaxy_id, f"{row.p_spiral:.6f}", str(batch), bundle, row.chosen)
+            cells = (
+                row.galaxy_id,
+                f"{row.p_spiral:.6f}",
+                str(batch),
+                told[0],
+                row.chosen,
+                *told[1:],
+            )
             _refuse_file_names(folder, cells)
             writer.writerow((names[str(row.galaxy_id)], *cells))
 

@@ -24,7 +24,7 @@ from astropy.io import fits
 
 import galaxies
 from galaxies.classifying import engines, job
-from galaxies.classifying.classifier import COLUMNS, PLACES, Classifier
+from galaxies.classifying.classifier import COLUMNS, Classifier
 from galaxies.classifying.engines import local_engine
 from galaxies.classifying.job import run_job
 from galaxies.classifying.options import Options, bundle_digest
@@ -202,7 +202,7 @@ def test_a_process_killed_at_any_moment_loses_no_galaxy(archive, tree_bundle, tm
     [
         (lambda bundle, archive: (bundle, archive, Options(views=8)), "another bundle"),
         (lambda bundle, archive: (bundle, archive, Options(agreement=0.9)), "another bundle"),
-        (lambda bundle, archive: (bundle, archive, Options(campaign="gz2")), "another bundle"),
+        (lambda bundle, archive: (bundle, archive, Options(campaign="kaggle")), "another bundle"),
         (lambda bundle, archive: (bundle, archive, Options(anyway=True)), "another bundle"),
         (lambda bundle, archive: (bundle, touched(archive), Options()), "another input"),
         (lambda bundle, archive: (retrained(bundle), archive, Options()), "another bundle"),
@@ -574,7 +574,7 @@ def test_a_loaded_model_can_be_sent_to_other_processes(images, tree_bundle, monk
     expected = model.classify(some)
     monkeypatch.chdir("/")
     copy = pickle.loads(pickle.dumps(model))
-    assert copy.threshold == model.threshold
+    assert copy.promise == model.promise
     pd.testing.assert_frame_equal(copy.classify(some), expected)
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         pd.testing.assert_frame_equal(pool.submit(model.classify, some).result(), expected)
@@ -599,6 +599,6 @@ def test_only_a_bundle_is_loaded(tmp_path):
 
 def test_the_classifier_can_be_asked_for_a_single_batch(images, tree_bundle):
     table = Classifier(tree_bundle).classify_batch([])
-    assert table.drop_columns(PLACES).schema == COLUMNS
+    assert table.schema == COLUMNS
     assert len(table) == 0
     assert len(Classifier(tree_bundle).classify([])) == 0

@@ -19,14 +19,16 @@ from galaxies.classifying.classifier import Classifier
 from galaxies.classifying.engines import local_engine
 from galaxies.classifying.job import run_job
 from galaxies.classifying.options import Options
+from galaxies.classifying.provenance import AGREEMENT, CAMPAIGN, recorded
 from galaxies.cli import app
 from galaxies.errors import GalaxiesError
+from galaxies.judgement.appearance import appearance
 from galaxies.judgement.calibration import Calibration
-from galaxies.judgement.familiarity import summarise
+from galaxies.judgement.familiarity import KnownGalaxies
 from galaxies.questions.gz1 import GZ1
 from galaxies.questions.gz2 import GZ2
 from galaxies.tables.catalogue import read_catalogue
-from tests.conftest import draw_galaxy, encode, judgement
+from tests.conftest import draw_galaxy, encode, judgement, known_galaxies
 
 LOCAL = partial(local_engine, workers=2)
 GALAXIES = 110
@@ -65,11 +67,9 @@ def bundle(images, tmp_path_factory):
     return folder
 
 
-def knowing(bundle, folder, outputs):
-    """The same, calibrated on galaxies with some outputs."""
-    before = read_description(bundle)
-    judged = before.judgement.model_copy(update={"known": summarise(outputs)})
-    copy_recalibrated(bundle, folder, before.judged(judged))
+def knowing(bundle, folder, known):
+    """The same, which knows other galaxies."""
+    copy_recalibrated(bundle, folder, read_description(bundle), known)
     return folder
 
 
@@ -149,12 +149,19 @@ def test_the_campaigns_ask_different_questions(archive, bundle, outputs, tmp_pat
     assert np.abs(tables["gz1"]["p_spiral"] - tables["gz2"]["p_spiral"]).max() > 0.01
 
 
+@pytest.fixture(scope="module")
+def looks(images, bundle):
+    """How the images look to the bundle."""
+    prepared = [Classifier(bundle).prepare(data) for data in images.values()]
+    return appearance(np.stack(prepared))
+
+
 def test_the_machine_decides_nothing_in_an_unfamiliar_survey(
-    archive, bundle, outputs, tmp_path, monkeypatch
+    archive, bundle, looks, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(job, "SHARD", 40)  # so that no shard alone could tell
-    strange = knowing(bundle, tmp_path / "strange", np.tile(outputs, (3, 1)) ** 2)
-    alike = knowing(bundle, tmp_path / "alike", np.tile(outputs, (3, 1)))
+    strange = knowing(bundle, tmp_path / "strange", known_galaxies(distance=0))
+    alike = knowing(bundle, tmp_path / "alike", KnownGalaxies.fit(looks, looks))
     found = classify(archive, tmp_path / "no.parquet", strange, agreement=0.9)
     assert (found.verdict.familiar, found.unreadable) == (False, 1)
     assert found.decisions == {"ask volunteers": GALAXIES}
@@ -170,34 +177,66 @@ def test_the_machine_decides_nothing_in_an_unfamiliar_survey(
     anyway = classify(archive, tmp_path / "anyway.parquet", strange, agreement=0.9, anyway=True)
     familiar = classify(archive, tmp_path / "yes.parquet", alike, agreement=0.9)
     assert (anyway.verdict.familiar, familiar.verdict.familiar) == (False, True)
-    assert anyway.decisions == familiar.decisions
     assert familiar.decisions["elliptical"]
     assert familiar.decisions["spiral"]
+    # One or two of 110 known galaxies are the farthest of all.
+    assert (anyway.decisions - familiar.decisions).total() <= familiar.verdict.unfamiliar <= 2
     decided = pd.read_parquet(tmp_path / "anyway.parquet")
     assert decided.drop(columns=["familiar", "decision"]).equals(
         table.drop(columns=["familiar", "decision"])
     )
 
 
-def test_few_galaxies_are_neither_familiar_nor_not(images, bundle, outputs, tmp_path):
-    strange = knowing(bundle, tmp_path / "strange", np.tile(outputs, (3, 1)) ** 2)
-    some = list(images.values())
-    few = Classifier(strange, Options(agreement=0.9)).classify(some[:79])
-    assert few["familiar"].isna().all()
-    assert {"elliptical", "spiral"} <= set(few["decision"])
-    all_of_them = Classifier(strange, Options(agreement=0.9)).classify(some)
-    assert (all_of_them["familiar"] == False).all()  # noqa: E712 - null is no False
-    assert (all_of_them["decision"] == "ask volunteers").all()
-    unknown = Classifier(bundle, Options(agreement=0.9)).classify(some)
-    assert unknown["familiar"].isna().all()
+def test_an_unfamiliar_image_goes_to_people_and_the_others_do_not(images, bundle, looks, tmp_path):
+    alike = knowing(bundle, tmp_path / "alike", KnownGalaxies.fit(looks, np.tile(looks, (3, 1))))
+    classifier = Classifier(alike, Options(agreement=0.9))
+    noise = np.random.default_rng(1).integers(0, 256, (96, 96, 3)).astype(np.uint8)
+    alone = classifier.classify([noise])
+    assert alone["familiar"].tolist() == [False]
+    assert alone["decision"].tolist() == ["ask volunteers"]
+    together = classifier.classify([*images.values(), noise])
+    assert not together["familiar"].iloc[-1]
+    assert together["familiar"].sum() >= GALAXIES - 2
+    assert {"elliptical", "spiral"} <= set(together["decision"])
+    # The same answer, whatever the other images are.
+    first = classifier.classify(list(images.values())[:1])
+    assert first.iloc[0].equals(together.iloc[0])
 
 
-def test_the_command_says_that_a_survey_is_unfamiliar(archive, bundle, outputs, tmp_path):
-    strange = knowing(bundle, tmp_path / "strange", np.tile(outputs, (3, 1)) ** 2)
-    command = ["classify", str(archive), "-o", str(tmp_path / "a.csv"), "--model", str(strange)]
-    command += ["--agreement", "0.9"]
-    said = CliRunner().invoke(app, command).output
-    assert "the machine decides nothing. Calibrate it on your own votes" in said
-    said = CliRunner().invoke(app, [*command, "--decide-anyway", "--overwrite"]).output
-    assert "its promises do not hold. Calibrate it on your own votes" in said
-    assert read_description(strange).judgement.known.galaxies == 3 * GALAXIES
+def test_a_bundle_that_knows_too_few_galaxies_decides_nothing(images, bundle, tmp_path):
+    some = list(images.values())[:9]
+    for number, known in enumerate((known_galaxies(galaxies=98), None)):
+        ignorant = knowing(bundle, tmp_path / f"{number}", known)
+        if known is None:
+            (ignorant / "familiarity.npz").unlink()
+        table = Classifier(ignorant, Options(agreement=0.9)).classify(some)
+        assert table["familiar"].isna().all()
+        assert (table["decision"] == "ask volunteers").all()
+        anyway = Classifier(ignorant, Options(agreement=0.9, anyway=True)).classify(some)
+        assert (anyway["decision"] != "ask volunteers").any()
+    enough = knowing(bundle, tmp_path / "enough", known_galaxies(galaxies=99))
+    assert Classifier(enough, Options(agreement=0.9)).classify(some)["familiar"].all()
+
+
+def test_the_command_says_what_is_unfamiliar_and_what_is_promised(archive, bundle, tmp_path):
+    def said(known, *options):
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        command = ["classify", str(archive), "-o", str(tmp_path / "a.csv"), "--overwrite"]
+        command += ["--model", str(knowing(bundle, folder, known)), *options]
+        return CliRunner().invoke(app, command).output
+
+    strange = known_galaxies(distance=0)
+    assert "110 of 110 images look different" in said(strange)
+    assert "the machine decides nothing. Calibrate it on your own votes" in said(strange)
+    assert "its promises do not hold. Calibrate" in said(strange, "--decide-anyway")
+    assert "knows 98 galaxies, too few to tell" in said(known_galaxies(galaxies=98))
+    # The highest target that is proven and decides half of the galaxies.
+    assert "Target agreement 0.99, proven with a confidence of 0.9" in said(known_galaxies())
+    assert "Target agreement 0.9, " in said(known_galaxies(), "--agreement", "0.9")
+
+
+def test_a_table_records_campaign_calibration_and_target(archive, bundle, tmp_path):
+    for suffix in (".parquet", ".fits"):
+        classify(archive, tmp_path / f"a{suffix}", bundle)
+        told = [recorded(tmp_path / f"a{suffix}", name) for name in (CAMPAIGN, "survey", AGREEMENT)]
+        assert told == ["gz2", "real", "0.99"]

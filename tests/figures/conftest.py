@@ -83,9 +83,17 @@ def result(model):
             "roc_auc_low": 0.81,
             "roc_auc_high": 0.89,
             "ece": 0.02,
+            "ece_by_chance": 0.015,
             "brier": 0.13,
             "triage": {
-                "90%": {"decided": 0.6, "agreement": 0.92, "kept": True, "threshold": 0.8},
+                "90%": {
+                    "decided": 0.6,
+                    "agreement": 0.92,
+                    "agreement_low": 0.91,
+                    "agreement_high": 0.93,
+                    "verdict": "kept",
+                    "threshold": 0.8,
+                },
                 "99%": {"decided": 0.0, "galaxies_left": 60},
             },
         },
@@ -95,7 +103,13 @@ def result(model):
             {"false_positive_rate": [0.0, 0.2, 1.0], "true_positive_rate": [0.0, 0.8, 1.0]}
         ),
         reliability=pd.DataFrame(
-            {"predicted": [0.2, 0.8], "observed": [0.25, 0.7], "galaxies": [30, 30]}
+            {
+                "predicted": [0.2, 0.8],
+                "observed": [0.25, 0.7],
+                "galaxies": [30, 30],
+                "low": [0.07, 0.63],
+                "high": [0.37, 0.93],
+            }
         ),
         triage=pd.DataFrame({"decided": [0.5, 1.0], "agreement": [0.95, 0.8]}),
         agreement=pd.DataFrame(

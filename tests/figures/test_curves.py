@@ -74,6 +74,16 @@ def test_triage_marks_the_thresholds_that_decide_something():
     assert [line.get_ydata()[0] for line in axes.lines[:2]] == [0.9, 0.99]
 
 
+def test_triage_distinguishes_kept_missed_and_undetermined_promises():
+    for verdict, marker, inside in (
+        ("kept", "o", "#0072B2"), ("missed", "X", "#0072B2"), ("undetermined", "o", "white")
+    ):  # fmt: skip
+        one = result("cnn")
+        one.scores["triage"]["90%"]["verdict"] = verdict
+        mark = draw_triage([one]).axes[0].lines[-1]
+        assert (mark.get_marker(), mark.get_markerfacecolor()) == (marker, inside)
+
+
 def test_triage_shows_a_curve_that_rises_but_not_the_noise_of_the_first_galaxies():
     rising = pd.DataFrame({"decided": [0.01, 0.4, 1.0], "agreement": [0.2, 0.7, 0.8]})
     axes = draw_triage([result("cnn")._replace(triage=rising)]).axes[0]

@@ -56,7 +56,7 @@ def test_answers_lead_down_the_tree(inside):
     for name in ("smooth", "round_cigar", "odd_no"):
         fractions[name] = 1.0
     shown = answers_to_show(inside._replace(fractions=fractions), GZ2.first)
-    assert [question.name for question, _ in shown] == ["smooth", "odd", "roundness"]
+    assert [question.name for question, _ in shown] == ["smooth", "roundness", "odd"]
     assert [len(answers) for _, answers in shown] == [3, 1, 1]
 
 

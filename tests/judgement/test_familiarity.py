@@ -1,89 +1,110 @@
-"""Whether galaxies look like those that a model was calibrated on."""
+"""Whether an image looks like known galaxies, and whether a survey does."""
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import betabinom
 
-from galaxies.judgement.familiarity import FEWEST, count, summarise
+from galaxies.judgement.appearance import NUMBERS, appearance
+from galaxies.judgement.familiarity import FEWEST, LEVEL, KnownGalaxies, some_of
+from tests.conftest import draw_galaxy, known_galaxies
 
 
-def numbers(count: int, seed: int = 0) -> np.ndarray:
-    """As a network gives them: they hang together, and most pile up at one end."""
+def galaxies(count, seed, side=64):
     random = np.random.default_rng(seed)
-    mixed = random.normal(size=(count, 20)) @ np.random.default_rng(1).normal(size=(20, 52))
-    return (1 / (1 + np.exp(-mixed))).astype(np.float32)
+    return np.stack([draw_galaxy(random, bool(number % 2), side) for number in range(count)])
 
 
-@pytest.mark.parametrize("galaxies", [200, 2000, 20_000])
-def test_halves_of_a_sample_are_familiar_and_a_shifted_one_is_not(galaxies):
-    one, other = np.split(numbers(galaxies), 2)
-    known = summarise(one)
-    assert known.galaxies == galaxies // 2
-    assert known.familiar(count(known.places(other))) is True
-    assert known.familiar(count(known.places(other**3))) is False
-    assert known.distance(count(known.places(other))) < 0.03
-    assert known.distance(count(known.places(other * 0 + 2))) > 0.7
+@pytest.fixture(scope="module")
+def known():
+    return KnownGalaxies.fit(appearance(galaxies(150, 1)), appearance(galaxies(150, 2)))
 
 
-def test_few_galaxies_say_nothing():
-    known = summarise(numbers(500))
-    few = numbers(FEWEST - 1, seed=2)
-    assert known.familiar(count(known.places(few))) is None
-    assert known.familiar(count(known.places(few**9))) is None
-    enough = numbers(FEWEST, seed=3)
-    assert known.familiar(count(known.places(enough))) is True
-    assert summarise(few).familiar(count(summarise(few).places(enough))) is None
+ODD = {
+    "black": np.zeros((64, 64, 3), np.uint8),
+    "white": np.full((64, 64, 3), 255, np.uint8),
+    "noise": np.random.default_rng(1).integers(0, 256, (64, 64, 3)).astype(np.uint8),
+}
 
 
-def test_galaxies_can_be_counted_piece_by_piece():
-    known = summarise(numbers(1000))
-    some = numbers(700, seed=4)
-    pieces = sum(count(known.places(piece)) for piece in np.array_split(some, 9))
-    assert (pieces == count(known.places(some))).all()
-    assert (pieces.sum(axis=1) == 700).all()
+@pytest.mark.parametrize("name", ODD)
+def test_what_is_no_galaxy_is_not_familiar(known, name):
+    assert known.familiar(appearance(ODD[name][None])).tolist() == [False]
 
 
-@pytest.mark.parametrize("values", [2, 5, 12, 40])
-def test_numbers_that_take_few_values_do_not_make_a_survey_look_strange(values):
-    # A decision tree has as many answers as leaves.
-    random = np.random.default_rng(values)
-    leaves = random.uniform(size=values).astype(np.float32)
-    shares = random.dirichlet(np.full(values, 2.0))
-    one, other = (random.choice(leaves, 5000, p=shares) for _ in range(2))
-    known = summarise(one)
-    assert known.familiar(count(known.places(other))) is not False
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda image: 255 - image,
+        lambda image: np.repeat(image.mean(axis=3, keepdims=True), 3, axis=3).astype(np.uint8),
+        lambda image: np.where(np.arange(64)[:, None] < 32, 0, image.transpose(0, 2, 1, 3)),
+    ],
+    ids=["inverted", "grey", "half blank"],
+)
+def test_spoiled_galaxies_are_not_familiar(known, spoil):
+    spoiled = spoil(galaxies(40, 3)).astype(np.uint8)
+    assert known.familiar(appearance(spoiled)).mean() < 0.1
+    assert known.familiar(appearance(galaxies(40, 3))).mean() > 0.9
 
 
-def test_a_single_number_rarely_makes_a_survey_look_strange():
-    random = np.random.default_rng(0)
-    strange = 0
-    for _ in range(200):
-        one, other = random.uniform(size=(2, 150)).astype(np.float32)
-        known = summarise(one)
-        strange += known.familiar(count(known.places(other))) is False
-    assert strange < 10
+@given(seed=st.integers(0, 99), side=st.sampled_from([16, 32, 64, 96]), view=st.integers(0, 7))
+def test_an_image_looks_the_same_turned_and_mirrored_and_among_others(seed, side, view):
+    images = np.random.default_rng(seed).integers(0, 256, (3, side, side, 3)).astype(np.uint8)
+    turned = np.rot90(images[:, :, ::-1] if view >= 4 else images, view % 4, axes=(1, 2))
+    looks = appearance(images)
+    assert looks.shape == (3, NUMBERS)
+    assert np.isfinite(looks).all()
+    assert appearance(np.ascontiguousarray(turned)) == pytest.approx(looks, abs=2e-5)
+    assert (appearance(images[1:2]) == looks[1:2]).all()
 
 
-def test_numbers_that_are_all_the_same_say_nothing():
-    known = summarise(np.full(300, 0.5, np.float32))
-    same = np.full(300, 0.5, np.float32)
-    assert known.familiar(count(known.places(same))) is None
+def test_no_image_has_no_look():
+    assert appearance(np.empty((0, 64, 64, 3), np.uint8)).shape == (0, NUMBERS)
 
 
-def test_a_survey_is_known_by_the_part_that_it_looks_like():
-    random = np.random.default_rng(5)
-    near, far = random.normal(0, 1, (400, 40)), random.normal(1.5, 1, (400, 40))
-    known = summarise(np.concatenate([near, far]).astype(np.float32))
-    parts = {
-        name: count(known.places(part.astype(np.float32)))
-        for name, part in (("near", near), ("far", far))
-    }
+def test_the_p_value_is_the_share_of_known_galaxies_at_least_as_far():
+    known = KnownGalaxies(
+        np.zeros(2, np.float32), np.eye(2, dtype=np.float32), np.arange(1, 100, dtype=np.float32)
+    )
+    looks = np.array([[0, 0], [50, 0], [0, 99], [0, 100]], np.float32)
+    assert known.p_values(looks) == pytest.approx([1, 0.51, 0.02, 0.01])
+    assert known.familiar(looks).tolist() == [True, True, True, False]
 
-    def said(numbers):
-        return known.resembles(count(known.places(numbers.astype(np.float32))), parts)
 
-    assert said(random.normal(1.5, 1, (300, 40))) == (True, "far")
-    assert said(random.normal(0, 1, (300, 40))) == (True, "near")
-    mixed = np.concatenate([random.normal(0, 1, (300, 40)), random.normal(1.5, 1, (300, 40))])
-    assert said(mixed) == (True, None)
-    assert said(random.normal(5, 1, (300, 40))) == (False, None)
-    assert said(random.normal(0, 1, (50, 40))) == (None, None)
+def test_fewer_than_99_known_galaxies_decide_nothing():
+    few = known_galaxies(galaxies=FEWEST - 1)
+    assert few.familiar(np.zeros((3, NUMBERS), np.float32)) is None
+    assert few.survey_is_familiar(3, 3) is None
+    assert known_galaxies(galaxies=FEWEST).survey_is_familiar(0, 1) is True
+    assert known_galaxies().survey_is_familiar(0, 0) is None
+
+
+@given(count=st.integers(99, 3000), total=st.integers(1, 5000), share=st.floats(0, 0.2))
+def test_the_survey_has_the_distribution_of_scipy(count, total, share):
+    unfamiliar = round(share * total)
+    below = int(np.floor(LEVEL * (count + 1) + 1e-9))
+    expected = betabinom(total, below, count + 1 - below).sf(unfamiliar - 1)
+    found = known_galaxies(galaxies=count).survey_p_value(unfamiliar, total)
+    assert found == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_survey_is_judged_from_one_image_on_and_a_few_strangers_do_not_matter():
+    known = known_galaxies(galaxies=1000)
+    assert known.survey_is_familiar(1, 1) is False
+    assert known.survey_is_familiar(1, 40) is True
+    assert known.survey_is_familiar(20, 40) is False
+    # Significant, but no more than 2%.
+    assert known.survey_p_value(1900, 100_000) < 0.2
+    assert known.survey_is_familiar(1900, 100_000) is True
+    assert known.survey_is_familiar(5000, 100_000) is False
+
+
+def test_two_fits_are_equal_and_identical_galaxies_are_no_problem():
+    looks = appearance(galaxies(30, 4))
+    first, second = (KnownGalaxies.fit(looks, looks) for _ in range(2))
+    assert all((one == two).all() for one, two in zip(first, second, strict=True))
+    same = KnownGalaxies.fit(looks[:1], looks[:1])
+    assert same.is_whole
+    assert len(some_of(np.arange(50_000))) == 20_000
+    assert some_of(np.arange(7)).tolist() == list(range(7))

@@ -26,9 +26,22 @@ def test_promises_are_judged_on_what_they_decide():
             "galaxies_left": 1,
             "threshold": 0.9,
             "agreement": pytest.approx(2 / 3),
-            "kept": False,
+            "agreement_low": pytest.approx(0.094, abs=0.001),  # Clopper & Pearson
+            "agreement_high": pytest.approx(0.992, abs=0.001),
+            "verdict": "undetermined",
         }
     }
+
+
+@pytest.mark.parametrize(
+    ("right", "verdict"), [(990, "kept"), (900, "missed"), (955, "undetermined")]
+)
+def test_a_promise_is_kept_or_missed_only_beyond_chance(right, verdict):
+    labels = (np.arange(1000) < right).astype(np.int64)
+    promise = Promise(agreement=0.95, confidence=0.9, threshold=0.9)
+    assert (
+        judge_promises(table(np.full(1000, 0.99), labels), (promise,))["95%"]["verdict"] == verdict
+    )
 
 
 @settings(max_examples=50)

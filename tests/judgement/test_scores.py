@@ -8,9 +8,9 @@ from sklearn.metrics import auc, log_loss
 from galaxies.dataset.splitting import PARTS
 from galaxies.errors import GalaxiesError
 from galaxies.judgement.calibration import Calibration, fit_calibration
+from galaxies.judgement.miscalibration import expected_calibration_error
 from galaxies.judgement.scores import (
     accuracy_by_agreement,
-    calibration_error,
     confusion,
     judged,
     reliability,
@@ -120,11 +120,12 @@ def test_the_thinned_roc_keeps_its_ends_and_its_area():
 def test_reliability_bins_hold_every_galaxy_once(count, bins, seed):
     p, labels = drawn(count, seed)
     table = judged_table(p, labels)
-    binned = reliability(table, bins)
+    binned = reliability(table, SETTINGS.model_copy(update={"reliability_bins": bins}))
     assert binned["galaxies"].sum() == count
     assert np.ptp(binned["galaxies"]) <= 1
     assert binned["predicted"].is_monotonic_increasing
-    assert 0 <= calibration_error(table, bins) <= 1
+    assert (binned["low"] <= binned["high"]).all()
+    assert 0 <= expected_calibration_error(labels, p, bins) <= 1
 
 
 @settings(max_examples=25)
@@ -138,7 +139,7 @@ def test_calibration_undoes_a_distortion(slope, intercept, seed):
     mended = fitted(raw)
     assert mended.dtype == np.float32
     assert log_loss(labels, mended) <= log_loss(labels, p) + 1e-3
-    assert calibration_error(judged_table(mended, labels), 15) < 0.04
+    assert expected_calibration_error(labels, mended.astype(np.float64), 15) < 0.04
     order = np.argsort(raw, kind="stable")
     assert (np.diff(mended[order]) >= 0).all()
 

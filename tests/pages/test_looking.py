@@ -123,7 +123,8 @@ def test_evidence_is_shown_where_a_classifier_gives_it():
     assert layer[..., 3].max() == 180
     assert layer[..., 3].flat[np.abs(values).argmax()] == 180
     assert (layer[..., 3] == 180).mean() < 0.05
-    assert (layer[values < 0, 2] == 255).all()
+    assert (layer[values < 0, 2] > layer[values < 0, 0]).all()
+    assert (layer[values > 0, 0] > layer[values > 0, 2]).all()
     assert not evidence_layer(np.zeros((2, 2), np.float32))[..., 3].any()
 
 

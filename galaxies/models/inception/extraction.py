@@ -12,6 +12,8 @@ from galaxies.bundle.forward import BATCH, ForwardPass
 from galaxies.dataset.archive import UnreadableImages, list_images, read_images
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import UnreadableImageError
+from galaxies.judgement.appearance import NUMBERS, appearance
+from galaxies.judgement.familiarity import Looks
 from galaxies.models.inception.features import FEATURES, Features, extract_features
 from galaxies.models.inception.weights import BACKBONE
 
@@ -20,6 +22,7 @@ def survey_features(
     archive: Path,
     backbone: Path,
     features: Path,
+    looks: Path,
     *,
     size: int,
     crop: float,
@@ -38,6 +41,9 @@ def survey_features(
     features : Path
         The `.npy` file to make: float16 (N, 2048), with the same rows as `pack_images`, which reads
         the archive in the same order and leaves out the same images.
+    looks : Path
+        The `.npy` file to make: float32 (N, 29), how the images look, as in
+        `galaxies.judgement.appearance`.
     size : int
     crop : float
     decoding : {"scaled", "whole"}
@@ -69,16 +75,19 @@ def survey_features(
             else:
                 yield pixels
 
-    def extract(batch: tuple[Pixels, ...]) -> Features:
-        return extract_features(forward, np.stack(batch))
+    def extract(batch: tuple[Pixels, ...]) -> tuple[Features, Looks]:
+        images = np.stack(batch)
+        return extract_features(forward, images), appearance(images)
 
     done = 0
     with (
         growing_array(features, (FEATURES,), np.dtype(np.float16)) as file,
+        growing_array(looks, (NUMBERS,), np.dtype(np.float32)) as other,
         ThreadPoolExecutor(workers) as pool,
     ):
-        for computed in in_order(pool, extract, batched(readable(), BATCH), 2 * workers):
+        for computed, seen in in_order(pool, extract, batched(readable(), BATCH), 2 * workers):
             file.write(computed.tobytes())
+            other.write(seen.tobytes())
             done += len(computed)
         if not done:
             raise GalaxiesError(f"{archive}: no image could be read")

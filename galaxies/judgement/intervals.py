@@ -1,0 +1,115 @@
+"""95% intervals of shares, and of differences between models on the same galaxies."""
+
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from galaxies.errors import needs
+
+_NORMAL: Final = 1.959964
+"""Between minus and plus this lie 95% of a normal distribution."""
+
+
+def wilson(right: float, trials: float) -> tuple[float, float]:
+    """Compute the interval of Wilson (1927) for a share.
+
+    "Probable inference, the law of succession, and statistical inference". Its coverage is near 95%
+    on average also for few galaxies, where the percentiles of a bootstrap cover too little.
+
+    Parameters
+    ----------
+    right, trials : float
+        Number of successes, and of independent trials.
+
+    Examples
+    --------
+    >>> [round(end, 3) for end in wilson(45, 54)]
+    [0.713, 0.91]
+    """
+    share, square = right / trials, _NORMAL**2 / trials
+    middle = (share + square / 2) / (1 + square)
+    half = _NORMAL / (1 + square) * np.sqrt(share * (1 - share) / trials + square / trials / 4)
+    return max(0.0, float(middle - half)), min(1.0, float(middle + half))
+
+
+def clopper_pearson(right: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Compute the exact two-sided interval of Clopper & Pearson (1934) for a share.
+
+    Its coverage is never below the confidence.
+
+    Examples
+    --------
+    >>> [round(end, 3) for end in clopper_pearson(54, 54)]
+    [0.934, 1.0]
+    """
+    with needs("pipeline"):
+        from scipy.special import betaincinv
+
+    tail = (1 - confidence) / 2
+    low = float(betaincinv(right, trials - right + 1, tail)) if right else 0.0
+    high = float(betaincinv(right + 1, trials - right, 1 - tail)) if right < trials else 1.0
+    return low, high
+
+
+def clusters(images: npt.NDArray[np.str_]) -> list[npt.NDArray[np.int64]]:
+    """Group the places (N,) of galaxies with identical images.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> [group.tolist() for group in clusters(np.array(["b", "a", "b"]))]
+    [[1], [0, 2]]
+    """
+    _, groups = np.unique(images, return_inverse=True)
+    order = np.argsort(groups, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
+
+
+class Difference(NamedTuple):
+    """Difference of the accuracies of two models on the same galaxies."""
+
+    accuracy: float
+    """Accuracy of the first minus that of the second."""
+    low: float
+    high: float
+    p_value: float
+    """Probability of at least such a difference if both are equally good."""
+
+
+def compare_models(first: npt.NDArray[np.bool_], second: npt.NDArray[np.bool_]) -> Difference:
+    """Compare two models galaxy by galaxy; overlapping intervals of each would say less.
+
+    The exact test of McNemar (1947), and the interval of Agresti & Min (2005), "Simple improved
+    confidence intervals for comparing matched proportions".
+
+    Parameters
+    ----------
+    first, second : ndarray of shape (N,), bool
+        Whether each model is right about each galaxy.
+
+    Returns
+    -------
+    Difference
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> first, second = np.arange(200) >= 20, np.arange(200) >= 34
+    >>> found = compare_models(first, second)
+    >>> [round(number, 3) for number in found]
+    [0.07, 0.032, 0.107, 0.0]
+    """
+    with needs("pipeline"):
+        from scipy.special import bdtr
+
+    better, worse = int((first & ~second).sum()), int((second & ~first).sum())
+    galaxies, apart = len(first), better + worse
+    # Half a galaxy more in each of the four cells.
+    padded = galaxies + 2
+    middle = (better - worse) / padded
+    half = _NORMAL * np.sqrt(apart + 1 - (better - worse) ** 2 / padded) / padded
+    chance = min(1.0, 2 * float(bdtr(min(better, worse), apart, 0.5))) if apart else 1.0
+    return Difference(
+        (better - worse) / galaxies, float(middle - half), float(middle + half), chance
+    )

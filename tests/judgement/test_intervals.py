@@ -1,0 +1,70 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binom, binomtest
+from sklearn.metrics import accuracy_score
+
+from galaxies.judgement.intervals import clopper_pearson, clusters, compare_models, wilson
+from galaxies.judgement.scores import bootstrap_auc
+from galaxies.settings import EvaluateSettings
+
+
+@given(trials=st.integers(1, 500), share=st.floats(0, 1))
+def test_intervals_are_those_of_scipy(trials, share):
+    right = round(share * trials)
+    for ours, method in ((wilson, "wilson"), (clopper_pearson, "exact")):
+        theirs = binomtest(right, trials).proportion_ci(0.95, method)
+        assert ours(right, trials) == pytest.approx((theirs.low, theirs.high), abs=1e-6)
+
+
+@pytest.mark.parametrize("trials", [54, 243, 2490])
+def test_wilsons_interval_covers_what_it_says_where_a_bootstrap_does_not(trials):
+    rights = np.arange(trials + 1)
+    ends = np.array([wilson(right, trials) for right in rights])
+    covered = []
+    for share in np.linspace(0.8, 0.97, 35):
+        inside = (ends[:, 0] <= share) & (share <= ends[:, 1])
+        covered.append(binom.pmf(rights, trials, share)[inside].sum())
+    assert np.mean(covered) == pytest.approx(0.95, abs=0.01)
+    assert min(covered) > 0.9
+
+
+def test_models_are_compared_on_the_galaxies_where_they_differ():
+    random = np.random.default_rng(1)
+    covered = rejected = 0
+    for _ in range(600):
+        hard = random.random(300)
+        first = hard + 0.15 * random.normal(size=300) < 0.85
+        second = hard + 0.15 * random.normal(size=300) < 0.85
+        found = compare_models(first, second)
+        covered += found.low <= 0 <= found.high
+        rejected += found.p_value < 0.05
+    assert covered / 600 > 0.93
+    assert rejected / 600 < 0.06
+    same = compare_models(first, first)
+    assert (same.accuracy, same.p_value) == (0, 1)
+
+
+def test_a_difference_is_that_of_the_accuracies():
+    random = np.random.default_rng(2)
+    labels, p, q = random.integers(0, 2, (3, 100))
+    found = compare_models(p == labels, q == labels)
+    expected = accuracy_score(labels, p) - accuracy_score(labels, q)
+    assert found.accuracy == pytest.approx(expected)
+
+
+def test_identical_images_are_resampled_together():
+    random = np.random.default_rng(3)
+    labels = (np.arange(60) % 2).astype(np.int64)
+    p = np.clip(labels * 0.3 + random.normal(0.35, 0.2, 60), 0, 1)
+    settings = EvaluateSettings(bootstrap=150, reliability_bins=5, seed=0)
+    alone = bootstrap_auc(labels, p, clusters(np.arange(60)), settings)
+    # Each image ten times under ten IDs: no more is known than before.
+    often = np.tile(np.arange(60), 10)
+    groups = clusters(often)
+    assert sorted(map(len, groups)) == [10] * 60
+    copies = bootstrap_auc(labels[often], p[often], groups, settings)
+    assert copies == pytest.approx(alone, abs=0.03)
+    careless = bootstrap_auc(labels[often], p[often], clusters(np.arange(600)), settings)
+    assert careless[1] - careless[0] < 0.5 * (alone[1] - alone[0])
