@@ -51,7 +51,7 @@ class ForwardPass:
     >>> from galaxies.bundle.pretrained import PRETRAINED
     >>> forward = ForwardPass(PRETRAINED / "real/network.onnx")
     >>> forward(np.zeros((5, 64, 64, 3), np.uint8)).shape
-    (5, 52)
+    (5, 100)
     """
 
     def __init__(self, path: Path, device: Device = "cpu") -> None:

@@ -19,6 +19,7 @@ def write_known(folder: Path, known: KnownGalaxies) -> None:
     --------
     >>> from pathlib import Path
     >>> import numpy as np
+    >>> from galaxies.judgement.familiarity import KnownGalaxies
     >>> looks = np.random.default_rng(0).normal(size=(200, 29)).astype(np.float32)
     >>> write_known(Path("models/cnn"), KnownGalaxies.fit(looks[:100], looks[100:]))
     >>> read_known(Path("models/cnn")).enough
