@@ -296,6 +296,8 @@ class Verdict(NamedTuple):
     """The target agreement, and the certainty from which the machine decides."""
     proven: tuple[float, ...]
     """Target agreements with a proven threshold."""
+    campaign: str
+    """Whose votes the promise is about."""
 
 
 class Familiarity:
@@ -334,6 +336,7 @@ class Familiarity:
         self, description: Description, known: KnownGalaxies | None, options: Options
     ) -> None:
         self._triage = description.triage
+        self._campaign = description.campaign
         self._known = known
         self._options = options
         self._galaxies = self._unfamiliar = 0
@@ -356,6 +359,7 @@ class Familiarity:
             0 if known is None else len(known.distances),
             choose_promise(self._triage, self._options.agreement),
             tuple(one.agreement for one in self._triage if one.threshold is not None),
+            self._campaign,
         )
 
     def finish(self, table: pa.Table, verdict: Verdict) -> pa.Table:

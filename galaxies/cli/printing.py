@@ -65,7 +65,8 @@ def classified(output: Path, done: "Classified", options: "Options") -> None:
     promise = verdict.promise
     if promise.threshold is not None and verdict.known >= FEWEST and verdict.familiar is not False:
         warn(
-            f"Target agreement {promise.agreement:g}, proven with a confidence of "
+            f"Target agreement {promise.agreement:g} with the votes of {verdict.campaign}, proven "
+            "with a confidence of "
             f"{promise.confidence:g} for galaxies like those of the bundle"
         )
 
