@@ -66,8 +66,7 @@ def classified(output: Path, done: "Classified", options: "Options") -> None:
     if promise.threshold is not None and verdict.known >= FEWEST and verdict.familiar is not False:
         warn(
             f"Target agreement {promise.agreement:g} with the votes of {verdict.campaign}, proven "
-            "with a confidence of "
-            f"{promise.confidence:g} for galaxies like those of the bundle"
+            f"with a confidence of {promise.confidence:g} for galaxies like those of the bundle"
         )
 
 

@@ -231,8 +231,9 @@ def test_the_command_says_what_is_unfamiliar_and_what_is_promised(archive, bundl
     assert "its promises do not hold. Calibrate" in said(strange, "--decide-anyway")
     assert "knows 98 galaxies, too few to tell" in said(known_galaxies(galaxies=98))
     # The highest target that is proven and decides half of the galaxies.
-    assert "Target agreement 0.99 with the votes of gz2, proven with a confidence of 0.9" in said(known_galaxies())
-    assert "Target agreement 0.9 with the votes of gz2, " in said(known_galaxies(), "--agreement", "0.9")
+    usual, lower = said(known_galaxies()), said(known_galaxies(), "--agreement", "0.9")
+    assert "Target agreement 0.99 with the votes of gz2, proven with a confidence of 0.9" in usual
+    assert "Target agreement 0.9 with the votes of gz2, " in lower
 
 
 def test_a_table_records_campaign_calibration_and_target(archive, bundle, tmp_path):
