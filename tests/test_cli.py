@@ -70,10 +70,13 @@ def test_version():
 
 COMMANDS = [
     "classify",
+    "info",
     "submission",
     "export",
+    "cutouts",
     "calibrate",
     "audit",
+    "survey",
     "check",
     "merge",
     "export-folders",
@@ -81,6 +84,7 @@ COMMANDS = [
     "download gz2",
     "ask",
     "votes",
+    "inside",
     "label",
     "explore",
 ]

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from galaxies.judgement.familiarity import FEWEST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,6 +51,8 @@ def facts(subject: Path, found: "Mapping[str, str]") -> None:
 
 def classified(output: Path, done: "Classified", options: "Options") -> None:
     """Print what `classify` decided, and why it decided nothing."""
+    from galaxies.judgement.familiarity import FEWEST
+
     decisions, verdict = done.decisions, done.verdict
     decided = ", ".join(f"{count:,} {decision}" for decision, count in sorted(decisions.items()))
     images = decisions.total() + done.unreadable
@@ -72,6 +73,8 @@ def classified(output: Path, done: "Classified", options: "Options") -> None:
 
 def _about(verdict: "Verdict", options: "Options") -> list[str]:
     """Say why the machine decides nothing, or not all galaxies."""
+    from galaxies.judgement.familiarity import FEWEST
+
     promise, lines = verdict.promise, []
     result = "its promises do not hold" if options.anyway else "the machine decides nothing"
     if promise.threshold is None:
