@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 import typer
 
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
