@@ -8,6 +8,7 @@ from typing import Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import yaml
 from fsspec.core import url_to_fs
 
 from galaxies.errors import GalaxiesError
@@ -21,8 +22,9 @@ from galaxies.tables.columns import (
     words_of,
 )
 from galaxies.tables.pieces import Pieces, measure, most_letters
-from galaxies.tables.rows import empty_astropy_table, text_metadata
+from galaxies.tables.rows import text_metadata
 from galaxies.tables.sources import Source
+from galaxies.tables.text import ECSV_NAMES
 
 PANDAS: Final = "PANDAS_ATTRS"
 """Metadata that pandas reads into `DataFrame.attrs`, and writes again."""
@@ -89,16 +91,12 @@ def write_parquet(path: Path, schema: pa.Schema, pieces: Pieces) -> None:
     Its metadata let pandas and astropy find those of the table, and astropy the units, the
     descriptions and, in a first pass, the lengths of texts, without which it cannot read nulls.
     """
-    from astropy.table.meta import get_yaml_from_header
-
     plain_metadata = text_metadata(schema)
-    columns = list(empty_astropy_table(schema).columns.values())
-    yaml = get_yaml_from_header({"cols": columns, "meta": plain_metadata})
     longest = measure(schema, pieces, most_letters).longest
     held = {
         **plain_metadata,
         **{f"{_LENGTH}{name}": str(max(1, letters)) for name, letters in longest.items()},
-        ASTROPY: "\n".join(yaml),
+        ASTROPY: _astropy_header(schema),
         PANDAS: json.dumps(plain_metadata),
     }
     schema = schema.with_metadata(held)
@@ -106,6 +104,23 @@ def write_parquet(path: Path, schema: pa.Schema, pieces: Pieces) -> None:
         # Many small row groups would be slow to read.
         for table in Rebatched(pieces(), ROWS):
             writer.write_table(table.cast(schema))
+
+
+def _astropy_header(schema: pa.Schema) -> str:
+    """Write the header that astropy reads, without importing it, which would take seconds."""
+    columns = []
+    for field in schema:
+        words = words_of(field)
+        entries = {
+            "name": field.name,
+            "unit": words.unit,
+            "datatype": ECSV_NAMES.get(field.type, "string"),
+            "description": words.description,
+            "meta": {"ucd": words.ucd} if words.ucd else None,
+        }
+        columns.append({key: value for key, value in entries.items() if value})
+    header = {"datatype": columns, "meta": text_metadata(schema)}
+    return yaml.safe_dump(header, allow_unicode=True, sort_keys=False).rstrip("\n")
 
 
 def _attributes(pandas: str) -> dict[str, str]:

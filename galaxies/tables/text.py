@@ -28,13 +28,14 @@ _EXACT: Final = (pa.int64(), pa.uint64())
 _BLOCK: Final = 1 << 22
 _ECSV: Final = "# %ECSV"
 
-_ECSV_NAMES: Final = {
+ECSV_NAMES: Final = {
     pa.bool_(): "bool", pa.int8(): "int8", pa.int16(): "int16", pa.int32(): "int32",
     pa.int64(): "int64", pa.uint8(): "uint8", pa.uint16(): "uint16", pa.uint32(): "uint32",
     pa.uint64(): "uint64", pa.float16(): "float16", pa.float32(): "float32",
     pa.float64(): "float64", pa.string(): "string",
 }  # fmt: skip
-_ECSV_TYPES: Final = {name: kind for kind, name in _ECSV_NAMES.items()}
+"""Names of types in the headers of ECSV, and of astropy's Parquet tables."""
+_ECSV_TYPES: Final = {name: kind for kind, name in ECSV_NAMES.items()}
 
 
 def open_csv(path: str, exact: Collection[str]) -> Source:
