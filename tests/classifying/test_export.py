@@ -16,17 +16,19 @@ from galaxies.errors import GalaxiesError
 from galaxies.models.cnn import build_reference, build_residual
 from galaxies.models.mlp import build_mlp
 from galaxies.models.networks import Network
+from galaxies.questions.kaggle import KAGGLE
+from galaxies.questions.layout import Layout
 from galaxies.settings import load_settings
 from tests.conftest import ROOT, draw_galaxy, write_bundle
 
 SETTINGS = load_settings(ROOT / "params.yaml")
 
 
-def network_bundle(folder, kind, network, strength=3.0):
+def network_bundle(folder, kind, network, strength=3.0, **changes):
     keras.utils.set_random_seed(4)
     # Weights at random, strong enough that galaxies differ.
     network.set_weights([strength * weights for weights in network.get_weights()])
-    return write_bundle(folder, kind, Network(network).save, views=8)
+    return write_bundle(folder, kind, Network(network).save, views=8, **changes)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +41,11 @@ def bundles(tmp_path_factory):
             folder / "reference", "cnn", build_reference(32, SETTINGS.cnn.reference)
         ),
         "residual": network_bundle(
-            folder / "residual", "cnn", build_residual(32, SETTINGS.cnn.residual), strength=1.0
+            folder / "residual",
+            "cnn",
+            build_residual(32, SETTINGS.cnn.residual, Layout((KAGGLE,)).outputs),
+            strength=1.0,
+            questions={KAGGLE.name: tuple(question.name for question in KAGGLE.questions)},
         ),
     }
 
