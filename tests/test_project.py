@@ -134,7 +134,7 @@ EXTRAS = PROJECT["optional-dependencies"]
 
 
 def packages(requirements: Iterable[str]) -> set[str]:
-    return {Requirement(item).name.lower() for item in requirements} - {"galaxies"}
+    return {Requirement(item).name.lower() for item in requirements} - {PROJECT["name"]}
 
 
 def imported() -> set[str]:
@@ -148,7 +148,7 @@ def imported() -> set[str]:
                 modules.add(node.module.split(".")[0])
     found = packages_distributions()
     homes = {home for module in modules for home in found.get(module, [])}
-    return {home.lower().replace("_", "-") for home in homes} - {"galaxies"}
+    return {home.lower().replace("_", "-") for home in homes} - {PROJECT["name"]}
 
 
 def test_every_package_asked_for_is_used_and_every_one_used_is_asked_for():
@@ -196,7 +196,7 @@ def test_every_package_needed_on_this_python_is_pinned():
     ]
     while asked:
         new = {(canonicalize_name(one.name), extra) for one in asked for extra in ("", *one.extras)}
-        new = {(name, extra) for name, extra in new - needed if name != "galaxies"}
+        new = {(name, extra) for name, extra in new - needed if name != PROJECT["name"]}
         needed |= new
         asked = [
             one
