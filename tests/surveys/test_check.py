@@ -13,7 +13,7 @@ from galaxies.questions.kaggle import KAGGLE
 from galaxies.surveys.check import Asked, check_survey, say_questions
 from tests.conftest import encode, real_data, write_survey
 
-PIXELS = np.zeros((8, 8, 3), np.uint8)
+PIXELS = np.zeros((16, 16, 3), np.uint8)
 
 
 def survey(folder: Path, header: str, *rows: str) -> Path:

@@ -33,10 +33,10 @@ def frame(side: int, level: int = 0) -> bytes:
 @pytest.fixture
 def two(tmp_path) -> list[Path]:
     one = write_survey(
-        tmp_path / "one", {"a/2.jpg": frame(8), "1.JPEG": frame(8, 90)}, ["1,1,0,0", "2,0,1,0"]
+        tmp_path / "one", {"a/2.jpg": frame(16), "1.JPEG": frame(16, 90)}, ["1,1,0,0", "2,0,1,0"]
     )
     other = write_survey(
-        tmp_path / "other", {f"b/{LARGE}.png": frame(16)}, [f"{LARGE},0.250,0.75,0.000"]
+        tmp_path / "other", {f"b/{LARGE}.png": frame(32)}, [f"{LARGE},0.250,0.75,0.000"]
     )
     return [one, other]
 
@@ -53,7 +53,7 @@ def test_images_keep_their_bytes_and_votes_their_digits(two, tmp_path):
     assert (tmp_path / "both" / VOTES).read_text(encoding="utf-8") == (
         f"{HEADER},Survey\n1,1,0,0,one\n2,0,1,0,one\n{LARGE},0.250,0.75,0.000,other\n"
     )
-    assert check_survey(tmp_path / "both").frames == {"8x8": 2, "16x16": 1}
+    assert check_survey(tmp_path / "both").frames == {"16x16": 2, "32x32": 1}
 
 
 def test_every_column_stays_and_is_blank_where_a_survey_lacks_it(two, tmp_path):

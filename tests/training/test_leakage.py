@@ -17,6 +17,7 @@ from clones import set_params
 from galaxies.base.arrays import open_array
 from galaxies.bundle.registry import MODELS
 from galaxies.errors import GalaxiesError
+from galaxies.judgement.appearance import NUMBERS
 from galaxies.questions.campaign import CLASSES
 from galaxies.training.parts import galaxies_of
 from tests.conftest import write_project
@@ -39,6 +40,8 @@ def prepared(tmp_path_factory) -> Path:
     (backbone / "backbone.json").write_text(json.dumps({"source": "random", "detail": "seed 1"}))
     features = np.random.default_rng(2).normal(size=(60, 2048)).astype(np.float16)
     np.save(folder / "data/features.npy", features)
+    looks = np.random.default_rng(4).normal(size=(60, NUMBERS)).astype(np.float32)
+    np.save(folder / "data/looks.npy", looks)
     return folder
 
 
@@ -65,6 +68,9 @@ def spoil_part(part: str) -> None:
     features = np.load("data/features.npy")
     features[rows] = random.normal(size=features[rows].shape)
     np.save("data/features.npy", features)
+    looks = np.load("data/looks.npy")
+    looks[rows] = random.normal(size=looks[rows].shape)
+    np.save("data/looks.npy", looks)
     here = split["split"] == part
     codes = split["label"].cat.codes.to_numpy()
     split["label"] = pd.Categorical.from_codes(np.where(here, 1 - codes, codes), list(CLASSES))

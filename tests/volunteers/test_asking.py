@@ -253,8 +253,8 @@ def test_images_of_all_kinds_become_jpegs_that_zooniverse_takes(tmp_path):
 def test_a_jpeg_that_is_cut_off_is_no_subject():
     with pytest.raises(UnreadableImageError):
         as_jpeg(encode(draw_galaxy(np.random.default_rng(1), True))[:900])
-    frame = Image.new("L", (20, 10))
-    assert decode_image(as_jpeg(frame)).size == (20, 10)
+    frame = Image.new("L", (40, 20))
+    assert decode_image(as_jpeg(frame)).size == (40, 20)
 
 
 def test_names_of_galaxies_become_names_of_files(tmp_path):

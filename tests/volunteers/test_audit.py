@@ -458,5 +458,5 @@ def test_a_galaxy_that_occurs_twice_is_refused_before_people_answer(tmp_path):
     table.to_csv(tmp_path / "classes.csv", index=False)
     expected = "galaxy_id '7' occurs twice, in rows 1 and 3; give each galaxy its own"
     with pytest.raises(GalaxiesError, match=expected):
-        write_sample(tmp_path / "classes.csv", tmp_path / "a.csv", number=5, seed=1)
+        write_sample(tmp_path / "classes.csv", tmp_path / "a.csv", number=5, seed=1, agreement=0.9)
     assert not (tmp_path / "a.csv").exists()
