@@ -92,7 +92,8 @@ def scores(votes: Floats, p: Floats, predicted: Floats | None) -> dict[str, Any]
         "ece": expected_calibration_error(labels, p, BINS),
         "ece_by_chance": null_error(p),
     }
-    if predicted is not None:
+    # A network that did not learn all questions leaves the others blank.
+    if predicted is not None and not np.isnan(predicted).any():
         found["rmse"] = float(np.sqrt(np.mean((votes - predicted[galaxy]) ** 2)))
         found["rmse_of_the_means"] = float(np.sqrt(np.mean((votes - votes.mean(axis=0)) ** 2)))
     return found

@@ -29,7 +29,7 @@ from benchmarks import (
 from browser import build
 from galaxies.bundle.pretrained import PRETRAINED
 from galaxies.questions.kaggle import KAGGLE
-from galaxies.settings import load_settings
+from galaxies.settings import Settings, load_settings
 from tests.conftest import ROOT, write_tiny_survey
 
 IN_PROCESS = ["whole_1", "decode", "forward", "read", "write", "efficientnet", "folder_reader"]
@@ -59,7 +59,18 @@ def run(benchmark, output: Path, monkeypatch, *options: object) -> dict:
     return json.loads(output.read_text(encoding="utf-8"))
 
 
+def small_network() -> Settings:
+    """The settings of the project, with a convolutional network that trains in seconds."""
+    settings = load_settings()
+    small = {"start": None, "filters": [4, 8], "batch": 16}
+    recipe = settings.cnn.residual.model_copy(update=small)
+    cnn = settings.cnn.model_copy(update={"residual": recipe})
+    pack = settings.pack.model_copy(update={"size": 32})
+    return settings.model_copy(update={"cnn": cnn, "pack": pack})
+
+
 def test_leave_one_out(surveys, tmp_path, monkeypatch):
+    monkeypatch.setattr(leave_one_out, "load_settings", small_network)
     options = ("--data", surveys, "--only", "gz1b", "--epochs", 1, "--bundles", tmp_path / "kept")
     rows = run(leave_one_out, tmp_path / "rows.json", monkeypatch, *options)
     assert rows["left_out"]["gz1b"]["galaxies"] == 47
@@ -83,6 +94,7 @@ def test_evidence(surveys, tmp_path, monkeypatch):
 
 
 def test_sim_to_real(surveys, examples, tmp_path, monkeypatch):
+    monkeypatch.setattr(sim_to_real, "load_settings", small_network)
     simulated = examples / "data/simulated"
     shutil.copytree(surveys / "gz1", tmp_path / "real/gz1")
     shutil.copytree(simulated, tmp_path / "real/gz2")  # it answers all questions
@@ -93,13 +105,7 @@ def test_sim_to_real(surveys, examples, tmp_path, monkeypatch):
 
 
 def test_training_speed(tmp_path, monkeypatch):
-    settings = load_settings()
-    small = {"start": None, "filters": [4, 8], "batch": 16}
-    recipe = settings.cnn.residual.model_copy(update=small)
-    cnn = settings.cnn.model_copy(update={"residual": recipe})
-    pack = settings.pack.model_copy(update={"size": 16})
-    settings = settings.model_copy(update={"cnn": cnn, "pack": pack})
-    monkeypatch.setattr(training_speed, "load_settings", lambda: settings)
+    monkeypatch.setattr(training_speed, "load_settings", small_network)
     options = ("--galaxies", 32, "--epochs", 1, "--rounds", 1, "--seconds", 0.1)
     report = run(training_speed, tmp_path / "speed.json", monkeypatch, *options)
     assert report["training_galaxies"] == 32

@@ -10,6 +10,7 @@ import pytest
 
 from benchmarks import challenge, full_size, real, repeat
 from galaxies.questions.kaggle import KAGGLE
+from galaxies.questions.kinds import CLEAR, kinds
 from galaxies.questions.layout import Layout
 from tests.conftest import ROOT
 from tests.pipeline.conftest import TINY
@@ -65,9 +66,10 @@ def test_challenge_scores_a_finished_clone(clone, tiny_survey, tmp_path, monkeyp
     shutil.copytree(tiny_survey, sample)
     galaxies = pd.read_csv(sample / "training_solutions_rev1.csv")["GalaxyID"]
     random = np.random.default_rng(1)
-    answers = KAGGLE.down_the_tree(random.dirichlet(np.full(37, 0.05), len(galaxies)))
+    answers = KAGGLE.down_the_tree(random.dirichlet(np.full(37, 0.05), 400 * len(galaxies)))
     answers /= answers[:, :3].sum(axis=1, keepdims=True)
-    voted = pd.DataFrame(answers.clip(0, 1), index=galaxies, columns=KAGGLE.columns)
+    clear = answers[kinds(answers) < len(CLEAR)].clip(0, 1)[: len(galaxies)]
+    voted = pd.DataFrame(clear, index=galaxies, columns=KAGGLE.columns)
     voted.to_csv(sample / "training_solutions_rev1.csv")
     voted.columns = list(Layout((KAGGLE,)).columns)
     voted.rename_axis("galaxy_id").reset_index().to_parquet(done / "data/votes.parquet")
