@@ -13,10 +13,10 @@ from galaxies.bundle.learned import Learned, write_learned
 from galaxies.bundle.predictor import Predictor
 from galaxies.bundle.pretrained import PRETRAINED
 from galaxies.classifying.classifier import Classifier
+from galaxies.classifying.options import Options
 from galaxies.cli import app
 from galaxies.dataset.archive import open_archive
 from galaxies.dataset.layout import write_campaign
-from galaxies.classifying.options import Options
 from galaxies.errors import GalaxiesError
 from galaxies.judgement.class_shares import ClassOutputs
 from galaxies.questions.gz1 import GZ1
