@@ -298,6 +298,8 @@ class Verdict(NamedTuple):
     """Target agreements with a proven threshold."""
     campaign: str
     """Whose votes the promise is about."""
+    too_few: bool = False
+    """Whether they are images of another survey, too few to show that they are familiar."""
 
 
 class Familiarity:

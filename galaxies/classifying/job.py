@@ -24,6 +24,9 @@ from galaxies.errors import GalaxiesError
 from galaxies.tables.columns import ColumnNames
 from galaxies.tables.writing import require_table, write_table
 
+ENOUGH: Final = 80
+"""Number of images of another survey that can show that they are familiar."""
+
 SHARD: Final = 4096
 """Galaxies per shard; a job with another size would be a different job."""
 
@@ -135,9 +138,9 @@ def run_job(
     for number in range(count):
         familiar.add(made.read(number))
     verdict = familiar.verdict()
-    if verdict.familiar is None and another_survey:
+    if another_survey and verdict.familiar is not False and verdict.galaxies < ENOUGH:
         # Other filters and another depth: not familiar until enough galaxies show that they are.
-        verdict = verdict._replace(familiar=False)
+        verdict = verdict._replace(familiar=False, too_few=True)
     finish = partial(familiar.finish, verdict=verdict)
     metadata = provenance(description, job["bundle"]["sha256"], options, verdict)
     decisions = _write_table(output, schema.with_metadata(metadata), made, count, finish)

@@ -87,6 +87,13 @@ def _about(verdict: "Verdict", options: "Options") -> list[str]:
             f"The bundle knows {verdict.known:,} galaxies, too few to tell what is familiar (it "
             f"needs {FEWEST}): {result}. Calibrate it on your own votes: galaxies calibrate --help"
         )
+    elif verdict.too_few:
+        lines.append(
+            f"{verdict.galaxies:,} images of another survey are too few to show that they are "
+            "familiar: "
+            + ("its promises do not hold" if options.anyway else "the machine decides nothing")
+            + ". Calibrate it on your own votes: galaxies calibrate --help"
+        )
     elif verdict.familiar is False:
         lines.append(
             f"{verdict.unfamiliar:,} of {verdict.galaxies:,} images look different from the "
