@@ -222,6 +222,9 @@ from pathlib import Path
 from galaxies.base.outputs import written_beside
 from galaxies.errors import run_stage
 
+# A test that runs under nohup inherits that the signal is ignored.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
 def main():
     with written_beside(Path("out")) as beside:
         beside.mkdir()

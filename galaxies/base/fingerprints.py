@@ -91,7 +91,7 @@ def matches(marks: Fingerprints, among: Fingerprints) -> npt.NDArray[np.int64]:
     --------
     >>> import numpy as np
     >>> marks = np.array([[0, 0, 0], [1, 2, 3]], np.uint64)
-    >>> matches(np.array([[1, 2, 0], [2**64 - 1, 0, 0]], np.uint64), marks).tolist()
+    >>> matches(np.array([[1, 2, 7], [2**64 - 1, 0, 0]], np.uint64), marks).tolist()
     [1, -1]
     """
     places = np.full(len(marks), -1, np.int64)

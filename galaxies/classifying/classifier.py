@@ -190,7 +190,9 @@ class Classifier:
         Examples
         --------
         >>> import galaxies
-        >>> galaxies.load().inside("cutouts/100008.jpg").layers["relu_0"].activations.shape
+        >>> from pathlib import Path
+        >>> image = next(Path("cutouts").iterdir())
+        >>> galaxies.load().inside(image).layers["relu_0"].activations.shape
         (32, 32, 24)
         """
         prepared = self.prepare(item_of(image, 0).load())

@@ -65,7 +65,7 @@ def provenance(
     >>> from galaxies.classifying.options import Options, bundle_digest
     >>> folder, options = Path("models/cnn"), Options(agreement=0.9)
     >>> description = read_description(folder)
-    >>> verdict = Verdict(True, 40, 0, 500, description.triage[0], (0.9,))
+    >>> verdict = Verdict(True, 40, 0, 500, description.triage[0], (0.9,), "gz2")
     >>> facts = provenance(description, bundle_digest(folder), options, verdict)
     >>> facts["model"], facts["agreement"], facts["anyway"], len(facts["bundle"])
     ('CNN', '0.9', 'no', 64)

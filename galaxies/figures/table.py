@@ -67,9 +67,11 @@ def promise_table(results: Sequence[Mapping[str, Any]]) -> str:
     >>> import json
     >>> from pathlib import Path
     >>> print(promise_table([json.loads(Path("metrics/cnn.json").read_text())]))
-            target decided agreement (95% interval) verdict
-    CNN ...
-    """
+        target decided agreement (95% interval)       verdict
+    CNN    90%   75.0%      0.933 (0.681–0.998)  undetermined
+    CNN    95%   65.0%      1.000 (0.753–1.000)  undetermined
+    CNN    99%   15.0%      1.000 (0.292–1.000)  undetermined
+    """  # noqa: RUF002
     rows, names = [], []
     for scores in results:
         for target, promise in scores["triage"].items():
@@ -101,8 +103,8 @@ def comparison_table(differences: Mapping[tuple[str, str], tuple[float, ...]]) -
     Examples
     --------
     >>> print(comparison_table({("CNN", "decision tree"): (0.05, 0.031, 0.069, 0.0002)}))
-                       accuracy (95% interval)  p-value
-    CNN, decision tree  +0.050 (+0.031–+0.069)   0.0002
+                       accuracy (95% interval) p-value
+    CNN, decision tree  +0.050 (+0.031–+0.069)  0.0002
     """  # noqa: RUF002
     rows = [
         {

@@ -98,7 +98,7 @@ def compare_models(first: npt.NDArray[np.bool_], second: npt.NDArray[np.bool_]) 
     >>> first, second = np.arange(200) >= 20, np.arange(200) >= 34
     >>> found = compare_models(first, second)
     >>> [round(number, 3) for number in found]
-    [0.07, 0.032, 0.107, 0.0]
+    [0.07, 0.033, 0.106, 0.0]
     """
     with needs("pipeline"):
         from scipy.special import bdtr

@@ -244,6 +244,7 @@ def bootstrap_auc(
     Examples
     --------
     >>> import numpy as np
+    >>> from galaxies.judgement.intervals import clusters
     >>> from galaxies.settings import EvaluateSettings
     >>> settings = EvaluateSettings(bootstrap=100, reliability_bins=2, seed=0)
     >>> labels, p = np.array([0, 1] * 10), np.array([0.2, 0.8] * 10)

@@ -308,7 +308,7 @@ class Network:
     >>> import numpy as np
     >>> network = Network.load(Path("models/cnn"))
     >>> network.predict(np.load("data/images.npy")[:3]).shape
-    (3, 48)
+    (3, 52)
     """
 
     title: ClassVar[str]

@@ -45,6 +45,7 @@ def kinds(shares: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.int64]:
     --------
     >>> import numpy as np
     >>> from galaxies.questions.gz2 import GZ2
+    >>> from galaxies.questions.kinds import KINDS
     >>> shares = np.zeros((2, 37))
     >>> shares[0, GZ2.place("edge_on_yes")] = 0.7
     >>> [KINDS[place] for place in kinds(shares)]
