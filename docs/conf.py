@@ -78,6 +78,7 @@ WINGS = {
     "galaxies.dataset": "A survey as the pipeline reads it",
     "galaxies.judgement": "Calibration, promises, familiarity and scores",
     "galaxies.images": "From files to pixels",
+    "galaxies.tables": "Tables of any format",
     "galaxies.base": "Arrays and outputs",
     "galaxies.questions": "What volunteers are asked",
 }

@@ -21,6 +21,7 @@ from galaxies.dataset.archive import list_images, open_archive
 from galaxies.dataset.layout import IMAGES
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import decode_image
+from galaxies.judgement.appearance import NUMBERS
 from galaxies.models.inception import backbone as subject
 from galaxies.models.inception.backbone import make_backbone
 from galaxies.models.inception.classifier import Regression, fit
@@ -140,14 +141,16 @@ def test_a_bundle_classifies_frames_as_the_pipeline_classified_features(
 ):
     archive = tiny_survey / IMAGES
     count = survey_features(
-        archive, random_backbone, tmp_path / "features.npy",
+        archive, random_backbone, tmp_path / "features.npy", tmp_path / "looks.npy",
         size=SIDE, crop=0.5, decoding="scaled", max_unreadable=0.0, workers=2,
     )  # fmt: skip
     features = open_array(tmp_path / "features.npy")
     assert features.shape == (count, 2048) == (60, 2048)
+    assert open_array(tmp_path / "looks.npy").shape == (60, NUMBERS)
     rows = np.arange(60)
     table = pd.DataFrame({"galaxy_id": rows})
-    train, held_out = (Part(table, some, some % 2) for some in (rows[:40], rows[40:]))
+    marks = np.zeros((60, 3), np.uint64)
+    train, held_out = (Part(table, some, some % 2, marks[some]) for some in (rows[:40], rows[40:]))
     fitted = fit(features, train, held_out, STRENGTHS, random_backbone)
     assert fitted.chosen["weights"] == "random"
     bundle = write_bundle(tmp_path / "bundle", "inception", fitted.model.save, size=SIDE)

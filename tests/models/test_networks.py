@@ -257,7 +257,9 @@ def start_of(questions):
     description = read_description(PRETRAINED / "real").model_copy(
         update={"campaigns": START.campaigns, "questions": questions}
     )
-    return cnn._Start(network, description)
+    start = cnn._Start(PRETRAINED / "real")
+    start.description, start.network = description, network
+    return start
 
 
 def copied(start, layout):
