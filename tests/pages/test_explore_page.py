@@ -137,7 +137,7 @@ def test_a_run_offers_its_galaxies_and_models(tmp_path, browser, tree_bundle):
         says(page, "#models", "pretrained simulated")
         expect(page.locator("#models tr")).to_have_count(4)
         page.get_by_label("galaxies").select_option("one for each answer")
-        page.get_by_label("galaxy", exact=True).select_option("features_or_disk (100%)")
+        page.get_by_label("galaxy", exact=True).select_option("kaggle.features_or_disk (100%)")
         page.get_by_label("model", exact=True).select_option("pretrained real")
         says(page, "#questions", "1.00")
         page.get_by_role("button", name="layers").click()
