@@ -130,15 +130,6 @@ def model_of(folder: Path, description: Description) -> dict[str, Any]:
         "asked": asked,
         "calibration": judgement.calibration.model_dump(),
         "promises": _promises(judgement.triage),
-        "known": judgement.known.model_dump(mode="json") if judgement.known else None,
-        "surveys": {
-            name: {
-                "calibration": survey.calibration.model_dump(),
-                "promises": _promises(survey.triage),
-                "counts": survey.counts,
-            }
-            for name, survey in judgement.surveys.items()
-        },
         "examples": [
             {"name": path.stem[2:], "data": _base64(path.read_bytes())}
             for path in sorted((HERE / "examples").glob("*.jpg"))

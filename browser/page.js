@@ -74,60 +74,18 @@ function answered(views) {
     const [smooth, spiral] = model.classes.map(place => Math.max(outputs[place], 1e-30));
     raw = spiral / (smooth + spiral);
   }
-  const places = model.known ? model.known.deciles.map((deciles, place) =>
-    deciles.filter(one => Math.fround(one) <= outputs[place]).length) : null;
-  return { outputs, raw: Math.fround(raw), places };
-}
-
-// Whether all galaxies together look like those that the bundle was calibrated on.
-function verdictOn(galaxies) {
-  const verdict = { familiar: null, calibration: model.calibration, promises: model.promises };
-  const { known } = model;
-  if (known && galaxies.length) {
-    const counts = known.deciles.map((_, output) => {
-      const bins = new Array(10).fill(0);
-      galaxies.forEach(({ places }) => bins[places[output]]++);
-      return bins;
-    });
-    const telling = known.deciles.flatMap((deciles, output) => new Set(deciles).size === 9 ? [output] : []);
-    const enough = (total, others) => Math.min(total, others) >= 80 && telling.length;
-    const chance = others => 0.01 + 2 * (telling.length > 1 ? 0.115 : 0.29) * Math.sqrt(1 / galaxies.length + 1 / others);
-    const distance = (shares, others) => telling.reduce((sum, output) => {
-      let apart = 0, expected = 0;
-      shares(output).forEach((share, bin) => {
-        apart += Math.abs(counts[output][bin] / galaxies.length - share);
-        expected += Math.sqrt(2 / Math.PI) * Math.sqrt(share * (1 - share) * (1 / galaxies.length + 1 / others));
-      });
-      return sum + apart - expected;
-    }, 0) / telling.length / 2;
-    if (enough(galaxies.length, known.galaxies)) {
-      let nearest = distance(() => new Array(10).fill(0.1), known.galaxies);
-      verdict.familiar = nearest <= chance(known.galaxies);
-      for (const [name, survey] of Object.entries(model.surveys)) {
-        const total = survey.counts[0].reduce((sum, one) => sum + one, 0);
-        const apart = distance(output => survey.counts[output].map(one => one / total), total);
-        const near = enough(galaxies.length, total) && apart <= chance(total);
-        if (near && (!verdict.familiar || apart < nearest)) {
-          Object.assign(verdict, { familiar: true, survey: name, calibration: survey.calibration, promises: survey.promises });
-          nearest = apart;
-        }
-      }
-    }
-  }
-  verdict.threshold = verdict.promises.find(promise => promise.agreement >= AGREEMENT).threshold;
-  return verdict;
+  return { outputs, raw: Math.fround(raw) };
 }
 
 function decide(galaxies) {
-  const verdict = verdictOn(galaxies.filter(galaxy => !galaxy.error));
+  const { threshold } = model.promises.find(promise => promise.agreement >= AGREEMENT);
   for (const galaxy of galaxies) {
     if (galaxy.error) continue;
-    galaxy.p = Math.fround(calibrated(galaxy.raw, verdict.calibration));
+    galaxy.p = Math.fround(calibrated(galaxy.raw, model.calibration));
     galaxy.label = galaxy.p > 0.5 ? "spiral" : "elliptical";
-    const sure = verdict.threshold !== null && Math.max(galaxy.p, 1 - galaxy.p) >= verdict.threshold;
-    galaxy.decision = sure && verdict.familiar !== false ? galaxy.label : "ask volunteers";
+    const sure = threshold !== null && Math.max(galaxy.p, 1 - galaxy.p) >= threshold;
+    galaxy.decision = sure ? galaxy.label : "ask volunteers";
   }
-  return verdict;
 }
 
 // --- files: images, folders and zip archives
@@ -171,7 +129,7 @@ async function* images(files) {
 
 // --- classify
 
-let galaxies = [], verdict = null, turn = 0;
+let galaxies = [], turn = 0;
 
 async function classify(files) {
   const mine = ++turn, found = [];
@@ -205,7 +163,7 @@ async function classify(files) {
   })).catch(error => say(error.message));
   if (mine !== turn || done < found.length) return;
   galaxies = found;
-  verdict = decide(galaxies);
+  decide(galaxies);
   const first = galaxies.findIndex(galaxy => !galaxy.error);
   listed(more);
   if (first >= 0) await show(first);
@@ -219,9 +177,8 @@ function listed(more) {
   if (galaxies.length === 1 && failed.length) said.push(`${galaxies[0].id} ${galaxies[0].error}`);
   else if (failed.length) said.push(`${failed.length} could not be read`);
   if (more) said.push(`Only the first ${MOST} are classified; for more, install galaxies`);
-  if (verdict.survey) said.push(`These galaxies resemble ${verdict.survey}; its calibration is used`);
-  if (verdict.familiar === false) {
-    said.push("These galaxies look different from those that the network was calibrated on: it decides nothing");
+  if (galaxies.length > failed.length) {
+    said.push("This page does not test whether they look like galaxies that the network knows; galaxies classify does");
   }
   say(said.join(". "));
   if (galaxies.length < 2) return;
@@ -246,7 +203,7 @@ function table() {
   const quote = text => /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   const rows = galaxies.map(galaxy => galaxy.error
     ? [quote(galaxy.id), "", "", "", "", quote(galaxy.error)]
-    : [quote(galaxy.id), galaxy.p.toFixed(6), galaxy.label, galaxy.decision, verdict.familiar ?? "", ""]);
+    : [quote(galaxy.id), galaxy.p.toFixed(6), galaxy.label, galaxy.decision, "", ""]);
   return [["galaxy_id", "p_spiral", "label", "decision", "familiar", "error"], ...rows].map(row => row.join(",")).join("\n") + "\n";
 }
 

@@ -12,7 +12,7 @@ import pyarrow.csv as pacsv
 
 from galaxies.errors import GalaxiesError
 from galaxies.tables.columns import Words, described
-from galaxies.tables.sources import Source, opened
+from galaxies.tables.sources import Source, is_plain_file, opened
 
 _WHOLE: Final = "^(0|-?[1-9][0-9]*)$"
 # A name, such as 007, or more digits than float64 has.
@@ -144,9 +144,23 @@ def _texts(path: str, names: Sequence[str], *, skip: int, delimiter: str) -> Ite
     convert = pacsv.ConvertOptions(
         column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
     )
-    with _reading(path), opened(path) as file:
+    with _reading(path), _read_ahead(path) as file:
         for batch in pacsv.open_csv(file, read, parse, convert):
             yield pa.Table.from_batches([batch])
+
+
+@contextmanager
+def _read_ahead(path: str) -> Iterator[Any]:
+    """Open a file for Arrow, whose threads read ahead.
+
+    A Python file needs the interpreter: if Python ends meanwhile, the process aborts.
+    """
+    with opened(path) as file:
+        if is_plain_file(path):
+            with pa.OSFile(file.name) as native:
+                yield native
+        else:
+            yield file
 
 
 @contextmanager
