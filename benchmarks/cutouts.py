@@ -1,6 +1,6 @@
 """Cut-outs from a service on this machine, and from mosaics: speed, manners, faults, kills.
 
-A local server answers after 50 ms, as in `tests/sky/service.py`. Measured: how near the requests
+A local server answers after 50 ms, as in `stand_ins.py`. Measured: how near the requests
 come to the rate limit; whether memory grows with the number of positions; whether a killed run that
 is resumed gives the same bytes; whether one of 500 faults becomes a classified galaxy; and how many
 cut-outs one core makes from FITS tiles.
@@ -31,7 +31,7 @@ from astropy.wcs import WCS
 from galaxies.base.outputs import write_json
 from galaxies.sky.mosaics import Mosaics
 from galaxies.sky.positions import read_positions
-from tests.sky.service import serving
+from stand_ins import serving
 
 RATE = 50
 LATENCY = 0.05

@@ -146,7 +146,8 @@ def _place_after(description: Description, campaign: Campaign, question: Questio
     """Find the place of the answer that leads to a question."""
     if question.asked_after is None:
         return None
-    return description.layout.places(campaign).start + campaign.place(question.asked_after)
+    start: int = description.layout.places(campaign).start
+    return start + campaign.place(question.asked_after)
 
 
 def _promises(promises: Iterable[Promise]) -> list[dict[str, float | None]]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.sky.service import serving
+from stand_ins import serving
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ from galaxies.sky.looking import look_at_cutout
 from galaxies.sky.manners import Answer, Asker, Manners, RateLimit, _words, seconds_to_wait
 from galaxies.sky.positions import Positions
 from galaxies.sky.services import Sdss
-from tests.sky.service import galaxy, outside_image, placeholder, serving
+from stand_ins import galaxy, outside_image, placeholder, serving
 
 FAST = Manners(rate=1000, parallel=8, wait=0.01, timeout=10, contact="me@here.org")
 

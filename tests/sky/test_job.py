@@ -17,8 +17,8 @@ from typer.testing import CliRunner
 from galaxies.cli import app
 from galaxies.cli.classify import UNREADABLE
 from galaxies.sky.writing import PROVENANCE, member_name
+from stand_ins import serving
 from tests.conftest import ROOT
-from tests.sky.service import serving
 
 FAULTS = {13: "missing", 17: "html", 19: "blank", 23: "placeholder", 29: "placeholder"}
 REASONS = {

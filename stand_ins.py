@@ -1,4 +1,7 @@
-"""A service that cuts out images, on this machine, as the real ones do, and with their faults."""
+"""Stand-ins for the sky: a drawn galaxy, and a service that cuts out images on this machine.
+
+The service answers as the real ones do, and with their faults. For tests and benchmarks.
+"""
 
 import io
 import json
@@ -9,16 +12,37 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from zlib import crc32
 
 import numpy as np
 from PIL import Image, ImageDraw
 
-from tests.conftest import draw_galaxy, encode
-
 SIZE = 424
 SAYS_OUTSIDE = "Requested (ra, dec) is outside the SDSS footprint."
+
+
+def draw_galaxy(random: np.random.Generator, spiral: bool, side: int = 96) -> np.ndarray:
+    """A round red glow, or a flat blue one with two arms; uint8 (side, side, 3)."""
+    y, x = np.mgrid[:side, :side] - (side - 1) / 2
+    angle = random.uniform(0, np.pi)
+    x, y = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
+    radius = np.hypot(x, y / random.uniform(0.5, 0.9)) / side
+    light = np.exp(-radius * 18)
+    if spiral:
+        light = light + 0.6 * np.exp(-radius * 9) * np.cos(np.arctan2(y, x) - radius * 25) ** 8
+    colour = (0.6, 0.7, 1.0) if spiral else (1.0, 0.8, 0.6)
+    frame = 220 * light[:, :, None] * colour + random.normal(12, 5, (side, side, 3))
+    pixels: np.ndarray = frame.clip(0, 255).astype(np.uint8)
+    return pixels
+
+
+def encode(pixels: np.ndarray, **options: Any) -> bytes:
+    """A JPEG's bytes."""
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, **{"format": "JPEG", "quality": 90} | options)
+    return file.getvalue()
 
 
 @cache
