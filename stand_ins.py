@@ -38,10 +38,11 @@ def draw_galaxy(random: np.random.Generator, spiral: bool, side: int = 96) -> np
     return pixels
 
 
-def encode(pixels: np.ndarray, **options: Any) -> bytes:
+def encode(pixels: np.ndarray, **options: Any) -> bytes:  # noqa: ANN401, what Pillow takes
     """A JPEG's bytes."""
     file = io.BytesIO()
-    Image.fromarray(pixels).save(file, **{"format": "JPEG", "quality": 90} | options)
+    saving: dict[str, Any] = {"format": "JPEG", "quality": 90} | options
+    Image.fromarray(pixels).save(file, **saving)
     return file.getvalue()
 
 
