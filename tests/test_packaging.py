@@ -186,7 +186,7 @@ assert "onnx" not in sys.modules
         ),
         ("export", "onnx is missing; in a clone of the repository, pip install '.[onnx]'"),
         (
-            "calibrate real tiny -o made",
+            "calibrate tiny -o made",
             "sklearn is missing; in a clone of the repository, pip install '.[pipeline]'",
         ),
         (
@@ -204,5 +204,4 @@ def test_a_missing_extra_ends_in_one_line(installed, tmp_path, command, said):
     shutil.copy(ROOT / "params.yaml", tmp_path)
     done = run(installed, tmp_path, without_extras() + CLI.format(["galaxies", *command.split()]))
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1] == f"error: {said}"
-    assert "Traceback" not in done.stderr
+    assert done.stderr == f"error: {said}\n"  # before any work, so without a progress bar

@@ -11,6 +11,7 @@ from galaxies.dataset.layout import IMAGES, VOTES, survey_file
 from galaxies.dataset.packing import pack_images
 from galaxies.dataset.splitting import PARTS, split_galaxies
 from galaxies.dataset.votes import campaign_of, first_votes, read_survey_votes, read_votes
+from galaxies.errors import require
 from galaxies.settings import Settings
 from galaxies.surveys.writing import copy_member, free_folder
 
@@ -60,6 +61,7 @@ def export_folders(
     40
     """
     output = free_folder(output, overwrite, PARTS)
+    require("pipeline", "sklearn")
     archive = survey_file(survey, IMAGES)
     answers = read_survey_votes(survey, settings.volunteers)
     first = read_votes(survey_file(survey, VOTES), campaign_of(answers))
