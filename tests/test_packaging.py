@@ -18,6 +18,8 @@ from packaging.requirements import Requirement
 
 from tests.conftest import ROOT, draw_galaxy, encode, write_tiny_survey
 
+pytestmark = pytest.mark.slow
+
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 

@@ -18,6 +18,8 @@ from astropy.io import fits
 from tests.conftest import ROOT, write_tiny_survey
 from tests.test_project import PAGES, text
 
+pytestmark = pytest.mark.slow
+
 BLOCK = re.compile(r"^(<!-- runs -->\n)?```(?:sh|bash)\n(.*?)^```$", re.M | re.S)
 NOT_RUN = {
     "python3 -m venv": "installs everything; CI and every user run it",

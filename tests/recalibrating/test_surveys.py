@@ -25,6 +25,8 @@ from galaxies.questions.kaggle import KAGGLE
 from galaxies.recalibrating.surveys import for_campaign
 from tests.conftest import draw_galaxy, judgement, real_data, write_tiny_survey
 
+pytestmark = pytest.mark.slow
+
 
 def run(bundle, *command):
     done = CliRunner().invoke(app, ["calibrate", *map(str, command), "--model", str(bundle)])
