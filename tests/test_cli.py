@@ -131,7 +131,7 @@ ARGUMENTS = {
 }
 
 
-@pytest.mark.parametrize(("name", "parameters"), commands())
+@pytest.mark.parametrize(("name", "parameters"), list(commands()))
 def test_the_same_thing_has_the_same_name_everywhere(name, parameters):
     arguments = [one for one in parameters if one.param_type_name == "argument"]
     options = [one for one in parameters if one.param_type_name == "option"]
