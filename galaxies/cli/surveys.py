@@ -182,7 +182,7 @@ def merge(
 def export_folders(
     survey: Survey,
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FOLDER", help="The folder to make.")
+        Path, typer.Option("-o", "--output", metavar="FOLDER", help="The folder to make.")
     ],
     params: Annotated[
         Path,
