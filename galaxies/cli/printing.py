@@ -8,9 +8,9 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from galaxies.classifying.classifier import Verdict
     from galaxies.classifying.job import Classified
     from galaxies.classifying.options import Options
+    from galaxies.classifying.verdict import Verdict
     from galaxies.recalibrating.surveys import Adjusted, Calibrated
     from galaxies.surveys.check import Report
     from galaxies.surveys.from_table import FromTable
