@@ -20,9 +20,9 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from galaxies.base.outputs import written_beside
-from galaxies.errors import GalaxiesError
 from galaxies.bundle.description import file_hashes, read_description, require_own_files
 from galaxies.bundle.folder import describe
+from galaxies.errors import GalaxiesError
 from galaxies.models.saved_network import GRADIENT, NETWORK
 
 _INLINE: Final = 1024

@@ -104,5 +104,5 @@ def test_a_gradient_that_is_added_is_listed(bundle, monkeypatch, capsys):
     assert capsys.readouterr().out == f"{bundle}: {GRADIENT} written\n"
     assert read_description(bundle).files == file_hashes(bundle)
     (bundle / "learned.npz").write_bytes(b"PK")
-    with pytest.raises(GalaxiesError, match="learned.npz: is not the file"):
+    with pytest.raises(GalaxiesError, match=r"learned\.npz: is not the file"):
         backward.main()
