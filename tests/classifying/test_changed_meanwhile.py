@@ -148,7 +148,7 @@ def test_two_jobs_cannot_have_one_output(cutouts, tree_bundle, tmp_path, shards)
     folder = None if shards is None else str(tmp_path / shards)
 
     def second(bundle, options, chunks, made, progress):
-        for output in {tmp_path / "classes.csv", tmp_path / (shards and "b.csv" or "classes.csv")}:
+        for output in (tmp_path / "classes.csv", *([tmp_path / "b.csv"] if shards else [])):
             with pytest.raises(GalaxiesError, match="another process is writing it; wait until"):
                 run_job([str(cutouts)], output, tree_bundle, LOCAL, shards=folder, overwrite=True)
         LOCAL(bundle, options, chunks, made, progress)
@@ -161,7 +161,8 @@ def test_two_jobs_cannot_have_one_output(cutouts, tree_bundle, tmp_path, shards)
 
 def test_a_process_that_was_killed_leaves_no_lock(tmp_path):
     code = (
-        "import sys, time; from pathlib import Path; from galaxies.base.outputs import sole_writer\n"
+        "import sys, time; from pathlib import Path\n"
+        "from galaxies.base.outputs import sole_writer\n"
         "with sole_writer(Path(sys.argv[1])): print('held', flush=True); time.sleep(600)"
     )
     path = tmp_path / "classes.csv"
