@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from galaxies import __version__
-from galaxies.cli import calibrate, classify, inside, pages, sky, surveys, volunteers
+from galaxies.cli import calibrate, classify, inside, outputs, pages, sky, surveys, volunteers
 from galaxies.errors import run_stage
 
 app = typer.Typer(
@@ -20,6 +20,8 @@ app = typer.Typer(
     "dvc exp run -S survey=gz2`",
 )
 for group in (classify, sky, calibrate, surveys, volunteers, inside, pages):
+    for command in group.commands.registered_commands:
+        command.cls = outputs.Command
     app.add_typer(group.commands)
 
 

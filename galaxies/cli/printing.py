@@ -145,6 +145,11 @@ def calibrated(survey: Path, bundle: Path, output: Path, done: "Calibrated") -> 
         row(f"target agreement {100 * was.agreement:g}%: decided", was.decided, now.decided)
         row("    agreement on these", was.agreed, now.agreed)
     say(f"{output}: {bundle.name}, calibrated on {survey.resolve().name}")
+    if done.void:
+        say(
+            f"  It makes no promises for {' and '.join(done.void)}, whose votes on "
+            f"{survey.resolve().name} are unknown"
+        )
 
 
 def adjusted(images: Path, done: "Adjusted") -> None:
@@ -201,8 +206,8 @@ def audited(
         )
 
 
-def checked(survey: Path, report: "Report") -> None:
-    """Print what is in a survey, beside Kaggle's."""
+def checked(survey: Path, report: "Report", problem: str | None = None) -> None:
+    """Print what is in a survey, beside Kaggle's, and why the pipeline cannot train on it."""
     from galaxies.surveys.check import KAGGLE, say_questions
 
     say(f"{survey}: {report.images:,} images, {report.votes:,} rows of votes")
@@ -213,6 +218,10 @@ def checked(survey: Path, report: "Report") -> None:
         say(line)
     frames = ", ".join(f"{size} ({count})" for size, count in sorted(report.frames.items()))
     say(f"  size of {sum(report.frames.values())} frames: {frames}")
+    if problem is not None:
+        if report.classes:
+            say(f"The pipeline cannot train on this survey alone: {problem}")
+        return
     if report.is_kaggle:
         say("This is the training set of Kaggle's Galaxy Zoo challenge.")
     elif report.classes:
