@@ -13,6 +13,8 @@ from galaxies.questions.gz2 import GZ2
 from galaxies.questions.layout import Layout
 from galaxies.questions.registry import CAMPAIGNS
 
+pytestmark = pytest.mark.slow
+
 GALAXY = Portrait(np.zeros((16, 16, 3), np.uint8), 7, None, None)
 EACH = pytest.mark.parametrize("campaign", CAMPAIGNS.values(), ids=CAMPAIGNS)
 

@@ -16,6 +16,8 @@ from galaxies.images import cage
 from galaxies.images.decode import UnreadableImageError
 from galaxies.images.fits import decode_fits
 
+pytestmark = pytest.mark.slow
+
 PLANE = np.arange(1024, dtype=np.int16).reshape(32, 32)
 
 
