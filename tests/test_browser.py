@@ -130,7 +130,10 @@ def the_examples() -> list[bytes]:
 @pytest.mark.parametrize(
     ("galaxies_with_noise", "says"),
     [
-        ((0, 90), "90 of 90 do not look like the galaxies that the network knows, more than chance"),
+        (
+            (0, 90),
+            "90 of 90 do not look like the galaxies that the network knows, more than chance",
+        ),
         ((40, 1), "1 of 41 do not look like the galaxies that the network knows: it does not"),
         ((40, 5), "it decides none of the 45"),
         ((0, 1), "It does not look like the galaxies that the network knows: nothing is decided"),
