@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from galaxies import __version__
-from galaxies.cli import calibrate, classify, inside, pages, sky, surveys, volunteers
+from galaxies.cli import calibrate, classify, inside, outputs, pages, sky, surveys, volunteers
 from galaxies.cli.help import Commands
 from galaxies.errors import run_stage
 
@@ -22,6 +22,8 @@ app = typer.Typer(
     "`galaxies COMMAND --help` explains a command, with examples.",
 )
 for group in (classify, sky, inside, pages, surveys, calibrate, volunteers):
+    for command in group.commands.registered_commands:
+        command.cls = outputs.Command
     app.add_typer(group.commands)
 
 

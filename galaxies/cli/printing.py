@@ -11,9 +11,9 @@ from galaxies.base.words import many
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from galaxies.classifying.classifier import Verdict
     from galaxies.classifying.job import Classified
     from galaxies.classifying.options import Options
+    from galaxies.classifying.verdict import Verdict
     from galaxies.recalibrating.surveys import Adjusted, Calibrated
     from galaxies.surveys.check import Report
     from galaxies.surveys.from_table import FromTable
@@ -174,6 +174,11 @@ def calibrated(survey: Path, bundle: Path, output: Path, done: "Calibrated") -> 
         rows += [("    agreement on these", was.agreed, now.agreed)]
     table(rows, (" " * 30, f"{'before':<20}", "after (held-out galaxies)"))
     say(f"{output}: {bundle.name}, calibrated on {survey.resolve().name}")
+    if done.void:
+        say(
+            f"  It makes no promises for {' and '.join(done.void)}, whose votes on "
+            f"{survey.resolve().name} are unknown"
+        )
 
 
 def adjusted(images: Path, done: "Adjusted") -> None:
@@ -230,8 +235,8 @@ def audited(
         )
 
 
-def checked(survey: Path, report: "Report") -> None:
-    """Print what is in a survey, beside Kaggle's."""
+def checked(survey: Path, report: "Report", problem: str | None = None) -> None:
+    """Print what is in a survey, beside Kaggle's, and why the pipeline cannot train on it."""
     from galaxies.surveys.check import KAGGLE, say_questions
 
     say(f"{survey}: {many(report.images, 'image')}, {many(report.votes, 'row')} of votes")
@@ -243,6 +248,10 @@ def checked(survey: Path, report: "Report") -> None:
     sizes = many(sum(report.frames.values()), "frame")
     frames = ", ".join(f"{size} ({count})" for size, count in sorted(report.frames.items()))
     say(f"  size of {sizes}: {frames}")
+    if problem is not None:
+        if report.classes:
+            say(f"The pipeline cannot train on this survey alone: {problem}")
+        return
     if report.is_kaggle:
         say("This is the training set of Kaggle's Galaxy Zoo challenge.")
     elif report.classes:

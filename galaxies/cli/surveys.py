@@ -1,13 +1,20 @@
 """Commands that download, check and merge surveys."""
 
+import tempfile
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from galaxies.cli import printing
 from galaxies.cli.help import ADAPT, TRAIN, Commands
 from galaxies.cli.options import IdColumn, Overwrite, PathColumn, Survey, SurveyToMake, cores
+from galaxies.errors import GalaxiesError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import pandas as pd
 
 commands = typer.Typer()
 downloads = typer.Typer(cls=Commands, no_args_is_help=True, rich_markup_mode="markdown")
@@ -126,14 +133,53 @@ def survey(
 )
 def check(
     survey: Survey,
+    params: Annotated[Path, typer.Option(help="Settings file of the pipeline; not needed.")] = Path(
+        "params.yaml"
+    ),
 ) -> None:
     """Check a survey, summarise it, and compare it with Kaggle's Galaxy Zoo set.
 
-    The exit status is 0 if the files are valid, even if the survey is not Kaggle's.
+    With a settings file, every image is decoded and the galaxies are split, as in the pipeline, to
+    see whether it can train on them.
+
+    The exit status is 0 if the files are valid, even if the survey is not Kaggle's. A survey that
+    lies in data/, where the pipeline looks, must also be one that it can train on.
     """
     from galaxies.surveys.check import check_survey
 
-    printing.checked(survey, check_survey(survey))
+    report = check_survey(survey)
+    problem = _why_not_split(survey, params) if params.is_file() else None
+    printing.checked(survey, report, problem)
+    if problem is not None and survey.resolve().parent == Path("data").resolve():
+        raise GalaxiesError(f"{survey}: the pipeline cannot train on it: {problem}")
+
+
+def _why_not_split(survey: Path, params: Path) -> str | None:
+    """Say why the pipeline could not pack and split a survey."""
+    import numpy as np
+
+    from galaxies.base.fingerprints import from_text
+    from galaxies.bundle.learned import read_learned
+    from galaxies.bundle.pretrained import bundle_folder
+    from galaxies.settings import load_settings
+    from galaxies.surveys.rehearsal import split_survey
+
+    settings = load_settings(params)
+    start = settings.cnn.residual.start if settings.cnn.recipe == "residual" else None
+    learned = None if start is None else read_learned(bundle_folder(Path(start)))
+
+    def shown(images: "pd.DataFrame") -> "npt.NDArray[np.int64]":
+        if learned is None:
+            return np.empty(0, np.int64)
+        seen = images[learned.shown(from_text(images["fingerprint"]))]
+        return seen["galaxy_id"].to_numpy(np.int64)
+
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            split_survey(survey, settings, Path(scratch), workers=cores(), learned=shown)
+        except GalaxiesError as error:
+            return str(error)
+    return None
 
 
 @commands.command(

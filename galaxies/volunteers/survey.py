@@ -1,5 +1,6 @@
 """Make a survey of the volunteers' votes, in the layout of Kaggle's Galaxy Zoo challenge."""
 
+import filecmp
 import hashlib
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
@@ -127,10 +128,12 @@ def count_votes(
     """
     output = free_folder(output, overwrite, SURVEY_FILES)
     maps = read_answer_maps(answers)
-    known: dict[str, Subject] = {}
-    for folder in subjects:
+    known: dict[str, list[Subject]] = {}
+    for folder in dict.fromkeys(one.resolve() for one in subjects):
         for subject in read_manifest(folder):
-            known.setdefault(subject.galaxy_id, subject)
+            known.setdefault(subject.galaxy_id, []).append(subject)
+    for same in known.values():
+        _refuse_two_pictures(same)
     if not export.is_file():
         raise GalaxiesError(f"{export}: no such file; download the project's classification export")
     votes = read_export(export, maps, known, str(answers))
@@ -144,9 +147,21 @@ def count_votes(
     return made
 
 
-def _image_of(known: Mapping[str, Subject], galaxy_id: str) -> bytes:
+def _refuse_two_pictures(subjects: Sequence[Subject]) -> None:
+    """Refuse two galaxies with one ID: their votes would become those of one."""
+    first, *others = subjects
+    for other in others:
+        both = first.image.is_file() and other.image.is_file()
+        if both and not filecmp.cmp(first.image, other.image, shallow=False):
+            raise GalaxiesError(
+                f"galaxy {first.galaxy_id!r} is another picture in {first.image.parent} than in "
+                f"{other.image.parent}; count the votes of each folder alone"
+            )
+
+
+def _image_of(known: Mapping[str, Sequence[Subject]], galaxy_id: str) -> bytes:
     """Read the JPEG of a subject."""
-    subject = known[galaxy_id]
+    subject = known[galaxy_id][0]
     image = subject.image
     if not image.is_file():
         raise GalaxiesError(
