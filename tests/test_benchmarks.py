@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from benchmarks import browser as page_in_browser
@@ -171,10 +172,30 @@ def test_scale(surveys, tmp_path, monkeypatch):
     (tmp_path / "gz1").symlink_to(surveys / "gz1")
     monkeypatch.setattr(scale, "SCALES", (0.5, 1.0, 2.0))
     options = ("--data", tmp_path, "--most", 24, "--figure", tmp_path / "scale.png")
-    rows = run(scale, tmp_path / "scale.json", monkeypatch, *options)["gz1"]
-    assert [row["scale"] for row in rows] == [0.5, 1.0, 2.0]
-    assert {0 <= row["accuracy"] <= 1 for row in rows} == {True}
+    groups = run(scale, tmp_path / "scale.json", monkeypatch, *options)
+    assert {group["campaign"] for group in groups} == {"gz1"}
+    assert sum(group["galaxies"] for group in groups) >= 24
+    for group in groups:
+        assert [row["scale"] for row in group["scales"]] == [0.5, 1.0, 2.0]
+        for row in group["scales"]:
+            for name in scale.MEASURES:
+                low, high = row[f"{name}_interval"]
+                assert 0 <= low <= row[name] + 1e-9
+                assert row[name] - 1e-9 <= high
     assert (tmp_path / "scale.png").is_file()
+
+
+def test_a_frame_at_another_scale():
+    frame = np.full((424, 424, 3), 10, np.uint8)
+    frame[202:222, 202:222] = 250
+    sizes = {}
+    for factor in (0.5, 1.0, 2.0):
+        pixels = np.asarray(scale.at_scale(Image.fromarray(frame), factor))[:, :, 0]
+        assert pixels.shape == (424, 424)
+        bright = np.argwhere(pixels > 130)
+        assert bright.mean(axis=0) == pytest.approx([211.5, 211.5])
+        sizes[factor] = len(bright) ** 0.5
+    assert sizes == pytest.approx({0.5: 40, 1.0: 20, 2.0: 10}, abs=1)
 
 
 def test_mutated(tmp_path, monkeypatch):

@@ -148,6 +148,8 @@ def cutouts(
     if not dry_run:
         refuse_existing(output, overwrite=overwrite)
     source, galaxies = wanted.open()
+    if galaxies.remark:
+        warn(galaxies.remark)
     if dry_run:
         _say_plan(source, galaxies)
         return
