@@ -284,11 +284,17 @@ def draw_portrait(axes: Axes, galaxy: Portrait, x: float, y: float, side: float)
         words = answers_that_matter(galaxy.answers, galaxy.campaign)
         lines[1:1] = wrap(words, 24, max_lines=2, placeholder=" …")
     if galaxy.p_spiral is not None:
-        lines.append(f"$p$(spiral) {_rounded(galaxy.p_spiral)}")
+        lines.append(f"$p$(spiral) {rounded(galaxy.p_spiral)}")
     for number, line in enumerate(lines, 1):
         axes.text(x + side / 2, below + 0.04 + 0.12 * number, line, size=SMALL, ha="center")
 
 
-def _rounded(p: float) -> str:
-    """Format a probability with three decimals, but never as 0 or 1."""
+def rounded(p: float) -> str:
+    """Format a probability with three decimals, but never as 0 or 1.
+
+    Examples
+    --------
+    >>> rounded(0.25), rounded(0.9999)
+    ('= 0.250', '> 0.999')
+    """
     return "< 0.001" if p < 0.0005 else "> 0.999" if p >= 0.9995 else f"= {p:.3f}"
