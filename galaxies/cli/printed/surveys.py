@@ -73,7 +73,7 @@ def sorted_by_class(output: Path, counts: "Mapping[str, int]") -> None:
 
 def asked(output: Path, done: "Asked", number: int) -> None:
     """Print how many galaxies volunteers are asked about, and the command that uploads them."""
-    from galaxies.volunteers.subjects import MANIFEST
+    from galaxies.volunteers.manifest import MANIFEST
 
     total = done.chosen + done.audited
     parts = f"{done.chosen:,} that need people, {done.audited:,} for an audit"
