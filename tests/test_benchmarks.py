@@ -24,7 +24,6 @@ from benchmarks import (
     mutated,
     promises,
     scale,
-    sim_to_real,
     training_speed,
 )
 from browser import build
@@ -94,17 +93,6 @@ def test_evidence(surveys, tmp_path, monkeypatch):
     options = ("--data", surveys, "--most", 2)
     scores = run(evidence, tmp_path / "rows.json", monkeypatch, *options)
     assert scores["gz1"]["galaxies"] == 2
-
-
-def test_sim_to_real(surveys, examples, tmp_path, monkeypatch):
-    monkeypatch.setattr(sim_to_real, "load_settings", small_network)
-    simulated = examples / "data/simulated"
-    shutil.copytree(surveys / "gz1", tmp_path / "real/gz1")
-    shutil.copytree(simulated, tmp_path / "real/gz2")  # it answers all questions
-    options = ("--simulated", simulated, "--real", tmp_path / "real", "--epochs", 1)
-    content = run(sim_to_real, tmp_path / "rows.json", monkeypatch, *options)
-    assert set(content["scores"]) == {"simulated, held out", "gz1", "gz2"}
-    assert len(content["columns"]) == 37
 
 
 def test_training_speed(tmp_path, monkeypatch):
