@@ -24,7 +24,7 @@ from galaxies.volunteers.audit import judge_answers
 from galaxies.volunteers.samples import Audited
 
 CONFIDENCE = 0.9
-TARGETS = TriageSettings(agreement=[0.9, 0.95, 0.99], confidence=CONFIDENCE)
+TARGETS = TriageSettings(agreement=[0.9, 0.95, 0.99], confidence=CONFIDENCE, search=False)
 LOOKS = {"after each answer": 1, "every 10 answers": 10, "every 100 answers": 100, "once": 500}
 ANSWERS = 500
 
@@ -104,7 +104,8 @@ def whole_audits(trials: int, random: np.random.Generator) -> Iterator[dict[str,
                     wrong |= found.holds or found.lower > right.mean()
                     if found.bounds is not None:
                         kept = (p <= found.bounds[0]) | (p >= found.bounds[1])
-                        wrong |= bool(right[kept].mean() < target)
+                        agree = (p >= found.bounds[1]) == answers
+                        wrong |= bool(agree[kept].mean() < target)
                 false += wrong
                 restored += found is not None and found.bounds is not None
             yield {

@@ -35,7 +35,7 @@ from galaxies.settings import TriageSettings
 from galaxies.volunteers.audit import judge_answers
 from galaxies.volunteers.samples import Audited
 
-TARGETS = TriageSettings(agreement=[0.9, 0.95, 0.99], confidence=0.9)
+TARGETS = TriageSettings(agreement=[0.9, 0.95, 0.99], confidence=0.9, search=False)
 SURVEYS = ("gz1", "gz1b", "gz2", "kaggle")
 DRAWS = 200
 """Resplits, audits and calibrations of each survey, by default."""

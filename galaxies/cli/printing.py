@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from galaxies.classifying.classifier import Verdict
     from galaxies.classifying.job import Classified
     from galaxies.classifying.options import Options
+    from galaxies.judgement.familiarity import ForSurvey
     from galaxies.recalibrating.surveys import Adjusted, Calibrated
     from galaxies.surveys.check import Report
     from galaxies.surveys.from_table import FromTable
@@ -144,7 +145,31 @@ def calibrated(survey: Path, bundle: Path, output: Path, done: "Calibrated") -> 
     for was, now in zip(before.decided, after.decided, strict=True):
         row(f"target agreement {100 * was.agreement:g}%: decided", was.decided, now.decided)
         row("    agreement on these", was.agreed, now.agreed)
+    for line in _familiarity(done.familiarity):
+        say(line)
     say(f"{output}: {bundle.name}, calibrated on {survey.resolve().name}")
+
+
+def _familiarity(found: "ForSurvey | None") -> list[str]:
+    """Say with which galaxies images are compared from now on."""
+    from galaxies.judgement.familiarity import FEWEST
+
+    if found is None:
+        return []
+    before = f"  unfamiliar before: {found.unfamiliar:,} of {found.galaxies:,}. Images are compared"
+    if found.replaced:
+        return [
+            f"{before} with these {len(found.known.distances):,} now;",
+            "  galaxies that only the bundle's own survey has may look unfamiliar"
+            + (", and the test is noisy: more galaxies help" if found.galaxies < 1000 else ""),
+        ]
+    lines = [f"{before} with the {len(found.known.distances):,} of the bundle, as before"]
+    if found.known.survey_is_familiar(found.unfamiliar, found.galaxies) is not True:
+        lines.append(
+            "  and look different, so that the machine will decide nothing on this survey; with "
+            f"{FEWEST} galaxies of it or more, these are compared with"
+        )
+    return lines
 
 
 def adjusted(images: Path, done: "Adjusted") -> None:
@@ -153,7 +178,8 @@ def adjusted(images: Path, done: "Adjusted") -> None:
 
     say(f"{images}: {done.images:,} images; {done.unreadable:,} could not be read")
     say(
-        f"  share of spirals: {done.share:.3f} (in the bundle: {done.known:.3f})\n"
+        f"  share of spirals: {done.share:.3f} (95% interval {done.share_low:.3f}-"
+        f"{done.share_high:.3f}; in the bundle: {done.known:.3f})\n"
         f"  not explained by a mixture of its classes: {done.test.misfit:.1%} of the galaxies "
         f"(p = {done.test.p_value:.2g})"
     )

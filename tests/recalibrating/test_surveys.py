@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from galaxies.base.fingerprints import fingerprints
 from galaxies.bundle.description import read_description
 from galaxies.bundle.folder import copy_recalibrated, describe, new_bundle
+from galaxies.bundle.known_galaxies import read_known, write_known
 from galaxies.bundle.learned import Learned, write_learned
 from galaxies.bundle.predictor import Predictor
 from galaxies.bundle.pretrained import PRETRAINED
@@ -18,7 +19,9 @@ from galaxies.cli import app
 from galaxies.dataset.archive import open_archive
 from galaxies.dataset.layout import write_campaign
 from galaxies.errors import GalaxiesError
+from galaxies.judgement.appearance import appearance
 from galaxies.judgement.class_shares import ClassOutputs
+from galaxies.judgement.familiarity import KnownGalaxies
 from galaxies.questions.gz1 import GZ1
 from galaxies.questions.gz2 import GZ2
 from galaxies.questions.kaggle import KAGGLE
@@ -99,6 +102,28 @@ def test_votes_of_another_campaign_are_calibrated_by_themselves(
     assert both.judgements["gz2"] == made.judgement
     assert both.judgement.calibrated.survey == "tiny"
     assert both.judgement.answers_of is None
+
+
+def test_what_a_bundle_knows_is_kept_while_the_survey_looks_familiar(knowing_bundle, tmp_path):
+    survey = write_tiny_survey(tmp_path / "survey", galaxies=130)
+    bundle = tmp_path / "bundle"
+    copy_recalibrated(knowing_bundle, bundle, read_description(knowing_bundle))
+    rng = np.random.default_rng(1)
+    looks = appearance(np.stack([draw_galaxy(rng, bool(n % 2), 32) for n in range(600)]))
+    write_known(bundle, KnownGalaxies.fit(looks[:300], looks[300:]))
+    said = run(bundle, survey, "-o", tmp_path / "alike")
+    kept, before = (read_known(one) for one in (tmp_path / "alike", bundle))
+    unfamiliar = int(re.search(r"unfamiliar before: (\d+) of (\d+)", said)[1])
+    other = tmp_path / "other"
+    copy_recalibrated(bundle, other, read_description(bundle))
+    write_known(other, KnownGalaxies.fit(looks[:300] + 5, looks[300:] + 5))
+    replaced = run(other, survey, "-o", tmp_path / "new")
+    assert unfamiliar <= 2
+    assert "compared with the 300 of the bundle, as before" in said
+    assert np.array_equal(kept.distances, before.distances)
+    assert "Images are compared with these 1" in replaced
+    assert "the test is noisy" in replaced
+    assert len(read_known(tmp_path / "new").distances) < 131
 
 
 def test_kaggles_votes_calibrate_the_answers_of_galaxy_zoo_2(tiny_survey, tmp_path):
@@ -195,6 +220,7 @@ def test_few_galaxies_and_absent_votes_are_refused(knowing_bundle, tmp_path):
 def test_shares_alone_promise_nothing(knowing_bundle, tiny_survey, tmp_path):
     said = run(knowing_bundle, tiny_survey, "-o", tmp_path / "a", "--shares-only", "--anyway")
     assert "60 images; 0 could not be read" in said
+    assert re.search(r"share of spirals: 0\.\d{3} \(95% interval 0\.\d{3}-[01]\.\d{3}; in", said)
     assert "it makes no promises" in said
     made = read_description(tmp_path / "a")
     assert made.judgement.calibrated is not None
