@@ -14,7 +14,13 @@ _ROUNDS: Final = 10_000
 _CLOSE: Final = 1e-8
 """The iteration ends when the share changes by less."""
 
-_PRECISE: Final = 1e-4
+_EACH: Final = 5
+"""Number of iterations between two looks at the likelihood."""
+
+_GAIN: Final = 1e-5
+"""The iteration for a given share ends when the logarithm of the likelihood grows by less."""
+
+_PRECISE: Final = 1e-3
 """Precision of the ends of an interval."""
 
 _WITHIN: Final = 3.841459
@@ -230,19 +236,20 @@ def share_interval(outputs: ClassOutputs, raw: Probabilities) -> tuple[float, fl
     """
     samples = _Samples.of(outputs, raw)
     best = samples.fit()
+    enough = best.likelihood - _WITHIN / 2
 
     def end(outside: float) -> float:
-        """Find the last share within, from the best towards 0 or 1."""
-        if 2 * (best.likelihood - samples.fit(outside).likelihood) <= _WITHIN:
+        """Find the first share outside, from the best towards 0 or 1."""
+        if samples.fit(outside, enough).likelihood >= enough:
             return outside
         inside = best.share
         while abs(inside - outside) > _PRECISE:
             middle = (inside + outside) / 2
-            if 2 * (best.likelihood - samples.fit(middle).likelihood) <= _WITHIN:
+            if samples.fit(middle, enough).likelihood >= enough:
                 inside = middle
             else:
                 outside = middle
-        return inside
+        return outside
 
     return end(0.0), end(1.0)
 
@@ -267,23 +274,28 @@ class _Samples(NamedTuple):
         every = np.stack([*known, outputs.count(raw)])
         return cls(*every[:, every.sum(axis=0) > 0])
 
-    def fit(self, share: float | None = None) -> _Mixed:
-        """Find the most likely classes and share by expectation maximisation, or for one share."""
+    def fit(self, share: float | None = None, enough: float = np.inf) -> _Mixed:
+        """Find the most likely classes and share by expectation maximisation.
+
+        For a given `share`, the search ends where the likelihood is `enough`: it only grows.
+        """
         fixed = share is not None
         elliptical, spiral = (_shares(one + _shares(self.survey)) for one in self[:2])
         share = 0.5 if share is None else share
         likelihood = -np.inf
-        for _ in range(_ROUNDS):
-            mixture = share * spiral + (1 - share) * elliptical
-            are_spiral = self.survey * share * spiral / np.maximum(mixture, 1e-300)
-            spiral = _shares(self.spirals + are_spiral)
-            elliptical = _shares(self.ellipticals + self.survey - are_spiral)
+        for _ in range(_ROUNDS // _EACH):
             earlier_share, earlier = share, likelihood
-            share = share if fixed else float(are_spiral.sum() / self.survey.sum())
-            mixture = share * spiral + (1 - share) * elliptical
-            fitted = (elliptical, spiral, mixture)
+            for _ in range(_EACH):
+                mixture = share * spiral + (1 - share) * elliptical
+                are_spiral = self.survey * (share * spiral / np.maximum(mixture, 1e-300))
+                spiral = _shares(self.spirals + are_spiral)
+                elliptical = _shares(self.ellipticals + self.survey - are_spiral)
+                if not fixed:
+                    share = float(are_spiral.sum() / self.survey.sum())
+            fitted = (elliptical, spiral, share * spiral + (1 - share) * elliptical)
             likelihood = sum(_likelihood(*both) for both in zip(self, fitted, strict=True))
-            if abs(share - earlier_share) < _CLOSE and likelihood - earlier < _CLOSE:
+            close = likelihood - earlier < _GAIN if fixed else abs(share - earlier_share) < _CLOSE
+            if close or likelihood >= enough:
                 break
         return _Mixed(share, likelihood)
 

@@ -99,11 +99,11 @@ def test_the_test_sees_galaxies_that_look_different():
 
 
 @pytest.mark.parametrize(
-    ("known", "count", "share"), [(48, 300, 0.6), (48, 3000, 0.1), (500, 300, 0.6)]
+    ("known", "count", "share"), [(48, 300, 0.6), (500, 300, 0.6)]
 )
 def test_the_interval_of_a_share_covers_it_as_often_as_stated(known, count, share):
     """Also with 48 known galaxies, by which the estimate itself is biased."""
-    trials, outside = 60, 0
+    trials, outside = 40, 0
     for seed in range(trials):
         outputs = summarise_outputs(*drawn(known, 0.4, seed))
         low, high = share_interval(outputs, drawn(count, share, seed + 1000)[0])

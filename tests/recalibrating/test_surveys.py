@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from galaxies.base.fingerprints import fingerprints
 from galaxies.bundle.description import read_description
 from galaxies.bundle.folder import copy_recalibrated, describe, new_bundle
-from galaxies.bundle.known_galaxies import read_known, write_known
+from galaxies.bundle.known_galaxies import read_known
 from galaxies.bundle.learned import Learned, write_learned
 from galaxies.bundle.predictor import Predictor
 from galaxies.bundle.pretrained import PRETRAINED
@@ -19,14 +19,18 @@ from galaxies.cli import app
 from galaxies.dataset.archive import open_archive
 from galaxies.dataset.layout import write_campaign
 from galaxies.errors import GalaxiesError
-from galaxies.judgement.appearance import appearance
 from galaxies.judgement.class_shares import ClassOutputs
-from galaxies.judgement.familiarity import KnownGalaxies
 from galaxies.questions.gz1 import GZ1
 from galaxies.questions.gz2 import GZ2
 from galaxies.questions.kaggle import KAGGLE
 from galaxies.recalibrating.surveys import for_campaign
-from tests.conftest import draw_galaxy, judgement, real_data, write_tiny_survey
+from tests.conftest import (
+    draw_galaxy,
+    judgement,
+    known_galaxies,
+    real_data,
+    write_tiny_survey,
+)
 
 
 def run(*command):
@@ -106,24 +110,21 @@ def test_votes_of_another_campaign_are_calibrated_by_themselves(
 
 def test_what_a_bundle_knows_is_kept_while_the_survey_looks_familiar(knowing_bundle, tmp_path):
     survey = write_tiny_survey(tmp_path / "survey", galaxies=130)
-    bundle = tmp_path / "bundle"
-    copy_recalibrated(knowing_bundle, bundle, read_description(knowing_bundle))
-    rng = np.random.default_rng(1)
-    looks = appearance(np.stack([draw_galaxy(rng, bool(n % 2), 32) for n in range(600)]))
-    write_known(bundle, KnownGalaxies.fit(looks[:300], looks[300:]))
-    said = run(bundle, survey, "-o", tmp_path / "alike")
-    kept, before = (read_known(one) for one in (tmp_path / "alike", bundle))
-    unfamiliar = int(re.search(r"unfamiliar before: (\d+) of (\d+)", said)[1])
-    other = tmp_path / "other"
-    copy_recalibrated(bundle, other, read_description(bundle))
-    write_known(other, KnownGalaxies.fit(looks[:300] + 5, looks[300:] + 5))
-    replaced = run(other, survey, "-o", tmp_path / "new")
-    assert unfamiliar <= 2
-    assert "compared with the 300 of the bundle, as before" in said
+    said = run(knowing_bundle, survey, "-o", tmp_path / "alike")
+    assert "unfamiliar before: 0 of 129. Images are compared with the 200 of the bundle" in said
+    kept, before = (read_known(one) for one in (tmp_path / "alike", knowing_bundle))
     assert np.array_equal(kept.distances, before.distances)
-    assert "Images are compared with these 1" in replaced
-    assert "the test is noisy" in replaced
-    assert len(read_known(tmp_path / "new").distances) < 131
+    other = tmp_path / "other"
+    copy_recalibrated(
+        knowing_bundle, other, read_description(knowing_bundle), known_galaxies(distance=0)
+    )
+    said = run(other, survey, "-o", tmp_path / "new")
+    assert "unfamiliar before: 129 of 129. Images are compared with these 129 now" in said
+    assert "the test is noisy" in said
+    assert len(read_known(tmp_path / "new").distances) == 129
+    # Too few to be compared with.
+    few = write_tiny_survey(tmp_path / "few", galaxies=60)
+    assert "decide nothing on this survey; with 99" in run(other, few, "-o", tmp_path / "few_of")
 
 
 def test_kaggles_votes_calibrate_the_answers_of_galaxy_zoo_2(tiny_survey, tmp_path):
