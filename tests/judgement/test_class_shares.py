@@ -98,9 +98,7 @@ def test_the_test_sees_galaxies_that_look_different():
     assert found.misfit > 0.3
 
 
-@pytest.mark.parametrize(
-    ("known", "count", "share"), [(48, 300, 0.6), (500, 300, 0.6)]
-)
+@pytest.mark.parametrize(("known", "count", "share"), [(48, 300, 0.6), (500, 300, 0.6)])
 def test_the_interval_of_a_share_covers_it_as_often_as_stated(known, count, share):
     """Also with 48 known galaxies, by which the estimate itself is biased."""
     trials, outside = 40, 0
