@@ -8,6 +8,7 @@ import typer
 from galaxies.cli.help import CLASSIFY
 from galaxies.cli.options import Overwrite, cores
 from galaxies.cli.printed import classes as printed
+from galaxies.cli.terminal import warn
 from galaxies.errors import GalaxiesError, require
 
 if TYPE_CHECKING:
