@@ -94,11 +94,11 @@ def read_ids(path: Path, table: pd.DataFrame) -> pd.DataFrame:
 
 def read_shares(path: Path, table: pd.DataFrame, column: str, *, blank: bool) -> "pd.Series[float]":
     """Check a column of vote fractions; returns float32, NaN for allowed blank cells."""
-    found = table[column].str.strip()
-    numbers = pd.to_numeric(found, errors="coerce")
+    cells = table[column].str.strip()
+    numbers = pd.to_numeric(cells, errors="coerce")
     bad = ~numbers.between(0, 1)
     if blank:
-        bad &= found != ""
+        bad &= cells != ""
     texts = table["GalaxyID"].str.strip()
     refuse(
         path,

@@ -58,7 +58,7 @@ class TrainingGalaxies(NamedTuple):
     """How the images look (M, 29), if the inputs are features."""
 
 
-class Seen(NamedTuple):
+class Preparation(NamedTuple):
     """How a frame becomes the image that a model sees."""
 
     size: int
@@ -158,7 +158,7 @@ def train(
     name: str,
     fit: FitModel,
     galaxies: TrainingGalaxies,
-    seen: Seen,
+    preparation: Preparation,
     triage: TriageSettings,
     folds: int = 1,
 ) -> Trained:
@@ -180,7 +180,7 @@ def train(
     galaxies : TrainingGalaxies
         Output of `open_galaxies`. A model that answers questions is calibrated for each campaign
         that has galaxies of both classes.
-    seen : Seen
+    preparation : Preparation
         How frames become images.
     triage : TriageSettings
         Target agreements for the promises.
@@ -201,7 +201,7 @@ def train(
     >>> from galaxies.settings import load_settings
     >>> settings = load_settings()
     >>> fit = partial(tree.fit, settings=settings.tree)
-    >>> trained = train("tree", fit, galaxies, Seen(64, 0.5, "scaled"), settings.triage)
+    >>> trained = train("tree", fit, galaxies, Preparation(64, 0.5, "scaled"), settings.triage)
     >>> trained.description.title, len(trained.learned.galaxy_ids)
     ('decision tree', 20)
     """
@@ -212,7 +212,7 @@ def train(
     layout = fitted.layout or Layout((galaxies.campaign,))
     classes = layout.class_places(galaxies.campaign)
     outputs = np.concatenate(
-        [_predict(one, inputs, part.rows, seen.views, classes) for one, part in new]
+        [_predict(one, inputs, part.rows, preparation.views, classes) for one, part in new]
     )
     unseen = joined([part for _, part in new])
     labels = {galaxies.campaign: (unseen.labels, unseen.vote_fractions)}
@@ -220,16 +220,16 @@ def train(
         labels |= _labels_of_others(unseen.votes, galaxies.campaign)
     judgements = {
         campaign.name: _judgement(
-            outputs[known], layout.class_places(campaign), classes_of[known], fractions[known],
-            triage, _surveys(unseen)[known],
+            outputs[drawn], layout.class_places(campaign), classes_of[drawn], fractions[drawn],
+            triage, _surveys(unseen)[drawn],
         )
         for campaign, (classes_of, fractions) in labels.items()
-        for known in [_drawn(classes_of >= 0, unseen.weights)]
+        for drawn in [_drawn(classes_of >= 0, unseen.weights)]
     }  # fmt: skip
     description = Description(
         model=name,
         title=fitted.model.title,
-        **seen._asdict(),
+        **preparation._asdict(),
         campaign=galaxies.campaign.name,
         campaigns=layout.campaigns,
         questions={} if fitted.layout is None else _answered(galaxies.train, layout, fitted.kept),
@@ -274,10 +274,12 @@ def _predict(
     return outputs
 
 
-def _drawn(known: npt.NDArray[np.bool_], weights: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
+def _drawn(
+    labelled: npt.NDArray[np.bool_], weights: npt.NDArray[np.float32]
+) -> npt.NDArray[np.bool_]:
     """Draw from galaxies by their weights."""
-    drawn = known.copy()
-    drawn[known] = unselected(weights[known])
+    drawn = labelled.copy()
+    drawn[labelled] = unselected(weights[labelled])
     return drawn
 
 
@@ -291,8 +293,8 @@ def _labels_of_others(
         if other != campaign and {0, 1} <= set(classes.tolist()):
             first = votes.first(other)
             fractions = np.full(len(classes), np.nan)
-            known = classes >= 0
-            fractions[known] = spiral_fraction(first[known, 0], first[known, 1])
+            labelled = classes >= 0
+            fractions[labelled] = spiral_fraction(first[labelled, 0], first[labelled, 1])
             labels[other] = (classes, fractions)
     return labels
 
@@ -312,14 +314,15 @@ def _judgement(
     p = calibration(raw)
     parts: dict[str, SurveyJudgement] = {}
     for name in np.unique(surveys):
-        some = surveys == name
+        of_survey = surveys == name
         if not name:
             continue
-        few = np.bincount(labels[some], minlength=2).min() < _FEWEST_OF_A_CLASS
-        if some.all() or some.sum() < _FEWEST or few:
+        few = np.bincount(labels[of_survey], minlength=2).min() < _FEWEST_OF_A_CLASS
+        if of_survey.all() or of_survey.sum() < _FEWEST or few:
             continue
         parts[str(name)] = SurveyJudgement(
-            galaxies=int(some.sum()), triage=make_promises(p[some], labels[some], triage)
+            galaxies=int(of_survey.sum()),
+            triage=make_promises(p[of_survey], labels[of_survey], triage),
         )
     everything = make_promises(p, labels, triage)
     # Nobody can tell by the images which survey they resemble: the promise must hold for each.
