@@ -144,7 +144,9 @@ def test_the_campaign_of_the_split_is_the_bundles(files):
     split.to_parquet(files / "split.parquet")
     blank = [f"gz2.{name}" for name in GZ2.first.names]
     votes.assign(**dict.fromkeys(blank, np.float32("nan"))).to_parquet(files / "votes.parquet")
-    trained = train("cnn", fit(Noisy()), opened(files, files / "votes.parquet"), PREPARATION, TRIAGE)
+    trained = train(
+        "cnn", fit(Noisy()), opened(files, files / "votes.parquet"), PREPARATION, TRIAGE
+    )
     assert (trained.description.campaign, list(trained.description.judgements)) == ("gz1", ["gz1"])
     assert trained.description.questions == {"gz2": ("odd",), "gz1": ("type",)}
     outputs = trained.description.judgement.outputs
@@ -249,7 +251,9 @@ def test_calibrations_come_from_a_draw_by_weight(files):
     split["weight"] = np.where(spiral, np.float32(0.1), np.float32(2.0))
     split.to_parquet(files / "split.parquet")
     galaxies = opened(files, files / "votes.parquet")
-    plain = train("cnn", fit(Noisy()), opened_without_weights(galaxies), PREPARATION, TRIAGE).description
+    plain = train(
+        "cnn", fit(Noisy()), opened_without_weights(galaxies), PREPARATION, TRIAGE
+    ).description
     weighed = train("cnn", fit(Noisy()), galaxies, PREPARATION, TRIAGE).description
     assert calibrated_on(weighed) < calibrated_on(plain)
     # Spirals are rarer than they look here.
