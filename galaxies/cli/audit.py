@@ -28,7 +28,7 @@ def audit(
     classes: Table,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="CSV to make for the answers."),
+        typer.Option("-o", "--output", metavar="FILE", help="CSV to make for the answers."),
     ] = None,
     answers: Annotated[
         Path | None,

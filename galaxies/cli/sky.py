@@ -8,6 +8,7 @@ import typer
 from galaxies.cli.help import CLASSIFY
 from galaxies.cli.options import Overwrite, cores
 from galaxies.cli.printed import classes as printed
+from galaxies.cli.terminal import warn
 from galaxies.errors import GalaxiesError, require
 
 if TYPE_CHECKING:
@@ -143,6 +144,8 @@ def cutouts(
     if not dry_run:
         refuse_existing(output, overwrite=overwrite)
     source, galaxies = wanted.open()
+    if galaxies.remark:
+        warn(galaxies.remark)
     if dry_run:
         printed.planned(source, galaxies)
         return

@@ -68,9 +68,9 @@ def survey(
 )
 def check(
     survey: Survey,
-    params: Annotated[Path, typer.Option(help="Settings file of the pipeline; not needed.")] = Path(
-        "params.yaml"
-    ),
+    params: Annotated[
+        Path, typer.Option(metavar="FILE", help="Settings file of the pipeline; not needed.")
+    ] = Path("params.yaml"),
 ) -> None:
     """Check a survey, summarise it, and compare it with Kaggle's Galaxy Zoo set.
 
@@ -163,7 +163,7 @@ def merge(
 def export_folders(
     survey: Survey,
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FOLDER", help="The folder to make.")
+        Path, typer.Option("-o", "--output", metavar="FOLDER", help="The folder to make.")
     ],
     params: Annotated[
         Path,

@@ -7,6 +7,7 @@ from galaxies.base.words import many
 from galaxies.cli.terminal import say, table, warn
 
 if TYPE_CHECKING:
+    from galaxies.judgement.familiarity import ForSurvey
     from galaxies.recalibrating.surveys import Adjusted, Calibrated
     from galaxies.volunteers.audit import Audit
     from galaxies.volunteers.samples import Audited
@@ -32,6 +33,8 @@ def calibrated(survey: Path, bundle: Path, output: Path, done: "Calibrated") -> 
         rows += [(f"{target}: decided", was.decided, now.decided)]
         rows += [("    agreement on these", was.agreed, now.agreed)]
     table(rows, (" " * 30, f"{'before':<20}", "after (held-out galaxies)"))
+    for line in _familiarity(done.familiarity):
+        say(line)
     say(f"{output}: {bundle.name}, calibrated on {survey.resolve().name}")
     if done.void:
         say(
@@ -40,13 +43,38 @@ def calibrated(survey: Path, bundle: Path, output: Path, done: "Calibrated") -> 
         )
 
 
+def _familiarity(survey: "ForSurvey | None") -> list[str]:
+    """Say with which galaxies images are compared from now on."""
+    from galaxies.judgement.familiarity import FEWEST
+
+    if survey is None:
+        return []
+    before = (
+        f"  unfamiliar before: {survey.unfamiliar:,} of {survey.galaxies:,}. Images are compared"
+    )
+    if survey.replaced:
+        return [
+            f"{before} with these {len(survey.known.distances):,} now;",
+            "  galaxies that only the bundle's own survey has may look unfamiliar"
+            + (", and the test is noisy: more galaxies help" if survey.galaxies < 1000 else ""),
+        ]
+    lines = [f"{before} with the {len(survey.known.distances):,} of the bundle, as before"]
+    if survey.known.survey_is_familiar(survey.unfamiliar, survey.galaxies) is not True:
+        lines.append(
+            "  and look different, so that the machine will decide nothing on this survey; with "
+            f"{FEWEST} galaxies of it or more, these are compared with"
+        )
+    return lines
+
+
 def adjusted(images: Path, done: "Adjusted") -> None:
     """Print the shares of the classes, and whether more than the shares differs."""
     from galaxies.recalibrating.surveys import LEAST_P_VALUE
 
     say(f"{images}: {many(done.images, 'image')}; {done.unreadable:,} could not be read")
     say(
-        f"  share of spirals: {done.share:.3f} (in the bundle: {done.known:.3f})\n"
+        f"  share of spirals: {done.share:.3f} (95% interval {done.share_low:.3f}-"
+        f"{done.share_high:.3f}; in the bundle: {done.known:.3f})\n"
         f"  not explained by a mixture of its classes: {done.test.misfit:.1%} of the galaxies "
         f"(p = {done.test.p_value:.2g})"
     )
