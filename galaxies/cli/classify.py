@@ -38,6 +38,8 @@ _CLASSIFY = """Example: `galaxies classify cutouts/ -o classes.parquet`
 
 `galaxies classify positions.csv -o classes.parquet --images sdss`
 
+`galaxies classify positions.csv -o classes.hats --images sdss`
+
 `galaxies classify sdss.fits -o classes.vot --id OBJID --path CUTOUT`
 
 `galaxies classify s3://bucket/cutouts -o classes.parquet --engine ray --address auto`"""
@@ -55,7 +57,7 @@ def classify(
             metavar="INPUT",
             help="Images (JPEG, PNG, FITS), folders, globs, zip and tar archives, Parquet tables "
             "of images, or catalogues with columns id and path (Parquet, CSV, FITS, VOTable, "
-            "ECSV); paths or fsspec addresses.",
+            "ECSV, HATS); paths or fsspec addresses.",
         ),
     ],
     output: Annotated[
@@ -63,8 +65,8 @@ def classify(
         typer.Option(
             "-o",
             "--output",
-            help="Table to make: .parquet, .csv, .fits, .vot or .ecsv; .gz after all but .parquet "
-            "compresses it.",
+            help="Table to make: .parquet, .csv, .fits, .vot or .ecsv, with .gz after all but "
+            ".parquet; or a .hats catalogue (needs positions, and the extra hats).",
         ),
     ],
     model: Model = Path("real"),
@@ -193,9 +195,11 @@ def info(
     """
     from galaxies.bundle.pretrained import bundle_folder
     from galaxies.classifying.provenance import describe_bundle, describe_table
+    from galaxies.tables.hats import properties_file
 
     folder = bundle_folder(subject)
-    facts = describe_bundle(folder) if folder.is_dir() else describe_table(subject)
+    is_bundle = folder.is_dir() and not properties_file(str(folder))
+    facts = describe_bundle(folder) if is_bundle else describe_table(subject)
     printing.facts(subject, facts)
 
 
