@@ -1,24 +1,29 @@
 """Commands that download, check and merge surveys."""
 
+import tempfile
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from galaxies.cli import printing
-from galaxies.cli.options import IdColumn, Overwrite, PathColumn, SurveyToMake, cores
+from galaxies.cli.help import ADAPT, TRAIN, Commands
+from galaxies.cli.options import IdColumn, Overwrite, PathColumn, Survey, SurveyToMake, cores
+from galaxies.errors import GalaxiesError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import pandas as pd
 
 commands = typer.Typer()
-_PANEL: Final = "Surveys"
-
-
-downloads = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
+downloads = typer.Typer(cls=Commands, no_args_is_help=True, rich_markup_mode="markdown")
 commands.add_typer(
     downloads,
     name="download",
     help="Download real galaxies with their votes.",
     epilog="Example: `galaxies download gz2`",
-    rich_help_panel=_PANEL,
+    rich_help_panel=TRAIN,
 )
 
 
@@ -56,6 +61,7 @@ def gz2(
     mirror: Annotated[
         str | None,
         typer.Option(
+            metavar="ADDRESS",
             help="Address of a folder with images_gz2.zip, gz2_filename_mapping.csv and "
             "gz2_hart16.csv.gz; by default the published files.",
             show_default=False,
@@ -85,7 +91,7 @@ _SURVEY = """Example: `galaxies survey labelled.csv -o data/mine`
 @commands.command(
     epilog=_SURVEY,
     short_help="Make a survey from a catalogue with labels or vote fractions.",
-    rich_help_panel=_PANEL,
+    rich_help_panel=ADAPT,
 )
 def survey(
     table: Annotated[
@@ -100,7 +106,9 @@ def survey(
     path_column: PathColumn = None,
     campaign: Annotated[
         str | None,
-        typer.Option(help="Campaign of the vote fractions; default: the one that fits."),
+        typer.Option(
+            metavar="CAMPAIGN", help="Campaign of the vote fractions; default: the one that fits."
+        ),
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:
@@ -121,33 +129,67 @@ def survey(
 @commands.command(
     epilog="Example: `galaxies check data/kaggle`",
     short_help="Check a survey before you run the pipeline on it.",
-    rich_help_panel=_PANEL,
+    rich_help_panel=TRAIN,
 )
 def check(
-    survey: Annotated[
-        Path,
-        typer.Argument(
-            help="Folder with images_training_rev1.zip and training_solutions_rev1.csv."
-        ),
-    ],
+    survey: Survey,
+    params: Annotated[Path, typer.Option(help="Settings file of the pipeline; not needed.")] = Path(
+        "params.yaml"
+    ),
 ) -> None:
     """Check a survey, summarise it, and compare it with Kaggle's Galaxy Zoo set.
 
-    The exit status is 0 if the files are valid, even if the survey is not Kaggle's.
+    With a settings file, every image is decoded and the galaxies are split, as in the pipeline, to
+    see whether it can train on them.
+
+    The exit status is 0 if the files are valid, even if the survey is not Kaggle's. A survey that
+    lies in data/, where the pipeline looks, must also be one that it can train on.
     """
     from galaxies.surveys.check import check_survey
 
-    printing.checked(survey, check_survey(survey))
+    report = check_survey(survey)
+    problem = _why_not_split(survey, params) if params.is_file() else None
+    printing.checked(survey, report, problem)
+    if problem is not None and survey.resolve().parent == Path("data").resolve():
+        raise GalaxiesError(f"{survey}: the pipeline cannot train on it: {problem}")
+
+
+def _why_not_split(survey: Path, params: Path) -> str | None:
+    """Say why the pipeline could not pack and split a survey."""
+    import numpy as np
+
+    from galaxies.base.fingerprints import from_text
+    from galaxies.bundle.learned import read_learned
+    from galaxies.bundle.pretrained import bundle_folder
+    from galaxies.settings import load_settings
+    from galaxies.surveys.rehearsal import split_survey
+
+    settings = load_settings(params)
+    start = settings.cnn.residual.start if settings.cnn.recipe == "residual" else None
+    learned = None if start is None else read_learned(bundle_folder(Path(start)))
+
+    def shown(images: "pd.DataFrame") -> "npt.NDArray[np.int64]":
+        if learned is None:
+            return np.empty(0, np.int64)
+        seen = images[learned.shown(from_text(images["fingerprint"]))]
+        return seen["galaxy_id"].to_numpy(np.int64)
+
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            split_survey(survey, settings, Path(scratch), workers=cores(), learned=shown)
+        except GalaxiesError as error:
+            return str(error)
+    return None
 
 
 @commands.command(
     epilog="Example: `galaxies merge data/gz1 data/gz2 data/kaggle -o data/real`",
     short_help="Merge surveys.",
-    rich_help_panel=_PANEL,
+    rich_help_panel=TRAIN,
 )
 def merge(
     surveys: Annotated[
-        list[Path], typer.Argument(help="Folders of at least two surveys.", show_default=False)
+        list[Path], typer.Argument(metavar="SURVEY", help="Folders of at least two surveys.")
     ],
     output: SurveyToMake,
     skip_known: Annotated[
@@ -157,6 +199,7 @@ def merge(
     like: Annotated[
         Path | None,
         typer.Option(
+            metavar="SURVEY",
             help="An unselected survey: galaxies of its campaign get weights, so that each kind is "
             "as common as there, and they count as much as all others together.",
             show_default=False,
@@ -180,13 +223,18 @@ def merge(
 @commands.command(
     epilog="Example: `galaxies export-folders data/kaggle -o kaggle-folders`",
     short_help="Copy the images of a survey into folders by part and class.",
-    rich_help_panel=_PANEL,
+    rich_help_panel=TRAIN,
 )
 def export_folders(
-    survey: Annotated[Path, typer.Argument(help="Folder of the survey.", show_default=False)],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The folder to make.")],
+    survey: Survey,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FOLDER", help="The folder to make.")
+    ],
     params: Annotated[
-        Path, typer.Option(help="Settings file; only the sections pack and split are used.")
+        Path,
+        typer.Option(
+            metavar="FILE", help="Settings file; only the sections pack and split are used."
+        ),
     ] = Path("params.yaml"),
     overwrite: Overwrite = False,
 ) -> None:

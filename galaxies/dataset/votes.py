@@ -1,8 +1,9 @@
 """Read and check the volunteers' votes."""
 
 import reprlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,13 @@ from galaxies.errors import GalaxiesError
 from galaxies.questions.campaign import Campaign
 from galaxies.questions.layout import Layout, layout_of
 from galaxies.questions.registry import CAMPAIGNS, in_order
+
+LEAST_SUM: Final = 0.5
+"""Smallest sum of the fractions for the first question. The rest may have given an answer that the
+survey leaves out, such as a merger in Galaxy Zoo 1."""
+
+LARGEST_SUM: Final = 1.1
+"""The largest; corrected fractions may miss 1 a little."""
 
 
 def read_votes(path: Path, campaign: Campaign | None = None) -> pd.DataFrame:
@@ -47,8 +55,8 @@ def read_votes(path: Path, campaign: Campaign | None = None) -> pd.DataFrame:
     ------
     GalaxiesError
         If the file is empty or not a CSV table, if a column is missing, if an ID is not a whole
-        number or occurs twice, if a vote fraction is not a number in [0, 1] or all three are zero,
-        or if no galaxy has votes. The error gives the line in the file.
+        number or occurs twice, if a vote fraction is not a number in [0, 1], if the three are far
+        from 1 together, or if no galaxy has votes. The error gives the line in the file.
 
     Examples
     --------
@@ -76,6 +84,7 @@ def read_votes(path: Path, campaign: Campaign | None = None) -> pd.DataFrame:
     none = frame[list(FIRST_VOTES)].sum(axis=1) <= 0
     texts = table["GalaxyID"].str.strip()
     _refuse(path, none, lambda row: f"GalaxyID {texts[row]} has no votes at all")
+    _refuse_sums(path, table, columns)
     return frame.sort_values("galaxy_id", ignore_index=True)
 
 
@@ -141,6 +150,8 @@ def read_answers(path: Path) -> pd.DataFrame:
         for column in present:
             place = campaign.columns.index(column)
             shares[mine, place] = _read_shares(path, rows, column, blank=True).to_numpy()
+        if set(campaign.first.columns) <= set(present):
+            _refuse_sums(path, rows, campaign.first.columns)
         if campaign.within:
             shares[mine] = campaign.down_the_tree(shares[mine].astype(np.float64))
         fractions.append(pd.DataFrame(shares, frame.index, Layout((campaign,)).columns))
@@ -162,8 +173,8 @@ def read_survey_votes(folder: Path, volunteers: int) -> pd.DataFrame:
     DataFrame
         `galaxy_id` int64; the fractions as in `read_answers`; `volunteers` float32, the number of
         volunteers, 0 for hard votes; `weight` float32, what it counts for; `survey` text, the
-        survey of origin, or empty. Votes are hard if all galaxies with votes on the same questions
-        have only fractions of 0 and 1.
+        survey of origin, or empty. Votes are hard if all galaxies of one origin with votes on the
+        same questions have only fractions of 0 and 1, or if others of them have counts.
 
     Raises
     ------
@@ -181,10 +192,6 @@ def read_survey_votes(folder: Path, volunteers: int) -> pd.DataFrame:
     answers = read_answers(path)
     layout = layout_of(answers.columns, CAMPAIGNS.values())
     shares = answers[list(layout.columns)].to_numpy()
-    _, alike = np.unique(np.isnan(shares), axis=0, return_inverse=True)
-    divided = ((shares > 0) & (shares < 1)).any(axis=1)
-    soft = np.bincount(alike.ravel(), weights=divided)[alike.ravel()] > 0
-    answers["volunteers"] = np.where(soft, np.float32(volunteers), np.float32(0))
     text = _read_text(path, required=("GalaxyID",))
     origin = pd.DataFrame(
         {
@@ -194,8 +201,16 @@ def read_survey_votes(folder: Path, volunteers: int) -> pd.DataFrame:
         }
     ).set_index(_read_ids(path, text)["galaxy_id"])
     origin = origin.loc[answers["galaxy_id"]]
+    # Hard votes stay hard when they are merged with counted votes on the same questions.
+    survey = pd.factorize(origin["survey"])[0]
+    kinds = np.column_stack([np.isnan(shares), survey])
+    alike = np.unique(kinds, axis=0, return_inverse=True)[1].ravel()
+    divided = ((shares > 0) & (shares < 1)).any(axis=1)
+    soft = np.bincount(alike, weights=divided)[alike] > 0
+    answers["volunteers"] = np.where(soft, np.float32(volunteers), np.float32(0))
     if (folder / COUNTS).is_file():
         counts = read_counts(folder / COUNTS).set_index("galaxy_id")
+        known = np.zeros(len(answers), bool)
         for campaign in layout.campaigns:
             columns = list(campaign.first.columns)
             mine = (origin["campaign"] == campaign.name).to_numpy()
@@ -204,6 +219,9 @@ def read_survey_votes(folder: Path, volunteers: int) -> pd.DataFrame:
             counted = counts[columns].sum(axis=1).reindex(answers["galaxy_id"])
             sure: npt.NDArray[np.bool_] = counted.notna().to_numpy() & mine
             answers.loc[sure, "volunteers"] = counted[sure].to_numpy(np.float32)
+            known |= sure
+        beside_counts = np.bincount(alike, weights=known)[alike] > 0
+        answers.loc[beside_counts & ~known & ~divided, "volunteers"] = np.float32(0)
     answers["weight"] = origin["weight"].to_numpy(np.float32)
     answers["survey"] = origin["survey"].to_numpy(str)
     return answers
@@ -396,6 +414,21 @@ def _read_shares(
         ),
     )
     return numbers.astype(np.float32)
+
+
+def _refuse_sums(path: Path, table: pd.DataFrame, columns: Sequence[str]) -> None:
+    """Refuse fractions for the first question that are far from 1 together; blanks are allowed."""
+    numbers = table[list(columns)].apply(pd.to_numeric, errors="coerce")
+    sums = numbers.sum(axis=1, skipna=False)
+    _refuse(
+        path,
+        ~sums.between(LEAST_SUM, LARGEST_SUM) & sums.notna(),
+        lambda row: (
+            f"the votes of GalaxyID {table.loc[row, 'GalaxyID'].strip()} on the first question "
+            f"({', '.join(columns)}) sum to {sums[row]:.4g}, not to 1; give the fraction of the "
+            "volunteers for each answer"
+        ),
+    )
 
 
 def _read_weights(path: Path, table: pd.DataFrame) -> "pd.Series[float]":

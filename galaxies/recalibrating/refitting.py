@@ -1,7 +1,7 @@
 """Fit the calibrations and promises of a bundle again, without training."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
@@ -107,6 +107,59 @@ def require_new(
         )
 
 
+def require_another_survey(judgement: Judgement, on: CalibratedOn, bundle: Path) -> None:
+    """Make sure that a bundle was not calibrated on the same galaxies before.
+
+    Its scores before would be those of galaxies that it has seen.
+
+    Raises
+    ------
+    GalaxiesError
+        If it was.
+    """
+    before = judgement.calibrated
+    if before is not None and before.fingerprint == on.fingerprint:
+        raise GalaxiesError(
+            f"{on.survey}: the bundle {bundle} is calibrated on these {on.galaxies:,} galaxies "
+            f"already, by their {before.by}; calibrate the bundle that it was made from"
+        )
+
+
+def void_elsewhere(
+    judgements: Mapping[str, Judgement], campaign: str, on: CalibratedOn
+) -> dict[str, Judgement]:
+    """Remove the promises for campaigns whose votes on this survey are unknown.
+
+    The galaxies of the survey are familiar from now on, so that their promises, proven on others,
+    would be applied to them.
+
+    Examples
+    --------
+    >>> from galaxies.bundle.description import read_description
+    >>> from galaxies.bundle.pretrained import PRETRAINED
+    >>> judgements = read_description(PRETRAINED / "real").judgements
+    >>> on = calibrated_on("mine", [1, 2], "votes")
+    >>> void = void_elsewhere(judgements, "kaggle", on)
+    >>> {name: one.triage[0].threshold is None for name, one in void.items()}
+    {'kaggle': False, 'gz2': True, 'gz1': True}
+    """
+
+    def kept(name: str, judgement: Judgement) -> bool:
+        before = judgement.calibrated
+        return name == campaign or (before is not None and before.fingerprint == on.fingerprint)
+
+    return {
+        name: judgement if kept(name, judgement) else without_promises(judgement)
+        for name, judgement in judgements.items()
+    }
+
+
+def without_promises(judgement: Judgement) -> Judgement:
+    """Remove all promises."""
+    void = tuple(one.model_copy(update={"threshold": None}) for one in judgement.triage)
+    return judgement.model_copy(update={"triage": void, "surveys": {}})
+
+
 def triage_settings(judgement: Judgement) -> TriageSettings:
     """Read the target agreements and the confidence from promises."""
     return TriageSettings(
@@ -202,15 +255,12 @@ def adjust_shares(
     known = outputs.spiral_share
     share = estimate_spiral_share(judgement.calibration(raw), known)
     factor = odds_factor(known, share)
-    no_promises = [one.model_copy(update={"threshold": None}) for one in judgement.triage]
-    adjusted = judgement.model_copy(
+    adjusted = without_promises(judgement).model_copy(
         update={
             "calibration": judgement.calibration.with_odds(factor),
             "votes": judgement.votes.with_odds(factor),
-            "triage": tuple(no_promises),
             # Their shares are no longer those of the calibration.
             "outputs": None,
-            "surveys": {},
         }
     )
     return adjusted, share

@@ -28,7 +28,7 @@ from galaxies.dataset.layout import (
 )
 from galaxies.dataset.packing import pack_images
 from galaxies.dataset.votes import campaign_of, read_answers, read_votes
-from galaxies.errors import GalaxiesError
+from galaxies.errors import GalaxiesError, require
 from galaxies.images.decode import UnreadableImageError
 from galaxies.judgement.appearance import appearance
 from galaxies.judgement.class_shares import Mixture, compare_with_mixture, require_outputs
@@ -41,8 +41,11 @@ from galaxies.recalibrating.refitting import (
     adjust_shares,
     calibrated_on,
     recalibrate,
+    require_another_survey,
     require_enough,
     require_new,
+    void_elsewhere,
+    without_promises,
 )
 from galaxies.recalibrating.worth import Worth, judge_recalibration
 
@@ -61,6 +64,8 @@ class Calibrated(NamedTuple):
     """Number of galaxies of each class."""
     knows_what_it_learned: bool
     """Whether the bundle has its training galaxies, so that these could be checked."""
+    void: tuple[str, ...] = ()
+    """Campaigns whose promises were removed, because they were not proven on this survey."""
 
 
 class Adjusted(NamedTuple):
@@ -108,7 +113,7 @@ def calibrate_on_votes(
     ------
     GalaxiesError
         If there are fewer than 30 galaxies with images and votes, or fewer than 5 of a class, or if
-        the bundle was trained on some of them.
+        the bundle was trained on some of them or calibrated on all of them.
 
     Examples
     --------
@@ -120,6 +125,7 @@ def calibrate_on_votes(
     (True, True)
     """
     require_free(output, overwrite)
+    require("pipeline", "scipy", "sklearn")
     archive, table = survey_file(survey, IMAGES), survey_file(survey, VOTES)
     campaign = campaign_of(read_answers(table))
     description = for_campaign(read_description(bundle), campaign)
@@ -128,15 +134,22 @@ def calibrate_on_votes(
     learned = read_learned(bundle)
     require_new(galaxies.galaxy_ids, galaxies.fingerprints, learned, bundle, survey)
     require_enough(galaxies, survey)
+    on = calibrated_on(survey.resolve().name, galaxies.galaxy_ids, "votes")
+    require_another_survey(description.judgement, on, bundle)
     before, after = judge_recalibration(description.judgement, galaxies)
-    made = recalibrate(description.judgement, galaxies).model_copy(
-        update={
-            "calibrated": calibrated_on(survey.resolve().name, galaxies.galaxy_ids, "votes"),
-        }
-    )
-    copy_recalibrated(bundle, output, description.judged(made), _known(predictor, galaxies))
+    made = recalibrate(description.judgement, galaxies).model_copy(update={"calibrated": on})
+    new, known = description.judged(made), _known(predictor, galaxies)
+    if known is not predictor.known:
+        judgements = void_elsewhere(new.judgements, new.campaign, on)
+        new = new.model_copy(update={"judgements": judgements})
+    copy_recalibrated(bundle, output, new, known)
     counts = dict(zip(CLASSES, np.bincount(galaxies.labels, minlength=2).tolist(), strict=True))
-    return Calibrated(before, after, counts, learned is not None)
+    void = tuple(
+        name
+        for name, one in description.judgements.items()
+        if name != new.campaign and new.judgements[name] != one
+    )
+    return Calibrated(before, after, counts, learned is not None, void)
 
 
 def _known(predictor: Predictor, galaxies: Voted) -> KnownGalaxies | None:
@@ -179,9 +192,8 @@ def for_campaign(description: Description, campaign: Campaign) -> Description:
     # Votes on other questions alone do not teach the class.
     taught = campaign.first.name in description.questions.get(campaign.name, ())
     answers_of = None if taught else description.answers_of.name
-    void = [promise.model_copy(update={"threshold": None}) for promise in description.triage]
-    judgement = description.judgement.model_copy(
-        update={"triage": tuple(void), "answers_of": answers_of, "surveys": {}}
+    judgement = without_promises(description.judgement).model_copy(
+        update={"answers_of": answers_of, "calibrated": None}
     )
     return description.model_copy(
         update={
@@ -307,6 +319,7 @@ def adjust_to_shares(
     (40, 0, True, True)
     """
     require_free(output, overwrite)
+    require("pipeline", "scipy", "sklearn")
     description = read_description(bundle)
     outputs = require_outputs(description.judgement.outputs, bundle)
     archive = images / IMAGES
@@ -318,11 +331,12 @@ def adjust_to_shares(
             f"{images}: {len(raw)} readable images; estimating shares needs {FEWEST}"
         )
     require_new(ids, marks, read_learned(bundle), bundle, images)
+    on = calibrated_on(images.resolve().name, ids, "shares")
+    require_another_survey(description.judgement, on, bundle)
     test = compare_with_mixture(outputs, raw)
     adjusted, share = adjust_shares(description.judgement, outputs, raw)
     written = anyway or test.p_value >= LEAST_P_VALUE
     if written:
-        on = calibrated_on(images.resolve().name, ids, "shares")
         # Nothing is known about the other campaigns on this survey.
         made = description.model_copy(
             update={

@@ -6,7 +6,7 @@ import io
 import os
 import re
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -72,6 +72,22 @@ class Subject(NamedTuple):
     """SHA-256 of the table that it was chosen from; `UNKNOWN` in folders of earlier versions."""
     agreement: str
     """Target agreement of that table, or `UNKNOWN`."""
+
+    def is_meant(self, hidden: Mapping[str, object]) -> bool:
+        """Whether the hidden columns of a subject at Zooniverse are not those of another set.
+
+        Examples
+        --------
+        >>> from pathlib import Path
+        >>> subject = read_manifest(Path("subjects"))[0]
+        >>> subject.is_meant({"#bundle": subject.bundle, "#table": subject.table})
+        True
+        >>> subject.is_meant({"#bundle": subject.bundle, "#table": "that of another survey"})
+        False
+        """
+        own = {"#bundle": self.bundle, "#table": self.table}
+        told = {name: str(hidden[name]).strip() for name in own if hidden.get(name) is not None}
+        return all(value in (own[name], UNKNOWN) for name, value in told.items())
 
 
 class Asked(NamedTuple):

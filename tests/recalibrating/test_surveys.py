@@ -25,9 +25,11 @@ from galaxies.questions.kaggle import KAGGLE
 from galaxies.recalibrating.surveys import for_campaign
 from tests.conftest import draw_galaxy, judgement, real_data, write_tiny_survey
 
+pytestmark = pytest.mark.slow
 
-def run(*command):
-    done = CliRunner().invoke(app, ["calibrate", *map(str, command)])
+
+def run(bundle, *command):
+    done = CliRunner().invoke(app, ["calibrate", *map(str, command), "--model", str(bundle)])
     if isinstance(done.exception, GalaxiesError):
         return str(done.exception)
     assert done.exit_code == 0, done.output
@@ -227,3 +229,41 @@ def test_a_pretrained_bundle_is_better_on_another_survey_once_it_is_calibrated(t
     found = run("simulated", few, "-o", tmp_path / "a")
     [row] = [line.split() for line in found.splitlines() if line.strip().startswith("accuracy")]
     assert float(row[3]) > float(row[1]) + 0.03
+
+
+def test_the_galaxies_of_a_calibration_do_not_test_the_next_one(
+    knowing_bundle, tiny_survey, tmp_path
+):
+    run(knowing_bundle, tiny_survey, "-o", tmp_path / "a")
+    said = run(tmp_path / "a", tiny_survey, "-o", tmp_path / "b")
+    assert "is calibrated on these 59 galaxies already, by their votes; calibrate the" in said
+    renamed = tmp_path / "renamed"
+    shutil.copytree(tiny_survey, renamed)
+    assert "is calibrated on these" in run(tmp_path / "a", renamed, "-o", tmp_path / "b")
+    assert not (tmp_path / "b").exists()
+    # For the votes of another campaign they are new.
+    write_campaign(renamed, GZ2)
+    run(tmp_path / "a", renamed, "-o", tmp_path / "b")
+    assert set(read_description(tmp_path / "b").judgements) == {"kaggle", "gz2"}
+
+
+def test_a_survey_that_becomes_familiar_has_no_promises_of_other_campaigns(
+    tmp_path, tiny_survey, monkeypatch
+):
+    monkeypatch.setattr("galaxies.recalibrating.surveys.KNOWN", 50)
+    bundle = tmp_path / "before"
+    shutil.copytree(PRETRAINED / "real", bundle)
+    said = run(bundle, tiny_survey, "-o", tmp_path / "a")
+    assert "It makes no promises for gz2 and gz1, whose votes on tiny are unknown" in said
+    made = read_description(tmp_path / "a")
+    for name in ("gz2", "gz1"):
+        assert all(one.threshold is None for one in made.by(name).triage)
+        assert made.by(name).calibration == read_description(bundle).by(name).calibration
+    # Those that were calibrated on the same galaxies are kept.
+    weighted = tmp_path / "weighted"
+    shutil.copytree(tiny_survey, weighted)
+    write_campaign(weighted, GZ2)
+    said = run(tmp_path / "a", weighted, "-o", tmp_path / "b")
+    assert "no promises" not in said
+    both = read_description(tmp_path / "b")
+    assert both.judgements["kaggle"] == made.judgements["kaggle"]
