@@ -181,7 +181,9 @@ def test_models_have_their_colour_on_the_page_of_plots():
 
 def test_metrics_are_a_line_for_each_model():
     """What `dvc metrics show` prints; all else that is measured is a plain output."""
-    metrics = [path for stage in STAGES.values() for one in stage.get("metrics", []) for path in one]
+    metrics = [
+        path for stage in STAGES.values() for one in stage.get("metrics", []) for path in one
+    ]
     assert metrics == [f"metrics/summary/{model}.json" for model in MODELS]
 
 

@@ -1,6 +1,7 @@
 """Rules about the project's files: imports, packages, pages, words and versions."""
 
 import ast
+import itertools
 import json
 import re
 import shutil
@@ -178,7 +179,10 @@ def test_every_extra_that_an_error_names_is_there():
 
 PINS = {
     "requirements.txt": [*PROJECT["dependencies"], *EXTRAS["pipeline"]],
-    "requirements-dev.txt": [*PROJECT["dependencies"], *(one for x in EXTRAS.values() for one in x)],
+    "requirements-dev.txt": [
+        *PROJECT["dependencies"],
+        *(one for x in EXTRAS.values() for one in x),
+    ],
 }
 """For each file with pins, what is asked for."""
 
