@@ -25,7 +25,8 @@ from galaxies.classifying.engines import local_engine
 from galaxies.classifying.job import run_job
 from galaxies.classifying.options import Options
 from galaxies.training.parts import fingerprint
-from galaxies.volunteers.subjects import ask, read_manifest
+from galaxies.volunteers.manifest import read_manifest
+from galaxies.volunteers.subjects import ask
 from tests.conftest import ROOT, write_tiny_survey
 from tests.volunteers.zooniverse import ANSWERS, simulated_rows, write_export
 

@@ -21,8 +21,7 @@ from galaxies.surveys.check import check_survey
 from galaxies.surveys.merge import merge_surveys
 from galaxies.volunteers.answers import EXAMPLE, plain_words, read_answer_maps
 from galaxies.volunteers.export import read_export
-from galaxies.volunteers.subjects import COLUMNS as MANIFEST_COLUMNS
-from galaxies.volunteers.subjects import Subject
+from galaxies.volunteers.manifest import MANIFEST_COLUMNS, Subject
 from galaxies.volunteers.survey import count_votes, galaxy_number
 from tests.conftest import draw_galaxy, encode, write_tiny_survey
 from tests.volunteers.zooniverse import (
