@@ -1,7 +1,6 @@
 """Rules about the project's files: imports, packages, pages, words and versions."""
 
 import ast
-import itertools
 import json
 import re
 import shutil
