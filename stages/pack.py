@@ -27,7 +27,7 @@ def main() -> None:
     counts = {
         "images": len(packed.table),
         "unreadable": len(packed.unreadable),
-        "unreadable_names": packed.unreadable,
+        "unreadable_names": ", ".join(packed.unreadable),
     }
     write_json(Path("metrics/pack.json"), counts)
 
