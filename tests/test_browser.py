@@ -119,7 +119,7 @@ def noise(count: int) -> list[bytes]:
 def the_examples() -> list[bytes]:
     """Simulated galaxies that are familiar to the network, eight orientations of each."""
     made = []
-    for path in sorted((build.HERE / "examples").glob("*.jpg")):
+    for path in sorted(build.EXAMPLES.glob("*.jpg")):
         with Image.open(path) as image:
             for view in range(8):
                 pixels = np.rot90(np.asarray(image), view)
