@@ -31,12 +31,19 @@ from galaxies.pages.serving import LARGEST_UPLOAD, refuse_large_files, serve
 
 SIMULATED: Final = "simulated examples"
 
-_DARK: Final = """
+_PAGE: Final = """
 body { max-width: 1240px; margin: 0 auto !important; padding: 1rem; }
-@media (prefers-color-scheme: dark) { :root { --panel-background-color: #14171c;
-  --panel-on-background-color: #eee; --panel-surface-color: #23272e;
-  --panel-on-surface-color: #eee; --panel-border-color: #3a3f47; }
-  body { background: #14171c; color: #eee; } }
+@media (prefers-color-scheme: dark) { body { background: #14171c; color: #eee; } }
+"""
+
+_WIDGET: Final = """
+@media (prefers-color-scheme: dark) {
+  :host, label, .bk-slider-title, .bk-input-group { color: #eee; }
+  .bk-input, .bk-btn, .bk-btn:hover, a { background-color: #23272e !important;
+    color: #eee !important; border-color: #4a5059 !important; }
+  .bk-btn.bk-active { background-color: #4a5059 !important; }
+  .noUi-target { background: #4a5059; border-color: #4a5059; }
+}
 """
 
 _COPY: Final = """
@@ -103,7 +110,8 @@ class _Window:
         self._name = ""
         self._voted: dict[str, float] = {}
         self._waiting = False
-        wide = {"sizing_mode": "stretch_width"}
+        dark = {"stylesheets": [_WIDGET]}
+        wide = {"sizing_mode": "stretch_width"} | dark
         slider = pn.widgets.FloatSlider
         select, toggle = pn.widgets.Select, pn.widgets.Toggle
         self._bundle = select(label="model", options=list(explorer.bundles), **wide)
@@ -115,21 +123,23 @@ class _Window:
         # In the order of `Change`.
         self._sliders = [
             slider(label="rotation [degrees]", start=0, end=360, step=1, **wide),
-            toggle(label="mirror"),
+            toggle(label="mirror", **dark),
             slider(label="size", start=0.5, end=2, step=0.01, value=1, **wide),
             slider(label="blur [% of the side]", start=0, end=5, step=0.25, **wide),
             slider(label="noise [grey levels]", start=0, end=50, step=1, **wide),
         ]
-        self._reset = pn.widgets.Button(label="reset")
-        self._layers = toggle(label="layers")
-        self._compare = toggle(label="compare models")
-        self._link = pn.widgets.Button(label="copy link")
+        self._reset = pn.widgets.Button(label="reset", **dark)
+        self._layers = toggle(label="layers", **dark)
+        self._compare = toggle(label="compare models", **dark)
+        self._link = pn.widgets.Button(label="copy link", **dark)
         self._state = TextInput(visible=False)
         self._link.js_on_click(args={"state": self._state, "button": self._link}, code=_COPY)
         self._save = pn.widgets.FileDownload(
-            callback=self._picture, filename="galaxy.png", label="save picture"
+            callback=self._picture, filename="galaxy.png", label="save picture", **dark
         )
-        pane = [pn.pane.HTML(stylesheets=[panels.STYLE], **wide) for _ in range(7)]
+        pane = [
+            pn.pane.HTML(stylesheets=[panels.STYLE], sizing_mode="stretch_width") for _ in range(7)
+        ]
         self._title, self._said, self._hero, self._curves, self._tree, self._inside, *_ = pane
         self._others = pane[6]
         self._title.object = panels.title()
@@ -153,7 +163,7 @@ class _Window:
             *(mirror, self._reset, self._layers, self._compare, self._link, self._save), **wide
         )
         return pn.Column(
-            *(self._title, choose, self._said, self._hero, change, buttons, self._curves),
+            *(self._title, self._said, self._hero, choose, change, buttons, self._curves),
             *(self._inside, self._others, self._tree, self._large, self._state),
             **wide,
         )
@@ -391,7 +401,7 @@ def serve_explorer(
     host_names : iterable of str
         Further host names by which a browser may open the page.
     """
-    pn.extension(raw_css=[_DARK])
+    pn.extension(raw_css=[_PAGE])
     serve(
         lambda: explore_page(explorer),
         "galaxies explore",

@@ -25,8 +25,8 @@ Floats = npt.NDArray[np.float32]
 STYLE: Final = """
 :host { --for: #b2182b; --against: #2166ac; --told: #f4a582; --bar: #c9c9c9; --soft: #666;
   --line: #ddd; font-size: 15px; line-height: 1.4; }
-@media (prefers-color-scheme: dark) { :host { --for: #f08a80; --against: #7fb2e5; --told: #a3432f;
-  --bar: #565d66; --soft: #aaa; --line: #3a3f47; } }
+@media (prefers-color-scheme: dark) { :host { color: #eee; --for: #f08a80; --against: #7fb2e5;
+  --told: #a3432f;  --bar: #565d66; --soft: #aaa; --line: #3a3f47; } }
 * { box-sizing: border-box; }
 h1 { font-size: 1.7rem; margin: 0; } h2 { font-size: 1.05rem; margin: 0 0 .4rem; }
 h3 { font-size: .95rem; margin: 0; } p { margin: .3rem 0; }
@@ -44,7 +44,7 @@ img { width: 100%; display: block; border-radius: 4px; }
 .scale b { position: absolute; top: 0; bottom: 0; background: var(--told); opacity: .55; }
 .grid { display: grid; gap: 1rem 1.4rem; grid-template-columns: repeat(2, minmax(0, 1fr)); }
 .tiles { display: grid; gap: .5rem; grid-template-columns: repeat(3, minmax(0, 1fr)); }
-.models { display: grid; gap: 1rem; grid-template-columns: 
+.models { display: grid; gap: 1rem; grid-template-columns:
   repeat(auto-fill, minmax(170px, 1fr)); }
 .curves { display: grid; gap: .6rem 1.4rem; grid-template-columns: repeat(3, minmax(0, 1fr)); }
 svg { width: 100%; height: auto; overflow: visible; }
@@ -197,7 +197,7 @@ def _question(question: Question, predicted: _Fractions, voted: _Fractions) -> s
     words = [
         f"{word} {share:.0%}"
         for word, share, each in zip(("asked of", "voted"), shares, (predicted, voted), strict=True)
-        if not np.isnan(each.within[question.places]).all()
+        if not (np.isnan(share) or np.isnan(each.within[question.places]).all())
     ]
     rows = []
     for number, answer in enumerate(question.answers, question.places.start):
