@@ -131,7 +131,7 @@ def test_curves_are_the_answers_at_the_changes(classifier):
         value = at[curve.name]
         image = changed(IMAGE, change._replace(**{curve.name: value}))
         expected = look(classifier, image, 0.9).p_spiral
-        assert curve.p_spiral[curve.values.index(value)] == pytest.approx(expected, abs=1e-5)
+        assert curve.p_spiral[curve.values.index(value)] == pytest.approx(expected, abs=1e-5)  # noqa: PD011
 
 
 @pytest.fixture(scope="module")
