@@ -25,12 +25,20 @@ from galaxies.classifying.engines import local_engine
 from galaxies.classifying.job import run_job
 from galaxies.classifying.options import Options
 from galaxies.training.parts import fingerprint
-from galaxies.volunteers.subjects import ask, read_manifest
+from galaxies.volunteers.manifest import read_manifest
+from galaxies.volunteers.subjects import ask
 from tests.conftest import ROOT, write_tiny_survey
 from tests.volunteers.zooniverse import ANSWERS, simulated_rows, write_export
 
 # Examples print arrays as numpy and pandas do; bars and colours would be in the way.
 os.environ.setdefault("TQDM_DISABLE", "1")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow what runs the pipeline or opens a browser."""
+    for item in items:
+        if item.get_closest_marker("pipeline") or "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker("slow")
 
 
 @pytest.fixture(scope="session")

@@ -11,15 +11,8 @@ from galaxies.base.arrays import Pixels, open_array
 from galaxies.base.outputs import write_json, written_beside
 from galaxies.bundle.predictor import Predictor
 from galaxies.errors import run_stage
-from galaxies.figures.choosing import Example, choose_examples
-from galaxies.figures.galleries import (
-    Portrait,
-    answers_of,
-    choose_galaxy,
-    draw_input,
-    portraits,
-    rounded,
-)
+from galaxies.figures.choosing import Example, answers_of, choose_examples, choose_galaxy
+from galaxies.figures.galleries import Portrait, draw_input, portraits, rounded
 from galaxies.figures.inside import (
     draw_evidence,
     draw_faithfulness,

@@ -10,6 +10,12 @@ from galaxies.base.arrays import Pixels, open_array
 from galaxies.base.outputs import table_title, written_beside
 from galaxies.bundle.registry import MODELS
 from galaxies.errors import run_stage
+from galaxies.figures.choosing import (
+    answers_of,
+    choose_answers,
+    choose_mistakes,
+    choose_samples,
+)
 from galaxies.figures.curves import (
     Result,
     draw_agreement,
@@ -20,10 +26,6 @@ from galaxies.figures.curves import (
     draw_triage,
 )
 from galaxies.figures.galleries import (
-    answers_of,
-    choose_answers,
-    choose_mistakes,
-    choose_samples,
     draw_answers,
     draw_mistakes,
     draw_samples,

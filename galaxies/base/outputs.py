@@ -111,6 +111,65 @@ def _owned(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
+def _is_open(path: Path, handle: int) -> bool:
+    """Whether a handle is of the file that has this path now."""
+    with contextlib.suppress(FileNotFoundError):
+        return os.path.samestat(path.stat(), os.fstat(handle))
+    return False
+
+
+@contextmanager
+def sole_writer(path: Path) -> Iterator[None]:
+    """Refuse a second process that writes the same output, until the block or the process ends.
+
+    The lock is the kernel's: whatever ends the process, no lock stays behind. Other machines see it
+    if the file system supports that, as NFS does.
+
+    Parameters
+    ----------
+    path : Path
+        The file or folder to make.
+
+    Raises
+    ------
+    GalaxiesError
+        If another process is writing it, or if its folder cannot be written to.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> with sole_writer(Path("classes.csv")), sole_writer(Path("classes.csv")):
+    ...     pass
+    Traceback (most recent call last):
+    galaxies.errors.GalaxiesError: classes.csv: another process is writing it; wait until it ends...
+    """
+    lock = path.with_name(f".{path.name}.lock")
+    handle = -1
+    while handle < 0:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle = os.open(lock, os.O_CREAT | os.O_RDWR)
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(handle)
+            raise GalaxiesError(
+                f"{path}: another process is writing it; wait until it ends, or give another output"
+            ) from error
+        except OSError as error:
+            if handle < 0:
+                raise GalaxiesError(f"{path}: cannot be written: {error.strerror}") from error
+            # A file system without locks.
+        # The last process may have removed the file between these lines.
+        if not _is_open(lock, handle):
+            os.close(handle)
+            handle = -1
+    try:
+        yield
+    finally:
+        lock.unlink(missing_ok=True)
+        os.close(handle)
+
+
 def _clear_abandoned(path: Path) -> None:
     """Remove temporary folders that killed runs have left beside `path`.
 

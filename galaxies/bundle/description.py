@@ -1,5 +1,6 @@
 """The description of a bundle: what its model is, whose votes it predicts, what it promises."""
 
+import hashlib
 import json
 from dataclasses import asdict
 from importlib.metadata import version
@@ -106,6 +107,8 @@ class Description(BaseModel):
     learned_from: str | None = None
     """`galaxies.training.parts.fingerprint` of the split."""
     versions: dict[str, str] = Field(default_factory=lambda: {p: version(p) for p in _PACKAGES})
+    files: dict[str, str] = Field(default_factory=dict)
+    """SHA-256 of the other files, by name; empty in bundles of earlier versions."""
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -210,6 +213,56 @@ def read_description(folder: Path) -> Description:
     if description.classes != CLASSES:
         raise GalaxiesError(f"{path}: classes {description.classes}, expected {CLASSES}")
     return description
+
+
+def file_hashes(folder: Path) -> dict[str, str]:
+    """Compute the SHA-256 of each file of a bundle but its description.
+
+    Examples
+    --------
+    >>> from galaxies.bundle.pretrained import PRETRAINED
+    >>> real = PRETRAINED / "real"
+    >>> file_hashes(real) == read_description(real).files
+    True
+    """
+    names = sorted(path.name for path in folder.iterdir() if _is_part(path))
+    return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
+
+
+def require_own_files(folder: Path, description: Description) -> None:
+    """Make sure that the files of a bundle are those that it was written with.
+
+    Raises
+    ------
+    GalaxiesError
+        If one is missing, is from another bundle, or was added later.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> folder = Path("models/cnn")
+    >>> require_own_files(folder, read_description(folder))
+    >>> _ = (folder / "network.onnx").write_bytes(b"another")
+    >>> require_own_files(folder, read_description(folder))
+    Traceback (most recent call last):
+    galaxies.errors.GalaxiesError: models/cnn/network.onnx: is not the file that the bundle ...
+    """
+    if not description.files:
+        return
+    hashes = file_hashes(folder)
+    for name in sorted(hashes.keys() | description.files):
+        if name not in hashes:
+            raise GalaxiesError(f"{folder / name}: is missing; copy the whole bundle again")
+        if hashes[name] != description.files.get(name):
+            raise GalaxiesError(
+                f"{folder / name}: is not the file that the bundle was written with, as "
+                f"{DESCRIPTION} says; copy the whole bundle again"
+            )
+
+
+def _is_part(path: Path) -> bool:
+    # Not what systems leave in folders, such as .DS_Store.
+    return path.is_file() and path.name != DESCRIPTION and not path.name.startswith(".")
 
 
 def _upgraded(text: str) -> str:

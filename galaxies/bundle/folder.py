@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from galaxies.base.outputs import write_json, written_beside
-from galaxies.bundle.description import Description
+from galaxies.bundle.description import Description, file_hashes
 from galaxies.bundle.known_galaxies import write_known
 from galaxies.bundle.pretrained import DESCRIPTION
 from galaxies.errors import GalaxiesError
@@ -89,5 +89,6 @@ def copy_recalibrated(
 
 
 def describe(folder: Path, description: Description) -> None:
-    """Write the description of a new bundle."""
-    write_json(folder / DESCRIPTION, description.model_dump(mode="json"))
+    """Write the description of a new bundle, whose other files are there."""
+    whole = description.model_copy(update={"files": file_hashes(folder)})
+    write_json(folder / DESCRIPTION, whole.model_dump(mode="json"))

@@ -10,7 +10,7 @@ import pandas as pd
 
 from galaxies.base.arrays import Device, Outputs, Probabilities
 from galaxies.bundle.answers import p_spiral, read_outputs
-from galaxies.bundle.description import Description, read_description
+from galaxies.bundle.description import Description, read_description, require_own_files
 from galaxies.bundle.known_galaxies import read_known
 from galaxies.bundle.registry import MODELS
 from galaxies.bundle.views import average_views, predict_rows
@@ -113,6 +113,7 @@ class Predictor:
                 f"{folder}: contains a model {name!r}, but this version knows {', '.join(MODELS)}; "
                 "install the version of galaxies that made it"
             )
+        require_own_files(folder, self.description)
         self.model = cast("type[Saved]", pkgutil.resolve_name(MODELS[name])).load(folder, device)
         self.known: KnownGalaxies | None = read_known(folder)
 
@@ -175,6 +176,11 @@ class Predictor:
     def _outputs(self, inputs: npt.NDArray[Any]) -> Outputs:
         """Compute the outputs; those of a network are numbers that the layout makes readable."""
         numbers = self.model.predict(inputs)
+        if not np.isfinite(numbers).all():
+            raise GalaxiesError(
+                f"{self._folder}: its model answers with what is not a number, so its weights are "
+                "damaged; copy the bundle again, or train the model again"
+            )
         return numbers if numbers.ndim == 1 else read_outputs(numbers, self.description.layout)
 
     def _check(self, inputs: npt.NDArray[Any]) -> None:

@@ -11,9 +11,10 @@ import pyarrow as pa
 from galaxies.base.pool import batched, in_order
 from galaxies.classifying.classifier import BATCH, Classifier
 from galaxies.classifying.inputs.chunks import Chunk, Item
+from galaxies.classifying.inputs.files import images_state
 from galaxies.classifying.options import Options
 from galaxies.classifying.result import renamed
-from galaxies.classifying.shards import Shards
+from galaxies.classifying.shards import STATE, Shards
 
 Progress = Callable[[int], object]
 """Called with the number of galaxies that were finished."""
@@ -80,6 +81,8 @@ class _Batch(NamedTuple):
     chunk: Chunk
     last: bool
     items: tuple[Item, ...]
+    state: str | None
+    """Of the images, before the first is read."""
 
 
 def classify_chunks(
@@ -128,23 +131,27 @@ def classify_chunks(
     [(0, 25), (1, 15)]
     """
 
-    def classify(batch: _Batch) -> tuple[int, Chunk, bool, pa.Table]:
-        return batch.number, batch.chunk, batch.last, classifier.classify_batch(batch.items)
+    def classify(batch: _Batch) -> tuple[_Batch, pa.Table]:
+        return batch, classifier.classify_batch(batch.items)
 
     pieces: list[pa.Table] = []
     with ThreadPoolExecutor(workers) as pool:
-        for number, chunk, last, piece in in_order(pool, classify, _batches(chunks), 2 * workers):
+        for batch, piece in in_order(pool, classify, _batches(chunks), 2 * workers):
             pieces.append(piece)
             progress(len(piece))
-            if last:
-                yield number, _with_carried(pa.concat_tables(pieces).combine_chunks(), chunk)
+            if batch.last:
+                table = pa.concat_tables(pieces).combine_chunks()
+                if batch.state is not None:
+                    table = table.replace_schema_metadata({STATE: batch.state})
+                yield batch.number, _with_carried(table, batch.chunk)
                 pieces.clear()
 
 
 def _batches(chunks: Iterable[tuple[int, Chunk]]) -> Iterator[_Batch]:
     for number, chunk in chunks:
+        state = images_state(chunk)
         for start, items in zip(count(0, BATCH), batched(chunk.items(), BATCH), strict=False):
-            yield _Batch(number, chunk, start + BATCH >= len(chunk), items)
+            yield _Batch(number, chunk, start + BATCH >= len(chunk), items, state)
 
 
 def _with_carried(table: pa.Table, chunk: Chunk) -> pa.Table:

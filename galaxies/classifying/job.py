@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -10,18 +11,22 @@ import pyarrow as pa
 from tqdm import tqdm
 
 from galaxies import __version__
+from galaxies.base.outputs import sole_writer
 from galaxies.bundle.description import read_description
 from galaxies.bundle.known_galaxies import read_known
-from galaxies.classifying.classifier import DEFAULTS, Familiarity, Verdict, table_schema
+from galaxies.classifying.classifier import DEFAULTS, table_schema
 from galaxies.classifying.engines import Engine
 from galaxies.classifying.inputs.chunks import UNREADABLE_FOLDERS, Chunk, Input
+from galaxies.classifying.inputs.files import images_state
 from galaxies.classifying.inputs.opening import open_inputs
 from galaxies.classifying.options import Options
 from galaxies.classifying.provenance import BUNDLE, SHORT, provenance
 from galaxies.classifying.result import result_schema
 from galaxies.classifying.shards import Shards
+from galaxies.classifying.verdict import Familiarity, Verdict
 from galaxies.errors import GalaxiesError
 from galaxies.tables.columns import ColumnNames
+from galaxies.tables.sources import filesystem, is_local
 from galaxies.tables.writing import require_table, write_table
 
 ENOUGH: Final = 80
@@ -101,8 +106,8 @@ def run_job(
     Raises
     ------
     GalaxiesError
-        If an input, the bundle or the output cannot be used, or if the shards belong to another
-        job.
+        If an input, the bundle or the output cannot be used, if another process is writing the
+        output, or if the shards belong to another job.
 
     Examples
     --------
@@ -122,32 +127,37 @@ def run_job(
         description = description.by(options.campaign)
     answers = table_schema(description, bundle, options.questions)
     made = Shards(shards or f"{output.absolute()}.shards")
-    if not overwrite:
-        _keep_existing(output, made)
-    addresses = [one for one in inputs if isinstance(one, str)]
-    opened = (
-        open_inputs(addresses, names)
-        if addresses
-        else [one for one in inputs if not isinstance(one, str)]
-    )
-    job = _what_is_done(opened, output, options.fingerprint(bundle))
-    schema = result_schema(answers, opened)
-    made.begin(job, overwrite=overwrite)
-    count = _make_missing(opened, partial(engine, bundle, options), made)
-    familiar = Familiarity(description, read_known(bundle), options)
-    for number in range(count):
-        familiar.add(made.read(number))
-    verdict = familiar.verdict()
-    if another_survey and verdict.familiar is not False and verdict.galaxies < ENOUGH:
-        # Other filters and another depth: not familiar until enough galaxies show that they are.
-        verdict = verdict._replace(familiar=False, too_few=True)
-    finish = partial(familiar.finish, verdict=verdict)
-    metadata = provenance(description, job["bundle"]["sha256"], options, verdict)
-    decisions = _write_table(output, schema.with_metadata(metadata), made, count, finish)
-    made.remove()
-    skipped = sum((+one.skipped for one in opened), Counter())
-    remarks = [remark for one in opened for remark in one.remarks]
-    return Classified(decisions, decisions.pop("unreadable"), verdict, skipped, remarks)
+    writing = ExitStack()
+    writing.enter_context(sole_writer(output))
+    if shards is not None and is_local(filesystem(shards)[0]):
+        writing.enter_context(sole_writer(Path(filesystem(shards)[1])))
+    with writing:
+        if not overwrite:
+            _keep_existing(output, made)
+        addresses = [one for one in inputs if isinstance(one, str)]
+        opened = (
+            open_inputs(addresses, names)
+            if addresses
+            else [one for one in inputs if not isinstance(one, str)]
+        )
+        job = _what_is_done(opened, output, options.fingerprint(bundle))
+        schema = result_schema(answers, opened)
+        made.begin(job, overwrite=overwrite)
+        count = _make_missing(opened, partial(engine, bundle, options), made)
+        familiar = Familiarity(description, read_known(bundle), options)
+        for number in range(count):
+            familiar.add(made.read(number))
+        verdict = familiar.verdict()
+        if another_survey and verdict.familiar is not False and verdict.galaxies < ENOUGH:
+            # Other filters and another depth: not familiar until enough galaxies show it.
+            verdict = verdict._replace(familiar=False, too_few=True)
+        finish = partial(familiar.finish, verdict=verdict)
+        metadata = provenance(description, job["bundle"]["sha256"], options, verdict)
+        decisions = _write_table(output, schema.with_metadata(metadata), made, count, finish)
+        made.remove()
+        skipped = sum((+one.skipped for one in opened), Counter())
+        remarks = [remark for one in opened for remark in one.remarks]
+        return Classified(decisions, decisions.pop("unreadable"), verdict, skipped, remarks)
 
 
 def _keep_existing(output: Path, shards: Shards) -> None:
@@ -181,6 +191,10 @@ def _make_missing(inputs: Sequence[Input], classify: Callable[..., None], shards
         for chunk in (chunk for source in inputs for chunk in source.chunks(SHARD)):
             number, chunks = chunks, chunks + 1
             if number not in done:
+                yield number, chunk
+            elif shards.state(number) != images_state(chunk):
+                # The images of a catalogue were replaced since.
+                bar.update(-shards.rows(number))
                 yield number, chunk
 
     first = sum(map(shards.rows, done))

@@ -14,6 +14,10 @@ import pyarrow.parquet as pq
 from galaxies.errors import GalaxiesError
 from galaxies.tables.sources import filesystem
 
+STATE: Final = "images"
+"""Metadata of a shard: the state of its image files, as in
+`galaxies.classifying.inputs.files.images_state`."""
+
 _JOB: Final = "job.json"
 _SHARD_NAME: Final = re.compile(r"[0-9]{8}\.parquet")
 _OURS: Final = re.compile(r"[0-9]{8}\.parquet|job\.json|\.([0-9]{8}\.parquet|job\.json)\.[0-9]+")
@@ -78,6 +82,12 @@ class Shards:
     def rows(self, number: int) -> int:
         """Count the galaxies of a shard."""
         return self._look(number, lambda file: int(pq.read_metadata(file).num_rows))
+
+    def state(self, number: int) -> str | None:
+        """Return the state of the images of a shard when they were read, if it was recorded."""
+        metadata = self._look(number, lambda file: pq.read_schema(file).metadata or {})
+        found = metadata.get(STATE.encode())
+        return None if found is None else found.decode()
 
     def _look(self, number: int, look: Callable[[Any], T]) -> T:
         fs, inside = filesystem(self.folder)

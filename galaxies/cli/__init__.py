@@ -1,7 +1,7 @@
 """The command `galaxies`.
 
 Each module has a group of commands: it reads the options and calls the library. What came out is
-printed by `galaxies.cli.printing`.
+printed by `galaxies.cli.printed`.
 """
 
 from typing import Annotated
@@ -9,17 +9,35 @@ from typing import Annotated
 import typer
 
 from galaxies import __version__
-from galaxies.cli import calibrate, classify, inside, pages, sky, surveys, volunteers
+from galaxies.cli import (
+    audit,
+    bundles,
+    calibrate,
+    classify,
+    download,
+    inside,
+    over_inputs,
+    pages,
+    sky,
+    surveys,
+    volunteers,
+)
+from galaxies.cli.help import Commands
 from galaxies.errors import run_stage
 
 app = typer.Typer(
+    cls=Commands,
     help="Classify galaxy morphologies from images and the votes of volunteers.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
-    epilog="Example: `galaxies download gz2 && galaxies check data/gz2 && "
-    "dvc exp run -S survey=gz2`",
+    epilog="Example: `galaxies classify cutouts/ -o classes.parquet`\n\n"
+    "`galaxies COMMAND --help` explains a command, with examples.",
 )
-for group in (classify, sky, calibrate, surveys, volunteers, inside, pages):
+for group in (
+    classify, bundles, sky, inside, pages, surveys, download, calibrate, audit, volunteers,
+):  # fmt: skip
+    for command in group.commands.registered_commands:
+        command.cls = over_inputs.Command
     app.add_typer(group.commands)
 
 

@@ -1,4 +1,4 @@
-"""Commands that classify images: `classify`, `submission` and `export`."""
+"""The command that classifies images: `classify`."""
 
 from functools import partial
 from pathlib import Path
@@ -7,24 +7,24 @@ from typing import Annotated, Final, Literal
 import typer
 
 from galaxies.classifying.options import Options
-from galaxies.cli import printing, sky
+from galaxies.cli import sky
+from galaxies.cli.help import CLASSIFY
 from galaxies.cli.options import (
     Agreement,
     IdColumn,
     Model,
-    Overwrite,
     PathColumn,
     Questions,
     Views,
     cores,
 )
-from galaxies.errors import GalaxiesError
+from galaxies.cli.printed import classes as printed
+from galaxies.errors import require
 
 UNREADABLE: Final = 3
 """Exit status of `classify` if the table is complete but some images could not be read."""
 
 commands = typer.Typer()
-_PANEL: Final = "Classify"
 
 _CLASSIFY = """Example: `galaxies classify cutouts/ -o classes.parquet`
 
@@ -46,7 +46,7 @@ _CLASSIFY = """Example: `galaxies classify cutouts/ -o classes.parquet`
 @commands.command(
     epilog=_CLASSIFY,
     short_help="Classify any number of images with a trained bundle.",
-    rich_help_panel=_PANEL,
+    rich_help_panel=CLASSIFY,
 )
 def classify(
     inputs: Annotated[
@@ -63,6 +63,7 @@ def classify(
         typer.Option(
             "-o",
             "--output",
+            metavar="TABLE",
             help="Table to make: .parquet, .csv, .fits, .vot or .ecsv; .gz after all but .parquet "
             "compresses it.",
         ),
@@ -75,7 +76,10 @@ def classify(
         typer.Option(help="Run on this machine, or on a Ray cluster (needs the extra ray)."),
     ] = "local",
     address: Annotated[
-        str | None, typer.Option(help="Address of the Ray cluster; starts one locally by default.")
+        str | None,
+        typer.Option(
+            metavar="ADDRESS", help="Address of the Ray cluster; starts one locally by default."
+        ),
     ] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Threads of the local engine; default: one per core.")
@@ -83,7 +87,8 @@ def classify(
     shards: Annotated[
         str | None,
         typer.Option(
-            help="Folder for finished parts, visible to all machines; default: beside the output."
+            metavar="FOLDER",
+            help="Folder for finished parts, visible to all machines; default: beside the output.",
         ),
     ] = None,
     device: Annotated[
@@ -104,8 +109,9 @@ def classify(
     campaign: Annotated[
         str | None,
         typer.Option(
+            metavar="CAMPAIGN",
             help="Whose votes to predict: a campaign that the bundle is calibrated for, such as "
-            "kaggle, gz2 or gz1; default: the bundle's first."
+            "kaggle, gz2 or gz1; default: the bundle's first.",
         ),
     ] = None,
     id_column: IdColumn = None,
@@ -149,6 +155,7 @@ def classify(
     )
     work: Engine = partial(local_engine, workers=workers or cores())
     if engine == "ray":
+        require("ray", "ray")
         from galaxies.classifying.ray_engine import ray_engine
 
         work = partial(ray_engine, address=address)
@@ -166,92 +173,6 @@ def classify(
         overwrite=overwrite,
         another_survey=sky.is_another_survey(images),
     )
-    printing.classified(output, done, options)
+    printed.classified(output, done, options)
     if not done.complete:
         raise typer.Exit(UNREADABLE)
-
-
-@commands.command(
-    epilog="Example: `galaxies info classes.parquet`\n\n`galaxies info real`",
-    short_help="Print what made a table, or what is in a bundle.",
-    rich_help_panel=_PANEL,
-)
-def info(
-    subject: Annotated[
-        Path,
-        typer.Argument(
-            metavar="TABLE|BUNDLE",
-            help="A table from `galaxies classify`, a bundle, or the name of a pretrained one.",
-        ),
-    ],
-) -> None:
-    """Print what made a table: version, bundle, campaign, calibration, threshold, image options.
-
-    Of a bundle, print its model, survey, campaign, calibration and promises. The hash is the same
-    in a table and in the bundle that made it. It also stands in the column `bundle`, which programs
-    keep that drop the rest.
-    """
-    from galaxies.bundle.pretrained import bundle_folder
-    from galaxies.classifying.provenance import describe_bundle, describe_table
-
-    folder = bundle_folder(subject)
-    facts = describe_bundle(folder) if folder.is_dir() else describe_table(subject)
-    printing.facts(subject, facts)
-
-
-@commands.command(
-    epilog="Example: `galaxies submission images_test_rev1.zip -o submission.csv`",
-    short_help="Write a submission for Kaggle's Galaxy Zoo challenge.",
-    rich_help_panel=_PANEL,
-)
-def submission(
-    images: Annotated[Path, typer.Argument(help="images_test_rev1.zip of the challenge.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="The CSV to make.")],
-    model: Model = Path("real"),
-    overwrite: Overwrite = False,
-) -> None:
-    """Predict all 37 columns for the test images of Kaggle's Galaxy Zoo challenge.
-
-    To have the CSV scored, upload it at
-    https://www.kaggle.com/competitions/galaxy-zoo-the-galaxy-challenge, "Late Submission".
-    """
-    from galaxies.bundle.pretrained import bundle_folder
-    from galaxies.classifying.submission import write_submission
-
-    bundle = bundle_folder(model)
-    rows = write_submission(images, output, bundle, workers=cores(), overwrite=overwrite)
-    printing.submission(output, rows)
-
-
-@commands.command(
-    epilog="Example: `galaxies export models/cnn -o cnn.onnx`",
-    short_help="Write a network as one ONNX file.",
-    rich_help_panel=_PANEL,
-)
-def export(
-    bundle: Annotated[
-        Path, typer.Argument(help="A bundle, or a pretrained one: real or simulated.")
-    ] = Path("real"),
-    output: Annotated[
-        Path | None,
-        typer.Option("-o", "--output", help="The file to make; default: the name of the bundle."),
-    ] = None,
-    views: Views = None,
-    overwrite: Overwrite = False,
-) -> None:
-    """Write the network of a bundle as one ONNX file for other programs (needs the extra onnx).
-
-    Input: images uint8 (N, size, size, 3), cropped and reduced by
-    galaxies.images.decode.decode_reduced. Output: p_spiral (calibrated) and spread, both float32
-    (N,). The metadata of the file have size, crop and decoding.
-    """
-    from galaxies.bundle.pretrained import bundle_folder
-
-    folder = bundle_folder(bundle)
-    path = output or Path(f"{folder.absolute().name}.onnx")
-    if path.exists() and not overwrite:
-        raise GalaxiesError(f"{path}: exists; --overwrite replaces it")
-    from galaxies.classifying.export import export_bundle
-
-    export_bundle(folder, path, views)
-    printing.exported(path)

@@ -1,81 +1,22 @@
-"""Commands that download, check and merge surveys."""
+"""Commands that make, check and merge surveys."""
 
+import tempfile
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from galaxies.cli import printing
-from galaxies.cli.options import IdColumn, Overwrite, PathColumn, SurveyToMake, cores
+from galaxies.cli.help import ADAPT, TRAIN
+from galaxies.cli.options import IdColumn, Overwrite, PathColumn, Survey, SurveyToMake, cores
+from galaxies.cli.printed import surveys as printed
+from galaxies.errors import GalaxiesError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import pandas as pd
 
 commands = typer.Typer()
-_PANEL: Final = "Surveys"
-
-
-downloads = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
-commands.add_typer(
-    downloads,
-    name="download",
-    help="Download real galaxies with their votes.",
-    epilog="Example: `galaxies download gz2`",
-    rich_help_panel=_PANEL,
-)
-
-
-@downloads.command(
-    epilog="Example: `galaxies download kaggle && dvc exp run -S survey=kaggle`",
-    short_help="Kaggle's Galaxy Zoo challenge: 61,578 galaxies, 0.8 GB, needs an account.",
-)
-def kaggle(output: SurveyToMake = Path("data/kaggle"), overwrite: Overwrite = False) -> None:
-    """Download the training set of Kaggle's Galaxy Zoo challenge: 61,578 galaxies, 0.8 GB.
-
-    You need an account at Kaggle. Create a token at https://www.kaggle.com/settings, put it into
-    ~/.kaggle/access_token or the variable KAGGLE_API_TOKEN, and accept the rules of the challenge
-    at https://www.kaggle.com/competitions/galaxy-zoo-the-galaxy-challenge/rules.
-
-    If the connection breaks, run the command again: it continues where it stopped.
-    """
-    from galaxies.surveys.download.kaggle import download_kaggle
-
-    printing.checked(output, download_kaggle(output, overwrite=overwrite))
-
-
-@downloads.command(
-    epilog="Example: `galaxies download gz2 && dvc exp run -S survey=gz2`",
-    short_help="Galaxy Zoo 2: about 240,000 galaxies, 3.4 GB, no account.",
-)
-def gz2(
-    output: SurveyToMake = Path("data/gz2"),
-    votes: Annotated[
-        Literal["weighted", "debiased"],
-        typer.Option(
-            help="Which vote fractions: weighted, or debiased, which are also corrected for "
-            "distance and lie near those of Kaggle's challenge."
-        ),
-    ] = "weighted",
-    mirror: Annotated[
-        str | None,
-        typer.Option(
-            help="Address of a folder with images_gz2.zip, gz2_filename_mapping.csv and "
-            "gz2_hart16.csv.gz; by default the published files.",
-            show_default=False,
-        ),
-    ] = None,
-    overwrite: Overwrite = False,
-) -> None:
-    """Download Galaxy Zoo 2: about 240,000 galaxies, 3.4 GB; needs 7 GB of disk space.
-
-    The images are from https://zenodo.org/records/3565489. The votes are fractions from the
-    catalogue of Hart et al. (2016), in Kaggle's 37 columns. survey.yaml names their campaign: gz2
-    for weighted ones; kaggle for debiased ones, which are the ones to put beside Kaggle's. No
-    account is needed.
-
-    If the connection breaks, run the command again: it continues where it stopped.
-    """
-    from galaxies.surveys.download.galaxy_zoo_2 import download_gz2
-
-    printing.checked(output, download_gz2(output, votes=votes, mirror=mirror, overwrite=overwrite))
-
 
 _SURVEY = """Example: `galaxies survey labelled.csv -o data/mine`
 
@@ -85,7 +26,7 @@ _SURVEY = """Example: `galaxies survey labelled.csv -o data/mine`
 @commands.command(
     epilog=_SURVEY,
     short_help="Make a survey from a catalogue with labels or vote fractions.",
-    rich_help_panel=_PANEL,
+    rich_help_panel=ADAPT,
 )
 def survey(
     table: Annotated[
@@ -100,7 +41,9 @@ def survey(
     path_column: PathColumn = None,
     campaign: Annotated[
         str | None,
-        typer.Option(help="Campaign of the vote fractions; default: the one that fits."),
+        typer.Option(
+            metavar="CAMPAIGN", help="Campaign of the vote fractions; default: the one that fits."
+        ),
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:
@@ -115,39 +58,73 @@ def survey(
 
     names = ColumnNames(id_column, path_column)
     made = survey_from_table(table, output, names=names, campaign=campaign, overwrite=overwrite)
-    printing.from_table(output, made)
+    printed.from_table(output, made)
 
 
 @commands.command(
     epilog="Example: `galaxies check data/kaggle`",
     short_help="Check a survey before you run the pipeline on it.",
-    rich_help_panel=_PANEL,
+    rich_help_panel=TRAIN,
 )
 def check(
-    survey: Annotated[
-        Path,
-        typer.Argument(
-            help="Folder with images_training_rev1.zip and training_solutions_rev1.csv."
-        ),
-    ],
+    survey: Survey,
+    params: Annotated[
+        Path, typer.Option(metavar="FILE", help="Settings file of the pipeline; not needed.")
+    ] = Path("params.yaml"),
 ) -> None:
     """Check a survey, summarise it, and compare it with Kaggle's Galaxy Zoo set.
 
-    The exit status is 0 if the files are valid, even if the survey is not Kaggle's.
+    With a settings file, every image is decoded and the galaxies are split, as in the pipeline, to
+    see whether it can train on them.
+
+    The exit status is 0 if the files are valid, even if the survey is not Kaggle's. A survey that
+    lies in data/, where the pipeline looks, must also be one that it can train on.
     """
     from galaxies.surveys.check import check_survey
 
-    printing.checked(survey, check_survey(survey))
+    report = check_survey(survey)
+    problem = _why_not_split(survey, params) if params.is_file() else None
+    printed.checked(survey, report, problem)
+    if problem is not None and survey.resolve().parent == Path("data").resolve():
+        raise GalaxiesError(f"{survey}: the pipeline cannot train on it: {problem}")
+
+
+def _why_not_split(survey: Path, params: Path) -> str | None:
+    """Say why the pipeline could not pack and split a survey."""
+    import numpy as np
+
+    from galaxies.base.fingerprints import from_text
+    from galaxies.bundle.learned import read_learned
+    from galaxies.bundle.pretrained import bundle_folder
+    from galaxies.settings import load_settings
+    from galaxies.surveys.rehearsal import split_survey
+
+    settings = load_settings(params)
+    start = settings.cnn.residual.start if settings.cnn.recipe == "residual" else None
+    learned = None if start is None else read_learned(bundle_folder(Path(start)))
+
+    def shown(images: "pd.DataFrame") -> "npt.NDArray[np.int64]":
+        if learned is None:
+            return np.empty(0, np.int64)
+        seen = images[learned.shown(from_text(images["fingerprint"]))]
+        return seen["galaxy_id"].to_numpy(np.int64)
+
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            split_survey(survey, settings, Path(scratch), workers=cores(), learned=shown)
+        except GalaxiesError as error:
+            return str(error)
+    return None
 
 
 @commands.command(
     epilog="Example: `galaxies merge data/gz1 data/gz2 data/kaggle -o data/real`",
     short_help="Merge surveys.",
-    rich_help_panel=_PANEL,
+    rich_help_panel=TRAIN,
 )
 def merge(
     surveys: Annotated[
-        list[Path], typer.Argument(help="Folders of at least two surveys.", show_default=False)
+        list[Path], typer.Argument(metavar="SURVEY", help="Folders of at least two surveys.")
     ],
     output: SurveyToMake,
     skip_known: Annotated[
@@ -157,6 +134,7 @@ def merge(
     like: Annotated[
         Path | None,
         typer.Option(
+            metavar="SURVEY",
             help="An unselected survey: galaxies of its campaign get weights, so that each kind is "
             "as common as there, and they count as much as all others together.",
             show_default=False,
@@ -174,19 +152,24 @@ def merge(
     from galaxies.surveys.merge import merge_surveys
 
     merged = merge_surveys(surveys, output, skip_known=skip_known, like=like, overwrite=overwrite)
-    printing.merged(output, merged)
+    printed.merged(output, merged)
 
 
 @commands.command(
     epilog="Example: `galaxies export-folders data/kaggle -o kaggle-folders`",
     short_help="Copy the images of a survey into folders by part and class.",
-    rich_help_panel=_PANEL,
+    rich_help_panel=TRAIN,
 )
 def export_folders(
-    survey: Annotated[Path, typer.Argument(help="Folder of the survey.", show_default=False)],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The folder to make.")],
+    survey: Survey,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="FOLDER", help="The folder to make.")
+    ],
     params: Annotated[
-        Path, typer.Option(help="Settings file; only the sections pack and split are used.")
+        Path,
+        typer.Option(
+            metavar="FILE", help="Settings file; only the sections pack and split are used."
+        ),
     ] = Path("params.yaml"),
     overwrite: Overwrite = False,
 ) -> None:
@@ -204,4 +187,4 @@ def export_folders(
     counts = folders.export_folders(
         survey, output, load_settings(params), workers=cores(), overwrite=overwrite
     )
-    printing.sorted_by_class(output, counts)
+    printed.sorted_by_class(output, counts)

@@ -45,7 +45,7 @@ def draw_votes(voted: Shares, predicted: Shares, campaign: Campaign, title: str)
     Examples
     --------
     >>> import pandas as pd
-    >>> from galaxies.figures.galleries import answers_of
+    >>> from galaxies.figures.choosing import answers_of
     >>> from galaxies.questions.registry import campaign_named
     >>> gz2 = campaign_named("gz2")
     >>> tables = (pd.read_parquet(f"data/{name}.parquet") for name in ("predictions/cnn", "votes"))
@@ -164,7 +164,7 @@ def draw_tree(
     Examples
     --------
     >>> import pandas as pd
-    >>> from galaxies.figures.galleries import answers_of
+    >>> from galaxies.figures.choosing import answers_of
     >>> from galaxies.questions.registry import campaign_named
     >>> gz2 = campaign_named("gz2")
     >>> tables = (pd.read_parquet(f"data/{name}.parquet") for name in ("predictions/cnn", "votes"))

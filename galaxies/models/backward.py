@@ -20,6 +20,8 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from galaxies.base.outputs import written_beside
+from galaxies.bundle.description import file_hashes, read_description, require_own_files
+from galaxies.bundle.folder import describe
 from galaxies.errors import GalaxiesError
 from galaxies.models.saved_network import GRADIENT, NETWORK
 
@@ -344,7 +346,16 @@ _RULES: Final[dict[str, Callable[[_Backward, Any, str], None]]] = {
 def main() -> None:
     """Write the gradients of the bundles that are named on the command line."""
     for name in sys.argv[1:]:
-        write_gradient(Path(name))
+        folder = Path(name)
+        write_gradient(folder)
+        description = read_description(folder)
+        if description.files:
+            # The others must still be those that it was written with.
+            own = {GRADIENT: file_hashes(folder)[GRADIENT]}
+            require_own_files(
+                folder, description.model_copy(update={"files": description.files | own})
+            )
+        describe(folder, description)
         print(f"{name}: {GRADIENT} written")
 
 

@@ -2,6 +2,9 @@
 
 import csv
 import datetime
+import errno
+import fcntl
+import io
 import os
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -86,28 +89,35 @@ class VoteFile:
         self.given: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
         self._order: dict[str, list[str]] = defaultdict(list)
         """Galaxies of each person's answers; the last one is at the end."""
+        self._lines = 0
+        self._end = 0
+        """Lines and bytes of the file that were read or written."""
         if path.is_file():
-            self._read()
+            self._read(path.read_bytes())
 
-    def _read(self) -> None:
+    def _read(self, new: bytes) -> None:
+        """Take what is new in the file: all, or what others have written meanwhile."""
         try:
-            data = self.path.read_text(encoding="utf-8")
+            data = new.decode()
         except UnicodeDecodeError as error:
-            raise GalaxiesError(f"{self.path}: not UTF-8 text at byte {error.start}") from error
+            place = self._end + error.start
+            raise GalaxiesError(f"{self.path}: not UTF-8 text at byte {place}") from error
         # Not splitlines, which also splits at characters that a galaxy name can have.
         *whole_lines, last = data.split("\n")
         lines = [f"{line}\n" for line in whole_lines] + ([last] if last else [])
-        for line, row in enumerate(csv.reader(lines), 1):
+        before = self._lines
+        for line, row in enumerate(csv.reader(lines), before + 1):
             if line == 1 and tuple(row) != HEADER:
                 raise GalaxiesError(
                     f"{self.path}: not a file of votes, which begins with {','.join(HEADER)}; "
                     "give another --output"
                 )
-            whole = len(row) == len(HEADER) and lines[line - 1].endswith("\n")
+            whole = len(row) == len(HEADER) and lines[line - before - 1].endswith("\n")
             if not whole or not (line == 1 or row[2] == UNDO or row[2] in ASKED.columns):
                 raise GalaxiesError(f"{self.path}: line {line}: cut off or damaged; delete it")
             if line > 1:
                 self._take(*row[:3])
+        self._lines, self._end = before + len(lines), self._end + len(new)
 
     def _take(self, person: str, galaxy_id: str, answer: str) -> None:
         given = self.given[person][galaxy_id]
@@ -134,16 +144,43 @@ class VoteFile:
             ID of the galaxy.
         answer : str
             Column of the answer, such as `Class1.1`.
+
+        Raises
+        ------
+        GalaxiesError
+            If the disk is full, or the last line of the file is cut off; then nothing is written.
         """
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        line = io.StringIO()
+        writer = csv.writer(line, lineterminator="\n")
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            if file.tell() == 0:
+        with self.path.open("a+b", buffering=0) as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            end = file.seek(0, os.SEEK_END)
+            if end < self._end:
+                raise GalaxiesError(f"{self.path}: was changed meanwhile; start again")
+            if end > self._end:
+                # Another window, or somebody else. A line that is cut off is refused here: another
+                # vote would be joined to it.
+                file.seek(self._end)
+                self._read(file.read())
+            if end == 0:
                 writer.writerow(HEADER)
             writer.writerow((person, galaxy_id, answer, now))
-            file.flush()
-            os.fsync(file.fileno())
+            data = line.getvalue().encode()
+            try:
+                if file.write(data) != len(data):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                os.fsync(file.fileno())
+            except OSError as error:
+                # A part of a line would be joined to the next vote.
+                os.ftruncate(file.fileno(), end)
+                raise GalaxiesError(
+                    f"{self.path}: {error.strerror}; this vote is not counted; free some space "
+                    "and answer again"
+                ) from error
+        self._lines += data.count(b"\n")
+        self._end += len(data)
         self._take(person, galaxy_id, answer)
 
     def last(self, person: str) -> str | None:

@@ -1,7 +1,7 @@
 """Fit the calibrations and promises of a bundle again, without training."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
@@ -46,6 +46,11 @@ class Voted(NamedTuple):
     """(N, 29) how the images look."""
     fingerprints: Fingerprints = np.empty((0, 3), np.uint64)
     """(N, 3) of the images."""
+
+    @property
+    def first_of_each_image(self) -> npt.NDArray[np.int64]:
+        """Places of galaxies with different images; an image that occurs twice is no proof."""
+        return np.sort(np.unique(self.same_pixels, return_index=True)[1])
 
     def take(self, some: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> "Voted":
         """Select some of the galaxies."""
@@ -107,11 +112,65 @@ def require_new(
         )
 
 
+def require_another_survey(judgement: Judgement, on: CalibratedOn, bundle: Path) -> None:
+    """Make sure that a bundle was not calibrated on the same galaxies before.
+
+    Its scores before would be those of galaxies that it has seen.
+
+    Raises
+    ------
+    GalaxiesError
+        If it was.
+    """
+    before = judgement.calibrated
+    if before is not None and before.fingerprint == on.fingerprint:
+        raise GalaxiesError(
+            f"{on.survey}: the bundle {bundle} is calibrated on these {on.galaxies:,} galaxies "
+            f"already, by their {before.by}; calibrate the bundle that it was made from"
+        )
+
+
+def void_elsewhere(
+    judgements: Mapping[str, Judgement], campaign: str, on: CalibratedOn
+) -> dict[str, Judgement]:
+    """Remove the promises for campaigns whose votes on this survey are unknown.
+
+    The galaxies of the survey are familiar from now on, so that their promises, proven on others,
+    would be applied to them.
+
+    Examples
+    --------
+    >>> from galaxies.bundle.description import read_description
+    >>> from galaxies.bundle.pretrained import PRETRAINED
+    >>> judgements = read_description(PRETRAINED / "real").judgements
+    >>> on = calibrated_on("mine", [1, 2], "votes")
+    >>> void = void_elsewhere(judgements, "kaggle", on)
+    >>> {name: one.triage[0].threshold is None for name, one in void.items()}
+    {'kaggle': False, 'gz2': True, 'gz1': True}
+    """
+
+    def kept(name: str, judgement: Judgement) -> bool:
+        before = judgement.calibrated
+        return name == campaign or (before is not None and before.fingerprint == on.fingerprint)
+
+    return {
+        name: judgement if kept(name, judgement) else without_promises(judgement)
+        for name, judgement in judgements.items()
+    }
+
+
+def without_promises(judgement: Judgement) -> Judgement:
+    """Remove all promises."""
+    void = tuple(one.model_copy(update={"threshold": None}) for one in judgement.triage)
+    return judgement.model_copy(update={"triage": void, "surveys": {}})
+
+
 def triage_settings(judgement: Judgement) -> TriageSettings:
     """Read the target agreements and the confidence from promises."""
     return TriageSettings(
         agreement=[promise.agreement for promise in judgement.triage],
         confidence=judgement.triage[0].confidence,
+        search=False,
     )
 
 
@@ -132,7 +191,8 @@ def recalibrate(judgement: Judgement, galaxies: Voted) -> Judgement:
     Notes
     -----
     The labels are smoothed as in Platt (1999), because there may be few. The promises use the same
-    galaxies as the calibration, which has two parameters and at least 30 galaxies.
+    galaxies as the calibration, which has two parameters and at least 30 galaxies; identical images
+    count once.
 
     Examples
     --------
@@ -152,7 +212,8 @@ def recalibrate(judgement: Judgement, galaxies: Voted) -> Judgement:
     array([0.03, 0.97], dtype=float32)
     """
     calibration = fit_calibration(galaxies.raw, smoothed(galaxies.labels))
-    promises = make_promises(calibration(galaxies.raw), galaxies.labels, triage_settings(judgement))
+    proof = galaxies.take(galaxies.first_of_each_image)
+    promises = make_promises(calibration(proof.raw), proof.labels, triage_settings(judgement))
     return judgement.model_copy(
         update={
             "calibration": calibration,
@@ -202,15 +263,12 @@ def adjust_shares(
     known = outputs.spiral_share
     share = estimate_spiral_share(judgement.calibration(raw), known)
     factor = odds_factor(known, share)
-    no_promises = [one.model_copy(update={"threshold": None}) for one in judgement.triage]
-    adjusted = judgement.model_copy(
+    adjusted = without_promises(judgement).model_copy(
         update={
             "calibration": judgement.calibration.with_odds(factor),
             "votes": judgement.votes.with_odds(factor),
-            "triage": tuple(no_promises),
             # Their shares are no longer those of the calibration.
             "outputs": None,
-            "surveys": {},
         }
     )
     return adjusted, share

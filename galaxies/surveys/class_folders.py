@@ -7,11 +7,11 @@ from tqdm import tqdm
 
 from galaxies.base.outputs import written_beside
 from galaxies.dataset.archive import list_images, open_archive
-from galaxies.dataset.layout import IMAGES, VOTES, survey_file
-from galaxies.dataset.packing import pack_images
-from galaxies.dataset.splitting import PARTS, split_galaxies
-from galaxies.dataset.votes import campaign_of, first_votes, read_survey_votes, read_votes
+from galaxies.dataset.layout import IMAGES, survey_file
+from galaxies.dataset.splitting import PARTS
+from galaxies.errors import require
 from galaxies.settings import Settings
+from galaxies.surveys.rehearsal import split_survey
 from galaxies.surveys.writing import copy_member, free_folder
 
 
@@ -60,25 +60,11 @@ def export_folders(
     40
     """
     output = free_folder(output, overwrite, PARTS)
-    archive = survey_file(survey, IMAGES)
-    answers = read_survey_votes(survey, settings.volunteers)
-    first = read_votes(survey_file(survey, VOTES), campaign_of(answers))
-    votes = first_votes(answers, first)
+    require("pipeline", "sklearn")
     with written_beside(output) as beside:
         beside.mkdir()
-        pixels = beside / "images.npy"
-        packed = pack_images(
-            archive,
-            pixels,
-            size=settings.pack.size,
-            crop=settings.pack.crop,
-            decoding=settings.pack.decoding,
-            max_unreadable=settings.pack.max_unreadable,
-            workers=workers,
-        )
-        pixels.unlink()
-        table, counts = split_galaxies(votes, packed.table, settings.split)
-        _copy_images(archive, table, beside)
+        table, counts = split_survey(survey, settings, beside, workers=workers)
+        _copy_images(survey_file(survey, IMAGES), table, beside)
     return counts
 
 

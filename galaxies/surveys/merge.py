@@ -54,6 +54,8 @@ class _Survey(NamedTuple):
     usual: Campaign
     """Campaign of rows that name none."""
     campaigns: tuple[Campaign, ...]
+    name: str
+    """In the column `Survey`."""
 
 
 def merge_surveys(
@@ -110,7 +112,7 @@ def merge_surveys(
     for folder in folders:
         if output == folder.resolve():
             raise GalaxiesError(f"{folder}: cannot be merged into itself; give another output")
-    surveys = [_look_through(folder) for folder in folders]
+    surveys = [_look_through(folder, _name(folder, folders)) for folder in folders]
     if skip_known:
         surveys = _without_known(surveys)
     else:
@@ -134,7 +136,14 @@ def merge_surveys(
     )
 
 
-def _look_through(folder: Path) -> _Survey:
+def _name(folder: Path, folders: Sequence[Path]) -> str:
+    """Name a survey by its folder, and by the one above if two have the same name."""
+    own = folder.resolve()
+    same = [other for other in folders if other.resolve().name == own.name]
+    return own.name if len(same) == 1 else f"{own.parent.name}/{own.name}"
+
+
+def _look_through(folder: Path, name: str) -> _Survey:
     path = survey_file(folder, VOTES)
     votes = read_answers(path)
     members = list_images(survey_file(folder, IMAGES))
@@ -144,7 +153,7 @@ def _look_through(folder: Path) -> _Survey:
     if len(set(columns)) < len(columns):
         raise GalaxiesError(f"{path}: a column occurs twice in {','.join(columns)}; rename one")
     campaigns = layout_of(votes.columns, CAMPAIGNS.values()).campaigns
-    return _Survey(folder, members, ids, columns, read_campaign(folder), campaigns)
+    return _Survey(folder, members, ids, columns, read_campaign(folder), campaigns, name)
 
 
 def _all_columns(surveys: Sequence[_Survey], *, several: bool) -> list[str]:
@@ -223,7 +232,7 @@ def _merge_votes(
                 for row in rows:
                     # Skip rows that contain only commas.
                     if row["GalaxyID"].strip() and int(row["GalaxyID"]) in ids:
-                        row[SURVEY] = row.get(SURVEY) or survey.folder.resolve().name
+                        row[SURVEY] = row.get(SURVEY) or survey.name
                         row[CAMPAIGN] = row.get(CAMPAIGN) or survey.usual.name
                         if weights:
                             weight = weights.get(int(row["GalaxyID"]))

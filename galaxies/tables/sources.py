@@ -1,6 +1,8 @@
 """Files of tables, on disk or in a bucket, compressed or not."""
 
 import gzip
+import shutil
+import tempfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -47,6 +49,32 @@ def opened(path: str) -> Iterator[IO[bytes]]:
         if error.strerror is None:
             raise  # from whoever reads the contents
         raise GalaxiesError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+@contextmanager
+def on_disk(path: str) -> Iterator[str]:
+    """Get a file on this machine: the file itself, or a temporary copy of one in a bucket.
+
+    Raises
+    ------
+    GalaxiesError
+        If it cannot be read, or if there is no room for the copy.
+
+    Examples
+    --------
+    >>> with on_disk("catalogue.csv") as local:
+    ...     local.endswith("/catalogue.csv")
+    True
+    """
+    fs, inside = filesystem(path)
+    if is_local(fs):
+        yield inside
+        return
+    with tempfile.NamedTemporaryFile(suffix=".partial") as copy:
+        with reaching(path), fs.open(inside, "rb") as file:
+            shutil.copyfileobj(file, copy)
+        copy.flush()
+        yield copy.name
 
 
 def filesystem(address: str) -> tuple[Any, str]:

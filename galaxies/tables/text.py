@@ -12,7 +12,7 @@ import pyarrow.csv as pacsv
 
 from galaxies.errors import GalaxiesError
 from galaxies.tables.columns import Words, described
-from galaxies.tables.sources import Source, is_plain_file, opened
+from galaxies.tables.sources import Source, on_disk, opened
 
 _WHOLE: Final = "^(0|-?[1-9][0-9]*)$"
 # A name, such as 007, or more digits than float64 has.
@@ -150,17 +150,22 @@ def _texts(path: str, names: Sequence[str], *, skip: int, delimiter: str) -> Ite
 
 
 @contextmanager
-def _read_ahead(path: str) -> Iterator[Any]:
-    """Open a file for Arrow, whose threads read ahead.
+def _read_ahead(path: str) -> Iterator[pa.NativeFile]:
+    """Open a file for Arrow, whose threads read ahead, so that they do not need the interpreter.
 
-    A Python file needs the interpreter: if Python ends meanwhile, the process aborts.
+    With a Python file, or one of fsspec, the process aborts if Python ends meanwhile.
     """
-    with opened(path) as file:
-        if is_plain_file(path):
-            with pa.OSFile(file.name) as native:
-                yield native
-        else:
+    with on_disk(path) as local, pa.OSFile(local) as file:
+        if not path.lower().endswith(".gz"):
             yield file
+            return
+        try:
+            with pa.CompressedInputStream(file, "gzip") as unpacked:
+                yield unpacked
+        except OSError as error:
+            if error.errno is not None:
+                raise
+            raise GalaxiesError(f"{path}: damaged or cut off ({error}); copy it again") from error
 
 
 @contextmanager

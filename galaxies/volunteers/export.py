@@ -4,7 +4,7 @@ import csv
 import json
 from array import array
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from tqdm import tqdm
 from galaxies.errors import GalaxiesError
 from galaxies.questions.registry import ASKED
 from galaxies.volunteers.answers import AnswerMap, plain_words
-from galaxies.volunteers.subjects import GALAXY
+from galaxies.volunteers.manifest import GALAXY, Subject
 
 NEEDED: Final = (
     "classification_id",
@@ -34,6 +34,8 @@ NEEDED: Final = (
 
 _PLACES: Final = {column: place for place, column in enumerate(ASKED.columns)}
 _NOT_LOGGED_IN: Final = "not-logged-in-"
+_ADDRESS: Final = "address "
+_YES: Final = ("true", "t", "1", "yes")
 _LOST_BY_ZOONIVERSE: Final = "unknown answer label"
 _LONGEST_LINE: Final = 1 << 24  # bytes; a file with longer lines is not a table
 _SORTED_AT_ONCE: Final = 1 << 20  # classifications, about 50 MB
@@ -42,6 +44,9 @@ _SHOWN: Final = 60  # letters of a text from the export
 OTHER_WORKFLOW: Final = "of another workflow"
 OTHER_VERSION: Final = "of another version of the workflow"
 OTHER_SUBJECT: Final = "of subjects in none of the folders"
+OTHER_SET: Final = "of galaxies with the same ID in another subject set"
+GOLD: Final = "of the project's team, to test volunteers (gold_standard)"
+NOT_LIVE: Final = "from before the project was live"
 
 
 class _BrokenError(Exception):
@@ -96,17 +101,22 @@ class Votes:
 
 @dataclass
 class _Rows:
-    """Classifications, 24 bytes each, and notes about the rows."""
+    """Classifications, 29 bytes each, and notes about the rows."""
 
     galaxy: "array[int]" = field(default_factory=lambda: array("i"))
     person: "array[int]" = field(default_factory=lambda: array("i"))
+    address: "array[int]" = field(default_factory=lambda: array("i"))
+    """Hash of the IP address, -1 if there is none; with account or without."""
+    with_account: "array[int]" = field(default_factory=lambda: array("b"))
     number: "array[int]" = field(default_factory=lambda: array("q"))
     answers: "array[int]" = field(default_factory=lambda: array("q"))
     """A bit for each column."""
     galaxies: dict[str, int] = field(default_factory=dict)
     people: dict[str, int] = field(default_factory=dict)
-    subjects: dict[str, str] = field(default_factory=dict)
-    """Galaxies of the subjects so far; the data of a subject are the same in all its rows."""
+    addresses: dict[str, int] = field(default_factory=dict)
+    subjects: dict[str, tuple[str, dict[str, object]]] = field(default_factory=dict)
+    """Galaxies of the subjects so far, and the hidden columns; the data of a subject are the same
+    in all its rows."""
     left_out: dict[str, Tally] = field(default_factory=dict)
     broken: dict[str, Tally] = field(default_factory=dict)
     unmapped: Counter[str] = field(default_factory=Counter)
@@ -116,13 +126,18 @@ class _Rows:
 
 
 def read_export(
-    path: Path, maps: Sequence[AnswerMap], known: Collection[str], answers: str
+    path: Path,
+    maps: Sequence[AnswerMap],
+    known: Mapping[str, Sequence[Subject]],
+    answers: str,
 ) -> Votes:
     """Count the answers in an export of classifications.
 
     Only the first classification of a galaxy by each volunteer counts, in order of Zooniverse's
-    numbers. Volunteers who were not logged in are distinguished by the hash of their IP address.
-    Memory: 24 bytes for each classification, and about a kilobyte for each galaxy.
+    numbers. Volunteers who were not logged in are distinguished by the hash of their IP address; if
+    somebody with an account classified the galaxy from the same address, it is the same person.
+    Classifications by the project's team to test volunteers do not count, nor those from before the
+    project was live. Memory: 29 bytes for each classification, and a kilobyte for each galaxy.
 
     Parameters
     ----------
@@ -130,8 +145,9 @@ def read_export(
         Zooniverse's export, with a classification in each line.
     maps : sequence of AnswerMap
         Columns of the answers.
-    known : collection of str
-        IDs of the galaxies that count.
+    known : dict of list of Subject
+        The subjects that count, by the ID of their galaxy. Two surveys can have the same IDs: a
+        subject counts if its hidden columns are those of the manifest.
     answers : str
         Name of the file with the maps, for errors.
 
@@ -149,8 +165,8 @@ def read_export(
     --------
     >>> from pathlib import Path
     >>> from galaxies.volunteers.answers import read_answer_maps
-    >>> from galaxies.volunteers.subjects import read_manifest
-    >>> known = [subject.galaxy_id for subject in read_manifest(Path("subjects"))]
+    >>> from galaxies.volunteers.manifest import read_manifest
+    >>> known = {subject.galaxy_id: [subject] for subject in read_manifest(Path("subjects"))}
     >>> maps = read_answer_maps(Path("answers.yaml"))
     >>> votes = read_export(Path("export.csv"), maps, known, "answers.yaml")
     >>> votes.counts.shape, bool((votes.volunteers >= 40).all()), votes.broken
@@ -229,7 +245,7 @@ def _take(
     cells: dict[str, str],
     line: int,
     maps: Sequence[AnswerMap],
-    known: Collection[str],
+    known: Mapping[str, Sequence[Subject]],
 ) -> None:
     """Keep a classification."""
     workflow = cells["workflow_id"].strip()
@@ -246,13 +262,22 @@ def _take(
     number = cells["classification_id"].strip()
     if not number.isdecimal() or int(number) >= 2**63:
         raise _BrokenError("without the number of a classification")
-    galaxy = _galaxy(rows, cells)
+    galaxy, hidden = _galaxy(rows, cells)
     if galaxy not in known:
         raise _LeftOutError(OTHER_SUBJECT)
-    person = _person(cells)
+    if not any(subject.is_meant(hidden) for subject in known[galaxy]):
+        raise _LeftOutError(OTHER_SET)
+    if cells.get("gold_standard", "").strip().lower() in _YES:
+        raise _LeftOutError(GOLD)
+    if _is_before_launch(cells.get("metadata", "")):
+        raise _LeftOutError(NOT_LIVE)
+    person, address = _person(cells)
     bits = _answers(rows, _json(cells["annotations"], "annotations"), line, meant)
     rows.galaxy.append(rows.galaxies.setdefault(galaxy, len(rows.galaxies)))
     rows.person.append(rows.people.setdefault(person, len(rows.people)))
+    place = rows.addresses.setdefault(address, len(rows.addresses)) if address else -1
+    rows.address.append(place)
+    rows.with_account.append(not person.startswith(_ADDRESS))
     rows.number.append(int(number))
     rows.answers.append(bits)
 
@@ -264,7 +289,17 @@ def _json(text: str, column: str) -> Any:  # noqa: ANN401 - whatever JSON can ho
         raise _BrokenError(f"whose {column} are not JSON") from error
 
 
-def _galaxy(rows: _Rows, cells: dict[str, str]) -> str:
+def _is_before_launch(metadata: str) -> bool:
+    """Whether a classification was a test of the project before volunteers saw it."""
+    try:
+        about = json.loads(metadata)
+    except (ValueError, RecursionError):
+        return False  # nothing that counts is in it
+    return isinstance(about, dict) and about.get("live_project") is False
+
+
+def _galaxy(rows: _Rows, cells: dict[str, str]) -> tuple[str, dict[str, object]]:
+    """Find the galaxy of a subject, and its hidden columns."""
     subject = cells["subject_ids"].strip()
     if subject in rows.subjects:
         return rows.subjects[subject]
@@ -275,22 +310,25 @@ def _galaxy(rows: _Rows, cells: dict[str, str]) -> str:
     galaxy = about.get(GALAXY) if isinstance(about, dict) else None
     if isinstance(galaxy, bool) or not isinstance(galaxy, str | int) or not str(galaxy).strip():
         raise _LeftOutError(f"of subjects without {GALAXY}")
+    assert isinstance(about, dict)
+    hidden = {key: value for key, value in about.items() if key.startswith("#")}
     if name == subject:
-        rows.subjects[subject] = str(galaxy).strip()
-    return str(galaxy).strip()
+        rows.subjects[subject] = str(galaxy).strip(), hidden
+    return str(galaxy).strip(), hidden
 
 
-def _person(cells: dict[str, str]) -> str:
-    """Identify a volunteer by account, or by the hash of the IP address."""
+def _person(cells: dict[str, str]) -> tuple[str, str]:
+    """Identify a volunteer by account, or by the hash of the IP address; also return the hash."""
     account, name = cells["user_id"].strip(), cells["user_name"].strip()
+    address = cells["user_ip"].strip()
     if account:
-        return f"account {account}"
+        return f"account {account}", address
     if name and not name.startswith(_NOT_LOGGED_IN):
-        return f"name {name}"
-    address = cells["user_ip"].strip() or name.removeprefix(_NOT_LOGGED_IN)
+        return f"name {name}", address
+    address = address or name.removeprefix(_NOT_LOGGED_IN)
     if not address:
         raise _BrokenError("without a volunteer")
-    return f"address {address}"
+    return f"{_ADDRESS}{address}", address
 
 
 def _answers(rows: _Rows, annotations: object, line: int, meant: AnswerMap) -> int:
@@ -373,6 +411,8 @@ def _count(rows: _Rows) -> Votes:
     person = np.frombuffer(rows.person, np.int32)
     number = np.frombuffer(rows.number, np.int64)
     answers = np.frombuffer(rows.answers, np.int64)
+    address = np.frombuffer(rows.address, np.int32)
+    account = np.frombuffer(rows.with_account, np.int8) != 0
     counts = np.zeros((len(rows.galaxies), len(ASKED.answers)), np.int32)
     volunteers = np.zeros(len(rows.galaxies), np.int32)
     counted = 0
@@ -384,6 +424,10 @@ def _count(rows: _Rows) -> Votes:
         first = np.ones(len(here), bool)
         first[1:] = (np.diff(galaxy[here]) != 0) | (np.diff(person[here]) != 0)
         here = here[first]
+        # The same person in two windows, of which only one was logged in.
+        where = galaxy[here].astype(np.int64) << 32 | (address[here] + 1).astype(np.int64)
+        logged_in = where[account[here] & (address[here] >= 0)]
+        here = here[account[here] | ~np.isin(where, logged_in)]
         counted += len(here)
         said = answers[here]
         np.add.at(volunteers, galaxy[here[said != 0]], 1)

@@ -26,7 +26,7 @@ from galaxies.judgement.promises import UNDECIDED
 from galaxies.questions.campaign import VOTED, most_voted
 from galaxies.volunteers.choosing import AUDIT
 from galaxies.volunteers.classes import fingerprint, read_columns, refuse_twice
-from galaxies.volunteers.subjects import MANIFEST, UNKNOWN, Subject, read_manifest
+from galaxies.volunteers.manifest import MANIFEST, UNKNOWN, Subject, read_manifest
 from galaxies.volunteers.survey import galaxy_number
 
 ANSWERS: Final = VOTED

@@ -1,5 +1,6 @@
 """Make a survey of the volunteers' votes, in the layout of Kaggle's Galaxy Zoo challenge."""
 
+import filecmp
 import hashlib
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +13,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from galaxies.base.outputs import write_table, written_beside
+from galaxies.base.words import many
 from galaxies.dataset.layout import COUNTS, IMAGES, LARGEST_ID, VOTES, WHOLE_ID, write_campaign
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import UnreadableImageError
@@ -19,7 +21,8 @@ from galaxies.questions.registry import ASKED
 from galaxies.surveys.writing import SURVEY_FILES, add_image, free_folder
 from galaxies.volunteers.answers import asked_questions, read_answer_maps
 from galaxies.volunteers.export import Votes, read_export
-from galaxies.volunteers.subjects import MANIFEST, Subject, as_jpeg, read_manifest
+from galaxies.volunteers.manifest import MANIFEST, Subject, read_manifest
+from galaxies.volunteers.subjects import as_jpeg
 
 
 class Counted(NamedTuple):
@@ -36,22 +39,23 @@ class Counted(NamedTuple):
     def say_left_out(self) -> list[str]:
         """List what does not count, and why."""
         lines = [
-            f"  left out {tally.rows:>10,} {_rows(tally.rows)} {why} (first in line {tally.line})"
+            f"{_left_out(tally.rows, 'row')} {why} (first in line {tally.line})"
             for why, tally in (self.votes.left_out | self.votes.broken).items()
         ]
         if self.votes.repeated:
-            lines.append(f"  left out {self.votes.repeated:>10,} further answers of one volunteer")
+            lines.append(f"{_left_out(self.votes.repeated, 'further answer')} of one volunteer")
         if self.few:
-            lines.append(f"  left out {self.few:>10,} galaxies with too few votes")
+            lines.append(f"{_left_out(self.few, 'galaxy')} with too few votes")
         lines += [
-            f"  task {task!r} is not in the map; it was answered {times:,} times"
+            f"  task {task!r} is not in the map; it was answered {many(times, 'time')}"
             for task, times in sorted(self.votes.unmapped.items())
         ]
         return lines
 
 
-def _rows(number: int) -> str:
-    return "row" if number == 1 else "rows"
+def _left_out(count: int, noun: str) -> str:
+    number, _, what = many(count, noun).partition(" ")
+    return f"  left out {number:>10} {what}"
 
 
 def galaxy_number(galaxy_id: str) -> int:
@@ -125,10 +129,12 @@ def count_votes(
     """
     output = free_folder(output, overwrite, SURVEY_FILES)
     maps = read_answer_maps(answers)
-    known: dict[str, Subject] = {}
-    for folder in subjects:
+    known: dict[str, list[Subject]] = {}
+    for folder in dict.fromkeys(one.resolve() for one in subjects):
         for subject in read_manifest(folder):
-            known.setdefault(subject.galaxy_id, subject)
+            known.setdefault(subject.galaxy_id, []).append(subject)
+    for same in known.values():
+        _refuse_two_pictures(same)
     if not export.is_file():
         raise GalaxiesError(f"{export}: no such file; download the project's classification export")
     votes = read_export(export, maps, known, str(answers))
@@ -142,9 +148,21 @@ def count_votes(
     return made
 
 
-def _image_of(known: Mapping[str, Subject], galaxy_id: str) -> bytes:
+def _refuse_two_pictures(subjects: Sequence[Subject]) -> None:
+    """Refuse two galaxies with one ID: their votes would become those of one."""
+    first, *others = subjects
+    for other in others:
+        both = first.image.is_file() and other.image.is_file()
+        if both and not filecmp.cmp(first.image, other.image, shallow=False):
+            raise GalaxiesError(
+                f"galaxy {first.galaxy_id!r} is another picture in {first.image.parent} than in "
+                f"{other.image.parent}; count the votes of each folder alone"
+            )
+
+
+def _image_of(known: Mapping[str, Sequence[Subject]], galaxy_id: str) -> bytes:
     """Read the JPEG of a subject."""
-    subject = known[galaxy_id]
+    subject = known[galaxy_id][0]
     image = subject.image
     if not image.is_file():
         raise GalaxiesError(

@@ -206,3 +206,47 @@ def test_votes_are_read_exactly_and_sorted(tmp_path: Path) -> None:
     assert votes["galaxy_id"].tolist() == [587722952767439450, 587722952767439451]
     assert votes["p_features"].tolist() == [0, 0.75]
     assert votes.dtypes.astype(str).tolist() == ["int64", "float32", "float32", "float32"]
+
+
+@pytest.mark.parametrize("read", [read_votes, read_answers])
+@pytest.mark.parametrize(
+    ("row", "total"),
+    [("0.01,0,0", "0.01"), ("0.8,0.8,0.8", "2.4"), ("0.2,0.2,0", "0.4"), ("1,0.2,0", "1.2")],
+)
+def test_fractions_that_are_none_of_all_volunteers_are_refused(tmp_path, read, row, total):
+    path = table(tmp_path, f"{HEADER}\n1,0.5,0.5,0\n2,{row}\n")
+    said = rf"line 3: the votes of GalaxyID 2 on the first question .* sum to {total}, not to 1"
+    with pytest.raises(GalaxiesError, match=said):
+        read(path)
+
+
+@pytest.mark.parametrize("row", ["0.4,0.35,0", "0.3333,0.3333,0.3333", "0.55,0.5,0.01"])
+def test_rounded_corrected_and_incomplete_fractions_are_read(tmp_path, row):
+    assert len(read_votes(table(tmp_path, f"{HEADER}\n1,{row}\n"))) == 1
+
+
+def test_the_sums_of_every_campaign_are_checked(tmp_path):
+    rows = "1,0.5,0.5,0,kaggle\n2,0.8,0.8,0.8,gz2\n"
+    with pytest.raises(GalaxiesError, match=r"line 3: the votes of GalaxyID 2 .* sum to 2\.4"):
+        read_answers(table(tmp_path, f"{HEADER},Campaign\n{rows}"))
+
+
+def counted(folder: Path, votes: str, ids: list[int] | None) -> dict[int, float]:
+    """Volunteers by GalaxyID, of a survey with counts of some galaxies."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / VOTES).write_text(votes, encoding="utf-8")
+    if ids:
+        rows = [{"galaxy_id": one, "Class1.1": 7, "Class1.2": 3, "Class1.3": 0} for one in ids]
+        pd.DataFrame(rows).to_parquet(folder / COUNTS)
+    read = read_survey_votes(folder, 45)
+    return dict(zip(read["galaxy_id"], read["volunteers"], strict=True))
+
+
+def test_hard_votes_stay_hard_among_counted_ones_on_the_same_questions(tmp_path):
+    soft, hard = "1,0.7,0.3,0,mine\n2,1,0,0,mine\n", "3,1,0,0,labels\n4,0,1,0,labels\n"
+    merged = f"{HEADER},Survey\n{soft}{hard}"
+    assert counted(tmp_path / "without", merged, None) == {1: 45, 2: 45, 3: 0, 4: 0}
+    assert counted(tmp_path / "with", merged, [1, 2]) == {1: 10, 2: 10, 3: 0, 4: 0}
+    # Rows that were added by hand, without a name of their survey.
+    added = f"{HEADER}\n1,0.7,0.3,0\n2,1,0,0\n3,1,0,0\n5,0.5,0.5,0\n"
+    assert counted(tmp_path / "added", added, [1, 2]) == {1: 10, 2: 10, 3: 0, 5: 45}

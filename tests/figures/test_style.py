@@ -30,6 +30,8 @@ from galaxies.questions.campaign import CLASSES
 from tests.figures.conftest import portrait, result
 from tests.figures.test_inside import layer
 
+pytestmark = pytest.mark.slow
+
 
 def every_figure():
     results = [result(model) for model in MODELS]

@@ -1,5 +1,8 @@
 """Votes of people who label: what is asked, what is kept, and the survey of it."""
 
+import contextlib
+import resource
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -60,6 +63,57 @@ def test_an_answer_is_in_the_file_at_once(cutouts):
     assert lines[0] == "person,galaxy_id,answer,time"
     assert lines[1].startswith("anna,1,Class1.2,20")
     assert lines[2].startswith("anna,1,undo,20")
+
+
+@contextlib.contextmanager
+def full_disk(room: int):
+    """No file grows beyond so many bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("fit", [0, 2, 20])
+def test_a_vote_that_a_full_disk_tore_is_not_joined_to_the_next(cutouts, fit):
+    work = labelling(cutouts)
+    work.answer(1)
+    path = vote_file(cutouts.parent / "mine")
+    whole = path.read_bytes()
+    with full_disk(len(whole) + fit), pytest.raises(GalaxiesError, match="this vote is not counte"):
+        work.answer(1)
+    assert path.read_bytes() == whole
+    assert work.galaxy_id == "2"
+    work.answer(0)
+    assert VoteFile(path).given["anna"] == {"1": ["Class1.2"], "2": ["Class1.1"]}
+
+
+def test_no_vote_is_joined_to_a_line_that_was_cut_off_meanwhile(cutouts):
+    work = labelling(cutouts)
+    work.answer(1)
+    path = vote_file(cutouts.parent / "mine")
+    path.write_bytes(path.read_bytes() + b"be")
+    with pytest.raises(GalaxiesError, match="line 3: cut off or damaged; delete it"):
+        work.answer(1)
+    assert path.read_bytes().endswith(b"\nbe")
+
+
+def test_one_person_in_two_windows_has_one_vote_a_galaxy(cutouts):
+    first, second = labelling(cutouts), labelling(cutouts)
+    first.answer(0)  # galaxy 1
+    second.answer(1)  # the same galaxy, not counted
+    assert second.galaxy_id == "2"
+    second.answer(1)
+    first.answer(0)
+    assert first.galaxy_id == "3"
+    first.undo()  # the last vote of this person, in whichever window
+    assert first.galaxy_id == "2"
+    first.answer(2)
+    assert survey(cutouts)["Class1.1"].tolist() == [1, 0]
+    assert survey(cutouts)["Class1.3"].tolist() == [0, 1]
+    assert first.votes.given == VoteFile(vote_file(cutouts.parent / "mine")).given
 
 
 def test_undo_goes_back_over_galaxies_and_days(cutouts):
@@ -199,7 +253,7 @@ def test_the_command_makes_the_survey_without_a_page(cutouts):
     output = str(cutouts.parent / "mine")
     done = CliRunner().invoke(app, ["label", str(cutouts), "-o", output, "--finish"])
     assert done.exit_code == 0, done.output
-    assert f"{output}: 1 galaxies, 1 classifications of 1 people" in done.output
+    assert f"{output}: 1 galaxy, 1 classification of 1 person" in done.output
 
 
 ACTIONS = st.lists(

@@ -265,3 +265,18 @@ def test_galaxies_that_an_earlier_survey_has_can_be_left_out(two, tmp_path):
         app, ["merge", *map(str, two), "-o", str(tmp_path / "again"), "--skip-known"]
     )
     assert "3 images, 3 rows of votes" in done.output
+
+
+def test_hard_votes_that_are_merged_into_counted_ones_stay_hard(tmp_path):
+    counted = write_survey(
+        tmp_path / "mine", {"1.jpg": frame(16), "2.jpg": frame(16, 9)}, ["1,0.7,0.3,0", "2,1,0,0"]
+    )
+    # Another folder of the same name.
+    hard = write_survey(
+        tmp_path / "labels/mine", {"3.jpg": frame(16, 5), "4.jpg": frame(16, 7)},
+        ["3,1,0,0", "4,0,1,0"],
+    )  # fmt: skip
+    merge_surveys([counted, hard], tmp_path / "both")
+    votes = read_survey_votes(tmp_path / "both", 45)
+    assert votes["volunteers"].tolist() == [45, 45, 0, 0]
+    assert sorted(set(votes["survey"])) == sorted({f"{tmp_path.name}/mine", "labels/mine"})

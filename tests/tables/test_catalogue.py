@@ -2,6 +2,8 @@
 
 import gzip
 import string
+import subprocess
+import sys
 
 import fsspec
 import numpy as np
@@ -218,3 +220,28 @@ def test_pieces_have_the_rows_in_order(lengths, rows):
     assert [n for piece in pieces for n in piece] == list(range(sum(lengths)))
     assert all(len(piece) == rows for piece in pieces[:-1])
     assert not pieces or 0 < len(pieces[-1]) <= rows
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".ecsv.gz"])
+@pytest.mark.parametrize("place", ["", "memory://"])
+def test_python_may_end_while_a_catalogue_is_read(tmp_path, suffix, place):
+    """Arrow's threads read ahead; with a Python file the process would abort."""
+    rows = "".join(f"{n},p{n}.jpg\n" for n in range(1_000_000))
+    kinds = "{name: id, datatype: int64}", "{name: path, datatype: string}"
+    header = "# %ECSV 1.0\n# ---\n# datatype:\n" + "".join(f"# - {kind}\n" for kind in kinds)
+    header += "# delimiter: ','\n" if suffix.startswith(".ecsv") else ""
+    text = f"{header if suffix.startswith('.ecsv') else ''}id,path\n{rows}".encode()
+    path = tmp_path / f"catalogue{suffix}"
+    path.write_bytes(gzip.compress(text, 1) if suffix.endswith(".gz") else text)
+    code = (
+        "import sys, fsspec; from galaxies.tables.catalogue import read_catalogue\n"
+        "name = sys.argv[2] + sys.argv[1]\n"
+        "if sys.argv[2]: fsspec.filesystem('memory').put(sys.argv[1], name)\n"
+        "catalogue = read_catalogue(name)\n"
+        "pieces = catalogue.pieces(rows=10)\n"
+        "print(catalogue.count, next(pieces).num_rows); sys.exit(7)"
+    )
+    command = [sys.executable, "-c", code, str(path), place]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (7, "1000000 10\n"), done.stderr
+    assert done.stderr == ""

@@ -4,6 +4,7 @@ import csv
 import json
 import zipfile
 from collections import defaultdict
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -20,7 +21,7 @@ from galaxies.surveys.check import check_survey
 from galaxies.surveys.merge import merge_surveys
 from galaxies.volunteers.answers import EXAMPLE, plain_words, read_answer_maps
 from galaxies.volunteers.export import read_export
-from galaxies.volunteers.subjects import COLUMNS as MANIFEST_COLUMNS
+from galaxies.volunteers.manifest import MANIFEST_COLUMNS, Subject
 from galaxies.volunteers.survey import count_votes, galaxy_number
 from tests.conftest import draw_galaxy, encode, write_tiny_survey
 from tests.volunteers.zooniverse import (
@@ -41,19 +42,22 @@ ROWS = [
     classification(3, "-0a0b", "7", SMOOTH),
     classification(4, "anna", "8", FEATURES),
 ]
+KNOWN = {
+    one: [Subject(one, Path(f"{one}.jpg"), 1, 2, "c2a1", "uncertain", "t1", "0.9")] for one in "789"
+}
 
 
-def write_subjects(folder, ids, names=None):
+def write_subjects(folder, ids, table="", seed=3):
     """A folder as `galaxies ask` makes it."""
     folder.mkdir(parents=True)
-    random = np.random.default_rng(3)
+    random = np.random.default_rng(seed)
     with (folder / "manifest.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(MANIFEST_COLUMNS)
         for place, galaxy_id in enumerate(ids):
             name = f"{place}.jpg"
             (folder / name).write_bytes(encode(draw_galaxy(random, place % 2 == 0, side=32)))
-            writer.writerow([name, galaxy_id, "0.5", "1", "c2a1", "uncertain"])
+            writer.writerow([name, galaxy_id, "0.5", "1", "c2a1", "uncertain", table])
     return folder
 
 
@@ -110,6 +114,80 @@ def test_the_first_answer_of_each_volunteer_counts_whatever_the_order(place):
     assert "3 further answers of one volunteer" in "\n".join(made.say_left_out())
 
 
+def of_table(row, table):
+    """The same row, of a subject set made from a table."""
+    [(subject, about)] = json.loads(row["subject_data"]).items()
+    return row | {"subject_data": json.dumps({subject: about | {"#table": table}})}
+
+
+def test_two_subject_sets_with_equal_ids_are_kept_apart(place):
+    own = write_subjects(place / "night1", ["7", "8"], "aaaa")
+    write_subjects(place / "night2", ["7", "9"], "bbbb", seed=4)
+    rows = [of_table(row, "aaaa") for row in ROWS]
+    others = [classification(20 + n, f"v{n}", "7", FEATURES) for n in range(30)]
+    rows += [of_table(row, "bbbb") for row in others]
+    write_export(place / "export.csv", rows)
+    export, answers, mine = place / "export.csv", place / "answers.yaml", place / "mine"
+    made = count_votes(export, answers, [own], mine)
+    assert shares(place)["Class1.1"].tolist() == pytest.approx([2 / 3, 0])
+    assert "30 rows of galaxies with the same ID in another subject set" in made.say_left_out()[0]
+    with pytest.raises(GalaxiesError, match=r"galaxy '7' is another picture in .*night1 than in "):
+        count_votes(export, answers, [own, place / "night2"], mine, overwrite=True)
+    # The same folder twice is one folder, and the same picture twice one galaxy.
+    write_subjects(place / "again", ["7", "8"], "bbbb")
+    made = count_votes(export, answers, [own, own, place / "again"], mine, overwrite=True)
+    assert made.classifications == 34
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"gold_standard": "true"}, "of the project's team, to test volunteers"),
+        ({"gold_standard": "True"}, "of the project's team, to test volunteers"),
+        ({"metadata": json.dumps({"live_project": False})}, "from before the project was live"),
+    ],
+)
+def test_rows_that_are_no_votes_of_volunteers_do_not_count(place, changes, said):
+    rows = [classification(30 + n, f"v{n}", "7", FEATURES, **changes) for n in range(9)]
+    made = count(place, [*rows, *ROWS])
+    assert made.classifications == 4
+    assert f"9 rows {said}" in made.say_left_out()[0]
+    assert shares(place)["Class1.1"].tolist() == pytest.approx([2 / 3, 0])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"gold_standard": "false"},
+        {"gold_standard": ""},
+        {"metadata": json.dumps({"live_project": True})},
+        {"metadata": "no JSON"},
+        {"metadata": "[]"},
+    ],
+)
+def test_rows_that_look_similar_count(place, changes):
+    made = count(place, [row | changes for row in ROWS])
+    assert (made.classifications, made.say_left_out()) == (4, [])
+
+
+def test_a_person_in_two_windows_counts_once_also_without_login(place):
+    home = "feed5"
+    rows = [
+        classification(10, "anna", "7", SMOOTH, user_ip=home),
+        classification(11, "anna", "7", FEATURES, user_ip="ca11"),
+        classification(12, f"-{home}", "7", FEATURES),
+        classification(13, f"-{home}", "7", FEATURES, user_ip=""),
+        # Another galaxy, and other addresses.
+        classification(14, f"-{home}", "8", FEATURES),
+        classification(15, "-0a0b", "7", FEATURES),
+        # Two accounts at one address are two people.
+        classification(16, "bert", "7", SMOOTH, user_ip=home),
+    ]
+    made = count(place, rows)
+    assert made.votes.repeated == 3
+    assert shares(place)["Class1.1"].tolist() == pytest.approx([2 / 3, 0])
+
+
 def test_votes_are_the_same_however_many_are_sorted_at_once(place, monkeypatch):
     random = np.random.default_rng(4)
     rows = [
@@ -147,9 +225,9 @@ def test_counts_are_those_of_counting_by_hand(tmp_path_factory, drawn):
     maps = read_answer_maps(folder / "answers.yaml")
     if all(galaxy == "x" for _, _, galaxy, _, _ in drawn):
         with pytest.raises(GalaxiesError, match="no classification can be counted"):
-            read_export(path, maps, set("789"), "answers.yaml")
+            read_export(path, maps, KNOWN, "answers.yaml")
         return
-    votes = read_export(path, maps, set("789"), "answers.yaml")
+    votes = read_export(path, maps, KNOWN, "answers.yaml")
     firsts = {}
     for _, person, galaxy, first, second in sorted(drawn, key=lambda row: row[0]):
         if galaxy != "x":
@@ -490,7 +568,7 @@ def test_a_mistake_ends_in_one_line(place, monkeypatch, capsys):
 def test_galaxies_with_few_votes_may_be_left_out(place):
     made = count(place, least_votes=3)
     assert (made.galaxies, made.few) == (1, 1)
-    assert made.say_left_out() == ["  left out          1 galaxies with too few votes"]
+    assert made.say_left_out() == ["  left out          1 galaxy with too few votes"]
     with pytest.raises(GalaxiesError, match=r"no galaxy has an answer .* and 4 votes"):
         count(place, least_votes=4, overwrite=True)
 

@@ -1,5 +1,6 @@
 """Zip archives."""
 
+import hashlib
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
@@ -83,8 +84,12 @@ class ZipInput:
         self.name = path
         self.skipped: Counter[str] = Counter()
         self.remarks: list[str] = []
-        names, _ = self._images(self.skipped)
+        names, places = self._images(self.skipped)
         self.count: int | None = len(names)
+        digest = hashlib.sha256(places.tobytes())
+        for buffer in filter(None, names.buffers()):
+            digest.update(buffer)
+        self._digest = digest.hexdigest()
 
     def _images(self, skipped: Counter[str]) -> tuple[pa.LargeStringArray, npt.NDArray[np.int64]]:
         """Return names (N,) and places (N, 6) of all images, and count other members.
@@ -119,4 +124,5 @@ class ZipInput:
 
     def fingerprint(self) -> dict[str, Any]:
         """Return a description that changes with the input."""
-        return file_state(self.name)
+        # With the checksums of all members: a copy may keep size and time.
+        return file_state(self.name) | {"members": self._digest}

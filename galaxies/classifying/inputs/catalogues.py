@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import pyarrow as pa
-from fsspec.core import url_to_fs
 
 from galaxies.classifying.inputs.chunks import file_state
 from galaxies.classifying.inputs.files import FileChunk
@@ -19,6 +18,7 @@ from galaxies.tables.columns import (
     exact_ids,
     plain_type,
 )
+from galaxies.tables.sources import filesystem, reaching
 
 _LOOKED_AT: Final = 100  # paths of a catalogue that are checked
 
@@ -51,6 +51,15 @@ def check_ids(catalogue: Catalogue) -> None:
     for piece in catalogue.pieces([catalogue.ids]):
         exact_ids(catalogue.name, catalogue.ids, piece[catalogue.ids], row)
         row += len(piece)
+
+
+def _exists(path: str) -> bool:
+    try:
+        fs, inside = filesystem(path)
+        with reaching(path):
+            return bool(fs.exists(inside))
+    except GalaxiesError:  # an error in its row
+        return False
 
 
 class CatalogueInput:
@@ -98,7 +107,7 @@ class CatalogueInput:
 
     def _believe(self, first: FileChunk) -> None:
         paths = [path for path in first.paths[:_LOOKED_AT] if path]
-        if not any(url_to_fs(path)[0].exists(path) for path in paths):
+        if not any(map(_exists, paths)):
             example = f", such as {paths[0]}" if paths else ""
             raise GalaxiesError(
                 f"{self.name}: none of the first {_LOOKED_AT} paths exists{example}; "

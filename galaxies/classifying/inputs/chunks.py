@@ -91,11 +91,13 @@ def why_skipped(name: str) -> str | None:
 
     Examples
     --------
-    >>> why_skipped("notes.TXT"), why_skipped("sky/.galaxy.jpg"), why_skipped("galaxy.jpg")
+    >>> why_skipped("notes.TXT"), why_skipped("sky/.galaxy.jpg"), why_skipped("./galaxy.jpg")
     ('.txt files', 'hidden files and folders', None)
     """
     levels = name.replace("\\", "/").split("/")
-    if any((part.startswith(".") and part != "..") or part == "__MACOSX" for part in levels[-2:]):
+    # Tar archives of a whole folder have members such as ./galaxy.jpg.
+    hidden = (part for part in levels[-2:] if part not in (".", ".."))
+    if any(part.startswith(".") or part == "__MACOSX" for part in hidden):
         return HIDDEN
     if name.lower().endswith(IMAGE_SUFFIXES):
         return None

@@ -6,7 +6,7 @@ import os
 import re
 import stat
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -23,6 +23,7 @@ from galaxies.classifying.inputs.chunks import (
     stem,
     why_skipped,
 )
+from galaxies.errors import GalaxiesError
 from galaxies.images.bands import wavelength
 from galaxies.images.decode import LARGEST_IMAGE, UnreadableImageError
 from galaxies.tables.sources import filesystem, is_local
@@ -47,17 +48,62 @@ class FileChunk:
         """Iterate over the images in order."""
         for start in range(0, len(self), READ_AT_ONCE):
             paths = self.paths[start : start + READ_AT_ONCE]
-            far = {path: filesystem(path) for path in paths if "://" in path}
-            found: dict[str, bytes | Exception] = {}
-            if far:
-                # Together, because each request to a bucket takes long.
-                fs, _ = next(iter(far.values()))
-                found = fs.cat([inside for _, inside in far.values()], on_error="return")
+            fetched = _fetch([path for path in paths if "://" in path])
             for galaxy_id, path in zip(self.ids[start : start + len(paths)], paths, strict=True):
-                if path in far:
-                    yield Item(galaxy_id, partial(_fetched, found[far[path][1]]))
+                if path in fetched:
+                    yield Item(galaxy_id, partial(_fetched, fetched[path]))
                 else:
                     yield Item(galaxy_id, partial(read_file, path))
+
+
+def images_state(chunk: Chunk) -> str | None:
+    """Return a text that changes when an image file of a chunk on this machine is replaced.
+
+    An archive or a table changes as a whole, which its input notices.
+
+    Returns
+    -------
+    str or None
+        `None` if the images are in an archive or a table.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> path = next(Path("cutouts").iterdir())
+    >>> chunk = FileChunk((str(path),), ("7",))
+    >>> before = images_state(chunk)
+    >>> _ = path.write_bytes(b"another")
+    >>> images_state(chunk) == before
+    False
+    """
+    if not isinstance(chunk, FileChunk):
+        return None
+    digest = hashlib.sha256()
+    for path in chunk.paths:
+        try:
+            found = os.stat(path)  # noqa: PTH116 - no Path for each of a billion files
+            state = f"{path}\t{found.st_size}\t{found.st_mtime_ns}\n"
+        except (OSError, ValueError):  # it is absent, or in a bucket
+            state = f"{path}\n"
+        digest.update(state.encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
+
+
+def _fetch(addresses: Sequence[str]) -> dict[str, bytes | Exception]:
+    """Fetch files, those of each bucket together, because each request takes long."""
+    places: dict[Any, list[tuple[str, str]]] = {}
+    fetched: dict[str, bytes | Exception] = {}
+    for address in addresses:
+        try:
+            fs, inside = filesystem(address)
+        except GalaxiesError as error:
+            fetched[address] = error
+        else:
+            places.setdefault(fs, []).append((address, inside))
+    for fs, ours in places.items():
+        found = fs.cat([inside for _, inside in ours], on_error="return")
+        fetched |= {address: found[inside] for address, inside in ours}
+    return fetched
 
 
 def read_file(path: str) -> bytes:
