@@ -14,6 +14,7 @@ import struct
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import IO, Final
 
 import numpy as np
@@ -22,7 +23,10 @@ import numpy.typing as npt
 from galaxies.images.decode import UnreadableImageError, damage_named
 
 SECONDS: Final = 10
-"""Time for one image; compressed cut-outs take a hundredth of a second."""
+"""Time of a processor for one image; compressed cut-outs take a hundredth of a second."""
+_PATIENCE: Final = 20
+"""Times as long may pass on the clock: on a busy machine a good image must not become an error."""
+_LOOK: Final = 0.2  # seconds between looks at the time
 MEMORY: Final = 1_000_000_000
 """Bytes; the largest image that is read needs a third of it."""
 
@@ -55,7 +59,7 @@ class _Cage:
     def ask(self, data: bytes) -> tuple[bool, bytes]:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        latest = time.monotonic() + SECONDS
+        latest = time.monotonic() + _PATIENCE * SECONDS, self._used() + SECONDS
         try:
             _write(self._process.stdin, _LENGTH.pack(True, len(data)) + data)
             good, length = _LENGTH.unpack(self._read(self._process.stdout, _LENGTH.size, latest))
@@ -63,12 +67,23 @@ class _Cage:
         except OSError as error:
             raise _GoneError from error
 
-    def _read(self, file: IO[bytes], length: int, latest: float) -> bytes:
+    def _used(self) -> float:
+        """Return the processor time of the other process so far, in seconds."""
+        try:
+            stat = Path(f"/proc/{self._process.pid}/stat").read_text(encoding="utf-8")
+        except OSError:
+            return 0.0
+        # After the name, which may have any letters: field 3, state; 14 and 15, the times.
+        fields = stat.rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def _read(self, file: IO[bytes], length: int, latest: tuple[float, float]) -> bytes:
         parts = []
         while length:
-            left = latest - time.monotonic()
-            if left <= 0 or not select.select([file], [], [], left)[0]:
-                raise UnreadableImageError(f"takes longer than {SECONDS} s to decompress")
+            if not select.select([file], [], [], _LOOK)[0]:
+                if time.monotonic() > latest[0] or self._used() > latest[1]:
+                    raise UnreadableImageError(f"takes longer than {SECONDS} s to decompress")
+                continue
             part = file.read(min(length, 1 << 20))
             if not part:
                 raise _GoneError

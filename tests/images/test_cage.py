@@ -4,6 +4,7 @@ import io
 import os
 import signal
 import sys
+import threading
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 
@@ -56,6 +57,17 @@ def test_too_much_memory_is_an_error():
     with pytest.raises(UnreadableImageError, match="cannot be decoded"):
         cage.decompress(bomb)
     assert np.array_equal(cage.decompress(table()).reshape(32, 32), PLANE)
+
+
+def test_a_good_image_is_read_however_busy_the_machine_is(monkeypatch):
+    cage.decompress(table())
+    [slow] = cage._idle
+    monkeypatch.setattr(cage, "SECONDS", 0.5)
+    # Stopped for longer than its time: it got no time of a processor.
+    os.kill(slow._process.pid, signal.SIGSTOP)
+    threading.Timer(2, os.kill, (slow._process.pid, signal.SIGCONT)).start()
+    assert np.array_equal(cage.decompress(table()).reshape(32, 32), PLANE)
+    assert cage._idle == [slow]
 
 
 def test_a_decoder_that_hangs_is_ended(monkeypatch):
