@@ -33,6 +33,13 @@ from tests.volunteers.zooniverse import ANSWERS, simulated_rows, write_export
 os.environ.setdefault("TQDM_DISABLE", "1")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow what runs the pipeline or opens a browser."""
+    for item in items:
+        if item.get_closest_marker("pipeline") or "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker("slow")
+
+
 @pytest.fixture(scope="session")
 def examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make a project folder with 40 simulated galaxies, and run the pipeline with one model.

@@ -16,11 +16,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from galaxies.base.outputs import written_beside
 from galaxies.bundle.description import Description, read_description
+from galaxies.bundle.known_galaxies import read_known
 from galaxies.bundle.pretrained import PRETRAINED, bundle_folder
 from galaxies.errors import GalaxiesError
 from galaxies.inside.gradient import Gradient
+from galaxies.judgement.familiarity import KnownGalaxies
 from galaxies.judgement.promises import Promise
 from galaxies.models.saved_network import GRADIENT, NETWORK
 from galaxies.questions.campaign import Campaign, Question
@@ -64,8 +68,9 @@ def build_page(folder: Path, output: Path) -> None:
         raise GalaxiesError(
             f"{folder}: a {description.title} cannot be explained; use a CNN bundle"
         )
-    page, style = ((HERE / name).read_text("utf-8") for name in ("page.js", "page.css"))
-    worker = f"{_classic(_RUNTIME.read_text('utf-8'))}\n{(HERE / 'network.js').read_text('utf-8')}"
+    page, style = _read("familiarity.js", "page.js"), _read("page.css")
+    runtime = _classic(_RUNTIME.read_text("utf-8"))
+    worker = f"{runtime}\n{_read('appearance.js', 'network.js')}"
     parts = {
         "POLICY": POLICY.format(page=_digest(page), style=_digest(style)),
         "STYLE": style,
@@ -76,7 +81,7 @@ def build_page(folder: Path, output: Path) -> None:
         "WORKER": _base64(worker.encode()),
         "PAGE": page,
     }
-    html = (HERE / "page.html").read_text("utf-8")
+    html = _read("page.html")
     pieces = []
     for name, content in parts.items():  # in the order of the file
         before, html = html.split(name, 1)
@@ -130,6 +135,7 @@ def model_of(folder: Path, description: Description) -> dict[str, Any]:
         "asked": asked,
         "calibration": judgement.calibration.model_dump(),
         "promises": _promises(judgement.triage),
+        "known": _known(folder),
         "examples": [
             {"name": path.stem[2:], "data": _base64(path.read_bytes())}
             for path in sorted((HERE / "examples").glob("*.jpg"))
@@ -153,6 +159,19 @@ def _place_after(description: Description, campaign: Campaign, question: Questio
 def _promises(promises: Iterable[Promise]) -> list[dict[str, float | None]]:
     ordered = sorted(promises, key=lambda promise: promise.agreement)
     return [{"agreement": each.agreement, "threshold": each.threshold} for each in ordered]
+
+
+def _known(folder: Path) -> dict[str, list[float]]:
+    """List the numbers that tell what is familiar; a bundle without them decides nothing."""
+    known = read_known(folder)
+    if known is None:
+        nothing = np.empty(0, np.float32)
+        known = KnownGalaxies(nothing, nothing, nothing)
+    return {name: values.tolist() for name, values in known._asdict().items()}
+
+
+def _read(*names: str) -> str:
+    return "\n".join((HERE / name).read_text("utf-8") for name in names)
 
 
 def _classic(module: str) -> str:

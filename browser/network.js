@@ -39,7 +39,10 @@ const WORK = {
     const good = images.filter(image => image.pixels);
     if (good.length) {
       const numbers = await predict(good.map(image => image.pixels));
-      good.forEach((image, place) => { image.numbers = numbers[place]; });
+      good.forEach((image, place) => {
+        image.numbers = numbers[place];
+        image.distance = distanceOf(appearanceOf(image.pixels, model.size), model.known);
+      });
     }
     return images;
   },

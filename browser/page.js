@@ -3,7 +3,7 @@
 
 const $ = name => document.getElementById(name);
 const model = JSON.parse($("model").textContent);
-const MOST = 1000, BATCH = 16, AGREEMENT = model.promises[0].agreement;
+const MOST = 1000, BATCH = 16, AGREEMENT = model.promises[0].agreement, UNDECIDED = "ask volunteers";
 const YELLOW = [255, 194, 10], FOR = [178, 24, 43], AGAINST = [33, 102, 172];
 
 const bytesOf = name => Uint8Array.from(atob($(name).textContent), letter => letter.charCodeAt(0));
@@ -31,8 +31,8 @@ class Crew {
       waiting.set(++last, [resolve, reject]);
       worker.postMessage({ id: last, kind, given });
     });
-    const { size, crop, decoding, views, layers } = model;
-    const given = { model: { size, crop, decoding, views, layers } };
+    const { size, crop, decoding, views, layers, known } = model;
+    const given = { model: { size, crop, decoding, views, layers, known } };
     for (const name of ["network", "gradient", "wasm"]) given[name] = bytesOf(name);
     return { ask, ready: ask("load", given) };
   }
@@ -77,15 +77,29 @@ function answered(views) {
   return { outputs, raw: Math.fround(raw) };
 }
 
+// As galaxies.classifying.classifier: no decision on an unfamiliar galaxy, nor on any of an unfamiliar survey.
 function decide(galaxies) {
   const { threshold } = model.promises.find(promise => promise.agreement >= AGREEMENT);
-  for (const galaxy of galaxies) {
-    if (galaxy.error) continue;
+  const read = galaxies.filter(galaxy => !galaxy.error);
+  for (const galaxy of read) galaxy.familiar = isFamiliar(galaxy.distance, model.known);
+  const unfamiliar = read.filter(galaxy => galaxy.familiar === false).length;
+  const survey = surveyIsFamiliar(unfamiliar, read.length, model.known);
+  for (const galaxy of read) {
     galaxy.p = Math.fround(calibrated(galaxy.raw, model.calibration));
     galaxy.label = galaxy.p > 0.5 ? "spiral" : "elliptical";
     const sure = threshold !== null && Math.max(galaxy.p, 1 - galaxy.p) >= threshold;
-    galaxy.decision = sure ? galaxy.label : "ask volunteers";
+    galaxy.decision = sure && galaxy.familiar && survey ? galaxy.label : UNDECIDED;
   }
+  return { read: read.length, unfamiliar, survey };
+}
+
+// What the test says, in words.
+function wordsOf({ read, unfamiliar, survey }) {
+  if (!read || (survey && !unfamiliar)) return [];
+  if (survey === null) return ["The network knows too few galaxies to tell what is familiar: it decides nothing"];
+  if (read === 1) return ["It does not look like the galaxies that the network knows: nothing is decided"];
+  if (survey) return [`${unfamiliar} of ${read} do not look like the galaxies that the network knows: it does not decide them`];
+  return [`${unfamiliar} of ${read} do not look like the galaxies that the network knows, more than chance explains: it decides none of the ${read}`];
 }
 
 // --- files: images, folders and zip archives
@@ -154,8 +168,8 @@ async function classify(files) {
     while (next < batches.length && mine === turn) {
       const batch = batches[next++];
       const made = await ask("read", { files: batch.map(({ data }) => data) });
-      made.forEach(({ pixels, numbers, error }, place) => {
-        Object.assign(batch[place], error ? { error } : { pixels, numbers, ...answered(numbers) }, { data: null });
+      made.forEach(({ pixels, numbers, distance, error }, place) => {
+        Object.assign(batch[place], error ? { error } : { pixels, numbers, distance, ...answered(numbers) }, { data: null });
       });
       done += batch.length;
       if (found.length > 1) say(`${done} of ${found.length} galaxies`);
@@ -163,33 +177,30 @@ async function classify(files) {
   })).catch(error => say(error.message));
   if (mine !== turn || done < found.length) return;
   galaxies = found;
-  decide(galaxies);
-  const first = galaxies.findIndex(galaxy => !galaxy.error);
-  listed(more);
+  const verdict = decide(galaxies), first = galaxies.findIndex(galaxy => !galaxy.error);
+  listed(verdict, more);
   if (first >= 0) await show(first);
   else $("one").hidden = true;
 }
 
-function listed(more) {
+function listed(verdict, more) {
   const failed = galaxies.filter(galaxy => galaxy.error);
   $("many").hidden = galaxies.length < 2;
   const said = [];
   if (galaxies.length === 1 && failed.length) said.push(`${galaxies[0].id} ${galaxies[0].error}`);
   else if (failed.length) said.push(`${failed.length} could not be read`);
   if (more) said.push(`Only the first ${MOST} are classified; for more, install galaxies`);
-  if (galaxies.length > failed.length) {
-    said.push("This page does not test whether they look like galaxies that the network knows; galaxies classify does");
-  }
+  said.push(...wordsOf(verdict));
   say(said.join(". "));
   if (galaxies.length < 2) return;
   const count = word => galaxies.filter(galaxy => galaxy.decision === word).length;
   $("counts").textContent = `${galaxies.length} galaxies: ${count("elliptical")} elliptical, ${count("spiral")} spiral, `
-    + `${count("ask volunteers")} for volunteers`;
+    + `${count(UNDECIDED)} for volunteers`;
   $("rows").replaceChildren(...galaxies.map((galaxy, place) => {
     const row = document.createElement("tr");
-    const cells = galaxy.error ? [galaxy.id, galaxy.error] : [galaxy.id, galaxy.p.toFixed(3), galaxy.label, galaxy.decision];
+    const cells = galaxy.error ? [galaxy.id, galaxy.error] : [galaxy.id, galaxy.p.toFixed(3), galaxy.label, galaxy.decision, { true: "yes", false: "no", null: "" }[galaxy.familiar]];
     for (const text of cells) row.insertCell().textContent = text;
-    if (galaxy.error) row.cells[1].colSpan = 3;
+    if (galaxy.error) row.cells[1].colSpan = 4;
     else {
       row.tabIndex = 0;
       row.onclick = () => show(place);
@@ -203,7 +214,7 @@ function table() {
   const quote = text => /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   const rows = galaxies.map(galaxy => galaxy.error
     ? [quote(galaxy.id), "", "", "", "", quote(galaxy.error)]
-    : [quote(galaxy.id), galaxy.p.toFixed(6), galaxy.label, galaxy.decision, "", ""]);
+    : [quote(galaxy.id), galaxy.p.toFixed(6), galaxy.label, galaxy.decision, galaxy.familiar ?? "", ""]);
   return [["galaxy_id", "p_spiral", "label", "decision", "familiar", "error"], ...rows].map(row => row.join(",")).join("\n") + "\n";
 }
 
@@ -239,7 +250,8 @@ function predicted(galaxy, { start, stop, alone }) {
 }
 
 function writeAnswers(galaxy, asked) {
-  const word = galaxy.decision === "ask volunteers" ? "not decided: ask volunteers" : `decided: ${galaxy.decision}`;
+  const why = galaxy.familiar === false ? "looks unfamiliar" : "ask volunteers";
+  const word = galaxy.decision === UNDECIDED ? `not decided: ${why}` : `decided: ${galaxy.decision}`;
   $("verdict").replaceChildren(Object.assign(document.createElement("b"), { textContent: `p(spiral) ${galaxy.p.toFixed(2)}` }),
     ` · ${word}`);
   const made = [];

@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 
 
 class GalaxiesError(Exception):
@@ -42,6 +43,34 @@ def needs(extra: str) -> Iterator[None]:
         ) from error
 
 
+def require(extra: str, *packages: str) -> None:
+    """Refuse work whose end needs a package that is missing, before it starts.
+
+    Parameters
+    ----------
+    extra : str
+        The extra in `pyproject.toml` that installs them.
+    *packages : str
+        Packages that are imported later. They are looked for, not imported.
+
+    Raises
+    ------
+    GalaxiesError
+        If a package is missing.
+
+    Examples
+    --------
+    >>> require("pipeline", "sklearn", "a_package_that_is_missing")
+    Traceback (most recent call last):
+    ...
+    galaxies.errors.GalaxiesError: a_package_that_is_missing is missing; in a clone of the ...
+    """
+    for package in packages:
+        with needs(extra):
+            if find_spec(package) is None:
+                raise ModuleNotFoundError(name=package)
+
+
 def run_stage(main: Callable[[], None]) -> None:
     """Run a stage; errors that users can fix end in one line and exit status 1.
 
@@ -74,11 +103,16 @@ def run_stage(main: Callable[[], None]) -> None:
     except BrokenPipeError:
         _forget_output()
     except GalaxiesError as error:
-        sys.exit(f"error: {error}")
+        _end_with(str(error))
     except OSError as error:
-        sys.exit(
-            f"error: {error.filename}: {error.strerror}" if error.filename else f"error: {error}"
-        )
+        _end_with(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+
+
+def _end_with(error: str) -> None:
+    """End with a line on the standard error, whose first word is red on a terminal."""
+    red = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+    word = "\x1b[31merror:\x1b[0m" if red else "error:"
+    sys.exit(f"{word} {error}")
 
 
 def _end(number: int, _frame: object) -> None:

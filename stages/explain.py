@@ -11,8 +11,8 @@ from galaxies.base.arrays import Pixels, open_array
 from galaxies.base.outputs import write_json, written_beside
 from galaxies.bundle.predictor import Predictor
 from galaxies.errors import run_stage
-from galaxies.figures.choosing import Example, choose_examples
-from galaxies.figures.galleries import Portrait, answers_of, choose_galaxy, draw_input, portraits
+from galaxies.figures.choosing import Example, answers_of, choose_examples, choose_galaxy
+from galaxies.figures.galleries import Portrait, draw_input, portraits, rounded
 from galaxies.figures.inside import (
     draw_evidence,
     draw_faithfulness,
@@ -98,22 +98,24 @@ def main() -> None:
     campaign = description.answers_of
     votes = answers_of(pd.read_parquet("data/votes.parquet"), campaign)
     with written_beside(Path("figures/cnn")) as folder:
-        save_figure(folder / "cnn_input.png", draw_input(shown[1], description.title))
-        _draw_evidence(folder, score, predictor, shown)
+        where = f"{settings.survey} survey, galaxy {shown[1].galaxy_id}"
+        drawn = draw_input(shown[1], description.title)
+        save_figure(folder / "cnn_input.png", drawn, where)
+        _draw_evidence(folder, score, predictor, shown, settings.survey)
         examples = choose_examples(votes, answers_of(predictions, campaign), campaign)
         strips = _strips(shown, examples, packed, images)
         exciting = Exciting(score.gradient, seen)
         for name, (galaxy_id, image, *asked) in strips.items():
             inside = look_inside(bundle, predictor, image, *asked)
-            where = f"{settings.survey} galaxy {galaxy_id}"
+            name_shown = f"{settings.survey} galaxy {galaxy_id}"
             among = f"{len(seen)} test galaxies"
             voted = _voted(votes, campaign, galaxy_id)
-            drawn = draw_strip(inside, description.title, where, exciting, among, voted)
-            save_figure(folder / f"cnn_strip_{name}.png", drawn)
+            drawn = draw_strip(inside, description.title, name_shown, exciting, among, voted)
+            save_figure(folder / f"cnn_strip_{name}.png", drawn, dpi=140)
             if name == "spiral":
                 for number, layer in enumerate(inside.layers.values()):
                     drawn = draw_layer(image, layer, number, description.title)
-                    save_figure(folder / f"cnn_layer_{number}.png", drawn)
+                    save_figure(folder / f"cnn_layer_{number}.png", drawn, where)
         fall, rise = (
             {name: each[which].mean(axis=0) for name, each in measured.items()}
             for which in ("deletion", "insertion")
@@ -159,23 +161,28 @@ def _features(
     return masks
 
 
-def _draw_evidence(folder: Path, score: Score, predictor: Predictor, shown: list[Portrait]) -> None:
+def _draw_evidence(
+    folder: Path, score: Score, predictor: Predictor, shown: list[Portrait], survey: str
+) -> None:
     """Draw the evidence for both classes, and for a spiral that is turned."""
     title = predictor.description.title
     both = np.stack([galaxy.image for galaxy in shown])
     maps = evidence(score, both, np.arange(len(CLASSES)))
     rows = [(f"for {name}", *one) for name, *one in zip(CLASSES, both, maps, strict=True)]
-    save_figure(folder / "cnn_evidence.png", draw_evidence(rows, title))
+    where = [f"galaxy {galaxy.galaxy_id}" for galaxy in shown]
+    both_shown = f"{survey} survey, {' and '.join(where)}"
+    save_figure(folder / "cnn_evidence.png", draw_evidence(rows, title), both_shown)
     angles = (0, 45, 90)
     turns = np.stack([turned(both[1], angle) for angle in angles])
     maps = evidence(score, turns, np.ones(len(turns), np.int64))
     rows = [
-        (f"{angle}°: $p$(spiral) = {p:.2f}", image, one)
+        (f"turned by {angle}°: $p$(spiral) {rounded(p)}", image, one)
         for angle, p, image, one in zip(
             angles, predictor.predict(turns).p_spiral, turns, maps, strict=True
         )
     ]
-    save_figure(folder / "cnn_turned.png", draw_evidence(rows, title))
+    turned_shown = f"{survey} survey, {where[1]}"
+    save_figure(folder / "cnn_turned.png", draw_evidence(rows, title), turned_shown)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,12 @@ from galaxies.base.arrays import Pixels, open_array
 from galaxies.base.outputs import table_title, written_beside
 from galaxies.bundle.registry import MODELS
 from galaxies.errors import run_stage
+from galaxies.figures.choosing import (
+    answers_of,
+    choose_answers,
+    choose_mistakes,
+    choose_samples,
+)
 from galaxies.figures.curves import (
     Result,
     draw_agreement,
@@ -20,10 +26,6 @@ from galaxies.figures.curves import (
     draw_triage,
 )
 from galaxies.figures.galleries import (
-    answers_of,
-    choose_answers,
-    choose_mistakes,
-    choose_samples,
     draw_answers,
     draw_mistakes,
     draw_samples,
@@ -60,30 +62,41 @@ def draw(
         label: portraits(chosen.merge(answers, on="galaxy_id"), packed, images, campaign)
         for label, chosen in samples.items()
     }
-    save_figure(figures / "samples.png", draw_samples(shown))
+    where = f"{settings.survey} survey"
+    drawn = draw_samples(shown)
+    save_figure(
+        figures / "samples.png", drawn, f"{where}, evenly from few votes for the class to many"
+    )
 
     given = choose_answers(answers[answers["galaxy_id"].isin(packed["galaxy_id"])], campaign)
     table = pd.DataFrame({"galaxy_id": list(given.values())})
     table = table.merge(answers, how="left").merge(split, on="galaxy_id", how="left")
     one_each = dict(zip(given, portraits(table, packed, images, campaign), strict=True))
-    save_figure(figures / "answers.png", draw_answers(one_each))
+    drawn = draw_answers(one_each)
+    best = "for each answer the galaxy with its largest fraction of the votes of those asked"
+    save_figure(figures / "answers.png", drawn, f"{where}: {best}")
 
-    votes_of_test(split, packed, images, answers, campaign, figures)
+    votes_of_test(split, packed, images, answers, campaign, figures, where)
 
     cnn = Path("data/predictions/cnn.parquet")
     mistakes = choose_mistakes(split, pd.read_parquet(cnn), settings.plot.mistakes)
     shown = {label: portraits(chosen, packed, images) for label, chosen in mistakes.items()}
-    save_figure(figures / "mistakes.png", draw_mistakes(shown, table_title(cnn)))
-
     results = [read_result(model) for model in MODELS]
+    test = f"{where}, {results[0].scores['galaxies']:,} test galaxies"
+    drawn = draw_mistakes(shown, table_title(cnn))
+    save_figure(figures / "mistakes.png", drawn, f"{test}: the most confident mistakes")
     for result in results:
-        save_figure(figures / f"confusion_{result.model}.png", draw_confusion(result))
-        save_figure(figures / f"roc_{result.model}.png", draw_roc([result]))
-    save_figure(figures / "roc_all.png", draw_roc(results))
-    save_figure(figures / "reliability_all.png", draw_reliability(results))
-    save_figure(figures / "triage.png", draw_triage(results))
-    save_figure(figures / "agreement.png", draw_agreement(results))
-    save_figure(figures / "learning.png", draw_learning(results))
+        save_figure(figures / f"confusion_{result.model}.png", draw_confusion(result), test)
+        save_figure(figures / f"roc_{result.model}.png", draw_roc([result]), test)
+    save_figure(figures / "roc_all.png", draw_roc(results), test)
+    save_figure(figures / "reliability_all.png", draw_reliability(results), test)
+    save_figure(figures / "triage.png", draw_triage(results), test)
+    save_figure(figures / "agreement.png", draw_agreement(results), test)
+    cnn_start = settings.cnn.residual.start if settings.cnn.recipe == "residual" else None
+    starts = dict.fromkeys(("mlp", "cnn"), "starts from random weights")
+    if cnn_start:
+        starts["cnn"] = f"starts trained ({cnn_start})"
+    save_figure(figures / "learning.png", draw_learning(results, starts), where)
 
 
 def votes_of_test(
@@ -93,6 +106,7 @@ def votes_of_test(
     votes: pd.DataFrame,
     campaign: Campaign,
     figures: Path,
+    where: str,
 ) -> None:
     """Draw the vote fractions of the test galaxies, observed and predicted."""
     path = Path("data/predictions/cnn.parquet")
@@ -102,13 +116,14 @@ def votes_of_test(
     names = list(campaign.names)
     voted, predicted = (table[names].to_numpy(np.float64) for table in (test, predictions))
     title = table_title(path)
-    save_figure(figures / "votes.png", draw_votes(voted, predicted, campaign, title))
+    drawn = draw_votes(voted, predicted, campaign, title)
+    save_figure(figures / "votes.png", drawn, f"{where}, {len(test):,} test galaxies")
     row = int(np.flatnonzero(test["galaxy_id"] == choose_tree(test))[0])
     example = test.iloc[[row]][["galaxy_id"]].merge(split, how="left")
     galaxy = portraits(example, packed, images)[0]
-    save_figure(
-        figures / "tree.png", draw_tree(galaxy, voted[row], predicted[row], campaign, title)
-    )
+    drawn = draw_tree(galaxy, voted[row], predicted[row], campaign, title)
+    most = "the test galaxy with most votes for spiral arms"
+    save_figure(figures / "tree.png", drawn, f"{where}, {most}")
 
 
 def read_result(model: str) -> Result:

@@ -32,6 +32,8 @@ from galaxies.questions.kaggle import KAGGLE
 from galaxies.settings import Settings, load_settings
 from tests.conftest import ROOT, write_tiny_survey
 
+pytestmark = pytest.mark.slow
+
 IN_PROCESS = ["whole_1", "decode", "forward", "read", "write", "efficientnet", "folder_reader"]
 """Measurements of `classify` that here need no process of their own."""
 

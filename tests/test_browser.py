@@ -15,6 +15,7 @@ import galaxies
 from browser import build
 from galaxies.bundle.pretrained import PRETRAINED
 from galaxies.errors import GalaxiesError
+from galaxies.judgement.appearance import appearance
 from tests.conftest import draw_galaxy, encode
 
 BUNDLE = PRETRAINED / "real"
@@ -39,7 +40,7 @@ def page(html, browser):
     page = context.new_page()
     page.on("console", lambda said: problems.append(said.text) if said.type == "error" else None)
     page.on("pageerror", lambda error: problems.append(str(error)))
-    page.goto(html.as_uri())
+    page.goto(html.as_uri(), timeout=SLOW)
     page.wait_for_selector("#one[data-drawn]", timeout=SLOW)
     yield page
     context.close()
@@ -97,21 +98,104 @@ def test_it_answers_as_python_does(page, tmp_path):
     assert found["error"]["blank"] == expected["error"]["blank"]
     apart = (found["p_spiral"] - expected["p_spiral"])[~unread].abs()
     assert apart.quantile(0.95) <= 0.02
+    assert (found["familiar"][~unread] == expected["familiar"][~unread]).all()
+    assert found["familiar"][unread].isna().all()
     sure = ~unread & ((expected["p_spiral"] - 0.5).abs() > 0.05)
     assert (found["label"] == expected["label"])[sure].all()
 
 
-def test_it_says_that_it_does_not_test_what_looks_unfamiliar(page, tmp_path):
-    random = np.random.default_rng(12)
-    noise = [encode(random.integers(0, 255, (96, 96, 3)).astype(np.uint8)) for _ in range(90)]
-    path = tmp_path / "noise.zip"
+def zipped(path: Path, images: list[bytes]) -> Path:
     with zipfile.ZipFile(path, "w") as archive:
-        for number, frame in enumerate(noise):
-            archive.writestr(f"{number}.jpg", frame)
-    found = classified(page, path, len(noise))
-    assert found["familiar"].isna().all()
-    assert "does not test whether they look like galaxies" in page.inner_text("#said")
-    assert not galaxies.load(BUNDLE, agreement=0.9).classify(noise)["familiar"].any()
+        for number, image in enumerate(images):
+            archive.writestr(f"{number}.jpg", image)
+    return path
+
+
+def noise(count: int) -> list[bytes]:
+    random = np.random.default_rng(12)
+    return [encode(random.integers(0, 255, (96, 96, 3)).astype(np.uint8)) for _ in range(count)]
+
+
+def the_examples() -> list[bytes]:
+    """Simulated galaxies that are familiar to the network, eight orientations of each."""
+    made = []
+    for path in sorted((build.HERE / "examples").glob("*.jpg")):
+        with Image.open(path) as image:
+            for view in range(8):
+                pixels = np.rot90(np.asarray(image), view)
+                made.append(png(np.ascontiguousarray(pixels[:, ::-1] if view >= 4 else pixels)))
+    return made
+
+
+@pytest.mark.parametrize(
+    ("galaxies_with_noise", "says"),
+    [
+        (
+            (0, 90),
+            "90 of 90 do not look like the galaxies that the network knows, more than chance",
+        ),
+        ((40, 1), "1 of 41 do not look like the galaxies that the network knows: it does not"),
+        ((40, 5), "it decides none of the 45"),
+        ((0, 1), "It does not look like the galaxies that the network knows: nothing is decided"),
+    ],
+)
+def test_what_looks_unfamiliar_is_not_decided(page, tmp_path, galaxies_with_noise, says):
+    alike, odd = galaxies_with_noise
+    images = [*the_examples()[:alike], *noise(odd)]
+    python = galaxies.load(BUNDLE, agreement=0.9).classify(images)
+    assert (python["familiar"] == (np.arange(len(images)) < alike)).all()
+    path = zipped(tmp_path / "images.zip", images)
+    if len(images) == 1:
+        page.set_input_files("#files", path)
+        page.locator("#verdict", has_text="not decided: looks unfamiliar").wait_for(timeout=SLOW)
+    else:
+        table = classified(page, path, len(images)).loc[python.index.astype(str)]
+        assert table["familiar"].tolist() == python["familiar"].tolist()
+        assert table["decision"].tolist() == python["decision"].tolist()
+    assert says in page.inner_text("#said")
+
+
+def test_how_far_an_image_is_from_the_known_galaxies_is_that_of_python(page):
+    known = galaxies.load(BUNDLE).predictor.known
+    random = np.random.default_rng(14)
+    drawn = [draw_galaxy(random, spiral=bool(number % 2), side=64) for number in range(8)]
+    images = np.stack([*drawn, random.integers(0, 256, (64, 64, 3)).astype(np.uint8)])
+    code = """([images, size]) => images.map(pixels => appearanceOf(pixels, size))"""
+    sizes = {64: images, 40: images[:, 3:43, 5:45], 16: images[:, 24:40, 24:40]}
+    page.add_script_tag(content=(build.HERE / "appearance.js").read_text("utf-8"))
+    for size, pixels in sizes.items():
+        looks = page.evaluate(code, [pixels.reshape(len(pixels), -1).tolist(), size])
+        np.testing.assert_allclose(looks, appearance(pixels), atol=2e-5)
+    p_values = page.evaluate(
+        """looks => looks.map(one => {
+            const distance = distanceOf(one, model.known);
+            return [distance, pValue(distance, model.known)];
+        })""",
+        appearance(images).tolist(),
+    )
+    distances = known.distance(appearance(images))
+    np.testing.assert_allclose([each[0] for each in p_values], distances, rtol=1e-5)
+    np.testing.assert_allclose([each[1] for each in p_values], known.p_values(appearance(images)))
+
+
+def test_its_test_of_a_survey_is_that_of_python(page):
+    known = galaxies.load(BUNDLE).predictor.known
+    cases = [(0, 0), (0, 9), (1, 1), (1, 90), (3, 100), (9, 100), (25, 1000), (40, 1000), (90, 90)]
+    found = page.evaluate(
+        """cases => cases.map(([unfamiliar, galaxies]) => [
+            surveyPValue(unfamiliar, galaxies, model.known),
+            surveyIsFamiliar(unfamiliar, galaxies, model.known)])""",
+        cases,
+    )
+    expected = [(known.survey_p_value(*case), known.survey_is_familiar(*case)) for case in cases]
+    np.testing.assert_allclose(
+        [each[0] for each in found], [each[0] for each in expected], rtol=1e-6, atol=1e-12
+    )
+    assert [each[1] for each in found] == [each[1] for each in expected]
+    few = {name: values.tolist() for name, values in known._asdict().items()}
+    few["distances"] = few["distances"][:98]
+    ask = "few => [isFamiliar(1, few), surveyIsFamiliar(0, 9, few)]"
+    assert page.evaluate(ask, few) == [None, None]
 
 
 def test_its_evidence_is_that_of_python(page):
@@ -146,7 +230,7 @@ def test_nothing_leaves_the_machine(html, browser):
     page = context.new_page()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url.partition(":")[0]))
-    page.goto(html.as_uri())
+    page.goto(html.as_uri(), timeout=SLOW)
     page.wait_for_selector("#one[data-drawn]", timeout=SLOW)
     # The file itself, and the code of the workers from its own memory.
     assert asked[0] == "file"

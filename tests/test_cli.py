@@ -1,6 +1,8 @@
 """The command `galaxies`, and what it finds in a survey."""
 
+import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +16,7 @@ from typer.testing import CliRunner
 from galaxies import __version__
 from galaxies.cli import app
 from galaxies.cli.classify import UNREADABLE
+from galaxies.cli.help import ADAPT, CLASSIFY, LOOK, TRAIN, VOLUNTEERS
 from galaxies.errors import GalaxiesError
 from galaxies.surveys.check import KAGGLE, Report, check_survey
 from tests.conftest import ROOT, encode, real_data, write_survey, write_tiny_survey
@@ -74,29 +77,122 @@ COMMANDS = [
     "submission",
     "export",
     "cutouts",
-    "calibrate",
-    "audit",
+    "inside",
+    "label",
+    "explore",
     "survey",
     "check",
     "merge",
     "export-folders",
     "download kaggle",
     "download gz2",
+    "calibrate",
+    "audit",
     "ask",
     "votes",
-    "inside",
-    "label",
-    "explore",
 ]
 
 
+def commands(group=None, before=""):
+    """Yield the name and the parameters of each command, as its help shows them."""
+    group = typer.main.get_command(app) if group is None else group
+    context = typer.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if hasattr(command, "list_commands"):
+            yield from commands(command, f"{before}{name} ")
+        else:
+            yield f"{before}{name}", command.get_params(context)
+
+
 def test_every_command_is_listed_here():
-    root = typer.main.get_command(app)
-    names = []
-    for name, command in root.commands.items():
-        inner = getattr(command, "commands", None)
-        names += [f"{name} {child}" for child in inner] if inner else [name]
-    assert names == COMMANDS
+    assert [name for name, _ in commands()] == COMMANDS
+
+
+ARGUMENTS = {
+    "classify": ["INPUT"],
+    "info": ["TABLE|BUNDLE"],
+    "submission": ["INPUT"],
+    "export": [],
+    "cutouts": ["POSITIONS"],
+    "inside": ["INPUT"],
+    "label": ["INPUT"],
+    "explore": [],
+    "survey": ["TABLE"],
+    "check": ["SURVEY"],
+    "merge": ["SURVEY"],
+    "export-folders": ["SURVEY"],
+    "download kaggle": [],
+    "download gz2": [],
+    "calibrate": ["SURVEY|INPUT"],
+    "audit": ["TABLE"],
+    "ask": ["TABLE", "INPUT"],
+    "votes": ["EXPORT"],
+}
+
+
+@pytest.mark.parametrize(("name", "parameters"), list(commands()))
+def test_the_same_thing_has_the_same_name_everywhere(name, parameters):
+    arguments = [one for one in parameters if one.param_type_name == "argument"]
+    options = [one for one in parameters if one.param_type_name == "option"]
+    assert [one.metavar for one in arguments] == ARGUMENTS[name]
+    # A bundle that is read is --model; one that is made is --output.
+    bundles = [one.opts[-1] for one in options if one.metavar == "BUNDLE"]
+    assert set(bundles) <= {"--model", "--output"}
+    assert [one.metavar for one in options if "--model" in one.opts] in ([], ["BUNDLE"])
+    assert "--bundle" not in [spelling for one in options for spelling in one.opts]
+    for one in options:
+        if one.is_flag:
+            assert one.metavar == "", one.opts  # no value can be given
+        elif one.metavar is None:  # numbers and choices say what they take
+            shown = one.display_type(typer.Context(typer.main.get_command(app)))
+            assert not re.search("path|str|list", shown), f"{one.opts}: {shown}"
+        if "--output" in one.opts:
+            assert one.opts == ["-o", "--output"]
+
+
+def test_the_commands_are_grouped_by_what_one_wants():
+    said = CliRunner().invoke(app, [], env={"COLUMNS": "100"}).output
+    headings = re.findall(r"^╭─ (.+?) ─+╮$", said, re.M)
+    assert headings == ["Options", CLASSIFY, LOOK, ADAPT, TRAIN, VOLUNTEERS]
+    assert "<bool>" not in said
+
+
+def on_a_terminal(*command):
+    """What a command prints on a terminal, which has colours."""
+    reader, writer = os.openpty()
+    done = subprocess.Popen(
+        [sys.executable, "-m", "galaxies.cli", *command],
+        cwd=ROOT, stdout=writer, stderr=writer, env=os.environ | {"TERM": "xterm"},
+    )  # fmt: skip
+    os.close(writer)
+    said = b""
+    with contextlib.suppress(OSError):  # the other end has closed
+        while part := os.read(reader, 4096):
+            said += part
+    os.close(reader)
+    done.wait()
+    return said.decode()
+
+
+def test_a_terminal_gets_a_drawn_table_and_a_pipe_plain_lines():
+    command = [sys.executable, "-m", "galaxies.cli", "info", "simulated"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    lines = done.stdout.splitlines()
+    assert lines[0] == "simulated:"
+    assert re.fullmatch(r"  model           CNN", lines[2])
+    assert done.stdout.isascii()
+    drawn = on_a_terminal("info", "simulated")
+    assert "│" in drawn
+    assert "calibrated for" in drawn
+
+
+def test_the_word_error_is_red_on_a_terminal_alone():
+    assert "\x1b[31merror:\x1b[0m missing: " in on_a_terminal("info", "missing")
+    command = [sys.executable, "-m", "galaxies.cli", "info", "missing"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: missing: ")
 
 
 @pytest.mark.parametrize("command", ["", "download", *COMMANDS])
@@ -185,7 +281,7 @@ def test_unreadable_images_have_an_exit_status_of_their_own(tree_bundle, tmp_pat
     command = ["classify", str(tmp_path / "bad.jpg"), "-o", str(output)]
     done = CliRunner().invoke(app, [*command, "--model", str(tree_bundle)])
     assert done.exit_code == UNREADABLE == 3
-    assert "1 images: none readable" in done.output
+    assert "1 image: none readable" in done.output
     assert "1 could not be read; the column error says why" in done.output
     assert len(pd.read_parquet(output)) == 1
 

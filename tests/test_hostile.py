@@ -37,6 +37,8 @@ from galaxies.errors import GalaxiesError, run_stage
 from galaxies.images.decode import UnreadableImageError, decode_image
 from tests.conftest import HEADER, draw_galaxy, encode, write_project
 
+pytestmark = pytest.mark.slow
+
 FRAME = draw_galaxy(np.random.default_rng(1), spiral=True, side=48)
 JPEG = encode(FRAME)
 ARCHIVE, CSV = Path("data/small", IMAGES), Path("data/small", VOTES)

@@ -18,6 +18,8 @@ from packaging.requirements import Requirement
 
 from tests.conftest import ROOT, draw_galaxy, encode, write_tiny_survey
 
+pytestmark = pytest.mark.slow
+
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
@@ -186,7 +188,7 @@ assert "onnx" not in sys.modules
         ),
         ("export", "onnx is missing; in a clone of the repository, pip install '.[onnx]'"),
         (
-            "calibrate real tiny -o made",
+            "calibrate tiny -o made",
             "sklearn is missing; in a clone of the repository, pip install '.[pipeline]'",
         ),
         (
@@ -204,5 +206,4 @@ def test_a_missing_extra_ends_in_one_line(installed, tmp_path, command, said):
     shutil.copy(ROOT / "params.yaml", tmp_path)
     done = run(installed, tmp_path, without_extras() + CLI.format(["galaxies", *command.split()]))
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1] == f"error: {said}"
-    assert "Traceback" not in done.stderr
+    assert done.stderr == f"error: {said}\n"  # before any work, so without a progress bar

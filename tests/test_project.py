@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterable
+from fnmatch import fnmatch
 from importlib.metadata import distribution, packages_distributions
 from pathlib import Path
 
@@ -220,6 +221,20 @@ def test_the_list_of_licences_names_every_package_where_it_is_asked_for():
     assert {name: listed.get(name) for name in groups} == {
         name: packages(group) for name, group in groups.items()
     }
+
+
+def test_the_speller_reads_nothing_that_commands_make():
+    """`dvc plots show`, then the tests: both commands of the README work in any order."""
+    skipped = tomllib.loads(text("pyproject.toml"))["tool"]["codespell"]["skip"].split(",")
+    ignored = [line.strip("/") for line in text(".gitignore").splitlines()]
+    folders = [name for name in ignored if not re.search(r"[*.]", name.lstrip("."))]
+    assert {"dvc_plots", "site", "build", "dist"} <= set(folders)
+    kept = {"__pycache__"}  # files of bytes, which the speller leaves
+    assert [
+        name
+        for name in folders
+        if name not in kept and not any(fnmatch(f"./{name}", one) for one in skipped)
+    ] == []
 
 
 # Pages.

@@ -18,6 +18,8 @@ from astropy.io import fits
 from tests.conftest import ROOT, write_tiny_survey
 from tests.test_project import PAGES, text
 
+pytestmark = pytest.mark.slow
+
 BLOCK = re.compile(r"^(<!-- runs -->\n)?```(?:sh|bash)\n(.*?)^```$", re.M | re.S)
 NOT_RUN = {
     "python3 -m venv": "installs everything; CI and every user run it",
@@ -84,6 +86,29 @@ def test_a_block_that_is_marked_runs(workplace, page, block):
         text=True,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_the_readmes_first_lines_print_what_it_shows(tmp_path):
+    pattern = r"<!-- first lines -->\n```sh\n(.*?)```.*?```\n(.*?)```"
+    shown = re.search(pattern, text("README.md"), re.S)
+    install, block = shown[1].split("pip install .\n")
+    assert install.startswith("python3 -m venv")
+    shutil.copytree(ROOT / "browser/examples", tmp_path / "browser/examples")
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", block],
+        cwd=tmp_path,
+        env=os.environ | {"PATH": path, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    lines = [line.split(",") for line in done.stdout.splitlines()[1:]]
+    wanted = [line.split(",") for line in shown[2].splitlines()]
+    assert [(name, decision) for name, _, decision in lines] == [(a, c) for a, _, c in wanted]
+    # Another processor rounds other last digits.
+    found = [float(p) for _, p, _ in lines[1:]]
+    assert found == pytest.approx([float(p) for _, p, _ in wanted[1:]], abs=1e-4)
 
 
 def test_every_other_block_says_why_it_does_not_run():

@@ -2,13 +2,12 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from galaxies.base.arrays import Pixels
 from galaxies.base.pool import batched
@@ -17,13 +16,13 @@ from galaxies.bundle.predictor import Predictor
 from galaxies.classifying.inputs.chunks import Item
 from galaxies.classifying.inputs.given import item_of, items_of
 from galaxies.classifying.options import Options, Questions
+from galaxies.classifying.verdict import Familiarity, texts
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import UnreadableImageError
 from galaxies.images.pixels import AnyImage, read_pixels, refuse_blank
 from galaxies.inside.explaining import explain
 from galaxies.inside.strip import Inside, look_inside
-from galaxies.judgement.familiarity import KnownGalaxies
-from galaxies.judgement.promises import UNDECIDED, Promise, choose_promise, decide
+from galaxies.judgement.promises import UNDECIDED, choose_promise, decide
 from galaxies.questions.campaign import CLASSES
 
 DEFAULTS: Final = Options()
@@ -101,7 +100,7 @@ class Classifier:
         """Description of the bundle."""
         return self.predictor.description
 
-    def familiarity(self) -> "Familiarity":
+    def familiarity(self) -> Familiarity:
         """Begin to count the galaxies of a survey that are not familiar."""
         return Familiarity(self.description, self.predictor.known, self._options)
 
@@ -270,8 +269,8 @@ class Classifier:
             "galaxy_id": pa.array(ids, pa.string()),
             "p_spiral": pa.array(p, mask=~read),
             "spread": pa.array(spread, mask=~read),
-            "label": _texts(labels, read),
-            "decision": _texts(decisions, read),
+            "label": texts(labels, read),
+            "decision": texts(decisions, read),
             "familiar": familiar,
             "error": pa.array(errors, pa.string()),
         }
@@ -281,113 +280,6 @@ class Classifier:
                 place = names.index(f"{campaign.name}.{answer.name}")
                 columns[answer.name] = pa.array(answers[:, place], mask=~read)
         return pa.table(columns, schema=self.schema.remove_metadata())
-
-
-class Verdict(NamedTuple):
-    """What all galaxies of a survey together show."""
-
-    familiar: bool | None
-    """Whether they look like those that the bundle was calibrated on; `None` if it cannot tell."""
-    galaxies: int
-    """Number of images that were read."""
-    unfamiliar: int
-    """Number of these that look like none of the known galaxies."""
-    known: int
-    """Number of known galaxies."""
-    promise: Promise
-    """The target agreement, and the certainty from which the machine decides."""
-    proven: tuple[float, ...]
-    """Target agreements with a proven threshold."""
-    campaign: str
-    """Whose votes the promise is about."""
-    too_few: bool = False
-    """Whether they are images of another survey, too few to show that they are familiar."""
-
-
-class Familiarity:
-    """Whether a survey looks to a bundle like the galaxies that it was calibrated on.
-
-    Each galaxy has its own test. If so many fail it that chance does not explain it, the promise is
-    not valid for the survey, and the machine decides nothing.
-
-    Parameters
-    ----------
-    description : Description
-        Description of the bundle.
-    known : KnownGalaxies, optional
-        The galaxies that it was calibrated on.
-    options : Options
-        How to classify.
-
-    Examples
-    --------
-    >>> from pathlib import Path
-    >>> from galaxies.classifying.inputs.opening import open_inputs
-    >>> from galaxies.classifying.options import Options
-    >>> classifier = Classifier(Path("models/cnn"), Options(agreement=0.9))
-    >>> [archive] = open_inputs(["survey.zip"])
-    >>> [chunk] = archive.chunks(100)
-    >>> table = classifier.classify_batch(chunk.items())
-    >>> familiar = classifier.familiarity()
-    >>> familiar.add(table)
-    >>> familiar.verdict().galaxies
-    40
-    >>> familiar.finish(table, familiar.verdict()).column_names == classifier.schema.names
-    True
-    """
-
-    def __init__(
-        self, description: Description, known: KnownGalaxies | None, options: Options
-    ) -> None:
-        self._triage = description.triage
-        self._campaign = description.campaign
-        self._known = known
-        self._options = options
-        self._galaxies = self._unfamiliar = 0
-
-    def add(self, table: pa.Table) -> None:
-        """Count the galaxies of a table from `Classifier.classify_batch`."""
-        self._galaxies += table["error"].null_count
-        self._unfamiliar += pc.sum(pc.invert(table["familiar"])).as_py() or 0
-
-    def verdict(self) -> Verdict:
-        """Decide from all galaxies so far."""
-        known = self._known
-        familiar = None
-        if known is not None:
-            familiar = known.survey_is_familiar(self._unfamiliar, self._galaxies)
-        return Verdict(
-            familiar,
-            self._galaxies,
-            self._unfamiliar,
-            0 if known is None else len(known.distances),
-            choose_promise(self._triage, self._options.agreement),
-            tuple(one.agreement for one in self._triage if one.threshold is not None),
-            self._campaign,
-        )
-
-    def finish(self, table: pa.Table, verdict: Verdict) -> pa.Table:
-        """Leave all galaxies to people if the survey is not familiar.
-
-        Parameters
-        ----------
-        table : Table
-            Output of `Classifier.classify_batch` for a part of the survey.
-        verdict : Verdict
-            For the whole survey.
-
-        Returns
-        -------
-        Table
-        """
-        if verdict.familiar is not False or self._options.anyway:
-            return table
-        read = table["error"].is_null().to_numpy(zero_copy_only=False)
-        return _replaced(table, "decision", _texts(np.full(len(table), UNDECIDED), read))
-
-
-def _replaced(table: pa.Table, name: str, values: pa.Array) -> pa.Table:
-    return table.set_column(table.column_names.index(name), table.field(name), values)
 
 
 def table_schema(description: Description, folder: Path, questions: Questions) -> pa.Schema:
@@ -445,8 +337,3 @@ def table_schema(description: Description, folder: Path, questions: Questions) -
         for answer in one.answers
     ]
     return pa.schema([*COLUMNS, *answers])
-
-
-def _texts(values: npt.NDArray[np.str_], read: npt.NDArray[np.bool_]) -> pa.Array:
-    known = [value if one else None for value, one in zip(values.tolist(), read, strict=True)]
-    return pa.array(known, pa.string())

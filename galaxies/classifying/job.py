@@ -14,7 +14,7 @@ from galaxies import __version__
 from galaxies.base.outputs import sole_writer
 from galaxies.bundle.description import read_description
 from galaxies.bundle.known_galaxies import read_known
-from galaxies.classifying.classifier import DEFAULTS, Familiarity, Verdict, table_schema
+from galaxies.classifying.classifier import DEFAULTS, table_schema
 from galaxies.classifying.engines import Engine
 from galaxies.classifying.inputs.chunks import UNREADABLE_FOLDERS, Chunk, Input
 from galaxies.classifying.inputs.files import images_state
@@ -23,6 +23,7 @@ from galaxies.classifying.options import Options
 from galaxies.classifying.provenance import BUNDLE, SHORT, provenance
 from galaxies.classifying.result import result_schema
 from galaxies.classifying.shards import Shards
+from galaxies.classifying.verdict import Familiarity, Verdict
 from galaxies.errors import GalaxiesError
 from galaxies.tables.columns import ColumnNames
 from galaxies.tables.sources import filesystem, is_local

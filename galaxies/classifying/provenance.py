@@ -12,8 +12,8 @@ from galaxies.tables.catalogue import read_catalogue
 
 if TYPE_CHECKING:
     from galaxies.bundle.description import Description
-    from galaxies.classifying.classifier import Verdict
     from galaxies.classifying.options import Options
+    from galaxies.classifying.verdict import Verdict
     from galaxies.judgement.calibration import Calibration
     from galaxies.tables.catalogue import Catalogue
 
@@ -61,7 +61,7 @@ def provenance(
     --------
     >>> from pathlib import Path
     >>> from galaxies.bundle.description import read_description
-    >>> from galaxies.classifying.classifier import Verdict
+    >>> from galaxies.classifying.verdict import Verdict
     >>> from galaxies.classifying.options import Options, bundle_digest
     >>> folder, options = Path("models/cnn"), Options(agreement=0.9)
     >>> description = read_description(folder)

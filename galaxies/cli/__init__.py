@@ -10,16 +10,18 @@ import typer
 
 from galaxies import __version__
 from galaxies.cli import calibrate, classify, inside, outputs, pages, sky, surveys, volunteers
+from galaxies.cli.help import Commands
 from galaxies.errors import run_stage
 
 app = typer.Typer(
+    cls=Commands,
     help="Classify galaxy morphologies from images and the votes of volunteers.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
-    epilog="Example: `galaxies download gz2 && galaxies check data/gz2 && "
-    "dvc exp run -S survey=gz2`",
+    epilog="Example: `galaxies classify cutouts/ -o classes.parquet`\n\n"
+    "`galaxies COMMAND --help` explains a command, with examples.",
 )
-for group in (classify, sky, calibrate, surveys, volunteers, inside, pages):
+for group in (classify, sky, inside, pages, surveys, calibrate, volunteers):
     for command in group.commands.registered_commands:
         command.cls = outputs.Command
     app.add_typer(group.commands)

@@ -6,36 +6,37 @@ from typing import Annotated, Final
 import typer
 
 from galaxies.cli import printing
-from galaxies.cli.options import Overwrite, Table, cores
-from galaxies.errors import GalaxiesError
+from galaxies.cli.help import ADAPT
+from galaxies.cli.options import Model, Overwrite, Table, cores
+from galaxies.errors import GalaxiesError, require
 
 commands = typer.Typer()
-_PANEL: Final = "Calibrate and audit"
 
 CONFIDENCE: Final = 0.9
 
-_CALIBRATE = """Example: `galaxies calibrate real data/mine -o models/mine`
+_CALIBRATE = """Example: `galaxies calibrate data/mine -o models/mine`
 
-`galaxies calibrate models/cnn cutouts/ --shares-only -o models/cutouts`"""
+`galaxies calibrate cutouts/ --shares-only -o models/cutouts --model models/cnn`"""
 
 
 @commands.command(
     epilog=_CALIBRATE,
     short_help="Calibrate a bundle for another survey.",
-    rich_help_panel=_PANEL,
+    rich_help_panel=ADAPT,
 )
 def calibrate(
-    bundle: Annotated[
-        Path, typer.Argument(help="A bundle, or a pretrained one: real or simulated.")
-    ],
     survey: Annotated[
         Path,
         typer.Argument(
+            metavar="SURVEY|INPUT",
             help="Folder with images_training_rev1.zip and training_solutions_rev1.csv; with "
-            "--shares-only, any folder or archive of images."
+            "--shares-only, any folder or archive of images.",
         ),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The bundle to make.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="BUNDLE", help="The bundle to make.")
+    ],
+    model: Model = Path("real"),
     shares_only: Annotated[
         bool,
         typer.Option(
@@ -68,7 +69,7 @@ def calibrate(
     from galaxies.dataset.layout import VOTES
     from galaxies.recalibrating.surveys import adjust_to_shares, calibrate_on_votes
 
-    folder, workers = bundle_folder(bundle), cores()
+    folder, workers = bundle_folder(model), cores()
     if shares_only:
         adjusted = adjust_to_shares(
             folder,
@@ -105,22 +106,27 @@ _AUDIT = """Example: `galaxies audit classes.parquet -o audit.csv`
 
 
 @commands.command(
-    epilog=_AUDIT, short_help="Check the machine's decisions with people.", rich_help_panel=_PANEL
+    epilog=_AUDIT, short_help="Check the machine's decisions with people.", rich_help_panel=ADAPT
 )
 def audit(
     classes: Table,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="CSV to make for the answers.")
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="CSV to make for the answers."),
     ] = None,
     answers: Annotated[
-        Path | None, typer.Option(help="This CSV with the column `answer` filled in.")
+        Path | None,
+        typer.Option(metavar="FILE", help="This CSV with the column `answer` filled in."),
     ] = None,
     survey: Annotated[
-        Path | None, typer.Option(help="Instead of a CSV: a survey from galaxies votes.")
+        Path | None,
+        typer.Option(metavar="SURVEY", help="Instead of a CSV: a survey from `galaxies votes`."),
     ] = None,
     subjects: Annotated[
         list[Path] | None,
-        typer.Option(help="Its subject set from galaxies ask; may be repeated."),
+        typer.Option(
+            metavar="FOLDER", help="Its subject set from `galaxies ask`; may be repeated."
+        ),
     ] = None,
     number: Annotated[int, typer.Option(min=1, help="Galaxies to draw.")] = 500,
     agreement: Annotated[
@@ -156,7 +162,7 @@ def audit(
     random. Only the table from which it was drawn can be judged.
 
     If volunteers at Zooniverse answered, give --survey and --subjects instead. Only subjects that
-    galaxies ask drew for an audit count.
+    `galaxies ask` drew for an audit count.
     """
     if sum(given is not None for given in (output, answers, survey)) != 1:
         raise GalaxiesError(
@@ -173,6 +179,7 @@ def audit(
         raise GalaxiesError(
             "--once belongs to -o: how a sample is judged is fixed when it is drawn"
         )
+    require("pipeline", "scipy")
     from galaxies.volunteers import samples
     from galaxies.volunteers.audit import judge_answers
 

@@ -8,6 +8,7 @@ import typer
 
 from galaxies.classifying.options import Options
 from galaxies.cli import printing, sky
+from galaxies.cli.help import CLASSIFY
 from galaxies.cli.options import (
     Agreement,
     IdColumn,
@@ -18,13 +19,12 @@ from galaxies.cli.options import (
     Views,
     cores,
 )
-from galaxies.errors import GalaxiesError
+from galaxies.errors import GalaxiesError, require
 
 UNREADABLE: Final = 3
 """Exit status of `classify` if the table is complete but some images could not be read."""
 
 commands = typer.Typer()
-_PANEL: Final = "Classify"
 
 _CLASSIFY = """Example: `galaxies classify cutouts/ -o classes.parquet`
 
@@ -46,7 +46,7 @@ _CLASSIFY = """Example: `galaxies classify cutouts/ -o classes.parquet`
 @commands.command(
     epilog=_CLASSIFY,
     short_help="Classify any number of images with a trained bundle.",
-    rich_help_panel=_PANEL,
+    rich_help_panel=CLASSIFY,
 )
 def classify(
     inputs: Annotated[
@@ -63,6 +63,7 @@ def classify(
         typer.Option(
             "-o",
             "--output",
+            metavar="TABLE",
             help="Table to make: .parquet, .csv, .fits, .vot or .ecsv; .gz after all but .parquet "
             "compresses it.",
         ),
@@ -75,7 +76,10 @@ def classify(
         typer.Option(help="Run on this machine, or on a Ray cluster (needs the extra ray)."),
     ] = "local",
     address: Annotated[
-        str | None, typer.Option(help="Address of the Ray cluster; starts one locally by default.")
+        str | None,
+        typer.Option(
+            metavar="ADDRESS", help="Address of the Ray cluster; starts one locally by default."
+        ),
     ] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Threads of the local engine; default: one per core.")
@@ -83,7 +87,8 @@ def classify(
     shards: Annotated[
         str | None,
         typer.Option(
-            help="Folder for finished parts, visible to all machines; default: beside the output."
+            metavar="FOLDER",
+            help="Folder for finished parts, visible to all machines; default: beside the output.",
         ),
     ] = None,
     device: Annotated[
@@ -104,8 +109,9 @@ def classify(
     campaign: Annotated[
         str | None,
         typer.Option(
+            metavar="CAMPAIGN",
             help="Whose votes to predict: a campaign that the bundle is calibrated for, such as "
-            "kaggle, gz2 or gz1; default: the bundle's first."
+            "kaggle, gz2 or gz1; default: the bundle's first.",
         ),
     ] = None,
     id_column: IdColumn = None,
@@ -149,6 +155,7 @@ def classify(
     )
     work: Engine = partial(local_engine, workers=workers or cores())
     if engine == "ray":
+        require("ray", "ray")
         from galaxies.classifying.ray_engine import ray_engine
 
         work = partial(ray_engine, address=address)
@@ -174,7 +181,7 @@ def classify(
 @commands.command(
     epilog="Example: `galaxies info classes.parquet`\n\n`galaxies info real`",
     short_help="Print what made a table, or what is in a bundle.",
-    rich_help_panel=_PANEL,
+    rich_help_panel=CLASSIFY,
 )
 def info(
     subject: Annotated[
@@ -202,11 +209,15 @@ def info(
 @commands.command(
     epilog="Example: `galaxies submission images_test_rev1.zip -o submission.csv`",
     short_help="Write a submission for Kaggle's Galaxy Zoo challenge.",
-    rich_help_panel=_PANEL,
+    rich_help_panel=CLASSIFY,
 )
 def submission(
-    images: Annotated[Path, typer.Argument(help="images_test_rev1.zip of the challenge.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="The CSV to make.")],
+    images: Annotated[
+        Path, typer.Argument(metavar="INPUT", help="images_test_rev1.zip of the challenge.")
+    ],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="FILE", help="The CSV to make.")
+    ],
     model: Model = Path("real"),
     overwrite: Overwrite = False,
 ) -> None:
@@ -224,17 +235,20 @@ def submission(
 
 
 @commands.command(
-    epilog="Example: `galaxies export models/cnn -o cnn.onnx`",
+    epilog="Example: `galaxies export --model models/cnn -o cnn.onnx`",
     short_help="Write a network as one ONNX file.",
-    rich_help_panel=_PANEL,
+    rich_help_panel=CLASSIFY,
 )
 def export(
-    bundle: Annotated[
-        Path, typer.Argument(help="A bundle, or a pretrained one: real or simulated.")
-    ] = Path("real"),
+    model: Model = Path("real"),
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="The file to make; default: the name of the bundle."),
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            help="The file to make; default: the name of the bundle.",
+        ),
     ] = None,
     views: Views = None,
     overwrite: Overwrite = False,
@@ -247,7 +261,7 @@ def export(
     """
     from galaxies.bundle.pretrained import bundle_folder
 
-    folder = bundle_folder(bundle)
+    folder = bundle_folder(model)
     path = output or Path(f"{folder.absolute().name}.onnx")
     if path.exists() and not overwrite:
         raise GalaxiesError(f"{path}: exists; --overwrite replaces it")

@@ -7,7 +7,8 @@ import typer
 
 from galaxies.cli import printing
 from galaxies.cli.classify import UNREADABLE
-from galaxies.cli.options import Model, Overwrite, Views
+from galaxies.cli.help import LOOK
+from galaxies.cli.options import Inputs, Model, Overwrite, Views
 
 commands = typer.Typer()
 
@@ -26,28 +27,32 @@ _INSIDE: Final = """Example: `galaxies inside galaxy.jpg -o inside.png`
 @commands.command(
     epilog=_INSIDE,
     short_help="Draw what a network sees in galaxies, layer by layer.",
-    rich_help_panel="Pages",
+    rich_help_panel=LOOK,
 )
 def inside(
-    images: Annotated[
-        list[str], typer.Argument(metavar="IMAGE", help="Inputs as in galaxies classify.")
-    ],
+    images: Inputs,
     output: Annotated[
         Path,
         typer.Option(
             "-o",
             "--output",
+            metavar="FILE|FOLDER",
             help="A .png for one image; a .pdf with a page for each, or a folder of pictures.",
         ),
     ],
     model: Model = Path("real"),
     views: Views = None,
     question: Annotated[
-        str | None, typer.Option(help="Question to explain, such as bar; default: the first.")
+        str | None,
+        typer.Option(
+            metavar="QUESTION", help="Question to explain, such as bar; default: the first."
+        ),
     ] = None,
     answer: Annotated[
         str | None,
-        typer.Option(help="Answer to explain, such as bar_yes; default: the predicted one."),
+        typer.Option(
+            metavar="ANSWER", help="Answer to explain, such as bar_yes; default: the predicted one."
+        ),
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:

@@ -2,10 +2,20 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import typer
 
+Inputs = Annotated[
+    list[str], typer.Argument(metavar="INPUT", help="Images, as in `galaxies classify`.")
+]
+Survey = Annotated[
+    Path,
+    typer.Argument(
+        metavar="SURVEY",
+        help="Folder with images_training_rev1.zip and training_solutions_rev1.csv.",
+    ),
+]
 Views = Annotated[
     Literal[1, 8] | None,
     typer.Option(
@@ -20,14 +30,21 @@ Agreement = Annotated[
         "is proven and decides half of the galaxies that the bundle was calibrated on."
     ),
 ]
+BUNDLE: Final = "BUNDLE"
 Model = Annotated[
-    Path, typer.Option(help="A bundle, or the name of a pretrained one: real or simulated.")
+    Path,
+    typer.Option(
+        metavar=BUNDLE, help="A bundle, or the name of a pretrained one: real or simulated."
+    ),
 ]
-Table = Annotated[Path, typer.Argument(help="Table from `galaxies classify`, in any format.")]
+Table = Annotated[
+    Path, typer.Argument(metavar="TABLE", help="Table from `galaxies classify`, in any format.")
+]
 IdColumn = Annotated[
     str | None,
     typer.Option(
         "--id",
+        metavar="COLUMN",
         help="Column of a catalogue with the IDs; default: galaxy_id, GalaxyID, id, objid or "
         "id_str.",
         show_default=False,
@@ -37,11 +54,14 @@ PathColumn = Annotated[
     str | None,
     typer.Option(
         "--path",
+        metavar="COLUMN",
         help="Column of a catalogue with the image files; default: path, file_loc or filename.",
         show_default=False,
     ),
 ]
-SurveyToMake = Annotated[Path, typer.Option("--output", "-o", help="The survey to make.")]
+SurveyToMake = Annotated[
+    Path, typer.Option("-o", "--output", metavar="SURVEY", help="The survey to make.")
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")]
 
 

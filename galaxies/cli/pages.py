@@ -2,16 +2,16 @@
 
 import getpass
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
 from galaxies.cli import printing
-from galaxies.cli.options import Questions, SurveyToMake
+from galaxies.cli.help import ADAPT, LOOK
+from galaxies.cli.options import BUNDLE, Inputs, Questions, SurveyToMake
 from galaxies.errors import needs
 
 commands = typer.Typer()
-_PANEL: Final = "Pages"
 
 Port = Annotated[
     int, typer.Option(min=0, max=65535, help="Port of the page; default: any free port.")
@@ -21,6 +21,7 @@ HostNames = Annotated[
     list[str] | None,
     typer.Option(
         "--host-name",
+        metavar="NAME",
         help="Another name by which a browser may open the page, besides localhost; repeatable.",
         show_default=False,
     ),
@@ -36,17 +37,18 @@ _LABEL = """Example: `galaxies label cutouts/ -o data/mine`
 @commands.command(
     epilog=_LABEL,
     short_help="Label galaxies yourself, on a page in a browser.",
-    rich_help_panel=_PANEL,
+    rich_help_panel=ADAPT,
 )
 def label(
-    images: Annotated[
-        list[str],
-        typer.Argument(metavar="IMAGES", help="Inputs as in galaxies classify."),
-    ],
+    images: Inputs,
     output: SurveyToMake,
     person: Annotated[
         str | None,
-        typer.Option(help="Name for your votes; default: your login name.", show_default=False),
+        typer.Option(
+            metavar="NAME",
+            help="Name for your votes; default: your login name.",
+            show_default=False,
+        ),
     ] = None,
     questions: Annotated[
         Questions,
@@ -80,18 +82,20 @@ def label(
             printing.say("No votes yet; no survey was made")
             return
     made = labelling.finish(images, output)
-    printing.counted(output, made, "people")
+    printing.counted(output, made, "person", "people")
 
 
 @commands.command(
     epilog="Example: `galaxies explore --model models/cnn`",
     short_help="See how a model answers when you change a galaxy, on a page in a browser.",
-    rich_help_panel=_PANEL,
+    rich_help_panel=LOOK,
 )
 def explore(
     model: Annotated[
         Path | None,
-        typer.Option(help="A bundle; default: the CNN of this run, or the pretrained one."),
+        typer.Option(
+            metavar=BUNDLE, help="A bundle; default: the CNN of this run, or the pretrained one."
+        ),
     ] = None,
     port: Port = 0,
     browser: Browser = True,

@@ -1,16 +1,19 @@
-"""What the commands print."""
+"""What the commands print: colours and tables on a terminal, plain lines into files and pipes."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from galaxies.base.words import many
 
-    from galaxies.classifying.classifier import Verdict
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from galaxies.classifying.job import Classified
     from galaxies.classifying.options import Options
+    from galaxies.classifying.verdict import Verdict
     from galaxies.recalibrating.surveys import Adjusted, Calibrated
     from galaxies.surveys.check import Report
     from galaxies.surveys.from_table import FromTable
@@ -24,13 +27,41 @@ say = typer.echo
 
 
 def warn(line: str) -> None:
-    """Print a line beside the result, on the standard error."""
-    typer.echo(line, err=True)
+    """Print a line beside the result, on the standard error; yellow on a terminal."""
+    if sys.stderr.isatty():
+        from rich.console import Console
+
+        Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(
+            line, style="yellow"
+        )
+    else:
+        typer.echo(line, err=True)
+
+
+def table(rows: "Sequence[Sequence[object]]", headings: "Sequence[str]" = ()) -> None:
+    """Print rows of cells: a drawn table on a terminal, else aligned columns."""
+    cells = [[str(cell) for cell in row] for row in rows]
+    if sys.stdout.isatty():
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
+        drawn = Table(*headings, show_header=bool(headings))
+        for row in cells:
+            drawn.add_row(*map(Text, row))
+        Console(highlight=False).print(drawn)
+        return
+    if headings:
+        cells = [list(headings), *cells]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for row in cells:
+        line = "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
+        say(f"  {line}".rstrip())
 
 
 def from_table(output: Path, made: "FromTable") -> None:
     """Print what `survey` made of a catalogue."""
-    say(f"{output}: {made.galaxies:,} galaxies with votes of the campaign {made.campaign}")
+    say(f"{output}: {many(made.galaxies, 'galaxy')} with votes of the campaign {made.campaign}")
     if made.renumbered:
         say(f"The IDs are text; galaxies have numbers, and {output / 'ids.csv'} has their IDs")
     for line in made.unreadable[:3]:
@@ -43,9 +74,7 @@ def from_table(output: Path, made: "FromTable") -> None:
 def facts(subject: Path, found: "Mapping[str, str]") -> None:
     """Print what a table or bundle is, a fact a line."""
     say(f"{subject}:")
-    width = max(map(len, found), default=0)
-    for name, value in found.items():
-        say(f"  {name:<{width}}  {value}")
+    table(list(found.items()))
 
 
 def classified(output: Path, done: "Classified", options: "Options") -> None:
@@ -55,7 +84,7 @@ def classified(output: Path, done: "Classified", options: "Options") -> None:
     decisions, verdict = done.decisions, done.verdict
     decided = ", ".join(f"{count:,} {decision}" for decision, count in sorted(decisions.items()))
     images = decisions.total() + done.unreadable
-    say(f"{output}: {images:,} images: {decided or 'none readable'}")
+    say(f"{output}: {many(images, 'image')}: {decided or 'none readable'}")
     for line in _about(verdict, options):
         warn(line)
     for note in done.notes():
@@ -84,8 +113,9 @@ def _about(verdict: "Verdict", options: "Options") -> list[str]:
         )
     if verdict.known < FEWEST:
         lines.append(
-            f"The bundle knows {verdict.known:,} galaxies, too few to tell what is familiar (it "
-            f"needs {FEWEST}): {result}. Calibrate it on your own votes: galaxies calibrate --help"
+            f"The bundle knows {many(verdict.known, 'galaxy')}, too few to tell what is familiar "
+            f"(it needs {FEWEST}): {result}. Calibrate it on your own votes: galaxies calibrate "
+            "--help"
         )
     elif verdict.too_few:
         lines.append(
@@ -113,14 +143,14 @@ def submission(output: Path, rows: int) -> None:
     """Print the length of a submission to Kaggle, and whether it is accepted."""
     from galaxies.classifying.submission import ROWS
 
-    say(f"{output}: {rows:,} galaxies")
+    say(f"{output}: {many(rows, 'galaxy')}")
     if rows != ROWS:
         warn(f"warning: the challenge has {ROWS:,} galaxies; Kaggle will reject this file")
 
 
 def exported(path: Path) -> None:
     """Print the size of an exported bundle."""
-    say(f"{path}: {path.stat().st_size:,} bytes")
+    say(f"{path}: {many(path.stat().st_size, 'byte')}")
 
 
 def calibrated(survey: Path, bundle: Path, output: Path, done: "Calibrated") -> None:
@@ -133,17 +163,16 @@ def calibrated(survey: Path, bundle: Path, output: Path, done: "Calibrated") -> 
     classes = ", ".join(f"{count:,} {name}" for name, count in done.galaxies.items())
     say(f"{survey}: {sum(done.galaxies.values()):,} galaxies ({classes})")
     before, after = done.before, done.after
-
-    def row(name: str, old: object, new: object) -> None:
-        say(f"  {name:<32}{old!s:<22}{new!s}")
-
-    row("", "before", "after (held-out galaxies)")
-    row("accuracy", before.accuracy, after.accuracy)
-    row("calibration error", before.calibration_error, after.calibration_error)
-    row("error against the votes", before.vote_error, after.vote_error)
+    rows = [
+        ("accuracy", before.accuracy, after.accuracy),
+        ("calibration error", before.calibration_error, after.calibration_error),
+        ("error against the votes", before.vote_error, after.vote_error),
+    ]
     for was, now in zip(before.decided, after.decided, strict=True):
-        row(f"target agreement {100 * was.agreement:g}%: decided", was.decided, now.decided)
-        row("    agreement on these", was.agreed, now.agreed)
+        target = f"target agreement {100 * was.agreement:g}%"
+        rows += [(f"{target}: decided", was.decided, now.decided)]
+        rows += [("    agreement on these", was.agreed, now.agreed)]
+    table(rows, (" " * 30, f"{'before':<20}", "after (held-out galaxies)"))
     say(f"{output}: {bundle.name}, calibrated on {survey.resolve().name}")
     if done.void:
         say(
@@ -156,7 +185,7 @@ def adjusted(images: Path, done: "Adjusted") -> None:
     """Print the shares of the classes, and whether more than the shares differs."""
     from galaxies.recalibrating.surveys import LEAST_P_VALUE
 
-    say(f"{images}: {done.images:,} images; {done.unreadable:,} could not be read")
+    say(f"{images}: {many(done.images, 'image')}; {done.unreadable:,} could not be read")
     say(
         f"  share of spirals: {done.share:.3f} (in the bundle: {done.known:.3f})\n"
         f"  not explained by a mixture of its classes: {done.test.misfit:.1%} of the galaxies "
@@ -182,7 +211,7 @@ def audited(
             "are not a random sample"
         )
     say(
-        f"{done.answered:,} answers; {done.agreed:,} agree with the machine: "
+        f"{many(done.answered, 'answer')}; {done.agreed:,} agree with the machine: "
         f"{done.agreed / done.answered:.3f}"
     )
     say(
@@ -210,14 +239,15 @@ def checked(survey: Path, report: "Report", problem: str | None = None) -> None:
     """Print what is in a survey, beside Kaggle's, and why the pipeline cannot train on it."""
     from galaxies.surveys.check import KAGGLE, say_questions
 
-    say(f"{survey}: {report.images:,} images, {report.votes:,} rows of votes")
+    say(f"{survey}: {many(report.images, 'image')}, {many(report.votes, 'row')} of votes")
     say(f"  with both    {report.common:>8,}")
     for name, count in report.classes.items():
         say(f"  {name:<12} {count:>8,}    (Kaggle: {KAGGLE[name]:,})")
     for line in say_questions(report):
         say(line)
+    sizes = many(sum(report.frames.values()), "frame")
     frames = ", ".join(f"{size} ({count})" for size, count in sorted(report.frames.items()))
-    say(f"  size of {sum(report.frames.values())} frames: {frames}")
+    say(f"  size of {sizes}: {frames}")
     if problem is not None:
         if report.classes:
             say(f"The pipeline cannot train on this survey alone: {problem}")
@@ -233,8 +263,8 @@ def checked(survey: Path, report: "Report", problem: str | None = None) -> None:
 
 def merged(output: Path, done: "Merged") -> None:
     """Print what is in a merged survey."""
-    votes = f"{done.votes:,} rows of votes with {len(done.columns)} columns"
-    say(f"{output}: {done.images:,} images, {votes}")
+    votes = f"{many(done.votes, 'row')} of votes with {many(len(done.columns), 'column')}"
+    say(f"{output}: {many(done.images, 'image')}, {votes}")
     say(f"Check it: galaxies check {output}")
 
 
@@ -254,18 +284,17 @@ def asked(output: Path, done: "Asked", number: int) -> None:
 
     total = done.chosen + done.audited
     parts = f"{done.chosen:,} that need people, {done.audited:,} for an audit"
-    say(f"{output}: batch {done.batch}, {total:,} galaxies: {parts}")
+    say(f"{output}: batch {done.batch}, {many(total, 'galaxy')}: {parts}")
     if total < number:
         say(f"There are no more galaxies; {number:,} were requested")
     say(f"Upload it: panoptes subject-set upload-subjects ID {output / MANIFEST}")
 
 
-def counted(output: Path, done: "Counted", people: str) -> None:
+def counted(output: Path, done: "Counted", voter: str, voters: str) -> None:
     """Print what is in a survey of counted votes, and what was left out."""
-    say(
-        f"{output}: {done.galaxies:,} galaxies, {done.classifications:,} classifications of "
-        f"{done.votes.people:,} {people}"
-    )
+    classifications = many(done.classifications, "classification")
+    people = many(done.votes.people, voter, voters)
+    say(f"{output}: {many(done.galaxies, 'galaxy')}, {classifications} of {people}")
     for line in done.say_left_out():
         say(line)
     say(f"Check it: galaxies check {output}")

@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from galaxies.base.words import many
+from galaxies.cli.help import CLASSIFY
 from galaxies.cli.options import Overwrite, cores
 from galaxies.cli.printing import say, warn
-from galaxies.errors import GalaxiesError
+from galaxies.errors import GalaxiesError, require
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -18,9 +20,13 @@ if TYPE_CHECKING:
 
 commands = typer.Typer()
 
+_PACKAGES: Final = ("sky", "requests", "photutils")
+"""The extra, and its packages: the last one measures radii only after cut-outs have come."""
+
 Images = Annotated[
     str | None,
     typer.Option(
+        metavar="LAYER",
         help="The input is a list of positions: cut the galaxies out of sdss, legacy, hips or "
         "local:FOLDER; sdss:dr18, legacy:ls-dr9 or hips:CDS/P/DSS2/color name a release or layer, "
         "and @ADDRESS after that another address.",
@@ -29,8 +35,9 @@ Images = Annotated[
 RadiusColumn = Annotated[
     str | None,
     typer.Option(
+        metavar="COLUMN",
         help="Column with the Petrosian 90% radius (SDSS: petroR90_r), for the scale; default: a "
-        "usual name, or measured on a first cut-out."
+        "usual name, or measured on a first cut-out.",
     ),
 ]
 Rate = Annotated[
@@ -39,6 +46,7 @@ Rate = Annotated[
 Contact = Annotated[
     str,
     typer.Option(
+        metavar="ADDRESS",
         envvar="GALAXIES_CONTACT",
         help="Your e-mail address, for whoever runs the service; needed for more than 100 "
         "positions.",
@@ -47,6 +55,7 @@ Contact = Annotated[
 CacheFolder = Annotated[
     Path | None,
     typer.Option(
+        metavar="FOLDER",
         help="Folder that keeps what services sent; default: ~/.cache/galaxies.",
         show_default=False,
     ),
@@ -66,31 +75,38 @@ Then: `galaxies classify cutouts.zip -o classes.parquet`"""
 @commands.command(
     epilog=_CUTOUTS,
     short_help="Cut galaxies out of a survey, from a list of positions or names.",
-    rich_help_panel="Classify",
+    rich_help_panel=CLASSIFY,
 )
 def cutouts(
     positions: Annotated[
         Path,
         typer.Argument(
+            metavar="POSITIONS",
             help="Table with ra and dec (CSV, Parquet, FITS, VOTable, ECSV), in degrees or "
             "sexagesimal; or a .txt file with the name of a galaxy on each line.",
             show_default=False,
         ),
     ],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Zip archive to make.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="FILE", help="Zip archive to make.")
+    ],
     images: Images = "sdss",
     galaxy_id: Annotated[
-        str | None, typer.Option("--id", help="Column with the IDs; default: a usual name.")
+        str | None,
+        typer.Option("--id", metavar="COLUMN", help="Column with the IDs; default: a usual name."),
     ] = None,
     ra: Annotated[
-        str | None, typer.Option(help="Column with right ascension; default: a usual name.")
+        str | None,
+        typer.Option(metavar="COLUMN", help="Column with right ascension; default: a usual name."),
     ] = None,
     dec: Annotated[
-        str | None, typer.Option(help="Column with declination; default: a usual name.")
+        str | None,
+        typer.Option(metavar="COLUMN", help="Column with declination; default: a usual name."),
     ] = None,
     radius_column: RadiusColumn = None,
     radius_unit: Annotated[
-        str | None, typer.Option(help="Unit of that column; default: the table's, or arcsec.")
+        str | None,
+        typer.Option(metavar="UNIT", help="Unit of that column; default: the table's, or arcsec."),
     ] = None,
     radius: Annotated[
         float | None,
@@ -114,6 +130,7 @@ def cutouts(
 
     To continue an interrupted run, give the same command again: nothing is asked twice.
     """
+    require(*_PACKAGES)
     from galaxies.sky.manners import Manners
     from galaxies.sky.opening import Wanted
     from galaxies.sky.positions import Columns
@@ -148,6 +165,7 @@ def opened(
     """Open a list of positions as the input of `classify`; other inputs stay as they are."""
     if images is None:
         return inputs
+    require(*_PACKAGES)
     from galaxies.sky.manners import Manners
     from galaxies.sky.opening import Wanted
     from galaxies.sky.positions import Columns
@@ -169,7 +187,7 @@ def is_another_survey(images: str | None) -> bool:
 def _say_plan(source: "Source", positions: "Positions") -> None:
     from galaxies.sky.cutouts import ServiceCutouts, plan_requests
 
-    say(f"{positions.name}: {len(positions):,} galaxies")
+    say(f"{positions.name}: {many(len(positions), 'galaxy')}")
     if not isinstance(source, ServiceCutouts):
         say(f"  no requests: {source.layer} is here")
         return

@@ -2,12 +2,13 @@
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from galaxies.cli import printing
-from galaxies.cli.options import IdColumn, Overwrite, PathColumn, SurveyToMake, cores
+from galaxies.cli.help import ADAPT, TRAIN, Commands
+from galaxies.cli.options import IdColumn, Overwrite, PathColumn, Survey, SurveyToMake, cores
 from galaxies.errors import GalaxiesError
 
 if TYPE_CHECKING:
@@ -16,16 +17,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 commands = typer.Typer()
-_PANEL: Final = "Surveys"
-
-
-downloads = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
+downloads = typer.Typer(cls=Commands, no_args_is_help=True, rich_markup_mode="markdown")
 commands.add_typer(
     downloads,
     name="download",
     help="Download real galaxies with their votes.",
     epilog="Example: `galaxies download gz2`",
-    rich_help_panel=_PANEL,
+    rich_help_panel=TRAIN,
 )
 
 
@@ -63,6 +61,7 @@ def gz2(
     mirror: Annotated[
         str | None,
         typer.Option(
+            metavar="ADDRESS",
             help="Address of a folder with images_gz2.zip, gz2_filename_mapping.csv and "
             "gz2_hart16.csv.gz; by default the published files.",
             show_default=False,
@@ -92,7 +91,7 @@ _SURVEY = """Example: `galaxies survey labelled.csv -o data/mine`
 @commands.command(
     epilog=_SURVEY,
     short_help="Make a survey from a catalogue with labels or vote fractions.",
-    rich_help_panel=_PANEL,
+    rich_help_panel=ADAPT,
 )
 def survey(
     table: Annotated[
@@ -107,7 +106,9 @@ def survey(
     path_column: PathColumn = None,
     campaign: Annotated[
         str | None,
-        typer.Option(help="Campaign of the vote fractions; default: the one that fits."),
+        typer.Option(
+            metavar="CAMPAIGN", help="Campaign of the vote fractions; default: the one that fits."
+        ),
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:
@@ -128,15 +129,10 @@ def survey(
 @commands.command(
     epilog="Example: `galaxies check data/kaggle`",
     short_help="Check a survey before you run the pipeline on it.",
-    rich_help_panel=_PANEL,
+    rich_help_panel=TRAIN,
 )
 def check(
-    survey: Annotated[
-        Path,
-        typer.Argument(
-            help="Folder with images_training_rev1.zip and training_solutions_rev1.csv."
-        ),
-    ],
+    survey: Survey,
     params: Annotated[Path, typer.Option(help="Settings file of the pipeline; not needed.")] = Path(
         "params.yaml"
     ),
@@ -189,11 +185,11 @@ def _why_not_split(survey: Path, params: Path) -> str | None:
 @commands.command(
     epilog="Example: `galaxies merge data/gz1 data/gz2 data/kaggle -o data/real`",
     short_help="Merge surveys.",
-    rich_help_panel=_PANEL,
+    rich_help_panel=TRAIN,
 )
 def merge(
     surveys: Annotated[
-        list[Path], typer.Argument(help="Folders of at least two surveys.", show_default=False)
+        list[Path], typer.Argument(metavar="SURVEY", help="Folders of at least two surveys.")
     ],
     output: SurveyToMake,
     skip_known: Annotated[
@@ -203,6 +199,7 @@ def merge(
     like: Annotated[
         Path | None,
         typer.Option(
+            metavar="SURVEY",
             help="An unselected survey: galaxies of its campaign get weights, so that each kind is "
             "as common as there, and they count as much as all others together.",
             show_default=False,
@@ -226,13 +223,18 @@ def merge(
 @commands.command(
     epilog="Example: `galaxies export-folders data/kaggle -o kaggle-folders`",
     short_help="Copy the images of a survey into folders by part and class.",
-    rich_help_panel=_PANEL,
+    rich_help_panel=TRAIN,
 )
 def export_folders(
-    survey: Annotated[Path, typer.Argument(help="Folder of the survey.", show_default=False)],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The folder to make.")],
+    survey: Survey,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FOLDER", help="The folder to make.")
+    ],
     params: Annotated[
-        Path, typer.Option(help="Settings file; only the sections pack and split are used.")
+        Path,
+        typer.Option(
+            metavar="FILE", help="Settings file; only the sections pack and split are used."
+        ),
     ] = Path("params.yaml"),
     overwrite: Overwrite = False,
 ) -> None:

@@ -1,15 +1,23 @@
 """Commands that ask volunteers at Zooniverse, and count their votes."""
 
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from galaxies.cli import printing
-from galaxies.cli.options import IdColumn, Overwrite, PathColumn, SurveyToMake, Table, cores
+from galaxies.cli.help import VOLUNTEERS
+from galaxies.cli.options import (
+    BUNDLE,
+    IdColumn,
+    Overwrite,
+    PathColumn,
+    SurveyToMake,
+    Table,
+    cores,
+)
 
 commands = typer.Typer()
-_PANEL: Final = "Volunteers"
 
 _ASK = """Example: `galaxies ask classes.parquet cutouts/ -o subjects/`
 
@@ -23,15 +31,17 @@ Then: `panoptes subject-set upload-subjects ID subjects/manifest.csv`"""
 @commands.command(
     epilog=_ASK,
     short_help="Make a Zooniverse subject set of galaxies for people.",
-    rich_help_panel=_PANEL,
+    rich_help_panel=VOLUNTEERS,
 )
 def ask(
     classes: Table,
     inputs: Annotated[
         list[str],
-        typer.Argument(metavar="INPUT", help="The inputs of galaxies classify."),
+        typer.Argument(metavar="INPUT", help="The inputs of `galaxies classify`."),
     ],
-    output: Annotated[Path, typer.Option("-o", "--output", help="New folder to make.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="FOLDER", help="New folder to make.")
+    ],
     number: Annotated[int, typer.Option(min=1, help="Galaxies to ask about.")] = 1000,
     choose: Annotated[
         Literal["uncertain", "diverse", "random"],
@@ -48,10 +58,14 @@ def ask(
     ] = 0.1,
     earlier: Annotated[
         list[Path] | None,
-        typer.Option(help="Folder of an earlier batch, to skip its galaxies; may be repeated."),
+        typer.Option(
+            metavar="FOLDER",
+            help="Folder of an earlier batch, to skip its galaxies; may be repeated.",
+        ),
     ] = None,
-    bundle: Annotated[
-        Path | None, typer.Option(help="The bundle that must have made the table.")
+    model: Annotated[
+        Path | None,
+        typer.Option(metavar=BUNDLE, help="The bundle that must have made the table."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the random numbers.")] = 0,
     id_column: IdColumn = None,
@@ -75,7 +89,7 @@ def ask(
         audit_share=audit_share,
         seed=seed,
         earlier=earlier or [],
-        bundle=bundle,
+        bundle=model,
         names=ColumnNames(id_column, path_column),
         workers=cores(),
     )
@@ -102,13 +116,18 @@ _VOTES = """Example: `galaxies votes export.csv --answers answers.yaml \
 @commands.command(
     epilog=_VOTES,
     short_help="Make a survey from Zooniverse's classification export.",
-    rich_help_panel=_PANEL,
+    rich_help_panel=VOLUNTEERS,
 )
 def votes(
-    export: Annotated[Path, typer.Argument(help="Zooniverse's classification export, a CSV.")],
-    answers: Annotated[Path, typer.Option(help="YAML file that maps answers to columns.")],
+    export: Annotated[
+        Path, typer.Argument(metavar="EXPORT", help="Zooniverse's classification export, a CSV.")
+    ],
+    answers: Annotated[
+        Path, typer.Option(metavar="FILE", help="YAML file that maps answers to columns.")
+    ],
     subjects: Annotated[
-        list[Path], typer.Option(help="Subject set from galaxies ask; may be repeated.")
+        list[Path],
+        typer.Option(metavar="FOLDER", help="Subject set from `galaxies ask`; may be repeated."),
     ],
     output: SurveyToMake,
     least_votes: Annotated[
@@ -136,4 +155,4 @@ def votes(
     made = count_votes(
         export, answers, subjects, output, least_votes=least_votes, overwrite=overwrite
     )
-    printing.counted(output, made, "volunteers")
+    printing.counted(output, made, "volunteer", "volunteers")

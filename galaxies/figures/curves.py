@@ -9,9 +9,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import NullFormatter, PercentFormatter
 
-from galaxies.figures.style import GREY, LINES, STYLE, WIDTH, Line
+from galaxies.figures.style import GREY, LINES, SMALL, STYLE, WIDTH, Line
 from galaxies.figures.table import with_interval
 from galaxies.questions.campaign import CLASSES
 
@@ -27,6 +27,16 @@ _RING: dict[str, Any] = {
 
 _FEW: Final = 0.02
 """Share of the galaxies below which a curve of agreement is noise."""
+
+_FEWEST: Final = 30
+"""Galaxies of a bin; smaller ones are joined to their neighbour."""
+
+_MARKS: Final = {
+    "kept": ("o", GREY, "kept"),
+    "missed": ("X", GREY, "missed"),
+    "undetermined": ("o", "white", "too few galaxies to tell"),
+}
+"""How a promise is marked, by its verdict: marker, filling, words."""
 
 
 class Result(NamedTuple):
@@ -110,7 +120,7 @@ def draw_roc(results: Sequence[Result]) -> Figure:
     figure.legend(
         loc="outside lower center",
         title="area under the curve (95% interval)",
-        title_fontsize=8,
+        title_fontsize=7.5,
         handlelength=2.6,
     )
     return figure
@@ -153,7 +163,7 @@ def draw_reliability(results: Sequence[Result]) -> Figure:
         labels,
         loc="outside lower center",
         title="bands: 95% if the probabilities are right",
-        title_fontsize=8,
+        title_fontsize=7.5,
         handlelength=2.6,
     )
     return figure
@@ -165,7 +175,7 @@ def draw_triage(results: Sequence[Result]) -> Figure:
 
     Marks show the promises on the test galaxies.
     """
-    figure = Figure(figsize=(WIDTH, 3.4 + 0.15 * len(results)), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 3.4 + 0.15 * max(len(results), 4)), layout="constrained")
     axes = figure.add_subplot()
     # Among the first few galaxies one mistake is a large share.
     lowest = min(
@@ -183,62 +193,129 @@ def draw_triage(results: Sequence[Result]) -> Figure:
             ls=line.dashes,
             label=result.title,
         )
-        made = [one for one in result.scores["triage"].values() if "agreement" in one]
-        for one in made:
+        for target, promise in result.scores["triage"].items():
+            if "agreement" not in promise:
+                continue
+            marker, filling, _ = _MARKS[promise["verdict"]]
             axes.plot(
-                one["decided"],
-                one["agreement"],
+                promise["decided"],
+                promise["agreement"],
                 color=line.color,
-                marker="X" if one["verdict"] == "missed" else line.marker,
-                mfc="white" if one["verdict"] == "undetermined" else line.color,
+                marker=marker,
+                mfc=line.color if filling == GREY else filling,
                 ms=5,
                 clip_on=False,
+            )
+            axes.annotate(
+                target,
+                (promise["decided"], promise["agreement"]),
+                (3, 4),
+                textcoords="offset points",
+                size=SMALL,
+                color=line.color,
             )
     axes.set(xlim=(0, 1), ylim=(lowest - 0.02, 1))
     axes.set(
         xlabel="fraction of galaxies that the machine decides", ylabel="agreement with the votes"
     )
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(PercentFormatter(1, decimals=0))
+        axis.set_major_formatter(PercentFormatter(1))
+    models, _ = axes.get_legend_handles_labels()
+    marks = [
+        Line2D([], [], color=GREY, marker=marker, mfc=filling, ls="none", ms=5, label=words)
+        for marker, filling, words in _MARKS.values()
+    ]
+    title = Line2D([], [], ls="none", label="promise, beside its target:")
     figure.legend(
-        loc="outside lower center",
-        title=f"target agreement: {', '.join(targets)}, each separately\n"
-        "promises: kept (filled), missed (cross),\nundetermined (open)",
-        title_fontsize=8,
-        handlelength=2.6,
+        handles=[*models, title, *marks], loc="outside lower center", ncols=2, handlelength=2.6
     )
     return figure
 
 
 @STYLE
 def draw_agreement(results: Sequence[Result]) -> Figure:
-    """Draw the accuracy of models against the agreement of the volunteers."""
-    figure = Figure(figsize=(WIDTH, 3.9 + 0.15 * len(results)), layout="constrained")
+    """Draw the accuracy of models against the agreement of the volunteers, with intervals."""
+    figure = Figure(figsize=(WIDTH, 4.1 + 0.15 * len(results)), layout="constrained")
     axes, strip = figure.subplots(2, sharex=True, height_ratios=(4, 1))
-    for result in results:
-        axes.plot(
-            result.agreement["agreement"],
-            result.agreement["accuracy"],
+    for place, result in enumerate(results):
+        bins = _enough(result.agreement)
+        low, high = _wilson(bins["accuracy"], bins["galaxies"])
+        # Side by side, because intervals on top of each other cannot be told apart.
+        shift = 0.006 * (place - (len(results) - 1) / 2)
+        axes.errorbar(
+            bins["agreement"] + shift,
+            bins["accuracy"],
+            (bins["accuracy"] - low, high - bins["accuracy"]),
             color=result.line.color,
             ls=result.line.dashes,
             marker=result.line.marker,
+            elinewidth=0.8,
             label=result.title,
-            clip_on=False,
         )
-    bins = results[0].agreement
+    bins = _enough(results[0].agreement)
     strip.bar(bins["agreement"], bins["galaxies"], width=0.05, color=GREY)
-    axes.set(xlim=(0.3, 1.03), ylim=(None, 1), ylabel="accuracy")
+    for agreement, galaxies in zip(bins["agreement"], bins["galaxies"], strict=True):
+        strip.annotate(
+            f"{galaxies:,.0f}", (agreement, galaxies), (0, 1), textcoords="offset points",
+            size=SMALL, ha="center",
+        )  # fmt: skip
+    strip.set_ylim(0, 1.3 * bins["galaxies"].max())
+    least = np.floor(10 * bins["agreement"].min() - 0.3) / 10
+    axes.set(xlim=(least, 1.02), ylim=(None, 1.005), ylabel="accuracy")
     strip.set(xlabel="largest vote fraction", ylabel="galaxies")
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(PercentFormatter(1, decimals=0))
+        axis.set_major_formatter(PercentFormatter(1))
     handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", handlelength=2.6)
+    figure.legend(
+        handles,
+        labels,
+        loc="outside lower center",
+        title="vertical lines: 95% intervals",
+        title_fontsize=7.5,
+        handlelength=2.6,
+    )
     return figure
 
 
+def _enough(bins: pd.DataFrame) -> pd.DataFrame:
+    """Join bins of few galaxies to the next ones."""
+    rows: list[npt.NDArray[np.float64]] = []
+    columns = ["agreement", "accuracy", "galaxies"]
+    for row in bins.sort_values("agreement")[columns].to_numpy(np.float64):
+        if rows and min(rows[-1][2], row[2]) < _FEWEST:
+            galaxies = rows[-1][2] + row[2]
+            means = (rows[-1][:2] * rows[-1][2] + row[:2] * row[2]) / galaxies
+            rows[-1] = np.array([*means, galaxies])
+        else:
+            rows.append(row)
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _wilson(
+    share: "pd.Series[float]", count: "pd.Series[float]"
+) -> tuple["pd.Series[float]", "pd.Series[float]"]:
+    """Compute the 95% interval of a share (Wilson 1927)."""
+    z = 1.959964
+    middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
+    half = z / (1 + z**2 / count) * np.sqrt(share * (1 - share) / count + (z / (2 * count)) ** 2)
+    return middle - half, middle + half
+
+
 @STYLE
-def draw_learning(results: Sequence[Result]) -> Figure:
-    """Draw the learning curves of the networks, and the losses of the other models' candidates."""
+def draw_learning(results: Sequence[Result], starts: Mapping[str, str] | None = None) -> Figure:
+    """Draw the learning curves of the networks, and the losses of the other models' candidates.
+
+    Parameters
+    ----------
+    results : sequence of Result
+        Results of the models.
+    starts : mapping of str to str, optional
+        How the training of a network starts, by model.
+
+    Returns
+    -------
+    Figure
+    """
     networks = [one for one in results if "epoch" in one.learning]
     others = [one for one in results if "epoch" not in one.learning]
     figure = Figure(figsize=(WIDTH, 4.6), layout="constrained")
@@ -246,12 +323,12 @@ def draw_learning(results: Sequence[Result]) -> Figure:
     for axes in panels.flat:
         axes.set_visible(False)
     for result, (loss, accuracy) in zip(networks, panels[:2].T, strict=False):
-        _draw_epochs(loss, accuracy, result)
+        _draw_epochs(loss, accuracy, result, (starts or {}).get(result.model, ""))
     for result, axes in zip(others, panels[2], strict=False):
         _draw_candidates(axes, result)
-    for axes in panels[:, 0]:
-        axes.set_ylabel("loss")
+    panels[0, 0].set_ylabel("loss")
     panels[1, 0].set_ylabel("accuracy")
+    panels[2, 0].set_ylabel("validation loss")
     figure.legend(
         handles=[
             Line2D([], [], color=GREY, lw=0.9, alpha=0.6, label="train"),
@@ -264,7 +341,7 @@ def draw_learning(results: Sequence[Result]) -> Figure:
     return figure
 
 
-def _draw_epochs(above: Axes, below: Axes, result: Result) -> None:
+def _draw_epochs(above: Axes, below: Axes, result: Result, start: str) -> None:
     line = result.line
     above.set_visible(True)
     below.set_visible(True)
@@ -279,7 +356,8 @@ def _draw_epochs(above: Axes, below: Axes, result: Result) -> None:
             )
         best = result.learning.nsmallest(1, "validation_loss")
         _ring(axes, best["epoch"], best[f"validation_{score}"])
-    above.set_title(result.title)
+    above.set_title(result.title, pad=13)
+    above.text(0.5, 1.04, start, transform=above.transAxes, size=SMALL, ha="center")
     below.set_xlabel("epoch")
 
 
@@ -296,6 +374,7 @@ def _draw_candidates(axes: Axes, result: Result) -> None:
     best = candidates.nsmallest(1, "loss")
     _ring(axes, best[key], best["loss"])
     axes.set(xscale="log", xlabel=key, title=result.title)
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _ring(axes: Axes, x: "pd.Series[float]", y: "pd.Series[float]") -> None:

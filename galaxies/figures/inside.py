@@ -29,13 +29,13 @@ _MOST: Final = 24
 """Channels in the picture of a layer."""
 
 _LINES: Final = {
-    "evidence": ("evidence", "#D55E00", "-"),
-    "smooth_gradients": ("SmoothGrad", "#0072B2", "-"),
-    "grad_cam": ("Grad-CAM", "#009E73", "-"),
+    "evidence": ("evidence", FOR, "-"),
+    "smooth_gradients": ("SmoothGrad", "#882255", "-."),
     "brightness": ("without the network: brightest first", GREY, "--"),
     "random": ("without the network: at random", GREY, ":"),
 }
-"""The methods and controls of `draw_faithfulness`: words, colour, dashes."""
+"""The methods and controls of `draw_faithfulness`: words, colour, dashes. Colours of models would
+mean a model."""
 
 
 @STYLE
@@ -174,7 +174,7 @@ def draw_faithfulness(
     >>> curves = {"evidence": np.float32([0, 3, 4]), "random": np.float32([0, 1, 2])}
     >>> draw_faithfulness(shares, curves, curves, "9 galaxies").savefig("faithfulness.png")
     """
-    figure = Figure(figsize=(WIDTH, 4.9), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 4.7), layout="constrained")
     above, below = figure.subplots(2, sharex=True)
     for name, (label, color, dash) in _LINES.items():
         if name in deletion:
@@ -182,10 +182,13 @@ def draw_faithfulness(
             below.plot(shares, insertion[name], color=color, ls=dash)
     above.set(title=f"mean of {galaxies}\npixels replaced by sky", ylabel="fall of the logit")
     below.set(title="blurred pixels sharpened", ylabel="rise of the logit")
-    below.set_xlabel(
-        "share of the pixels, the most important first\n"
-        "(the evidence is made with such replacements)"
-    )
+    below.set_xlabel("share of the pixels, the most important first")
     below.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    figure.legend(loc="outside lower center", ncols=2, handlelength=2.4)
+    figure.legend(
+        loc="outside lower center",
+        title="Evidence is built with the same replacements that score it.",
+        title_fontsize=6.5,
+        ncols=2,
+        handlelength=2.6,
+    )
     return figure

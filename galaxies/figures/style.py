@@ -4,21 +4,28 @@ Every figure is one journal column wide (3.4 inches), in the colours of Okabe & 
 colour-blind readers can distinguish.
 """
 
+import io
 from pathlib import Path
 from typing import Final, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from PIL import Image
 
 from galaxies.base.outputs import written_beside
 
 WIDTH: Final = 3.4  # inches
 
 GREY: Final = "#7F7F7F"
+
+INK: Final = "#4D4D4D"
+"""Remarks beside a figure."""
 
 SMALL: Final = 6  # points; the smallest size that is easy to read in print
 
@@ -68,10 +75,40 @@ STYLE = style.context(
 
 
 @STYLE
-def save_figure(path: Path, figure: Figure) -> None:
-    """Write a PNG; the same figure gives identical bytes."""
+def save_figure(path: Path, figure: Figure, shows: str = "", dpi: int = 200) -> None:
+    """Write a PNG; the same figure gives identical bytes.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    figure : Figure
+        The figure.
+    shows : str
+        A line below the figure: which galaxies it shows, and how many.
+    dpi : int
+        Pixels an inch; fewer for a wide figure, which stands on a page at a smaller scale.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> save_figure(Path("empty.png"), Figure((3.4, 2)), "simulated survey, 9 test galaxies")
+    """
+    pixels = _drawn(figure, dpi)
+    if shows:
+        remark = Figure((figure.get_figwidth(), 0.2))
+        remark.text(0.5, 0.5, shows, size=SMALL, ha="center", va="center", color=INK)
+        pixels = np.concatenate([pixels, _drawn(remark, dpi)])
     with written_beside(path) as beside:
-        figure.savefig(beside, dpi=200, metadata={"Software": None})
+        Image.fromarray(pixels).save(beside, "PNG", optimize=True, dpi=(dpi, dpi))
+
+
+def _drawn(figure: Figure, dpi: int) -> npt.NDArray[np.uint8]:
+    """Draw a figure as pixels (height, width, 3)."""
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=dpi)
+    with Image.open(file) as image:
+        return np.asarray(image.convert("RGB"))
 
 
 def canvas(height: float, width: float = WIDTH) -> tuple[Figure, Axes]:

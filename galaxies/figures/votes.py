@@ -10,12 +10,15 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from galaxies.figures.galleries import Portrait, draw_picture
-from galaxies.figures.style import GREY, SMALL, STYLE, WIDTH, canvas
+from galaxies.figures.style import GREY, INK, LINES, SMALL, STYLE, WIDTH, canvas
 from galaxies.questions.campaign import Campaign, Question
 
-_PREDICTED: Final = "#0072B2"
+_PREDICTED: Final = LINES["cnn"].color
 _ARMS: Final = ("arms_yes", "type_spiral", "has_spiral_arms_yes")
 _ROW: Final = 0.115  # inches
+_LEARNT: Final = 0.1
+"""Skill below which an answer is one that the network does not know."""
+_UNKNOWN: Final = "#B2182B"
 
 Shares = npt.NDArray[np.float64]
 
@@ -36,11 +39,13 @@ def draw_votes(voted: Shares, predicted: Shares, campaign: Campaign, title: str)
     Returns
     -------
     Figure
+        Each panel has Pearson's correlation, and the skill: 1 - mean squared error / variance of
+        the votes (Murphy 1988), which is 0 for a constant.
 
     Examples
     --------
     >>> import pandas as pd
-    >>> from galaxies.figures.galleries import answers_of
+    >>> from galaxies.figures.choosing import answers_of
     >>> from galaxies.questions.registry import campaign_named
     >>> gz2 = campaign_named("gz2")
     >>> tables = (pd.read_parquet(f"data/{name}.parquet") for name in ("predictions/cnn", "votes"))
@@ -51,23 +56,29 @@ def draw_votes(voted: Shares, predicted: Shares, campaign: Campaign, title: str)
     """
     known = ~np.isnan(voted + predicted)
     shown = [place for place in range(len(campaign.answers)) if known[:, place].any()]
-    columns, gap, foot = 5, 0.1, 0.36
-    side = (WIDTH - 0.3 - columns * gap) / columns
-    height = 0.35 + max(1, ceil(len(shown) / columns)) * (side + foot) + 0.1
+    columns, gap, left, head, top = 5, 0.1, 0.32, 0.4, 0.56
+    side = (WIDTH - left - 0.1 - (columns - 1) * gap) / columns
+    rows = max(1, ceil(len(shown) / columns))
+    height = top + rows * (side + head) + 0.34
     figure, axes = canvas(height)
     if not shown:
         axes.text(WIDTH / 2, height / 2, f"{title} predicts only the class", ha="center")
         return figure
-    axes.text(0.3, 0.13, f"{title}: predicted vote fraction")
-    axes.text(0.3, 0.27, "against the observed one, both from 0 to 1")
+    axes.text(0.1, 0.15, f"Predicted vote fractions of the {title} against those observed")
+    remarks = (
+        "r: correlation; s: skill, the share of the variance that is predicted;",
+        f"red: the {title} does not know this answer (s < {_LEARNT}). Darker: more galaxies.",
+    )
+    for line, remark in enumerate(remarks):
+        axes.text(0.1, 0.32 + 0.12 * line, remark, size=SMALL, color=INK)
     for number, place in enumerate(shown):
         down, across = divmod(number, columns)
-        x, y = 0.25 + across * (side + gap), 0.37 + down * (side + foot)
+        x, y = left + across * (side + gap), top + head + down * (side + head)
         panel = figure.add_axes((x / WIDTH, 1 - (y + side) / height, side / WIDTH, side / height))
-        some = known[:, place]
+        both = known[:, place]
         panel.hexbin(
-            voted[some, place],
-            predicted[some, place],
+            voted[both, place],
+            predicted[both, place],
             gridsize=12,
             extent=(0, 1, 0, 1),
             bins="log",
@@ -76,10 +87,33 @@ def draw_votes(voted: Shares, predicted: Shares, campaign: Campaign, title: str)
             linewidths=0.1,
         )
         panel.plot([0, 1], [0, 1], color=GREY, linewidth=0.6)
-        panel.set(xlim=(0, 1), ylim=(0, 1), xticks=[], yticks=[])
-        for line, text in enumerate(wrap(campaign.answers[place].words, 13), 1):
-            axes.text(x + side / 2, y + side + 0.115 * line, text, size=SMALL, ha="center")
+        panel.set(xlim=(0, 1), ylim=(0, 1), xticks=[0, 1], yticks=[0, 1])
+        panel.tick_params(length=2, pad=1.5, labelsize=SMALL)
+        lowest = number + columns >= len(shown)
+        panel.tick_params(labelbottom=lowest, labelleft=across == 0)
+        if lowest:
+            panel.set_xlabel("observed", size=SMALL, labelpad=-4)
+        if across == 0:
+            panel.set_ylabel("predicted", size=SMALL, labelpad=-3)
+        lines = wrap(campaign.answers[place].words, 13)
+        for line, text in enumerate(reversed(lines)):
+            axes.text(x + side / 2, y - 0.15 - 0.11 * line, text, size=SMALL, ha="center")
+        r, skill = _scores(voted[both, place], predicted[both, place])
+        shown_skill = f"s {skill:.2f}" if not skill < 0 else "s < 0"
+        told = f"r {r:.2f}  {shown_skill}".replace("-", "−").replace("nan", "–")  # noqa: RUF001
+        colour = INK if skill >= _LEARNT else _UNKNOWN
+        axes.text(x + side / 2, y - 0.03, told, size=SMALL, ha="center", color=colour)
     return figure
+
+
+def _scores(voted: Shares, predicted: Shares) -> tuple[float, float]:
+    """Compute the correlation and the skill; NaN where all galaxies have the same votes."""
+    variance = float(voted.var())
+    if variance == 0:
+        return np.nan, np.nan
+    skill = 1 - float(((predicted - voted) ** 2).mean()) / variance
+    constant = float(predicted.std()) == 0
+    return (np.nan if constant else float(np.corrcoef(voted, predicted)[0, 1])), skill
 
 
 def choose_tree(votes: pd.DataFrame) -> int:
@@ -130,7 +164,7 @@ def draw_tree(
     Examples
     --------
     >>> import pandas as pd
-    >>> from galaxies.figures.galleries import answers_of
+    >>> from galaxies.figures.choosing import answers_of
     >>> from galaxies.questions.registry import campaign_named
     >>> gz2 = campaign_named("gz2")
     >>> tables = (pd.read_parquet(f"data/{name}.parquet") for name in ("predictions/cnn", "votes"))
@@ -155,7 +189,7 @@ def draw_tree(
     top = 1.25
     figure, axes = canvas(top + 0.15 + _ROW * max(longest, 1))
     draw_picture(axes, galaxy.image, 0.1, 0.1, 1.1)
-    axes.text(1.35, 0.3, f"galaxy {galaxy.galaxy_id}")
+    axes.text(1.35, 0.25, f"galaxy {galaxy.galaxy_id}")
     for line, (colour, words) in enumerate(
         ((GREY, "observed"), (_PREDICTED, f"predicted by {title}"))
     ):

@@ -7,14 +7,15 @@ the decompressor busy or crash it. The other process has limits, and is replaced
 import atexit
 import contextlib
 import io
+import math
 import os
 import resource
 import select
+import signal
 import struct
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import IO, Final
 
 import numpy as np
@@ -23,14 +24,19 @@ import numpy.typing as npt
 from galaxies.images.decode import UnreadableImageError, damage_named
 
 SECONDS: Final = 10
-"""Time of a processor for one image; compressed cut-outs take a hundredth of a second."""
-_PATIENCE: Final = 20
-"""Times as long may pass on the clock: on a busy machine a good image must not become an error."""
-_LOOK: Final = 0.2  # seconds between looks at the time
+"""Processor time for one image; compressed cut-outs take a hundredth of a second.
+
+Not the time on the clock: a busy machine must not make other rows errors.
+"""
+HANGING: Final = 300
+"""Seconds on the clock, after which the other process is taken to hang without computing."""
 MEMORY: Final = 1_000_000_000
 """Bytes; the largest image that is read needs a third of it."""
 
 _LENGTH: Final = struct.Struct(">?Q")
+
+
+_SLOW: Final = f"takes longer than {SECONDS} s to decompress"
 
 
 class _GoneError(Exception):
@@ -59,7 +65,7 @@ class _Cage:
     def ask(self, data: bytes) -> tuple[bool, bytes]:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        latest = time.monotonic() + _PATIENCE * SECONDS, self._used() + SECONDS
+        latest = time.monotonic() + HANGING
         try:
             _write(self._process.stdin, _LENGTH.pack(True, len(data)) + data)
             good, length = _LENGTH.unpack(self._read(self._process.stdout, _LENGTH.size, latest))
@@ -67,23 +73,12 @@ class _Cage:
         except OSError as error:
             raise _GoneError from error
 
-    def _used(self) -> float:
-        """Return the processor time of the other process so far, in seconds."""
-        try:
-            stat = Path(f"/proc/{self._process.pid}/stat").read_text(encoding="utf-8")
-        except OSError:
-            return 0.0
-        # After the name, which may have any letters: field 3, state; 14 and 15, the times.
-        fields = stat.rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-    def _read(self, file: IO[bytes], length: int, latest: tuple[float, float]) -> bytes:
+    def _read(self, file: IO[bytes], length: int, latest: float) -> bytes:
         parts = []
         while length:
-            if not select.select([file], [], [], _LOOK)[0]:
-                if time.monotonic() > latest[0] or self._used() > latest[1]:
-                    raise UnreadableImageError(f"takes longer than {SECONDS} s to decompress")
-                continue
+            left = latest - time.monotonic()
+            if left <= 0 or not select.select([file], [], [], left)[0]:
+                raise UnreadableImageError(_SLOW)
             part = file.read(min(length, 1 << 20))
             if not part:
                 raise _GoneError
@@ -91,12 +86,13 @@ class _Cage:
             length -= len(part)
         return b"".join(parts)
 
-    def close(self) -> None:
+    def close(self) -> int:
+        """End the process, and return its exit status."""
         self._process.kill()
         for file in (self._process.stdin, self._process.stdout):
             if file is not None:
                 file.close()
-        self._process.wait()
+        return self._process.wait()
 
 
 _idle: list[_Cage] = []
@@ -138,17 +134,17 @@ def decompress(table: bytes) -> npt.NDArray[np.float64]:
         cage = _idle.pop()
     except IndexError:
         cage = _Cage()
-    kept = False
     try:
         good, answer = cage.ask(table)
-        kept = True
     except _GoneError as error:
-        raise UnreadableImageError("cannot be decoded (the decompressor crashed)") from error
-    finally:
-        if kept:
-            _idle.append(cage)
-        else:
-            cage.close()
+        status = cage.close()
+        slow = status == -signal.SIGXCPU
+        why = _SLOW if slow else "cannot be decoded (the decompressor crashed)"
+        raise UnreadableImageError(why) from error
+    except BaseException:
+        cage.close()
+        raise
+    _idle.append(cage)
     if not good:
         raise UnreadableImageError(answer.decode())
     return np.frombuffer(answer, np.float64)
@@ -180,6 +176,11 @@ def serve() -> None:
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
     while len(head := requests.read(_LENGTH.size)) == _LENGTH.size:
         data = requests.read(_LENGTH.unpack(head)[1])
+        # The kernel counts whole seconds, and ends the process with SIGXCPU.
+        latest = math.ceil(time.process_time()) + SECONDS
+        _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+        if hard == resource.RLIM_INFINITY or latest < hard:
+            resource.setrlimit(resource.RLIMIT_CPU, (latest, hard))
         good, answer = True, b""
         try:
             with damage_named(), fits.open(io.BytesIO(empty + data), memmap=False) as file:

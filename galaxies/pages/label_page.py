@@ -7,6 +7,7 @@ from typing import Final
 
 import panel as pn
 
+from galaxies.base.words import many
 from galaxies.errors import GalaxiesError
 from galaxies.pages.labelling import Labelling
 from galaxies.pages.serving import Keys, serve
@@ -58,14 +59,15 @@ def label_page(labelling: Labelling) -> pn.Column:
 
     def show() -> None:
         votes = labelling.votes.answered(labelling.person)
-        of = "" if labelling.total is None else f" of {labelling.total:,}"
+        galaxies = many(votes, "galaxy")
+        if labelling.total is not None:
+            galaxies = f"{votes:,} of {many(labelling.total, 'galaxy')}"
         left_out = "".join(
             f"<br>left out: {html.escape(f'{galaxy_id} {why}')}"
             for galaxy_id, why in labelling.left_out.items()
         )
         told.object = (
-            f'<span id="told">{html.escape(labelling.person)}: {votes:,}{of} galaxies labelled'
-            f"</span>{left_out}"
+            f'<span id="told">{html.escape(labelling.person)}: {galaxies} labelled</span>{left_out}'
         )
         if labelling.question is None:
             picture.object, asked.object = "", _DONE

@@ -28,7 +28,7 @@ from galaxies.dataset.layout import (
 )
 from galaxies.dataset.packing import pack_images
 from galaxies.dataset.votes import campaign_of, read_answers, read_votes
-from galaxies.errors import GalaxiesError
+from galaxies.errors import GalaxiesError, require
 from galaxies.images.decode import UnreadableImageError
 from galaxies.judgement.appearance import appearance
 from galaxies.judgement.class_shares import Mixture, compare_with_mixture, require_outputs
@@ -125,6 +125,7 @@ def calibrate_on_votes(
     (True, True)
     """
     require_free(output, overwrite)
+    require("pipeline", "scipy", "sklearn")
     archive, table = survey_file(survey, IMAGES), survey_file(survey, VOTES)
     campaign = campaign_of(read_answers(table))
     description = for_campaign(read_description(bundle), campaign)
@@ -318,6 +319,7 @@ def adjust_to_shares(
     (40, 0, True, True)
     """
     require_free(output, overwrite)
+    require("pipeline", "scipy", "sklearn")
     description = read_description(bundle)
     outputs = require_outputs(description.judgement.outputs, bundle)
     archive = images / IMAGES

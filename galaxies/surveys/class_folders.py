@@ -9,6 +9,7 @@ from galaxies.base.outputs import written_beside
 from galaxies.dataset.archive import list_images, open_archive
 from galaxies.dataset.layout import IMAGES, survey_file
 from galaxies.dataset.splitting import PARTS
+from galaxies.errors import require
 from galaxies.settings import Settings
 from galaxies.surveys.rehearsal import split_survey
 from galaxies.surveys.writing import copy_member, free_folder
@@ -59,6 +60,7 @@ def export_folders(
     40
     """
     output = free_folder(output, overwrite, PARTS)
+    require("pipeline", "sklearn")
     with written_beside(output) as beside:
         beside.mkdir()
         table, counts = split_survey(survey, settings, beside, workers=workers)

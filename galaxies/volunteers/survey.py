@@ -13,6 +13,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from galaxies.base.outputs import write_table, written_beside
+from galaxies.base.words import many
 from galaxies.dataset.layout import COUNTS, IMAGES, LARGEST_ID, VOTES, WHOLE_ID, write_campaign
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import UnreadableImageError
@@ -37,22 +38,23 @@ class Counted(NamedTuple):
     def say_left_out(self) -> list[str]:
         """List what does not count, and why."""
         lines = [
-            f"  left out {tally.rows:>10,} {_rows(tally.rows)} {why} (first in line {tally.line})"
+            f"{_left_out(tally.rows, 'row')} {why} (first in line {tally.line})"
             for why, tally in (self.votes.left_out | self.votes.broken).items()
         ]
         if self.votes.repeated:
-            lines.append(f"  left out {self.votes.repeated:>10,} further answers of one volunteer")
+            lines.append(f"{_left_out(self.votes.repeated, 'further answer')} of one volunteer")
         if self.few:
-            lines.append(f"  left out {self.few:>10,} galaxies with too few votes")
+            lines.append(f"{_left_out(self.few, 'galaxy')} with too few votes")
         lines += [
-            f"  task {task!r} is not in the map; it was answered {times:,} times"
+            f"  task {task!r} is not in the map; it was answered {many(times, 'time')}"
             for task, times in sorted(self.votes.unmapped.items())
         ]
         return lines
 
 
-def _rows(number: int) -> str:
-    return "row" if number == 1 else "rows"
+def _left_out(count: int, noun: str) -> str:
+    number, _, what = many(count, noun).partition(" ")
+    return f"  left out {number:>10} {what}"
 
 
 def galaxy_number(galaxy_id: str) -> int:

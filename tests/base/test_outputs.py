@@ -34,6 +34,7 @@ def test_a_failure_leaves_the_earlier_output_and_no_rest(tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["metrics.json"]
 
 
+@pytest.mark.slow
 def test_what_a_killed_run_left_is_cleared(tmp_path):
     code = (
         "import os, sys; from pathlib import Path\n"
@@ -74,6 +75,7 @@ AFTER_THE_FIRST = (
 )
 
 
+@pytest.mark.slow
 def test_a_folder_is_never_absent_while_it_is_replaced(tmp_path):
     path = tmp_path / "bundle"
     path.mkdir()
@@ -85,6 +87,7 @@ def test_a_folder_is_never_absent_while_it_is_replaced(tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["bundle"]
 
 
+@pytest.mark.slow
 def test_a_folder_that_cannot_be_exchanged_is_put_back_after_a_kill(tmp_path):
     path = tmp_path / "bundle"
     path.mkdir()

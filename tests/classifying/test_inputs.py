@@ -392,6 +392,7 @@ def test_names_of_any_bytes_stay_apart(tmp_path):
     assert found == [("gal\\udcff", b"1"), ("a" * 300, b"2")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_a_member_takes_no_more_memory_than_its_header_says(method, tmp_path):
     path = tmp_path / "bomb.zip"

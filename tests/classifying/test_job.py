@@ -163,6 +163,7 @@ def test_a_run_that_was_stopped_continues_to_the_same_table(
     assert output.read_bytes() == (tmp_path / f"whole{suffix}").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_process_killed_at_any_moment_loses_no_galaxy(archive, tree_bundle, tmp_path):
     run(archive, tmp_path / "whole.parquet", tree_bundle)
     script = """if True:
@@ -415,6 +416,7 @@ def test_a_carried_column_does_not_hide_a_result(images, tree_bundle, tmp_path):
         run(tmp_path / "both.csv", tmp_path / "both.parquet", tree_bundle)
 
 
+@pytest.mark.slow
 def test_ids_of_a_catalogue_never_change(images, tree_bundle, tmp_path):
     for name, data in list(images.items())[:3]:
         (tmp_path / f"{name}.jpg").write_bytes(data)
@@ -567,6 +569,7 @@ def test_a_frame_without_a_galaxy_is_never_decided(images, tree_bundle):
     assert model.prepare(blank, blank_too=True).max() == 0
 
 
+@pytest.mark.slow
 def test_a_loaded_model_can_be_sent_to_other_processes(images, tree_bundle, monkeypatch):
     monkeypatch.chdir(tree_bundle.parent)
     model = galaxies.load(tree_bundle.name, agreement=0.8)

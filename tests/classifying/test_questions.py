@@ -30,6 +30,8 @@ from galaxies.questions.gz2 import GZ2
 from galaxies.tables.catalogue import read_catalogue
 from tests.conftest import draw_galaxy, encode, judgement, known_galaxies
 
+pytestmark = pytest.mark.slow
+
 LOCAL = partial(local_engine, workers=2)
 GALAXIES = 110
 

@@ -26,6 +26,7 @@ from galaxies.classifying.ray_engine import _share_out, ray_engine  # noqa: E402
 
 # Ray's own, and what it leaves for the garbage collector.
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::FutureWarning"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),

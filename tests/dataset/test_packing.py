@@ -51,6 +51,7 @@ def test_unreadable_images_are_fatal_or_tolerated_and_named(tmp_path):
     assert packed.table["sha1"].nunique() == 1
 
 
+@pytest.mark.slow
 def test_real_surveys_pack(tmp_path):
     folder = real_data()
     packed = pack(folder / "gz2", tmp_path, size=64)

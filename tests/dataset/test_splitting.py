@@ -35,6 +35,7 @@ def survey(ellipticals, spirals, artifacts=0, *, copies=1):
     return votes, images
 
 
+@pytest.mark.slow
 def test_the_reference_protocol_at_full_size():
     # The real Kaggle set's counts; its half/half is 30,789 galaxies each.
     split = split_galaxies(*survey(26_693, 34_826, 59), PROTOCOL)
@@ -71,6 +72,7 @@ def test_a_tie_goes_to_the_earlier_column():
     assert most_voted(votes).tolist() == [0, 1, 0]
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(
     ellipticals=st.integers(50, 120),

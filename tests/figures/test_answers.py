@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from galaxies.figures.choosing import choose_answers
 from galaxies.figures.galleries import (
     Portrait,
     answers_that_matter,
-    choose_answers,
     draw_answers,
     draw_samples,
     portraits,

@@ -1,8 +1,10 @@
+import numpy as np
 import pandas as pd
 import pytest
 
 from galaxies.bundle.registry import MODELS
 from galaxies.figures.curves import (
+    draw_agreement,
     draw_confusion,
     draw_learning,
     draw_reliability,
@@ -80,11 +82,46 @@ def test_triage_distinguishes_kept_missed_and_undetermined_promises():
     ):  # fmt: skip
         one = result("cnn")
         one.scores["triage"]["90%"]["verdict"] = verdict
-        mark = draw_triage([one]).axes[0].lines[-1]
+        figure = draw_triage([one])
+        mark = figure.axes[0].lines[-1]
         assert (mark.get_marker(), mark.get_markerfacecolor()) == (marker, inside)
+        assert "90%" in texts(figure)
+        words = [text.get_text() for text in figure.legends[0].get_texts()]
+        assert words[1:] == [
+            "promise, beside its target:",
+            "kept",
+            "missed",
+            "too few galaxies to tell",
+        ]
 
 
 def test_triage_shows_a_curve_that_rises_but_not_the_noise_of_the_first_galaxies():
     rising = pd.DataFrame({"decided": [0.01, 0.4, 1.0], "agreement": [0.2, 0.7, 0.8]})
     axes = draw_triage([result("cnn")._replace(triage=rising)]).axes[0]
     assert axes.get_ylim()[0] == pytest.approx(0.68)
+
+
+def test_agreement_has_intervals_and_no_bin_of_a_few_galaxies():
+    bins = pd.DataFrame(
+        {
+            "agreement": [0.35, 0.45, 0.55, 0.95],
+            "accuracy": [0.0, 0.5, 0.8, 1.0],
+            "galaxies": [4, 36, 60, 20],
+        }
+    )
+    axes, strip = draw_agreement([result("cnn")._replace(agreement=bins)]).axes
+    [[marks, _, [bars]]] = axes.containers
+    assert marks.get_xydata() == pytest.approx(np.array([[0.44, 0.45], [0.65, 0.85]]))
+    # The interval of Wilson for 18 of 40, and for 68 of 80.
+    ends = [segment[:, 1].tolist() for segment in bars.get_segments()]
+    assert ends == [
+        pytest.approx([0.3071, 0.6017], abs=2e-4),
+        pytest.approx([0.7559, 0.9120], abs=2e-4),
+    ]
+    assert [text.get_text() for text in strip.texts] == ["40", "80"]
+
+
+def test_learning_says_how_a_network_starts():
+    results = [result(model) for model in MODELS]
+    starts = {"cnn": "starts trained (simulated)"}
+    assert "starts trained (simulated)" in texts(draw_learning(results, starts))

@@ -2,14 +2,8 @@ import numpy as np
 import pytest
 
 from galaxies.errors import GalaxiesError
-from galaxies.figures.galleries import (
-    choose_galaxy,
-    choose_mistakes,
-    choose_samples,
-    draw_input,
-    draw_mistakes,
-    portraits,
-)
+from galaxies.figures.choosing import choose_galaxy, choose_mistakes, choose_samples
+from galaxies.figures.galleries import draw_input, draw_mistakes, portraits
 from galaxies.questions.campaign import CLASSES
 from tests.figures.conftest import LARGE_ID, portrait, predicted, texts
 

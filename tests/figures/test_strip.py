@@ -20,6 +20,8 @@ from galaxies.questions.registry import CAMPAIGNS
 from tests.conftest import draw_galaxy
 from tests.figures.conftest import texts
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def inside():

@@ -30,6 +30,8 @@ from galaxies.questions.campaign import CLASSES
 from tests.figures.conftest import portrait, result
 from tests.figures.test_inside import layer
 
+pytestmark = pytest.mark.slow
+
 
 def every_figure():
     results = [result(model) for model in MODELS]
@@ -69,6 +71,16 @@ def test_every_figure_is_one_column_wide_readable_and_the_same_bytes_again(tmp_p
         sizes = [text.get_fontsize() for text in figure.findobj(match=is_text)]
         # Its small letters are as tall as those of Times at 7.3 points.
         assert min(sizes) >= 6, name
+
+
+def test_a_line_below_says_what_is_shown(tmp_path):
+    figure = Figure((3.4, 1))
+    save_figure(tmp_path / "without.png", figure)
+    save_figure(tmp_path / "with.png", figure, "simulated survey, 9 test galaxies")
+    with Image.open(tmp_path / "without.png") as without, Image.open(tmp_path / "with.png") as told:
+        assert told.size == (without.width, without.height + 40)
+        below = np.asarray(told)[without.height :]
+    assert below.min() < 128
 
 
 def is_text(artist):

@@ -13,6 +13,8 @@ from galaxies.questions.gz2 import GZ2
 from galaxies.questions.layout import Layout
 from galaxies.questions.registry import CAMPAIGNS
 
+pytestmark = pytest.mark.slow
+
 GALAXY = Portrait(np.zeros((16, 16, 3), np.uint8), 7, None, None)
 EACH = pytest.mark.parametrize("campaign", CAMPAIGNS.values(), ids=CAMPAIGNS)
 
@@ -36,6 +38,21 @@ def test_each_answer_that_both_know_has_a_panel():
     assert len(figure.axes) == 1 + 37 - 6 - 2
     assert "spiral arms" in words(figure)
     assert "2 arms" not in words(figure)
+
+
+def test_each_panel_has_correlation_and_skill_and_says_what_is_not_known():
+    voted = np.full((4, 37), 0.5)
+    bar = GZ2.question("bar").places
+    voted[:, bar] = np.array([[0.1, 0.9], [0.3, 0.7], [0.5, 0.5], [0.7, 0.3]])
+    predicted = voted.copy()
+    predicted[:, bar.start] = 0.8 - voted[:, bar.start]
+    texts = draw_votes(voted, predicted, GZ2, "CNN").axes[0].texts
+    told = [text for text in texts if text.get_text().startswith("r ")]
+    assert told[0].get_text() == "r –  s –"
+    assert told[bar.start].get_text() == "r −1.00  s < 0"
+    assert told[bar.start + 1].get_text() == "r 1.00  s 1.00"
+    colours = [text.get_color() for text in told]
+    assert colours[bar.start] != colours[bar.start + 1]
 
 
 @EACH

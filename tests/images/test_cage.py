@@ -2,9 +2,9 @@
 
 import io
 import os
+import resource
 import signal
 import sys
-import threading
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 
@@ -15,6 +15,8 @@ from astropy.io import fits
 from galaxies.images import cage
 from galaxies.images.decode import UnreadableImageError
 from galaxies.images.fits import decode_fits
+
+pytestmark = pytest.mark.slow
 
 PLANE = np.arange(1024, dtype=np.int16).reshape(32, 32)
 
@@ -59,27 +61,33 @@ def test_too_much_memory_is_an_error():
     assert np.array_equal(cage.decompress(table()).reshape(32, 32), PLANE)
 
 
-def test_a_good_image_is_read_however_busy_the_machine_is(monkeypatch):
-    cage.decompress(table())
-    [slow] = cage._idle
-    monkeypatch.setattr(cage, "SECONDS", 0.5)
-    # Stopped for longer than its time: it got no time of a processor.
-    os.kill(slow._process.pid, signal.SIGSTOP)
-    threading.Timer(2, os.kill, (slow._process.pid, signal.SIGCONT)).start()
-    assert np.array_equal(cage.decompress(table()).reshape(32, 32), PLANE)
-    assert cage._idle == [slow]
-
-
 def test_a_decoder_that_hangs_is_ended(monkeypatch):
     cage.decompress(table())
     [hanging] = cage._idle
     os.kill(hanging._process.pid, signal.SIGSTOP)
-    monkeypatch.setattr(cage, "SECONDS", 0.2)
-    with pytest.raises(UnreadableImageError, match=r"takes longer than 0\.2 s"):
+    monkeypatch.setattr(cage, "HANGING", 0.2)
+    with pytest.raises(UnreadableImageError, match="takes longer than 10 s"):
         cage.decompress(table())
     assert hanging._process.poll() == -signal.SIGKILL
-    monkeypatch.setattr(cage, "SECONDS", 10)
+    monkeypatch.undo()
     assert np.array_equal(cage.decompress(table()).reshape(32, 32), PLANE)
+
+
+def test_a_decoder_that_computes_for_too_long_is_ended():
+    cage.decompress(table())
+    [busy] = cage._idle
+    os.kill(busy._process.pid, signal.SIGXCPU)  # as the kernel does after the time
+    busy._process.wait()
+    with pytest.raises(UnreadableImageError, match="takes longer than 10 s"):
+        cage.decompress(table())
+    assert np.array_equal(cage.decompress(table()).reshape(32, 32), PLANE)
+
+
+def test_the_kernel_counts_the_processor_time_of_each_image():
+    cage.decompress(table())
+    [process] = cage._idle
+    limit, _ = resource.prlimit(process._process.pid, resource.RLIMIT_CPU)
+    assert cage.SECONDS < limit < cage.SECONDS + 60
 
 
 def test_a_decoder_that_crashes_is_replaced():

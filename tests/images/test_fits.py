@@ -66,6 +66,7 @@ def test_one_band_is_grey():
         assert frame[19:21, 29:31].min() > 3 * frame[:3].max()
 
 
+@pytest.mark.slow
 @given(scale=st.floats(1e-3, 1e6), sky=st.floats(-100, 1000))
 def test_without_a_unit_neither_scale_nor_sky_matters(scale, sky):
     frame = pixels(write(fits.PrimaryHDU(BANDS))).astype(int)
@@ -315,6 +316,7 @@ def test_a_frame_without_light_is_black():
     assert not pixels(write(fits.PrimaryHDU(np.zeros((3, 20, 20))))).any()
 
 
+@pytest.mark.slow
 @given(noise=st.binary(max_size=200), place=st.integers(0, 6000))
 def test_damaged_bytes_never_raise_anything_else(noise, place):
     data = write(fits.PrimaryHDU(BANDS[:, ::2, ::2]))
@@ -329,6 +331,7 @@ CAGED = write(
 )
 
 
+@pytest.mark.slow
 @given(noise=st.binary(max_size=20), place=st.integers(2880, len(CAGED)))
 def test_damaged_compressed_bytes_never_raise_anything_else(noise, place):
     damaged = CAGED[:place] + noise + CAGED[place + len(noise) :]

@@ -13,6 +13,8 @@ from galaxies.settings import TriageSettings
 from galaxies.volunteers.audit import judge_answers
 from galaxies.volunteers.samples import Audited
 
+pytestmark = pytest.mark.slow
+
 
 def within(errors, trials, level):
     """Whether errors are as rare as promised, up to two standard errors of the simulation."""

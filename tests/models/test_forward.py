@@ -29,6 +29,8 @@ from galaxies.questions.layout import Layout
 from galaxies.settings import load_settings
 from tests.conftest import ROOT, draw_galaxy
 
+pytestmark = pytest.mark.slow
+
 OUTPUTS = Layout((GZ2, GZ1)).outputs
 SETTINGS = load_settings(ROOT / "params.yaml")
 BUILD = {

@@ -32,6 +32,8 @@ from galaxies.settings import InceptionSettings
 from galaxies.training.parts import Part
 from tests.conftest import every_other, write_bundle
 
+pytestmark = pytest.mark.slow
+
 SIDE = 75
 STRENGTHS = InceptionSettings(weights="random", seed=1, size=SIDE, crop=0.5, regularisation=[0.1])
 TRAIN, VALIDATION = every_other(np.arange(0, 80)), every_other(np.arange(80, 120))

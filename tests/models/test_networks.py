@@ -29,6 +29,8 @@ from galaxies.settings import (
 )
 from tests.conftest import ROOT, draw_galaxy, every_other
 
+pytestmark = pytest.mark.slow
+
 AUGMENTED = {
     "rotation": 180.0,
     "zoom": 0.1,

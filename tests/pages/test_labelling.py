@@ -253,7 +253,7 @@ def test_the_command_makes_the_survey_without_a_page(cutouts):
     output = str(cutouts.parent / "mine")
     done = CliRunner().invoke(app, ["label", str(cutouts), "-o", output, "--finish"])
     assert done.exit_code == 0, done.output
-    assert f"{output}: 1 galaxies, 1 classifications of 1 people" in done.output
+    assert f"{output}: 1 galaxy, 1 classification of 1 person" in done.output
 
 
 ACTIONS = st.lists(

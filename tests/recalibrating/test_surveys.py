@@ -25,9 +25,11 @@ from galaxies.questions.kaggle import KAGGLE
 from galaxies.recalibrating.surveys import for_campaign
 from tests.conftest import draw_galaxy, judgement, real_data, write_tiny_survey
 
+pytestmark = pytest.mark.slow
 
-def run(*command):
-    done = CliRunner().invoke(app, ["calibrate", *map(str, command)])
+
+def run(bundle, *command):
+    done = CliRunner().invoke(app, ["calibrate", *map(str, command), "--model", str(bundle)])
     if isinstance(done.exception, GalaxiesError):
         return str(done.exception)
     assert done.exit_code == 0, done.output

@@ -22,6 +22,8 @@ from galaxies.simulated.population import draw_galaxy, draw_target, petrosian_r9
 from galaxies.simulated.survey import draw_cutout, draw_scene, galaxy_ids, simulate_survey
 from galaxies.surveys.check import check_survey
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = SimulateSettings(
     galaxies=30, seed=3, faintest=17.0, artifacts=0.006, votes_least=40, votes_most=50
 )

@@ -18,6 +18,8 @@ from galaxies.settings import load_settings
 from galaxies.surveys.class_folders import export_folders
 from tests.conftest import ROOT, write_tiny_survey
 
+pytestmark = pytest.mark.slow
+
 
 def exported(folder):
     """Part and class of every galaxy, by the files."""

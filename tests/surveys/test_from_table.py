@@ -82,7 +82,7 @@ def test_other_names_formats_and_images_that_cannot_be_read(folder):
     command = ["survey", str(folder / "a.fits"), "-o", str(folder / "mine"), "--id", "NAME"]
     done = CliRunner().invoke(app, [*command, "--path", "CUTOUT"])
     assert done.exit_code == 0, done.output
-    assert "1 galaxies with votes of the campaign gz2" in done.output
+    assert "1 galaxy with votes of the campaign gz2" in done.output
     assert "left out: 8 " in done.output
     assert votes(folder / "mine")["GalaxyID"].tolist() == [7]
 

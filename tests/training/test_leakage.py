@@ -22,6 +22,8 @@ from galaxies.questions.campaign import CLASSES
 from galaxies.training.parts import galaxies_of
 from tests.conftest import write_project
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory) -> Path:

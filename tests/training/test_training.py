@@ -13,6 +13,8 @@ from galaxies.settings import TriageSettings
 from galaxies.training.fitting import Fit
 from galaxies.training.training import Seen, open_galaxies, train
 
+pytestmark = pytest.mark.slow
+
 GALAXIES = 600
 LAYOUT = Layout((GZ2, GZ1))
 SEEN = Seen(8, 0.5, "scaled", 1)

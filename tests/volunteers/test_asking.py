@@ -206,7 +206,7 @@ def test_all_tables_of_classify_are_read(tmp_path, tree_bundle, tiny_survey, suf
     assert frame["p_spiral"].between(0, 1).all()
     assert (frame["spread"] > 0).any()
     command = ["ask", str(classes), str(images), "-o", str(tmp_path / "subjects"), "--number", "9"]
-    done = CliRunner().invoke(app, [*command, "--bundle", str(tree_bundle)])
+    done = CliRunner().invoke(app, [*command, "--model", str(tree_bundle)])
     assert done.exit_code == 0, done.output
     assert "batch 1, 9 galaxies: 8 that need people, 1 for an audit" in done.output
     found = rows(tmp_path / "subjects")

@@ -569,7 +569,7 @@ def test_a_mistake_ends_in_one_line(place, monkeypatch, capsys):
 def test_galaxies_with_few_votes_may_be_left_out(place):
     made = count(place, least_votes=3)
     assert (made.galaxies, made.few) == (1, 1)
-    assert made.say_left_out() == ["  left out          1 galaxies with too few votes"]
+    assert made.say_left_out() == ["  left out          1 galaxy with too few votes"]
     with pytest.raises(GalaxiesError, match=r"no galaxy has an answer .* and 4 votes"):
         count(place, least_votes=4, overwrite=True)
 
