@@ -89,7 +89,7 @@ PROOFS: Final[dict[str, dict[str, list[str]]]] = {
             "test_one_catalogue_has_files_in_several_places",
         ],
     },
-    "subject sets with equal IDs; the team"s ": {
+    "subject sets with equal IDs; the team's ": {
         "volunteers/test_counting.py": [
             "test_two_subject_sets_with_equal_ids_are_kept_apart",
             "test_rows_that_are_no_votes_of_volunteers_do_not_count",
@@ -137,7 +137,7 @@ PROOFS: Final[dict[str, dict[str, list[str]]]] = {
             "test_another_site_is_refused_even_under_our_name",
         ],
     },
-    "ONNX Runtime"s usage data and device ID": {
+    "ONNX Runtime's usage data and device ID": {
         "test_cli.py": [
             "test_onnx_runtime_sends_and_keeps_nothing",
         ],
