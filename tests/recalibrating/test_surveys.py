@@ -277,7 +277,7 @@ def test_the_galaxies_of_a_calibration_do_not_test_the_next_one(
 def test_a_survey_that_becomes_familiar_has_no_promises_of_other_campaigns(
     tmp_path, tiny_survey, monkeypatch
 ):
-    monkeypatch.setattr("galaxies.recalibrating.surveys.KNOWN", 50)
+    monkeypatch.setattr("galaxies.judgement.familiarity.FEWEST", 50)
     bundle = tmp_path / "before"
     shutil.copytree(PRETRAINED / "real", bundle)
     said = run(bundle, tiny_survey, "-o", tmp_path / "a")
