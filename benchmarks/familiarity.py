@@ -4,6 +4,7 @@ Galaxies of Galaxy Zoo 1 and 2 and of Kaggle's sample fit and calibrate the dist
 Kaggle's own galaxies are new to it: 3,000 show how many are refused, 300 are spoiled. Three
 distances are compared: Mahalanobis in the appearance of the images, which bundles use; the same in
 the last features of the network `real`; and the mean distance to the five nearest galaxies there.
+Last, what `real` itself does, which has learned most of these galaxies.
 
 Then what a calibration on another survey does to the test (`--only surveys` runs this alone): the
 known galaxies of a bundle are those of all other surveys, with or without half of this one. Some of
@@ -32,6 +33,7 @@ from sklearn.neighbors import NearestNeighbors
 from galaxies.base.arrays import Floats, Pixels
 from galaxies.base.outputs import write_json
 from galaxies.bundle.description import read_description
+from galaxies.bundle.known_galaxies import read_known
 from galaxies.bundle.pretrained import PRETRAINED
 from galaxies.dataset.layout import IMAGES
 from galaxies.images.decode import decode_reduced, reduce_image
@@ -302,7 +304,11 @@ def kinds_caught(data: Path) -> dict[str, Any]:
         far = np.sort(distance(calibration))
         for kind, images in kinds.items():
             as_far = len(far) - np.searchsorted(far, distance(images), side="left")
-            caught[kind][name] = float(((1 + as_far) / (len(far) + 1) <= 0.01).mean())
+            caught[kind][name] = float(((1 + as_far) / (len(far) + 1) <= LEVEL).mean())
+    shipped = read_known(PRETRAINED / "real")
+    assert shipped is not None
+    for kind, images in kinds.items():
+        caught[kind]["real"] = float((shipped.p_values(appearance(images)) <= LEVEL).mean())
     print(pd.DataFrame(caught).T.round(3).to_string())
     return {"known": len(fitted), "calibration": len(calibration), "caught": caught}
 

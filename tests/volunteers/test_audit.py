@@ -15,8 +15,8 @@ from galaxies.questions.campaign import VOTED
 from galaxies.tables.writing import write_table
 from galaxies.volunteers.audit import CHOOSING, judge_answers
 from galaxies.volunteers.classes import fingerprint, read_columns
+from galaxies.volunteers.manifest import MANIFEST_COLUMNS
 from galaxies.volunteers.samples import Audited, read_audit, read_survey_audit, write_sample
-from galaxies.volunteers.subjects import COLUMNS as MANIFEST_COLUMNS
 from galaxies.volunteers.subjects import ask
 from galaxies.volunteers.survey import count_votes, galaxy_number
 from tests.conftest import draw_galaxy, encode
