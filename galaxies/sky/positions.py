@@ -57,7 +57,6 @@ _NAMED_UNIT: Final = re.compile(
 """`RA [deg]`, `Dec (degrees)`, `ra_hours`."""
 
 _NO_VALUE: Final = frozenset({"", "nan", "null", "none", "na", "n/a", "-", "--"})
-_ROUNDED: Final = 1e-9  # degrees that 24:00:00 may be above 360
 _MANY: Final = 5
 """Galaxies of which some are above 24 degrees, if their right ascensions are in degrees."""
 
@@ -424,7 +423,7 @@ def _why_not(
         else:
             reasons[place] = f"has a position that cannot be read: ra {cells[0]}, dec {cells[1]}"
     with np.errstate(invalid="ignore"):
-        wrong = (ra < -180) | (ra > 360 + _ROUNDED) | (np.abs(dec) > 90)
+        wrong = (ra < -180) | (ra > 360) | (np.abs(dec) > 90)
     for place in np.flatnonzero(wrong & ~np.isnan(ra) & ~np.isnan(dec)):
         reasons[place] = f"is not on the sky: ra {ra[place]:.9g}, dec {dec[place]:.9g}"
     return reasons
