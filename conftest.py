@@ -25,7 +25,8 @@ from galaxies.classifying.engines import local_engine
 from galaxies.classifying.job import run_job
 from galaxies.classifying.options import Options
 from galaxies.training.parts import fingerprint
-from galaxies.volunteers.subjects import ask, read_manifest
+from galaxies.volunteers.manifest import read_manifest
+from galaxies.volunteers.subjects import ask
 from tests.conftest import ROOT, write_tiny_survey
 from tests.volunteers.zooniverse import ANSWERS, simulated_rows, write_export
 
@@ -34,9 +35,13 @@ os.environ.setdefault("TQDM_DISABLE", "1")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as slow what runs the pipeline or opens a browser."""
+    """Mark as slow what runs the pipeline, as the examples do, or opens a browser."""
     for item in items:
-        if item.get_closest_marker("pipeline") or "browser" in getattr(item, "fixturenames", ()):
+        if (
+            isinstance(item, DoctestItem)
+            or item.get_closest_marker("pipeline")
+            or "browser" in getattr(item, "fixturenames", ())
+        ):
             item.add_marker("slow")
 
 

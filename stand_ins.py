@@ -3,6 +3,7 @@
 The service answers as the real ones do, and with their faults. For tests and benchmarks.
 """
 
+import gzip
 import io
 import json
 import threading
@@ -147,6 +148,12 @@ class Handler(BaseHTTPRequestHandler):
     def send_loop(self, image: bytes, turn: int) -> None:
         self.answer(302, b"", Location=self.path)
 
+    def send_elsewhere(self, image: bytes, turn: int) -> None:
+        self.answer(301, b"", Location=f"{self.server.elsewhere}?{urlsplit(self.path).query}")
+
+    def send_gzip(self, image: bytes, turn: int) -> None:
+        self.answer(200, gzip.compress(image), Content_Encoding="gzip")
+
     def send_stalled(self, image: bytes, turn: int) -> None:
         self.send_response(200)
         self.send_header("Content-Length", str(len(image)))
@@ -215,6 +222,7 @@ class Service(ThreadingHTTPServer):
         self.fault = fault
         self.latency = latency
         self.retry_after = "1"
+        self.elsewhere = ""
         self.asked: Counter[str] = Counter()
         self.times: list[float] = []
         self.agents: set[str] = set()

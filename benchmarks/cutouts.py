@@ -27,13 +27,15 @@ import numpy as np
 import pandas as pd
 from astropy.io import fits
 from astropy.wcs import WCS
+from PIL import Image
 
 from galaxies.base.outputs import write_json
+from galaxies.sky.looking import as_jpeg
 from galaxies.sky.mosaics import Mosaics
 from galaxies.sky.positions import read_positions
 from stand_ins import serving
 
-RATE = 50
+RATE = 10  # requests a second: twice the usual limit, and no more than two busy cores sustain
 LATENCY = 0.05
 FAULTS = (
     "missing", "html", "empty", "cut", "small", "blank", "outside", "fits", "truncated", "moved",
@@ -207,14 +209,22 @@ def mosaics(folder: Path, number: int) -> dict[str, Any]:
     positions = read_positions(path)
     for name, compressed in (("plain", False), ("compressed", True)):
         source = Mosaics(write_tiles(folder / name, 4, compressed))
-        source.fetch(positions)
         rates, count = [], number // 10 if compressed else number
         for _ in range(1 if compressed else 3):
             start = time.process_time()
+            source.fetch(positions)
             reasons = {source.cut(positions, place).reason for place in range(count)}
             rates.append(count / (time.process_time() - start))
         assert reasons == {None}, reasons
         found[f"{name}_a_second_and_core"] = round(max(rates))
+        if not compressed:
+            frame = source.cut(positions, 0).image
+            assert isinstance(frame, Image.Image)
+            start = time.process_time()
+            for _ in range(100):
+                as_jpeg(frame)
+            seconds = 1 / max(rates) + (time.process_time() - start) / 100
+            found["with_jpeg_a_second_and_core"] = round(1 / seconds)
         source.close()
     return found
 

@@ -4,11 +4,18 @@ Galaxies of Galaxy Zoo 1 and 2 and of Kaggle's sample fit and calibrate the dist
 Kaggle's own galaxies are new to it: 3,000 show how many are refused, 300 are spoiled. Three
 distances are compared: Mahalanobis in the appearance of the images, which bundles use; the same in
 the last features of the network `real`; and the mean distance to the five nearest galaxies there.
+Last, what `real` itself does, which has learned most of these galaxies.
+
+Then what a calibration on another survey does to the test (`--only surveys` runs this alone): the
+known galaxies of a bundle are those of all other surveys, with or without half of this one. Some of
+its galaxies calibrate, again and again. Before, these replaced what the bundle knew; now they do
+only if they do not look familiar.
 
     python -m benchmarks.familiarity --data ../shared/data
 """
 
 import argparse
+import json
 import zipfile
 from collections.abc import Callable
 from io import BytesIO
@@ -26,14 +33,18 @@ from sklearn.neighbors import NearestNeighbors
 from galaxies.base.arrays import Floats, Pixels
 from galaxies.base.outputs import write_json
 from galaxies.bundle.description import read_description
+from galaxies.bundle.known_galaxies import read_known
 from galaxies.bundle.pretrained import PRETRAINED
 from galaxies.dataset.layout import IMAGES
 from galaxies.images.decode import decode_reduced, reduce_image
 from galaxies.judgement.appearance import appearance
-from galaxies.judgement.familiarity import KnownGalaxies
+from galaxies.judgement.familiarity import LEVEL, KnownGalaxies, Looks
 
 SURVEYS = ("gz1", "gz1b", "gz2", "kaggle")
+CALIBRATED = ("gz1", "gz1b", "gz2", "challenge_sample")
 OTHERS = {"challenge": 3000, "challenge_sample": 280, "mergers": 683}
+LABELLED = (99, 200)
+"""Numbers of galaxies that calibrate."""
 SPOILED = 300
 DRAWN = 200
 RANDOM = np.random.default_rng(0)
@@ -185,16 +196,104 @@ def distances(known: Pixels) -> dict[str, Callable[[Pixels], npt.NDArray[Any]]]:
     }
 
 
+def recalibrated(
+    survey: Looks, others: Looks, spoiled: dict[str, Looks], labelled: int, draws: int = 200
+) -> list[dict[str, Any]]:
+    """Calibrate on some galaxies of a survey, and test the rest of it, many times."""
+    random = np.random.default_rng(1)
+    order = random.permutation(len(others))
+    fitted, calibration = np.array_split(others[order], 2)
+    known = KnownGalaxies.fit(fitted, calibration)
+    rules: dict[str, Callable[[Looks], KnownGalaxies]] = {
+        "replaced": known.calibrated,
+        "kept if familiar": lambda looks: known.for_survey(looks).known,
+    }
+    rows = []
+    for rule, choose in rules.items():
+        sent, refused, kept = [], 0, 0
+        caught: dict[str, list[float]] = {kind: [] for kind in spoiled}
+        for _ in range(draws):
+            drawn = random.permutation(len(survey))
+            one = choose(survey[drawn[:labelled]])
+            rest = survey[drawn[labelled:]]
+            unfamiliar = int((one.p_values(rest) <= LEVEL).sum())
+            sent.append(unfamiliar / len(rest))
+            refused += one.survey_is_familiar(unfamiliar, len(rest)) is False
+            kept += len(one.distances) == len(known.distances)
+            for kind, looks in spoiled.items():
+                caught[kind].append(float((one.p_values(looks) <= LEVEL).mean()))
+        low, high = np.quantile(sent, (0.05, 0.95))
+        rows.append(
+            {
+                "rule": rule,
+                "kept": kept / draws,
+                "sent": float(np.mean(sent)),
+                "sent_low": float(low),
+                "sent_high": float(high),
+                "refused": refused / draws,
+                "caught": {kind: float(np.mean(shares)) for kind, shares in caught.items()},
+                "caught_low": {
+                    kind: float(np.quantile(shares, 0.05)) for kind, shares in caught.items()
+                },
+            }
+        )
+    return rows
+
+
+def surveys(data: Path) -> list[dict[str, Any]]:
+    """Compare both rules on each survey, new to the bundle or like half of what it knows."""
+    looks = {name: appearance(prepared(jpegs(data / name))) for name in CALIBRATED}
+    frames = [
+        Image.open(BytesIO(one)).convert("RGB")
+        for one in jpegs(data / "challenge_sample", SPOILED // 2)
+    ]
+    spoiled = {
+        name: appearance(
+            np.stack([reduce_image(KINDS[name](one), SEEN.size, SEEN.crop) for one in frames])
+        )
+        for name in ("half blank", "noisy", "2.5 times brighter")
+    }
+    rows = []
+    for name, mine in looks.items():
+        others = np.concatenate([looks[other] for other in CALIBRATED if other != name])
+        halves = np.array_split(mine[np.random.default_rng(0).permutation(len(mine))], 2)
+        for kind, survey, known in (
+            ("new", mine, others),
+            ("half of it known", halves[0], np.concatenate([others, halves[1]])),
+        ):
+            rows += [
+                {"survey": name, "kind": kind, "labelled": labelled} | row
+                for labelled in LABELLED
+                if labelled < 0.75 * len(survey)
+                for row in recalibrated(survey, known, spoiled, labelled)
+            ]
+    return rows
+
+
 def main() -> None:
-    """Print the table and write it."""
+    """Print the tables and write them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--only", choices=("kinds", "surveys"))
     parser.add_argument("-o", "--output", type=Path, default=Path("benchmarks/familiarity.json"))
     options = parser.parse_args()
-    everything = np.concatenate([prepared(jpegs(options.data / name)) for name in SURVEYS])
+    content = {}
+    if options.output.is_file():
+        content = json.loads(options.output.read_text(encoding="utf-8"))
+    if options.only != "surveys":
+        content |= kinds_caught(options.data)
+    if options.only != "kinds":
+        content["surveys"] = surveys(options.data)
+        print(pd.DataFrame(content["surveys"]).round(3).to_string())
+    write_json(options.output, content)
+
+
+def kinds_caught(data: Path) -> dict[str, Any]:
+    """Find what share of odd images each distance sends to people."""
+    everything = np.concatenate([prepared(jpegs(data / name)) for name in SURVEYS])
     order = np.random.default_rng(1).permutation(len(everything))
     fitted, calibration = np.array_split(everything[order], 2)
-    others = {name: jpegs(options.data / name, most) for name, most in OTHERS.items()}
+    others = {name: jpegs(data / name, most) for name, most in OTHERS.items()}
     kinds = {name: prepared(images) for name, images in others.items()} | drawn()
     spoiled = [Image.open(BytesIO(one)).convert("RGB") for one in others["challenge"][:SPOILED]]
     for name, spoil in KINDS.items():
@@ -205,10 +304,13 @@ def main() -> None:
         far = np.sort(distance(calibration))
         for kind, images in kinds.items():
             as_far = len(far) - np.searchsorted(far, distance(images), side="left")
-            caught[kind][name] = float(((1 + as_far) / (len(far) + 1) <= 0.01).mean())
+            caught[kind][name] = float(((1 + as_far) / (len(far) + 1) <= LEVEL).mean())
+    shipped = read_known(PRETRAINED / "real")
+    assert shipped is not None
+    for kind, images in kinds.items():
+        caught[kind]["real"] = float((shipped.p_values(appearance(images)) <= LEVEL).mean())
     print(pd.DataFrame(caught).T.round(3).to_string())
-    content = {"known": len(fitted), "calibration": len(calibration), "caught": caught}
-    write_json(options.output, content)
+    return {"known": len(fitted), "calibration": len(calibration), "caught": caught}
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Whether the guarantees hold: promises, audits and familiarity against simulated truth.
+"""Whether the guarantees hold: promises, audits, familiarity and shares against simulated truth.
 
 Every row counts how often a statement was false, among trials in which the truth is known. It must
 not be above the stated level by more than two standard errors.
@@ -15,16 +15,30 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from galaxies.base.arrays import Floats, Labels, Probabilities
 from galaxies.base.outputs import write_json
 from galaxies.judgement.anytime import most_that_fail, running_evidence
+from galaxies.judgement.calibration import Calibration, fit_calibration, smoothed
+from galaxies.judgement.class_shares import (
+    estimate_spiral_share,
+    share_interval,
+    summarise_outputs,
+)
 from galaxies.judgement.familiarity import LEVEL, KnownGalaxies
-from galaxies.judgement.promises import UNDECIDED, decide, lower_bound, make_promises
+from galaxies.judgement.promises import (
+    UNDECIDED,
+    certainty,
+    choose_promise,
+    decide,
+    lower_bound,
+    make_promises,
+)
 from galaxies.settings import TriageSettings
 from galaxies.volunteers.audit import judge_answers
 from galaxies.volunteers.samples import Audited
 
 CONFIDENCE = 0.9
-TARGETS = TriageSettings(agreement=[0.9, 0.95, 0.99], confidence=CONFIDENCE)
+TARGETS = TriageSettings(agreement=[0.9, 0.95, 0.99], confidence=CONFIDENCE, search=False)
 LOOKS = {"after each answer": 1, "every 10 answers": 10, "every 100 answers": 100, "once": 500}
 ANSWERS = 500
 
@@ -56,6 +70,150 @@ def promises(trials: int, random: np.random.Generator) -> Iterator[dict[str, Any
                     "made": int(made[place]),
                     "decided": shares[place] / count,
                 }
+
+
+def _truth(random: np.random.Generator, noise: float) -> tuple[Floats, Calibration]:
+    """Draw many galaxies as a model with such noise sees them; also the right calibration."""
+    logit = random.normal(0, 3, 200_000)
+    raw = 1 / (1 + np.exp(-logit - random.normal(0, noise, len(logit))))
+    chance = 1 / (1 + np.exp(-logit))
+    calibration = fit_calibration(raw.astype(np.float32), chance)
+    p = calibration(raw.astype(np.float32))
+    order = np.argsort(-certainty(p))
+    agreed = np.cumsum(np.where(p > 0.5, chance, 1 - chance)[order])
+    curve = np.stack([certainty(p)[order], agreed / np.arange(1, len(p) + 1)])
+    return curve, calibration
+
+
+def searches(trials: int, random: np.random.Generator) -> Iterator[dict[str, Any]]:
+    """Promises of the best of 36 equally good models, proven on what chose it, or apart."""
+    noise = 1.5
+    (sure, agreement), calibration = _truth(random, noise)
+    for galaxies in (500, 2000, 5000):
+        for apart in (False, True):
+            missed, made, shares = np.zeros(3, int), np.zeros(3, int), np.zeros(3)
+            count = max(trials // 5, min(trials, 10))
+            for _ in range(count):
+                logit = random.normal(0, 3, galaxies)
+                labels = (random.random(galaxies) < 1 / (1 + np.exp(-logit))).astype(np.int64)
+                raw = 1 / (1 + np.exp(-logit - random.normal(0, noise, (36, galaxies))))
+                p = calibration(raw.astype(np.float32))
+                chooses = np.arange(galaxies) < (galaxies // 2 if apart else galaxies)
+                right = np.where(labels == 1, p, 1 - p)[:, chooses]
+                best = p[int(np.argmin(-np.log(np.maximum(right, 1e-7)).mean(axis=1)))]
+                proves = ~chooses if apart else chooses
+                for place, one in enumerate(make_promises(best[proves], labels[proves], TARGETS)):
+                    if one.threshold is None:
+                        continue
+                    made[place] += 1
+                    shares[place] += one.decided
+                    decided = int(np.searchsorted(-sure, -one.threshold, side="right"))
+                    missed[place] += agreement[max(decided, 1) - 1] < one.agreement
+            for place, target in enumerate(TARGETS.agreement):
+                yield {
+                    "guarantee": "promise after a search" + (", proven apart" if apart else ""),
+                    "case": f"{galaxies} galaxies, target {target:g}",
+                    # Proven on what chose it, it has no guarantee.
+                    "level": 1 - CONFIDENCE if apart else 1.0,
+                    "trials": count,
+                    "false": int(missed[place]),
+                    "made": int(made[place]),
+                    "decided": shares[place] / count,
+                }
+
+
+def defaults(trials: int, random: np.random.Generator) -> Iterator[dict[str, Any]]:
+    """Use the promise that is chosen if the user names no target: one of three."""
+    for galaxies in (200, 1000, 5000):
+        missed = made = 0
+        count = max(trials // 2, min(trials, 10))
+        for _ in range(count):
+            logit = random.normal(0, 3, galaxies)
+            chance = 1 / (1 + np.exp(-logit))
+            labels = (random.random(galaxies) < chance).astype(np.int64)
+            p = chance.astype(np.float32)
+            promise = choose_promise(make_promises(p, labels, TARGETS), None)
+            decided = decide(p, promise.threshold) != UNDECIDED
+            made += decided.any()
+            agreement = np.where(p > 0.5, chance, 1 - chance)[decided]
+            missed += decided.any() and agreement.mean() < promise.agreement
+        yield {
+            "guarantee": "promise, target by default",
+            "case": f"{galaxies} galaxies",
+            "level": 1 - CONFIDENCE,
+            "trials": count,
+            "false": int(missed),
+            "made": int(made),
+        }
+
+
+def several_surveys(trials: int, random: np.random.Generator) -> Iterator[dict[str, Any]]:
+    """Make promises for each of three surveys, of which one is harder than it looks."""
+    names = np.repeat(np.arange(3), (1000, 400, 100))
+    missed, made = np.zeros(3, int), np.zeros(3, int)
+    count = max(trials // 4, min(trials, 10))
+    for _ in range(count):
+        logit = random.normal(0, 3, len(names))
+        chance = 1 / (1 + np.exp(-logit * np.array([1.2, 1.0, 0.7])[names]))
+        labels = (random.random(len(names)) < chance).astype(np.int64)
+        p = (1 / (1 + np.exp(-logit))).astype(np.float32)
+        surveys = [names == name for name in range(3)]
+        for place, promise in enumerate(make_promises(p, labels, TARGETS, surveys)):
+            decided = decide(p, promise.threshold) != UNDECIDED
+            right = np.where(p > 0.5, chance, 1 - chance)
+            made[place] += decided.any()
+            # False if it is for any of them; so many are decided that the mean is the truth.
+            missed[place] += any(
+                right[decided & some].mean() < promise.agreement
+                for some in surveys
+                if (decided & some).any()
+            )
+    for place, target in enumerate(TARGETS.agreement):
+        yield {
+            "guarantee": "promise for each of three surveys",
+            "case": f"target {target:g}",
+            "level": 1 - CONFIDENCE,
+            "trials": count,
+            "false": int(missed[place]),
+            "made": int(made[place]),
+        }
+
+
+def shares(trials: int, random: np.random.Generator) -> Iterator[dict[str, Any]]:
+    """Intervals of the share of spirals among galaxies without votes."""
+    for known in (48, 200, 1000):
+        for survey in (100, 1000, 10_000):
+            for share in (0.1, 0.6):
+                outside, widths, estimates = 0, 0.0, 0.0
+                count = max(trials // 10, min(trials, 3))
+                for _ in range(count):
+                    raw, labels = _outputs(random, known, 0.3)
+                    seen, _ = _outputs(random, survey, share)
+                    labels[:2] = 0, 1
+                    outputs = summarise_outputs(raw, labels)
+                    low, high = share_interval(outputs, seen)
+                    outside += not low <= share <= high
+                    widths += high - low
+                    p = fit_calibration(raw, smoothed(labels))(seen)
+                    estimates += estimate_spiral_share(p, outputs.spiral_share)
+                yield {
+                    "guarantee": "interval of a share",
+                    "case": f"{known} known, {survey} images, share {share:g}",
+                    "level": 0.05,
+                    "trials": count,
+                    "false": int(outside),
+                    "width": widths / count,
+                    "estimate": estimates / count,
+                }
+
+
+def _outputs(
+    random: np.random.Generator, galaxies: int, share: float
+) -> tuple[Probabilities, Labels]:
+    """Draw raw probabilities of a model that separates the classes by 2.5 deviations."""
+    labels = (random.random(galaxies) < share).astype(np.int64)
+    logit = random.normal(2.5 * (labels - 0.5))
+    return (1 / (1 + np.exp(-logit))).astype(np.float32), labels
 
 
 def audits(trials: int, random: np.random.Generator) -> Iterator[dict[str, Any]]:
@@ -104,7 +262,8 @@ def whole_audits(trials: int, random: np.random.Generator) -> Iterator[dict[str,
                     wrong |= found.holds or found.lower > right.mean()
                     if found.bounds is not None:
                         kept = (p <= found.bounds[0]) | (p >= found.bounds[1])
-                        wrong |= bool(right[kept].mean() < target)
+                        agree = (p >= found.bounds[1]) == answers
+                        wrong |= bool(agree[kept].mean() < target)
                 false += wrong
                 restored += found is not None and found.bounds is not None
             yield {
@@ -172,7 +331,9 @@ def main() -> None:
     options = parser.parse_args()
     random = np.random.default_rng(1)
     rows = []
-    for simulate in (promises, audits, whole_audits, familiarity):
+    for simulate in (
+        promises, defaults, several_surveys, searches, audits, whole_audits, familiarity, shares
+    ):  # fmt: skip
         rows += list(tqdm(simulate(options.trials, random), simulate.__name__))
     for row in rows:
         level, trials = row["level"], row["trials"]

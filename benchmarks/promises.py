@@ -10,6 +10,7 @@ only, `other surveys` on all real surveys but this one, by `benchmarks.leave_one
 
 import argparse
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.leave_one_out import judged_as
+from benchmarks.leave_one_out import judged_as, read_survey
 from galaxies.base.arrays import Floats, Labels, Probabilities
 from galaxies.base.outputs import write_json
 from galaxies.bundle.description import Description, read_description
@@ -31,12 +32,13 @@ from galaxies.judgement.miscalibration import expected_calibration_error
 from galaxies.judgement.promises import certainty, choose_promise, lower_bound, make_promises
 from galaxies.recalibrating.refitting import Voted, adjust_shares
 from galaxies.recalibrating.surveys import read_voted
-from galaxies.settings import TriageSettings
+from galaxies.settings import TriageSettings, load_settings
 from galaxies.volunteers.audit import judge_answers
 from galaxies.volunteers.samples import Audited
 
-TARGETS = TriageSettings(agreement=[0.9, 0.95, 0.99], confidence=0.9)
+TARGETS = TriageSettings(agreement=[0.9, 0.95, 0.99], confidence=0.9, search=False)
 SURVEYS = ("gz1", "gz1b", "gz2", "kaggle")
+AUDITED = ("gz1", "gz1b")
 DRAWS = 200
 """Resplits, audits and calibrations of each survey, by default."""
 BINS = 15
@@ -91,7 +93,7 @@ def resplit(galaxies: Voted, proving: float, judging: float, draws: int) -> list
         some = order[: round(proving * count)]
         others = order[len(some) : len(some) + round(judging * count)]
         raw, labels = galaxies.raw, galaxies.labels
-        p = fit_calibration(raw[some], labels[some])(raw)
+        p = fit_calibration(raw[some], smoothed(labels[some]))(raw)
         right = (p > 0.5) == labels
         sure = certainty(p)
         for way, make in enumerate(WAYS.values()):
@@ -114,6 +116,76 @@ def resplit(galaxies: Voted, proving: float, judging: float, draws: int) -> list
             "decided": decided[way, place] / draws,
         }
         for way, name in enumerate(WAYS)
+        for place, target in enumerate(TARGETS.agreement)
+    ]
+
+
+def every_epoch(folder: Path) -> tuple[Floats, Labels]:
+    """Train the hidden layer on two fifths of a survey; predict the others after each epoch.
+
+    Returns
+    -------
+    raw : ndarray of shape (epochs, N)
+    labels : ndarray of shape (N,)
+    """
+    import keras
+
+    from galaxies.models.mlp import build_mlp
+    from galaxies.models.networks import repeatable
+
+    settings = load_settings()
+    with tempfile.TemporaryDirectory() as scratch:
+        survey = read_survey(folder, Path(scratch), settings)
+    labels = survey.votes.labels(read_campaign(folder))
+    images, labels = survey.images[labels >= 0], labels[labels >= 0]
+    learns = np.random.default_rng(1).permutation(len(labels)) < 0.4 * len(labels)
+    repeatable(settings.mlp.seed)
+    network = build_mlp(images.shape[1], settings.mlp)
+    network.compile(
+        keras.optimizers.SGD(settings.mlp.learning_rate, momentum=settings.mlp.momentum),
+        "binary_crossentropy",
+    )
+    after = []
+    for _ in range(settings.mlp.epochs):
+        network.fit(images[learns], labels[learns], settings.mlp.batch, verbose=0)
+        after.append(network.predict(images[~learns], verbose=0)[:, 0].astype(np.float32))
+    return np.stack(after), labels[~learns]
+
+
+def choose_epoch(after: Floats, labels: Labels, draws: int) -> list[Row]:
+    """Choose an epoch and prove promises on the same galaxies, on others, or without a choice."""
+    random = np.random.default_rng(123)
+    validation = len(labels) // 6
+    counts: dict[str, list[tuple[int, int, float]]] = {
+        "last epoch": [], "same galaxies": [], "half each": []
+    }  # fmt: skip
+    for _ in range(draws):
+        order = random.permutation(len(labels))
+        some, others = order[:validation], order[validation:]
+        for way, rows in counts.items():
+            chooses, proves = np.array_split(some, 2) if way == "half each" else (some, some)
+            right = np.where(labels[chooses] == 1, after[:, chooses], 1 - after[:, chooses])
+            losses = -np.log(np.maximum(right, 1e-7)).mean(axis=1)
+            best = len(after) - 1 if way == "last epoch" else int(np.argmin(losses))
+            p = fit_calibration(after[best, chooses], smoothed(labels[chooses]))(after[best])
+            for promise in make_promises(p[proves], labels[proves], TARGETS):
+                if promise.threshold is None:
+                    rows.append((0, 0, 0.0))
+                    continue
+                here = certainty(p[others]) >= promise.threshold
+                agreed = ((p[others] > 0.5) == labels[others])[here]
+                missed = here.any() and agreed.mean() < promise.agreement
+                rows.append((1, int(missed), float(here.mean())))
+    return [
+        {
+            "way": way,
+            "target": target,
+            "validation": validation,
+            "promises": sum(row[0] for row in rows[place::3]),
+            "missed": sum(row[1] for row in rows[place::3]),
+            "decided": float(np.mean([row[2] for row in rows[place::3]])),
+        }
+        for way, rows in counts.items()
         for place, target in enumerate(TARGETS.agreement)
     ]
 
@@ -234,7 +306,7 @@ def main() -> None:
     options = parser.parse_args()
     workers = len(os.sched_getaffinity(0))
     found: dict[str, list[Row]] = {
-        name: [] for name in ("resplits", "audits", "calibrations", "shares")
+        name: [] for name in ("resplits", "audits", "calibrations", "shares", "epochs")
     }
     for name in (name for name in SURVEYS if (options.data / name).is_dir()):
         folder = options.data / name
@@ -267,12 +339,16 @@ def main() -> None:
                     row | drawn | promises
                     for promises in resplit(galaxies, proving, judging, options.draws)
                 ]
-            if name in ("gz1", "gz1b"):
+            if name in AUDITED:
                 found["audits"] += [
                     row | audit(galaxies, description, target, answers, options.draws)
                     for target in TARGETS.agreement
                     for answers in (100, 200, 500)
                 ]
+        if name in AUDITED:
+            found["epochs"] += [
+                {"survey": name} | row for row in choose_epoch(*every_epoch(folder), options.draws)
+            ]
     found["missed"] = missed_shares(pd.DataFrame(found["resplits"]))
     write_json(options.output, found)
     for title, rows in found.items():

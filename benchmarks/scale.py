@@ -1,10 +1,10 @@
 """What a wrong scale costs: frames of real galaxies resized, and classified again.
 
-A frame at twice the scale shows a sky twice as wide, so the galaxy is half as large. Smaller scales
-are cut out of the middle; for larger ones the frame shrinks and its surroundings are filled with
-sky from its own corners. Accuracy, calibration and familiarity are drawn against the scale, 1 being
-that of Galaxy Zoo 2. Two surveys are judged: `gz1`, with Galaxy Zoo 1's types, and
-`challenge_sample`, with Kaggle's votes.
+At scale 2 a frame shows a sky twice as wide, so the galaxy is half as large; 1 is the scale of
+Galaxy Zoo 2. The classifier looks at the middle of a frame only, so that up to scale 2 everything
+that it sees is real sky. Two questions are judged, Galaxy Zoo 1's (survey `gz1`) and that of
+Kaggle's challenge (`challenge_sample`, and the clear cases of `kaggle`), each on galaxies that the
+bundle has not learned.
 
     python -m benchmarks.scale --model galaxies/pretrained/real
 """
@@ -17,21 +17,35 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
-from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
 from PIL import Image
 
+from galaxies.base.fingerprints import fingerprints
 from galaxies.base.outputs import write_json
+from galaxies.bundle.learned import Learned, read_learned
 from galaxies.classifying.classifier import Classifier
 from galaxies.classifying.options import Options
+from galaxies.figures.style import STYLE, save_figure
+from galaxies.judgement.intervals import wilson
+from galaxies.judgement.miscalibration import error_by_chance, expected_calibration_error
 
-SCALES = (0.4, 0.5, 0.63, 0.8, 0.9, 1.0, 1.12, 1.25, 1.6, 2.0, 2.5, 4.0)
-SURVEYS = {"gz1": "Galaxy Zoo 1", "challenge_sample": "Kaggle's challenge"}
-_CAMPAIGNS = {"gz1": "gz1", "challenge_sample": "gz2"}
-_CORNER = 0.15  # of the side of a frame
+SCALES = (0.4, 0.5, 0.63, 0.8, 0.9, 1.0, 1.12, 1.25, 1.6, 2.0)
+CAMPAIGNS = {"gz1": ("gz1",), "kaggle": ("challenge_sample", "kaggle")}
+"""Whose question is asked, and the surveys with its answers."""
+TITLES = {"gz1": "Galaxy Zoo 1", "kaggle": "Kaggle's challenge"}
+COLOURS = {"gz1": "#0072B2", "kaggle": "#D55E00"}
+MEASURES = {
+    "accuracy": "Accuracy",
+    "calibration_error": "Calibration error",
+    "familiar": "Familiar galaxies",
+}
+_BINS = 10
+_DRAWS = 500
 
 
-def at_scale(frame: Image.Image, scale: float, random: np.random.Generator) -> Image.Image:
+def at_scale(frame: Image.Image, scale: float) -> Image.Image:
     """Show a frame as if it had been asked for at another scale.
 
     Parameters
@@ -40,8 +54,11 @@ def at_scale(frame: Image.Image, scale: float, random: np.random.Generator) -> I
         At the right scale.
     scale : float
         Factor: 2 shows the galaxy half as large.
-    random : Generator
-        Draws the sky around a frame that shrinks.
+
+    Returns
+    -------
+    Image
+        Of the same size. Above scale 1 its edges are repeated around it; only the middle counts.
     """
     side = min(frame.size)
     if scale <= 1:
@@ -49,87 +66,109 @@ def at_scale(frame: Image.Image, scale: float, random: np.random.Generator) -> I
         box = (frame.width / 2 - half, frame.height / 2 - half,
                frame.width / 2 + half, frame.height / 2 + half)  # fmt: skip
         return frame.resize((side, side), Image.Resampling.BICUBIC, box)
-    small = np.asarray(frame.resize((round(side / scale),) * 2, Image.Resampling.BOX))
-    corner = round(_CORNER * len(small))
-    corners = [small[rows, columns] for rows in (slice(corner), slice(-corner, None))
-               for columns in (slice(corner), slice(-corner, None))]  # fmt: skip
-    # The faintest corner has no neighbour. Its own patches keep the grain of the noise.
-    patch = min(corners, key=lambda one: float(one.mean()))
-    times = -(-side // corner)
-    rows = []
-    for _ in range(times):
-        row = [np.rot90(patch, int(random.integers(4))) for _ in range(times)]
-        rows.append(np.concatenate(row, axis=1))
-    sky = np.concatenate(rows)[:side, :side].copy()
-    start = (side - len(small)) // 2
-    sky[start : start + len(small), start : start + len(small)] = small
-    return Image.fromarray(sky)
+    # An even number of pixels is missing, so that the galaxy stays in the middle.
+    small = side - 2 * round((side - side / scale) / 2)
+    pixels = np.asarray(frame.resize((small, small), Image.Resampling.BICUBIC))
+    edge = (side - small) // 2
+    return Image.fromarray(np.pad(pixels, ((edge, edge), (edge, edge), (0, 0)), mode="edge"))
 
 
-def read_survey(folder: Path, most: int) -> tuple[list[Image.Image], np.ndarray]:
-    """Read frames, and the fraction of votes for features or disk among the two classes."""
+def read_galaxies(
+    folder: Path, classifier: Classifier, learned: Learned, most: int
+) -> tuple[list[Image.Image], list[bool]]:
+    """Read frames that a bundle has not learned, and whether most volunteers saw a spiral."""
     votes = pd.read_csv(folder / "training_solutions_rev1.csv").set_index("GalaxyID")
     share = votes["Class1.2"] / (votes["Class1.1"] + votes["Class1.2"])
-    share = share[share.notna()].sample(frac=1, random_state=0)[:most]
-    frames = []
+    share = share[share.notna() & (share != 0.5) & ~share.index.isin(learned.galaxy_ids)]
+    frames, spiral = [], []
     with zipfile.ZipFile(folder / "images_training_rev1.zip") as archive:
         members = {Path(name).stem: name for name in archive.namelist()}
-        for galaxy_id in share.index:
-            data = archive.read(members[str(galaxy_id)])
-            frames.append(Image.open(io.BytesIO(data)).convert("RGB"))
-    return frames, share.to_numpy()
+        for galaxy_id, fraction in share.sample(frac=1, random_state=0).items():
+            if len(frames) == most:
+                break
+            frame = Image.open(io.BytesIO(archive.read(members[str(galaxy_id)]))).convert("RGB")
+            # The same picture may have been learned under another number.
+            if not learned.shown(fingerprints(classifier.prepare(frame)[None]))[0]:
+                frames.append(frame)
+                spiral.append(bool(fraction > 0.5))
+    return frames, spiral
 
 
-def measure(model: Path, survey: Path, most: int) -> list[dict[str, Any]]:
-    """Classify a survey at each scale."""
-    campaign: Any = _CAMPAIGNS[survey.name]
-    frames, share = read_survey(survey, most)
+def interval(labels: npt.NDArray[np.int64], p: npt.NDArray[np.float64]) -> list[float]:
+    """Compute the 95% interval of the calibration error, by the basic bootstrap.
+
+    A resample has a larger error than its galaxies, because it adds noise of its own. So the
+    differences between resamples and galaxies are taken, and not the resamples themselves.
+    """
+    random = np.random.default_rng(0)
+    error = expected_calibration_error(labels, p, _BINS)
+    errors = []
+    for _ in range(_DRAWS):
+        drawn = random.integers(0, len(p), len(p))
+        errors.append(expected_calibration_error(labels[drawn], p[drawn], _BINS))
+    return [max(0.0, float(2 * error - end)) for end in np.quantile(errors, [0.975, 0.025])]
+
+
+def measure(model: Path, data: Path, campaign: str, most: int) -> dict[str, Any]:
+    """Classify galaxies with the votes of a campaign at each scale."""
+    learned = read_learned(model)
+    assert learned is not None
     classifier = Classifier(model, Options(campaign=campaign, agreement=0.9))
-    spiral = share > 0.5
+    frames: list[Image.Image] = []
+    spiral: list[bool] = []
+    for survey in CAMPAIGNS[campaign]:
+        more, classes = read_galaxies(data / survey, classifier, learned, most)
+        frames, spiral = frames + more, spiral + classes
+    labels = np.array(spiral).astype(np.int64)
     rows = []
     for scale in SCALES:
-        random = np.random.default_rng(0)
-        table = classifier.classify([at_scale(frame, scale, random) for frame in frames])
-        p = table["p_spiral"].to_numpy()
-        decided = table["decision"] != "ask volunteers"
-        bins = pd.Series(p - spiral).groupby(np.minimum((10 * p).astype(int), 9))
+        table = classifier.classify([at_scale(frame, scale) for frame in frames])
+        p = table["p_spiral"].to_numpy(np.float64)
+        right = int(((p > 0.5) == (labels == 1)).sum())
+        familiar = int(table["familiar"].astype(bool).sum())
         rows.append(
             {
                 "scale": scale,
-                "accuracy": float(((p > 0.5) == spiral).mean()),
-                "calibration_error": float((bins.mean().abs() * bins.size()).sum() / len(p)),
-                "log_loss": float(-np.log(np.where(spiral, p, 1 - p).clip(1e-6)).mean()),
-                "share_of_spirals": float((p > 0.5).mean()),
-                "familiar": None if table["familiar"].isna().all() else bool(table["familiar"][0]),
-                "decided": float(decided.mean()),
+                "accuracy": right / len(p),
+                "accuracy_interval": list(wilson(right, len(p))),
+                "calibration_error": expected_calibration_error(labels, p, _BINS),
+                "calibration_error_interval": interval(labels, p),
+                "calibration_error_by_chance": error_by_chance(labels, p, _BINS, seed=0).mean,
+                "familiar": familiar / len(p),
+                "familiar_interval": list(wilson(familiar, len(p))),
+                "called_spiral": float((p > 0.5).mean()),
+                "survey_decided": float((table["decision"] != "ask volunteers").mean()),
             }
         )
-        print(survey.name, rows[-1], flush=True)
-    return rows
+        print(campaign, rows[-1], flush=True)
+    return {"galaxies": len(frames), "spirals": sum(spiral), "scales": rows}
 
 
-def draw(found: dict[str, list[dict[str, Any]]], path: Path) -> None:
-    """Draw accuracy and calibration against scale; open marks are scales that look unfamiliar."""
-    figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
-    for (name, rows), colour in zip(found.items(), ("C0", "C1"), strict=False):
-        table = pd.DataFrame(rows)
-        strange = table["familiar"].eq(False)
-        for axis, column in zip(axes, ("accuracy", "calibration_error"), strict=True):
-            axis.plot(table["scale"], table[column], color=colour, label=SURVEYS[name])
-            for marks, face in ((~strange, colour), (strange, "white")):
-                axis.plot(table["scale"][marks], table[column][marks], "o", color=colour,
-                          markerfacecolor=face)  # fmt: skip
-    for axis, title in zip(axes, ("Accuracy", "Calibration error"), strict=True):
-        axis.set_xscale("log")
-        axis.set_xticks([0.5, 1, 2, 4], ["1/2", "1", "2", "4"])
-        axis.minorticks_off()
-        axis.axvline(1, color="0.8", zorder=0)
-        axis.set_xlabel("Scale of the frame, 1 as Galaxy Zoo 2")
-        axis.set_title(title)
-    axes[1].set_ylim(bottom=0)
-    axes[0].legend(frameon=False)
-    figure.savefig(path, dpi=160)
-    plt.close(figure)
+def draw(groups: dict[str, dict[str, Any]], path: Path) -> None:
+    """Draw each measure against scale; bands are 95% intervals."""
+    with STYLE:
+        figure = Figure(figsize=(7.0, 2.4), layout="constrained")
+        axes = figure.subplots(1, 3)
+        for campaign, group in groups.items():
+            table, colour = pd.DataFrame(group["scales"]), COLOURS[campaign]
+            label = f"{TITLES[campaign]}: {group['galaxies']} galaxies"
+            for axis, name in zip(axes, MEASURES, strict=True):
+                axis.plot(table["scale"], table[name], "-o", color=colour, label=label)
+                low, high = np.array(table[f"{name}_interval"].tolist()).T
+                axis.fill_between(table["scale"], low, high, color=colour, alpha=0.15, lw=0)
+        for axis, title in zip(axes, MEASURES.values(), strict=True):
+            axis.set_xscale("log")
+            axis.set_xticks([0.5, 0.7, 1, 1.4, 2], ["0.5", "0.7", "1", "1.4", "2"])
+            axis.minorticks_off()
+            axis.axvline(1, color="0.8", linewidth=0.6, zorder=0)
+            axis.set_xlabel("Scale (2: the galaxy is half as large)")
+            axis.set_title(title)
+        axes[0].set_ylim(top=1)
+        axes[1].set_ylim(bottom=0)
+        axes[2].set_ylim(0, 1.02)
+        handles, labels = axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=2)
+    save_figure(path, figure)
 
 
 def main() -> None:
@@ -137,17 +176,16 @@ def main() -> None:
     data = Path(os.environ.get("GALAXY_DATA", "../shared/data"))
     parser.add_argument("--data", type=Path, default=data, help="folder with the surveys")
     parser.add_argument("--model", type=Path, default=Path("galaxies/pretrained/real"))
-    parser.add_argument("--most", type=int, default=1000, help="galaxies of each survey")
+    parser.add_argument("--most", type=int, default=300, help="galaxies of each survey")
     parser.add_argument("-o", "--output", type=Path, default=Path("benchmarks/scale.json"))
     parser.add_argument("--figure", type=Path, default=Path("docs/scale_of_frames.png"))
     options = parser.parse_args()
-    found = {
-        name: measure(options.model, options.data / name, options.most)
-        for name in SURVEYS
-        if (options.data / name).is_dir()
+    groups = {
+        campaign: measure(options.model, options.data, campaign, options.most)
+        for campaign in CAMPAIGNS
     }
-    write_json(options.output, found)
-    draw(found, options.figure)
+    write_json(options.output, groups)
+    draw(groups, options.figure)
 
 
 if __name__ == "__main__":

@@ -147,6 +147,7 @@ class TriageSettings(Section):
 
     agreement: Annotated[list[Annotated[float, Field(gt=0.5, lt=1)]], Field(min_length=1)]
     confidence: ProperShare
+    search: bool
 
 
 class EvaluateSettings(Section):

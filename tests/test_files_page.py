@@ -11,7 +11,7 @@ from galaxies.classifying.provenance import BUNDLE
 from galaxies.pages.vote_file import HEADER
 from galaxies.questions.layout import Layout
 from galaxies.questions.registry import CAMPAIGNS
-from galaxies.volunteers.subjects import COLUMNS as MANIFEST_COLUMNS
+from galaxies.volunteers.manifest import MANIFEST_COLUMNS
 from tests.conftest import ROOT
 from tests.test_project import FILES, text
 

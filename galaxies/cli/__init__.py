@@ -1,7 +1,7 @@
 """The command `galaxies`.
 
 Each module has a group of commands: it reads the options and calls the library. What came out is
-printed by `galaxies.cli.printing`.
+printed by `galaxies.cli.printed`.
 """
 
 from typing import Annotated
@@ -9,7 +9,19 @@ from typing import Annotated
 import typer
 
 from galaxies import __version__
-from galaxies.cli import calibrate, classify, inside, outputs, pages, sky, surveys, volunteers
+from galaxies.cli import (
+    audit,
+    bundles,
+    calibrate,
+    classify,
+    download,
+    inside,
+    over_inputs,
+    pages,
+    sky,
+    surveys,
+    volunteers,
+)
 from galaxies.cli.help import Commands
 from galaxies.errors import run_stage
 
@@ -21,9 +33,11 @@ app = typer.Typer(
     epilog="Example: `galaxies classify cutouts/ -o classes.parquet`\n\n"
     "`galaxies COMMAND --help` explains a command, with examples.",
 )
-for group in (classify, sky, inside, pages, surveys, calibrate, volunteers):
+for group in (
+    classify, bundles, sky, inside, pages, surveys, download, calibrate, audit, volunteers,
+):  # fmt: skip
     for command in group.commands.registered_commands:
-        command.cls = outputs.Command
+        command.cls = over_inputs.Command
     app.add_typer(group.commands)
 
 

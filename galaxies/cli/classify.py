@@ -1,4 +1,4 @@
-"""Commands that classify images: `classify`, `submission` and `export`."""
+"""The command that classifies images: `classify`."""
 
 from functools import partial
 from pathlib import Path
@@ -7,19 +7,19 @@ from typing import Annotated, Final, Literal
 import typer
 
 from galaxies.classifying.options import Options
-from galaxies.cli import printing, sky
+from galaxies.cli import sky
 from galaxies.cli.help import CLASSIFY
 from galaxies.cli.options import (
     Agreement,
     IdColumn,
     Model,
-    Overwrite,
     PathColumn,
     Questions,
     Views,
     cores,
 )
-from galaxies.errors import GalaxiesError, require
+from galaxies.cli.printed import classes as printed
+from galaxies.errors import require
 
 UNREADABLE: Final = 3
 """Exit status of `classify` if the table is complete but some images could not be read."""
@@ -38,6 +38,8 @@ _CLASSIFY = """Example: `galaxies classify cutouts/ -o classes.parquet`
 
 `galaxies classify positions.csv -o classes.parquet --images sdss`
 
+`galaxies classify positions.csv -o classes.hats --images sdss`
+
 `galaxies classify sdss.fits -o classes.vot --id OBJID --path CUTOUT`
 
 `galaxies classify s3://bucket/cutouts -o classes.parquet --engine ray --address auto`"""
@@ -55,7 +57,7 @@ def classify(
             metavar="INPUT",
             help="Images (JPEG, PNG, FITS), folders, globs, zip and tar archives, Parquet tables "
             "of images, or catalogues with columns id and path (Parquet, CSV, FITS, VOTable, "
-            "ECSV); paths or fsspec addresses.",
+            "ECSV, HATS); paths or fsspec addresses.",
         ),
     ],
     output: Annotated[
@@ -64,8 +66,8 @@ def classify(
             "-o",
             "--output",
             metavar="TABLE",
-            help="Table to make: .parquet, .csv, .fits, .vot or .ecsv; .gz after all but .parquet "
-            "compresses it.",
+            help="Table to make: .parquet, .csv, .fits, .vot or .ecsv, with .gz after all but "
+            ".parquet; or a .hats catalogue (needs positions, and the extra hats).",
         ),
     ],
     model: Model = Path("real"),
@@ -173,99 +175,6 @@ def classify(
         overwrite=overwrite,
         another_survey=sky.is_another_survey(images),
     )
-    printing.classified(output, done, options)
+    printed.classified(output, done, options)
     if not done.complete:
         raise typer.Exit(UNREADABLE)
-
-
-@commands.command(
-    epilog="Example: `galaxies info classes.parquet`\n\n`galaxies info real`",
-    short_help="Print what made a table, or what is in a bundle.",
-    rich_help_panel=CLASSIFY,
-)
-def info(
-    subject: Annotated[
-        Path,
-        typer.Argument(
-            metavar="TABLE|BUNDLE",
-            help="A table from `galaxies classify`, a bundle, or the name of a pretrained one.",
-        ),
-    ],
-) -> None:
-    """Print what made a table: version, bundle, campaign, calibration, threshold, image options.
-
-    Of a bundle, print its model, survey, campaign, calibration and promises. The hash is the same
-    in a table and in the bundle that made it. It also stands in the column `bundle`, which programs
-    keep that drop the rest.
-    """
-    from galaxies.bundle.pretrained import bundle_folder
-    from galaxies.classifying.provenance import describe_bundle, describe_table
-
-    folder = bundle_folder(subject)
-    facts = describe_bundle(folder) if folder.is_dir() else describe_table(subject)
-    printing.facts(subject, facts)
-
-
-@commands.command(
-    epilog="Example: `galaxies submission images_test_rev1.zip -o submission.csv`",
-    short_help="Write a submission for Kaggle's Galaxy Zoo challenge.",
-    rich_help_panel=CLASSIFY,
-)
-def submission(
-    images: Annotated[
-        Path, typer.Argument(metavar="INPUT", help="images_test_rev1.zip of the challenge.")
-    ],
-    output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="FILE", help="The CSV to make.")
-    ],
-    model: Model = Path("real"),
-    overwrite: Overwrite = False,
-) -> None:
-    """Predict all 37 columns for the test images of Kaggle's Galaxy Zoo challenge.
-
-    To have the CSV scored, upload it at
-    https://www.kaggle.com/competitions/galaxy-zoo-the-galaxy-challenge, "Late Submission".
-    """
-    from galaxies.bundle.pretrained import bundle_folder
-    from galaxies.classifying.submission import write_submission
-
-    bundle = bundle_folder(model)
-    rows = write_submission(images, output, bundle, workers=cores(), overwrite=overwrite)
-    printing.submission(output, rows)
-
-
-@commands.command(
-    epilog="Example: `galaxies export --model models/cnn -o cnn.onnx`",
-    short_help="Write a network as one ONNX file.",
-    rich_help_panel=CLASSIFY,
-)
-def export(
-    model: Model = Path("real"),
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "-o",
-            "--output",
-            metavar="FILE",
-            help="The file to make; default: the name of the bundle.",
-        ),
-    ] = None,
-    views: Views = None,
-    overwrite: Overwrite = False,
-) -> None:
-    """Write the network of a bundle as one ONNX file for other programs (needs the extra onnx).
-
-    Input: images uint8 (N, size, size, 3), cropped and reduced by
-    galaxies.images.decode.decode_reduced. Output: p_spiral (calibrated) and spread, both float32
-    (N,). The metadata of the file have size, crop and decoding.
-    """
-    from galaxies.bundle.pretrained import bundle_folder
-
-    folder = bundle_folder(model)
-    path = output or Path(f"{folder.absolute().name}.onnx")
-    if path.exists() and not overwrite:
-        raise GalaxiesError(f"{path}: exists; --overwrite replaces it")
-    from galaxies.classifying.export import export_bundle
-
-    export_bundle(folder, path, views)
-    printing.exported(path)

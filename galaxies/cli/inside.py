@@ -5,10 +5,10 @@ from typing import Annotated, Final
 
 import typer
 
-from galaxies.cli import printing
 from galaxies.cli.classify import UNREADABLE
 from galaxies.cli.help import LOOK
 from galaxies.cli.options import Inputs, Model, Overwrite, Views
+from galaxies.cli.terminal import say, warn
 
 commands = typer.Typer()
 
@@ -60,7 +60,7 @@ def inside(
 
     For some layers the picture has the channels that carry the decision, drawn over the galaxy,
     then where the network sees evidence for its answer, and the predicted vote fractions. How to
-    read it: docs/inside.md.
+    read it: docs/look_inside.md.
 
     Pictures that a folder has already are kept: to continue an interrupted run, give the same
     command again.
@@ -75,10 +75,10 @@ def inside(
     classifier = Classifier(bundle_folder(model), Options(views=views))
     done = draw_pictures(images, output, classifier, question, answer, overwrite=overwrite)
     kept = f", {done.kept:,} kept; --overwrite draws them again" if done.kept else ""
-    printing.say(f"{output}: {done.drawn:,} drawn{kept}")
+    say(f"{output}: {done.drawn:,} drawn{kept}")
     for line in done.unreadable[:_NAMED]:
-        printing.warn(line)
+        warn(line)
     if (more := len(done.unreadable) - _NAMED) > 0:
-        printing.warn(f"and {more:,} more that could not be read")
+        warn(f"and {more:,} more that could not be read")
     if done.unreadable:
         raise typer.Exit(UNREADABLE)

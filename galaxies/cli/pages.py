@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
-from galaxies.cli import printing
 from galaxies.cli.help import ADAPT, LOOK
 from galaxies.cli.options import BUNDLE, Inputs, Questions, SurveyToMake
+from galaxies.cli.printed import surveys as printed
+from galaxies.cli.terminal import say
 from galaxies.errors import needs
 
 commands = typer.Typer()
@@ -79,10 +80,10 @@ def label(
         )
         serve_labelling(work, port=port, browser=browser, host_names=host_name or ())
         if not any(map(work.votes.answered, list(work.votes.given))):
-            printing.say("No votes yet; no survey was made")
+            say("No votes yet; no survey was made")
             return
     made = labelling.finish(images, output)
-    printing.counted(output, made, "person", "people")
+    printed.counted(output, made, "person", "people")
 
 
 @commands.command(

@@ -5,18 +5,14 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from galaxies.base.words import many
 from galaxies.cli.help import CLASSIFY
 from galaxies.cli.options import Overwrite, cores
-from galaxies.cli.printing import say, warn
+from galaxies.cli.printed import classes as printed
+from galaxies.cli.terminal import warn
 from galaxies.errors import GalaxiesError, require
 
 if TYPE_CHECKING:
-    from collections import Counter
-
     from galaxies.classifying.inputs.chunks import Input
-    from galaxies.sky.cutouts import Source
-    from galaxies.sky.positions import Positions
 
 commands = typer.Typer()
 
@@ -148,11 +144,13 @@ def cutouts(
     if not dry_run:
         refuse_existing(output, overwrite=overwrite)
     source, galaxies = wanted.open()
+    if galaxies.remark:
+        warn(galaxies.remark)
     if dry_run:
-        _say_plan(source, galaxies)
+        printed.planned(source, galaxies)
         return
     found = write_cutouts(source, galaxies, output, workers=cores(), overwrite=overwrite)
-    _say_result(output, found)
+    printed.cut_out(output, found)
 
 
 def opened(
@@ -182,27 +180,3 @@ def opened(
 def is_another_survey(images: str | None) -> bool:
     """Whether images have other filters and another depth than those of Galaxy Zoo."""
     return images is not None and images.partition("@")[0].partition(":")[0] != "sdss"
-
-
-def _say_plan(source: "Source", positions: "Positions") -> None:
-    from galaxies.sky.cutouts import ServiceCutouts, plan_requests
-
-    say(f"{positions.name}: {many(len(positions), 'galaxy')}")
-    if not isinstance(source, ServiceCutouts):
-        say(f"  no requests: {source.layer} is here")
-        return
-    plan = plan_requests(source, positions)
-    say(
-        f"  without a position: {plan.without_position:,}; in the cache: {plan.kept:,}\n"
-        f"  requests to {source.name}: at most {plan.requests:,}, at {source.manners.rate:g} a "
-        f"second: {plan.seconds / 60:,.1f} minutes"
-    )
-
-
-def _say_result(output: Path, found: "Counter[str]") -> None:
-    say(f"{output}: {found['']:,} of {found.total():,} galaxies cut out")
-    for reason, count in found.most_common(10):
-        if reason:
-            warn(f"  {count:,}: {reason}")
-    if found[""]:
-        say(f"Classify them: galaxies classify {output} -o classes.parquet")

@@ -1,14 +1,14 @@
-"""Commands that download, check and merge surveys."""
+"""Commands that make, check and merge surveys."""
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from galaxies.cli import printing
-from galaxies.cli.help import ADAPT, TRAIN, Commands
+from galaxies.cli.help import ADAPT, TRAIN
 from galaxies.cli.options import IdColumn, Overwrite, PathColumn, Survey, SurveyToMake, cores
+from galaxies.cli.printed import surveys as printed
 from galaxies.errors import GalaxiesError
 
 if TYPE_CHECKING:
@@ -17,71 +17,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 commands = typer.Typer()
-downloads = typer.Typer(cls=Commands, no_args_is_help=True, rich_markup_mode="markdown")
-commands.add_typer(
-    downloads,
-    name="download",
-    help="Download real galaxies with their votes.",
-    epilog="Example: `galaxies download gz2`",
-    rich_help_panel=TRAIN,
-)
-
-
-@downloads.command(
-    epilog="Example: `galaxies download kaggle && dvc exp run -S survey=kaggle`",
-    short_help="Kaggle's Galaxy Zoo challenge: 61,578 galaxies, 0.8 GB, needs an account.",
-)
-def kaggle(output: SurveyToMake = Path("data/kaggle"), overwrite: Overwrite = False) -> None:
-    """Download the training set of Kaggle's Galaxy Zoo challenge: 61,578 galaxies, 0.8 GB.
-
-    You need an account at Kaggle. Create a token at https://www.kaggle.com/settings, put it into
-    ~/.kaggle/access_token or the variable KAGGLE_API_TOKEN, and accept the rules of the challenge
-    at https://www.kaggle.com/competitions/galaxy-zoo-the-galaxy-challenge/rules.
-
-    If the connection breaks, run the command again: it continues where it stopped.
-    """
-    from galaxies.surveys.download.kaggle import download_kaggle
-
-    printing.checked(output, download_kaggle(output, overwrite=overwrite))
-
-
-@downloads.command(
-    epilog="Example: `galaxies download gz2 && dvc exp run -S survey=gz2`",
-    short_help="Galaxy Zoo 2: about 240,000 galaxies, 3.4 GB, no account.",
-)
-def gz2(
-    output: SurveyToMake = Path("data/gz2"),
-    votes: Annotated[
-        Literal["weighted", "debiased"],
-        typer.Option(
-            help="Which vote fractions: weighted, or debiased, which are also corrected for "
-            "distance and lie near those of Kaggle's challenge."
-        ),
-    ] = "weighted",
-    mirror: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ADDRESS",
-            help="Address of a folder with images_gz2.zip, gz2_filename_mapping.csv and "
-            "gz2_hart16.csv.gz; by default the published files.",
-            show_default=False,
-        ),
-    ] = None,
-    overwrite: Overwrite = False,
-) -> None:
-    """Download Galaxy Zoo 2: about 240,000 galaxies, 3.4 GB; needs 7 GB of disk space.
-
-    The images are from https://zenodo.org/records/3565489. The votes are fractions from the
-    catalogue of Hart et al. (2016), in Kaggle's 37 columns. survey.yaml names their campaign: gz2
-    for weighted ones; kaggle for debiased ones, which are the ones to put beside Kaggle's. No
-    account is needed.
-
-    If the connection breaks, run the command again: it continues where it stopped.
-    """
-    from galaxies.surveys.download.galaxy_zoo_2 import download_gz2
-
-    printing.checked(output, download_gz2(output, votes=votes, mirror=mirror, overwrite=overwrite))
-
 
 _SURVEY = """Example: `galaxies survey labelled.csv -o data/mine`
 
@@ -123,7 +58,7 @@ def survey(
 
     names = ColumnNames(id_column, path_column)
     made = survey_from_table(table, output, names=names, campaign=campaign, overwrite=overwrite)
-    printing.from_table(output, made)
+    printed.from_table(output, made)
 
 
 @commands.command(
@@ -153,7 +88,7 @@ def check(
 
     report = check_survey(survey)
     problem = _why_not_split(survey, params) if params.is_file() else None
-    printing.checked(survey, report, problem)
+    printed.checked(survey, report, problem)
     if problem is not None and survey.resolve().parent == Path("data").resolve():
         raise GalaxiesError(f"{survey}: the pipeline cannot train on it: {problem}")
 
@@ -221,7 +156,7 @@ def merge(
     from galaxies.surveys.merge import merge_surveys
 
     merged = merge_surveys(surveys, output, skip_known=skip_known, like=like, overwrite=overwrite)
-    printing.merged(output, merged)
+    printed.merged(output, merged)
 
 
 @commands.command(
@@ -232,7 +167,7 @@ def merge(
 def export_folders(
     survey: Survey,
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FOLDER", help="The folder to make.")
+        Path, typer.Option("-o", "--output", metavar="FOLDER", help="The folder to make.")
     ],
     params: Annotated[
         Path,
@@ -256,4 +191,4 @@ def export_folders(
     counts = folders.export_folders(
         survey, output, load_settings(params), workers=cores(), overwrite=overwrite
     )
-    printing.sorted_by_class(output, counts)
+    printed.sorted_by_class(output, counts)

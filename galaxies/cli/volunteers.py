@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 
 import typer
 
-from galaxies.cli import printing
 from galaxies.cli.help import VOLUNTEERS
 from galaxies.cli.options import (
     BUNDLE,
@@ -16,6 +15,8 @@ from galaxies.cli.options import (
     Table,
     cores,
 )
+from galaxies.cli.printed import surveys as printed
+from galaxies.cli.terminal import say
 
 commands = typer.Typer()
 
@@ -93,14 +94,14 @@ def ask(
         names=ColumnNames(id_column, path_column),
         workers=cores(),
     )
-    printing.asked(output, made, number)
+    printed.asked(output, made, number)
 
 
 def _show_example(wanted: bool) -> None:
     if wanted:
         from galaxies.volunteers.answers import EXAMPLE
 
-        printing.say(EXAMPLE, nl=False)
+        say(EXAMPLE, nl=False)
         raise typer.Exit
 
 
@@ -155,4 +156,4 @@ def votes(
     made = count_votes(
         export, answers, subjects, output, least_votes=least_votes, overwrite=overwrite
     )
-    printing.counted(output, made, "volunteer", "volunteers")
+    printed.counted(output, made, "volunteer", "volunteers")

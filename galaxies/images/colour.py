@@ -33,13 +33,19 @@ def colour_image(bands: Floats) -> Pixels:
     >>> colour_image(np.full((3, 2, 2), 0.05))[0, 0].tolist()
     [17, 20, 29]
     """
+    # Planes one after the other, changed in place: channels side by side take twice as long.
     weights = np.array([CHANNEL_WEIGHT[name] for name in reversed(BANDS)])
-    channels = np.moveaxis(bands[::-1], 0, -1) * weights
-    intensity = np.maximum(channels.mean(axis=-1, keepdims=True), 1e-9)
+    channels = bands[::-1] * weights[:, None, None]
+    intensity = np.maximum(channels.mean(axis=0), 1e-9)
     # One factor for all channels keeps the colour. Each channel saturates separately, so bright
     # stars are white.
-    image = channels * (grey_level(intensity) / intensity) - BLACK
-    return np.asarray(np.clip(image, 0, 255).round(), dtype=np.uint8)
+    channels *= grey_level(intensity) / intensity
+    channels -= BLACK
+    np.rint(np.clip(channels, 0, 255, out=channels), out=channels)
+    image = np.empty((*bands.shape[1:], 3), np.uint8)
+    for place, channel in enumerate(channels):
+        image[:, :, place] = channel
+    return image
 
 
 def grey_level(light: Floats) -> Floats:

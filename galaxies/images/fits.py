@@ -139,7 +139,7 @@ def colour_frame(planes: Planes, calibrated: bool) -> Image.Image:
         grey = np.clip(grey_level(light[0]), 0, 255).round().astype(np.uint8)
         frame = np.repeat(grey[:, :, None], 3, axis=2)
     else:
-        frame = colour_image(light[[0, len(light) // 2, -1]])
+        frame = colour_image(light if len(light) == 3 else light[[0, len(light) // 2, -1]])
     # The first row of a FITS image is at the bottom.
     return Image.fromarray(np.ascontiguousarray(frame[::-1]))
 

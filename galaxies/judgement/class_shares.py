@@ -14,6 +14,18 @@ _ROUNDS: Final = 10_000
 _CLOSE: Final = 1e-8
 """The iteration ends when the share changes by less."""
 
+_EACH: Final = 5
+"""Number of iterations between two looks at the likelihood."""
+
+_GAIN: Final = 1e-5
+"""The iteration for a given share ends when the logarithm of the likelihood grows by less."""
+
+_PRECISE: Final = 1e-3
+"""Precision of the ends of an interval."""
+
+_WITHIN: Final = 3.841459
+"""Largest likelihood ratio in a 95% interval: that quantile of chi squared."""
+
 Counts = tuple[Annotated[int, Field(ge=0)], ...]
 
 
@@ -181,31 +193,111 @@ def compare_with_mixture(outputs: ClassOutputs, raw: Probabilities) -> Mixture:
     with needs("pipeline"):
         from scipy.special import gammaincc
 
-    survey = outputs.count(raw)
-    ellipticals, spirals = (
-        np.array(one, np.float64) for one in (outputs.elliptical, outputs.spiral)
-    )
-    seen = ellipticals + spirals + survey > 0
-    ellipticals, spirals, survey = ellipticals[seen], spirals[seen], survey[seen]
-    elliptical, spiral = (_shares(one + survey / survey.sum()) for one in (ellipticals, spirals))
-    share = 0.5
-    for _ in range(_ROUNDS):
-        mixture = share * spiral + (1 - share) * elliptical
-        are_spiral = survey * share * spiral / mixture
-        earlier, share = share, float(are_spiral.sum() / survey.sum())
-        spiral = _shares(spirals + are_spiral)
-        elliptical = _shares(ellipticals + survey - are_spiral)
-        if abs(share - earlier) < _CLOSE:
-            break
-    mixture = share * spiral + (1 - share) * elliptical
-    ratio = 2 * sum(
-        _likelihood(counts, _shares(counts)) - _likelihood(counts, fitted)
-        for counts, fitted in ((ellipticals, elliptical), (spirals, spiral), (survey, mixture))
-    )
-    freedom = len(survey) - 2
+    samples = _Samples.of(outputs, raw)
+    fitted = samples.fit()
+    ratio = 2 * (sum(_likelihood(one, _shares(one)) for one in samples) - fitted.likelihood)
+    freedom = len(samples.survey) - 2
     p_value = float(gammaincc(freedom / 2, max(ratio, 0.0) / 2)) if freedom > 0 else 1.0
-    known = share * _shares(spirals) + (1 - share) * _shares(ellipticals)
-    return Mixture(p_value, share, float(np.abs(_shares(survey) - known).sum() / 2))
+    share = fitted.share
+    known = share * _shares(samples.spirals) + (1 - share) * _shares(samples.ellipticals)
+    return Mixture(p_value, share, float(np.abs(_shares(samples.survey) - known).sum() / 2))
+
+
+def share_interval(outputs: ClassOutputs, raw: Probabilities) -> tuple[float, float]:
+    """Compute the 95% interval of the share of spirals among galaxies without votes.
+
+    By profile likelihood (Wilks 1938; Venzon & Moolgavkar 1988, "A method for computing
+    profile-likelihood-based confidence intervals") of the three samples in
+    `compare_with_mixture`. So it allows for the number of galaxies in the survey and for the number
+    that the bundle was calibrated on, which is what a small calibration is biased by. It assumes
+    that only the shares differ, as `estimate_spiral_share` does.
+
+    Parameters
+    ----------
+    outputs : ClassOutputs
+        Histograms from the bundle.
+    raw : ndarray of shape (N,), float32
+        Raw probabilities of the galaxies of the survey.
+
+    Returns
+    -------
+    low, high : float
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> few_spirals = np.repeat(np.array([0.1, 0.5, 0.9], np.float32), [70, 9, 21])
+    >>> many = ClassOutputs(edges=(0.3, 0.7), elliptical=(9000, 800, 200), spiral=(200, 800, 9000))
+    >>> few = ClassOutputs(edges=(0.3, 0.7), elliptical=(9, 8, 2), spiral=(2, 8, 9))
+    >>> [round(end, 2) for end in share_interval(many, few_spirals)]
+    [0.14, 0.32]
+    >>> [round(end, 2) for end in share_interval(few, few_spirals)]
+    [0.0, 0.37]
+    """
+    samples = _Samples.of(outputs, raw)
+    best = samples.fit()
+    enough = best.likelihood - _WITHIN / 2
+
+    def end(outside: float) -> float:
+        """Find the first share outside, from the best towards 0 or 1."""
+        if samples.fit(outside, enough).likelihood >= enough:
+            return outside
+        inside = best.share
+        while abs(inside - outside) > _PRECISE:
+            middle = (inside + outside) / 2
+            if samples.fit(middle, enough).likelihood >= enough:
+                inside = middle
+            else:
+                outside = middle
+        return outside
+
+    return end(0.0), end(1.0)
+
+
+class _Mixed(NamedTuple):
+    share: float
+    """Share of spirals in the survey."""
+    likelihood: float
+    """Logarithm, of all three samples."""
+
+
+class _Samples(NamedTuple):
+    """Numbers of galaxies in the bins that are not empty."""
+
+    ellipticals: Floats
+    spirals: Floats
+    survey: Floats
+
+    @classmethod
+    def of(cls, outputs: ClassOutputs, raw: Probabilities) -> Self:
+        known = (np.array(one, np.float64) for one in (outputs.elliptical, outputs.spiral))
+        every = np.stack([*known, outputs.count(raw)])
+        return cls(*every[:, every.sum(axis=0) > 0])
+
+    def fit(self, share: float | None = None, enough: float = np.inf) -> _Mixed:
+        """Find the most likely classes and share by expectation maximisation.
+
+        For a given `share`, the search ends where the likelihood is `enough`: it only grows.
+        """
+        fixed = share is not None
+        elliptical, spiral = (_shares(one + _shares(self.survey)) for one in self[:2])
+        share = 0.5 if share is None else share
+        likelihood = -np.inf
+        for _ in range(_ROUNDS // _EACH):
+            earlier_share, earlier = share, likelihood
+            for _ in range(_EACH):
+                mixture = share * spiral + (1 - share) * elliptical
+                are_spiral = self.survey * (share * spiral / np.maximum(mixture, 1e-300))
+                spiral = _shares(self.spirals + are_spiral)
+                elliptical = _shares(self.ellipticals + self.survey - are_spiral)
+                if not fixed:
+                    share = float(are_spiral.sum() / self.survey.sum())
+            fitted = (elliptical, spiral, share * spiral + (1 - share) * elliptical)
+            likelihood = sum(_likelihood(*both) for both in zip(self, fitted, strict=True))
+            close = likelihood - earlier < _GAIN if fixed else abs(share - earlier_share) < _CLOSE
+            if close or likelihood >= enough:
+                break
+        return _Mixed(share, likelihood)
 
 
 def _shares(counts: Floats) -> Floats:
@@ -214,7 +306,7 @@ def _shares(counts: Floats) -> Floats:
 
 def _likelihood(counts: Floats, shares: Floats) -> float:
     some = counts > 0
-    return float((counts[some] * np.log(shares[some])).sum())
+    return float((counts[some] * np.log(np.maximum(shares[some], 1e-300))).sum())
 
 
 def require_outputs(outputs: ClassOutputs | None, bundle: object) -> ClassOutputs:

@@ -153,12 +153,57 @@ class KnownGalaxies(NamedTuple):
         many = unfamiliar > _TOLERATED * galaxies
         return not (many and self.survey_p_value(unfamiliar, galaxies) <= LEVEL)
 
+    def for_survey(self, looks: Looks) -> "ForSurvey":
+        """Choose which galaxies another survey is compared with once it calibrates the bundle.
+
+        They stay the same if the survey looks familiar: at most 2% of its galaxies are not. If it
+        does not, galaxies of the survey replace them, if there are at least 99; few of them make
+        the test noisier. No significance is asked for, because a survey that is wrongly taken for
+        familiar would be refused later, while one that is wrongly replaced only loses power.
+
+        Parameters
+        ----------
+        looks : ndarray of shape (n, 29), float32
+            Galaxies of the survey, which were not trained on.
+
+        Returns
+        -------
+        ForSurvey
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> looks = np.random.default_rng(0).normal(size=(500, 29)).astype(np.float32)
+        >>> known = KnownGalaxies.fit(looks[:200], looks[200:400])
+        >>> known.for_survey(looks[400:]).replaced, known.for_survey(looks[400:] + 9).replaced
+        (False, True)
+        """
+        count = len(looks)
+        unfamiliar = int((self.p_values(looks) <= LEVEL).sum())
+        alike = self.enough and unfamiliar <= _TOLERATED * count
+        if alike or count < FEWEST:
+            return ForSurvey(self, unfamiliar, count, replaced=False)
+        known = self.calibrated(looks[some_of(np.arange(count))])
+        return ForSurvey(known, unfamiliar, count, replaced=True)
+
     @property
     def is_whole(self) -> bool:
         """Whether the arrays have the right shapes and finite values."""
         shapes = [self.centre.shape, self.axes.shape, self.distances.shape]
         right = shapes == [(NUMBERS,), (NUMBERS, NUMBERS), (self.distances.size,)]
         return right and all(one.dtype == np.float32 and np.isfinite(one).all() for one in self)
+
+
+class ForSurvey(NamedTuple):
+    """The known galaxies of a bundle that another survey calibrates."""
+
+    known: KnownGalaxies
+    unfamiliar: int
+    """Number of galaxies of the survey that were unfamiliar before."""
+    galaxies: int
+    """Number of galaxies of the survey."""
+    replaced: bool
+    """Whether galaxies of the survey are the known ones now."""
 
 
 def some_of(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -19,7 +19,8 @@ def judge_promises(
     Parameters
     ----------
     table : DataFrame
-        `label` and `p_spiral` of the test galaxies.
+        `label` and `p_spiral` of the test galaxies; and `sha1` of their images, if some can be
+        identical: these are one trial.
     promises : tuple of Promise
         Promises from the validation galaxies.
 
@@ -59,9 +60,10 @@ def judge_promises(
         if promise.threshold is not None:
             found["threshold"] = promise.threshold
         if decided.any():
-            right, number = int((decisions == labels)[decided].sum()), int(decided.sum())
-            low, high = clopper_pearson(right, number)
-            found |= {"agreement": right / number, "agreement_low": low, "agreement_high": high}
+            agreement = float((decisions == labels)[decided].mean())
+            images = table["sha1"][decided].nunique() if "sha1" in table else int(decided.sum())
+            low, high = clopper_pearson(agreement * images, images)
+            found |= {"agreement": agreement, "agreement_low": low, "agreement_high": high}
             found["verdict"] = _verdict(low, high, promise.agreement)
         worth[f"{100 * promise.agreement:g}%"] = found
     return worth

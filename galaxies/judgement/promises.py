@@ -1,7 +1,7 @@
 """Promises: the confidence threshold above which the machine decides."""
 
 from collections.abc import Sequence
-from typing import Annotated, Final
+from typing import Annotated, Final, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -83,7 +83,10 @@ def lower_bound(
 
 
 def make_promises(
-    p_spiral: Probabilities, labels: npt.NDArray[np.int64], settings: TriageSettings
+    p_spiral: Probabilities,
+    labels: npt.NDArray[np.int64],
+    settings: TriageSettings,
+    surveys: Sequence[npt.NDArray[np.bool_]] = (),
 ) -> tuple[Promise, ...]:
     """Find the confidence threshold that is proven to reach each target agreement.
 
@@ -111,11 +114,16 @@ def make_promises(
         Places in `CLASSES`; any other number agrees with no decision.
     settings : TriageSettings
         Target agreements, and the confidence of the bound.
+    surveys : sequence of ndarray of shape (N,), bool
+        Galaxies of each of several surveys. A threshold passes only if the bound on each of them
+        passes too, which needs no correction for their number (intersection-union test: Berger
+        1982, "Multiparameter hypothesis testing and acceptance sampling"). The strictest of their
+        own thresholds would not do: the others are not tested there.
 
     Returns
     -------
     tuple of Promise
-        One for each target agreement.
+        One for each target agreement; its threshold is `None` if there are no galaxies.
 
     Examples
     --------
@@ -123,7 +131,7 @@ def make_promises(
     >>> from galaxies.settings import TriageSettings
     >>> p = np.repeat(np.array([0.01, 0.99, 0.6], np.float32), 100)
     >>> labels = np.concatenate([np.zeros(100), np.ones(100), np.arange(100) % 2]).astype(int)
-    >>> targets = TriageSettings(agreement=[0.95], confidence=0.9)
+    >>> targets = TriageSettings(agreement=[0.95], confidence=0.9, search=False)
     >>> make_promises(p, labels, targets)[0].threshold
     0.99
     """
@@ -132,14 +140,19 @@ def make_promises(
     right = ((p_spiral > 0.5) == labels)[order]
     # Bundles have six decimals; galaxies above the rounded threshold are counted below.
     last = np.unique(np.ceil(np.linspace(0, len(sure), _STEPS + 1)[1:]).astype(np.int64)) - 1
-    steps = np.unique(np.floor(sure[last] * 1e6) / 1e6)[::-1]
+    steps = np.unique(np.floor(sure[last[last >= 0]] * 1e6) / 1e6)[::-1]
     decided = np.searchsorted(-sure, -steps, side="right")
-    wrong = decided - np.cumsum(right)[decided - 1]
-    expected_wrong = decided - np.cumsum(sure)[decided - 1]
-    bounds = lower_bound(decided - wrong, decided, settings.confidence)
+    tested = [_Tested.at(steps, sure, right)]
+    tested += [_Tested.at(steps, sure[some], right[some]) for some in (s[order] for s in surveys)]
+    bounds = np.min([one.bounds(settings.confidence) for one in tested], axis=0)
     promises = []
     for agreement in settings.agreement:
-        chances = _chances(expected_wrong, decided, agreement, settings.confidence)
+        if not len(steps):
+            promises.append(
+                Promise(agreement=agreement, confidence=settings.confidence, threshold=None)
+            )
+            continue
+        chances = np.min([one.chances(agreement, settings.confidence) for one in tested], axis=0)
         first = int(np.argmax(chances))
         proven = int(np.argmin(np.append(bounds[first:] >= agreement, False)))
         last_proven = first + proven - 1
@@ -154,43 +167,39 @@ def make_promises(
     return tuple(promises)
 
 
-def strictest(promises: Sequence[Promise]) -> Promise:
-    """Choose the promise for one target that holds for each of several groups of galaxies.
+class _Tested(NamedTuple):
+    """The decisions at each threshold."""
 
-    Examples
-    --------
-    >>> promises = [
-    ...     Promise(agreement=0.9, confidence=0.9, threshold=t) for t in (0.7, 0.8)
-    ... ]
-    >>> strictest(promises).threshold
-    0.8
-    """
-    return max(promises, key=lambda one: 2.0 if one.threshold is None else one.threshold)
+    decided: npt.NDArray[np.int64]
+    wrong: npt.NDArray[np.int64]
+    expected_wrong: Floats
+    """According to the certainties; being rare, they follow a Poisson distribution."""
 
+    @classmethod
+    def at(cls, steps: Floats, sure: Floats, right: npt.NDArray[np.bool_]) -> Self:
+        """Count, for certainties that decrease."""
+        decided = np.searchsorted(-sure, -steps, side="right")
+        agreed = np.concatenate([[0], np.cumsum(right)])[decided]
+        expected = np.concatenate([[0.0], np.cumsum(sure)])[decided]
+        return cls(decided, decided - agreed, decided - expected)
 
-def _chances(
-    expected_wrong: Floats, decided: npt.NDArray[np.int64], agreement: float, confidence: float
-) -> list[float]:
-    """Compute the probability that each step passes, from the certainties.
+    def bounds(self, confidence: float) -> Floats:
+        """Compute the lower bounds on the agreement; 0 where nothing is decided."""
+        return lower_bound(self.decided - self.wrong, self.decided, confidence)
 
-    Parameters
-    ----------
-    expected_wrong : ndarray of shape (N,), float64
-        Expected number of decisions that disagree; being rare, they follow a Poisson distribution.
-    decided : ndarray of shape (N,), int64
-        Number of decisions.
-    agreement, confidence : float
-        The target.
-    """
-    with needs("pipeline"):
-        from scipy.special import bdtr, pdtr
+    def chances(self, agreement: float, confidence: float) -> list[float]:
+        """Compute the probability that each step passes, from the certainties."""
+        with needs("pipeline"):
+            from scipy.special import bdtr, pdtr
 
-    chances = []
-    for count, expected in zip(decided.tolist(), expected_wrong.tolist(), strict=True):
-        wrong = np.arange(int(count * (1 - agreement)) + 2)
-        tolerated = int((bdtr(wrong, count, 1 - agreement) <= 1 - confidence).sum()) - 1
-        chances.append(float(pdtr(tolerated, expected)) if tolerated >= 0 else 0.0)
-    return chances
+        chances = []
+        for count, expected in zip(
+            self.decided.tolist(), self.expected_wrong.tolist(), strict=True
+        ):
+            wrong = np.arange(int(count * (1 - agreement)) + 2)
+            tolerated = int((bdtr(wrong, count, 1 - agreement) <= 1 - confidence).sum()) - 1
+            chances.append(float(pdtr(tolerated, expected)) if tolerated >= 0 else 0.0)
+        return chances
 
 
 def choose_promise(promises: tuple[Promise, ...], agreement: float | None) -> Promise:

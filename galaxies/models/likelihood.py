@@ -1,4 +1,7 @@
-"""The loss of the network: the negative log-likelihood of the volunteers' votes."""
+"""The loss of the network: the negative log-likelihood of the volunteers' votes.
+
+For hard votes and for galaxies chosen by an answer it is a pseudo-likelihood: a weighted one.
+"""
 
 from typing import Any, Final
 
@@ -22,7 +25,9 @@ def targets(votes: Votes, layout: Layout) -> npt.NDArray[np.float32]:
     """Convert votes to the input of `surprise`.
 
     Galaxies that were chosen by an answer do not show how common it is, so their votes have a tenth
-    of the weight (`galaxies.questions.layout.Layout.chosen_by_answer`).
+    of the weight (`galaxies.questions.layout.Layout.chosen_by_answer`): a pseudo-likelihood
+    (Skinner 1989, "Domain means, regression and multivariate analysis"), not a model of how they
+    were chosen.
 
     Parameters
     ----------
@@ -112,8 +117,10 @@ def surprise(
 
     The counted votes of those who reached a question follow a Dirichlet-multinomial distribution
     (Walmsley et al. 2022, MNRAS 509, 3966, section 4.2). A hard vote says what most volunteers saw,
-    which is more certain than a single vote: its likelihood is the predicted fraction to the power
-    `sharpness`, normalised over all answers. Questions without votes add nothing.
+    which is more certain than a single vote: its pseudo-likelihood is the predicted fraction to the
+    power `sharpness`, normalised over all answers. The exponent is a weight, chosen on validation
+    galaxies; no number of volunteers is known that would give it. Questions without votes add
+    nothing.
 
     Parameters
     ----------

@@ -150,8 +150,8 @@ def draw(weights: npt.NDArray[np.float32], random: np.random.Generator) -> npt.N
     ends = np.cumsum(weights[mixed], dtype=np.float64)
     places = (np.arange(len(weights)) + random.random()) * (ends[-1] / len(weights))
     # Rounding could put the last place at the end.
-    found = np.minimum(np.searchsorted(ends, places, side="right"), len(weights) - 1)
-    drawn: npt.NDArray[np.int64] = random.permutation(mixed[found])
+    chosen = np.minimum(np.searchsorted(ends, places, side="right"), len(weights) - 1)
+    drawn: npt.NDArray[np.int64] = random.permutation(mixed[chosen])
     return drawn
 
 

@@ -47,6 +47,11 @@ class Voted(NamedTuple):
     fingerprints: Fingerprints = np.empty((0, 3), np.uint64)
     """(N, 3) of the images."""
 
+    @property
+    def first_of_each_image(self) -> npt.NDArray[np.int64]:
+        """Places of galaxies with different images; an image that occurs twice is no proof."""
+        return np.sort(np.unique(self.same_pixels, return_index=True)[1])
+
     def take(self, some: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> "Voted":
         """Select some of the galaxies."""
         return Voted(
@@ -165,6 +170,7 @@ def triage_settings(judgement: Judgement) -> TriageSettings:
     return TriageSettings(
         agreement=[promise.agreement for promise in judgement.triage],
         confidence=judgement.triage[0].confidence,
+        search=False,
     )
 
 
@@ -185,7 +191,8 @@ def recalibrate(judgement: Judgement, galaxies: Voted) -> Judgement:
     Notes
     -----
     The labels are smoothed as in Platt (1999), because there may be few. The promises use the same
-    galaxies as the calibration, which has two parameters and at least 30 galaxies.
+    galaxies as the calibration, which has two parameters and at least 30 galaxies; identical images
+    count once.
 
     Examples
     --------
@@ -205,7 +212,8 @@ def recalibrate(judgement: Judgement, galaxies: Voted) -> Judgement:
     array([0.03, 0.97], dtype=float32)
     """
     calibration = fit_calibration(galaxies.raw, smoothed(galaxies.labels))
-    promises = make_promises(calibration(galaxies.raw), galaxies.labels, triage_settings(judgement))
+    proof = galaxies.take(galaxies.first_of_each_image)
+    promises = make_promises(calibration(proof.raw), proof.labels, triage_settings(judgement))
     return judgement.model_copy(
         update={
             "calibration": calibration,

@@ -31,9 +31,13 @@ from galaxies.dataset.votes import campaign_of, read_answers, read_votes
 from galaxies.errors import GalaxiesError, require
 from galaxies.images.decode import UnreadableImageError
 from galaxies.judgement.appearance import appearance
-from galaxies.judgement.class_shares import Mixture, compare_with_mixture, require_outputs
-from galaxies.judgement.familiarity import FEWEST as KNOWN
-from galaxies.judgement.familiarity import KnownGalaxies, some_of
+from galaxies.judgement.class_shares import (
+    Mixture,
+    compare_with_mixture,
+    require_outputs,
+    share_interval,
+)
+from galaxies.judgement.familiarity import ForSurvey
 from galaxies.questions.campaign import CLASSES, VOTED, Campaign, most_voted, spiral_fraction
 from galaxies.recalibrating.refitting import (
     FEWEST,
@@ -64,6 +68,8 @@ class Calibrated(NamedTuple):
     """Number of galaxies of each class."""
     knows_what_it_learned: bool
     """Whether the bundle has its training galaxies, so that these could be checked."""
+    familiarity: ForSurvey | None
+    """The galaxies that it is compared with from now on; `None` for a bundle without any."""
     void: tuple[str, ...] = ()
     """Campaigns whose promises were removed, because they were not proven on this survey."""
 
@@ -77,6 +83,9 @@ class Adjusted(NamedTuple):
     """Share of spirals among the galaxies that the bundle was calibrated on."""
     share: float
     """Estimated share of spirals in the images."""
+    share_low: float
+    share_high: float
+    """Its 95% interval, if only the shares differ."""
     test: Mixture
     written: bool
     """Whether the bundle was saved."""
@@ -99,7 +108,8 @@ def calibrate_on_votes(
     survey : Path
         Folder with images and votes, as in `galaxies.dataset.layout`.
     output : Path
-        The bundle to make; only `bundle.json` differs.
+        The bundle to make; `bundle.json` differs, and if the survey does not look familiar,
+        `familiarity.npz`.
     workers : int
         Number of threads; the result does not depend on it.
     overwrite : bool
@@ -125,7 +135,7 @@ def calibrate_on_votes(
     (True, True)
     """
     require_free(output, overwrite)
-    require("pipeline", "scipy", "sklearn")
+    require("pipeline", "sklearn", "scipy")
     archive, table = survey_file(survey, IMAGES), survey_file(survey, VOTES)
     campaign = campaign_of(read_answers(table))
     description = for_campaign(read_description(bundle), campaign)
@@ -138,25 +148,25 @@ def calibrate_on_votes(
     require_another_survey(description.judgement, on, bundle)
     before, after = judge_recalibration(description.judgement, galaxies)
     made = recalibrate(description.judgement, galaxies).model_copy(update={"calibrated": on})
-    new, known = description.judged(made), _known(predictor, galaxies)
-    if known is not predictor.known:
+    new, familiarity = description.judged(made), _familiarity(predictor, galaxies)
+    if familiarity is not None and familiarity.replaced:
         judgements = void_elsewhere(new.judgements, new.campaign, on)
         new = new.model_copy(update={"judgements": judgements})
-    copy_recalibrated(bundle, output, new, known)
+    copy_recalibrated(bundle, output, new, None if familiarity is None else familiarity.known)
     counts = dict(zip(CLASSES, np.bincount(galaxies.labels, minlength=2).tolist(), strict=True))
     void = tuple(
         name
         for name, one in description.judgements.items()
         if name != new.campaign and new.judgements[name] != one
     )
-    return Calibrated(before, after, counts, learned is not None, void)
+    return Calibrated(before, after, counts, learned is not None, familiarity, void)
 
 
-def _known(predictor: Predictor, galaxies: Voted) -> KnownGalaxies | None:
-    """Measure how far the galaxies of the survey are; few of them say less than those before."""
-    if predictor.known is None or galaxies.looks is None or len(galaxies.looks) < KNOWN:
-        return predictor.known
-    return predictor.known.calibrated(galaxies.looks[some_of(np.arange(len(galaxies.looks)))])
+def _familiarity(predictor: Predictor, galaxies: Voted) -> ForSurvey | None:
+    """Choose the known galaxies, which count once whatever number they have."""
+    if predictor.known is None or galaxies.looks is None:
+        return None
+    return predictor.known.for_survey(galaxies.looks[galaxies.first_of_each_image])
 
 
 def for_campaign(description: Description, campaign: Campaign) -> Description:
@@ -319,7 +329,7 @@ def adjust_to_shares(
     (40, 0, True, True)
     """
     require_free(output, overwrite)
-    require("pipeline", "scipy", "sklearn")
+    require("pipeline", "sklearn", "scipy")
     description = read_description(bundle)
     outputs = require_outputs(description.judgement.outputs, bundle)
     archive = images / IMAGES
@@ -344,7 +354,8 @@ def adjust_to_shares(
             }
         )
         copy_recalibrated(bundle, output, made)
-    return Adjusted(len(raw), unreadable, outputs.spiral_share, share, test, written)
+    within = share_interval(outputs, raw)
+    return Adjusted(len(raw), unreadable, outputs.spiral_share, share, *within, test, written)
 
 
 class _Read(NamedTuple):

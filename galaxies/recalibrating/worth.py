@@ -8,6 +8,7 @@ from tqdm import tqdm
 
 from galaxies.base.arrays import Floats
 from galaxies.bundle.description import Judgement
+from galaxies.judgement.intervals import clopper_pearson, clusters, resampled
 from galaxies.judgement.miscalibration import expected_calibration_error
 from galaxies.judgement.promises import certainty
 from galaxies.recalibrating.refitting import Voted, recalibrate
@@ -101,9 +102,9 @@ def judge_recalibration(judgement: Judgement, galaxies: Voted) -> tuple[Worth, W
     """Compute the scores of a bundle before and after it is calibrated on some galaxies.
 
     Ten times, the galaxies are divided into five folds; each fold is tested with the calibrations
-    and promises fitted on the other four. The intervals are from resampling galaxies (Efron &
-    Tibshirani 1993, "An introduction to the bootstrap"); those of shares before the calibration,
-    when nothing is repeated, are exact (Clopper & Pearson 1934).
+    and promises fitted on the other four. The intervals of shares are those of Clopper & Pearson
+    (1934); those of errors are from resampling galaxies (Efron & Tibshirani 1993, "An introduction
+    to the bootstrap"), identical images together.
 
     Parameters
     ----------
@@ -165,45 +166,31 @@ def _held_out(judgement: Judgement, galaxies: Voted, dealt: npt.NDArray[np.int64
 
 def _worth(repeats: list[_Answers], galaxies: Voted, targets: list[float]) -> Worth:
     right = np.stack([(answers.p > 0.5) == galaxies.labels for answers in repeats])
-    everything = np.ones_like(right)
+    everything, images = np.ones_like(right), galaxies.same_pixels
     decided = []
     for place, target in enumerate(targets):
         sure = np.stack([answers.decided[place] for answers in repeats])
-        decided.append(Decided(target, _share(sure, everything), _share(right & sure, sure)))
+        shares = _share(sure, everything, images), _share(right & sure, sure, images)
+        decided.append(Decided(target, *shares))
     error, vote_error = _errors(repeats, galaxies)
-    return Worth(_share(right, everything), error, vote_error, tuple(decided))
+    return Worth(_share(right, everything, images), error, vote_error, tuple(decided))
 
 
-def _share(part: npt.NDArray[np.bool_], whole: npt.NDArray[np.bool_]) -> Range:
+def _share(
+    part: npt.NDArray[np.bool_], whole: npt.NDArray[np.bool_], images: npt.NDArray[np.int64]
+) -> Range:
     """Compute the share of `whole` (repetitions, N) that is in `part`, with its interval.
 
-    That of Clopper & Pearson (1934) is for independent galaxies, so not for counts over several
-    repetitions: galaxies are resampled there, each with all its repetitions. If none or all are in
-    `part`, resampling finds no scatter, and their mean number, rounded down, has an exact interval.
+    That of Clopper & Pearson (1934) for the mean counts of all repetitions, as if there were one:
+    it is at least as wide as needed. Identical `images` count once.
     """
     inside, out_of = part.mean(axis=0), whole.mean(axis=0)
     if not whole.any():
         return Range(np.nan, np.nan, np.nan)
     share = float(inside.sum() / out_of.sum())
-    if len(part) == 1 or not part.any() or (part == whole).all():
-        return Range(share, *_exact(*(int(means.sum() + 1e-9) for means in (inside, out_of))))
-    random = np.random.default_rng(_SEED)
-    count, shares = len(inside), []
-    for _ in range(_RESAMPLES):
-        drawn = random.integers(0, count, count)
-        if total := out_of[drawn].sum():
-            shares.append(inside[drawn].sum() / total)
-    low, high = np.percentile(shares, (2.5, 97.5))
-    return Range(share, float(low), float(high))
-
-
-def _exact(part: int, whole: int) -> tuple[float, float]:
-    """Compute the 95% interval of a share of independent galaxies (Clopper & Pearson 1934)."""
-    from scipy.special import betaincinv
-
-    low = betaincinv(part, whole - part + 1, 0.025) if part else 0.0
-    high = betaincinv(part + 1, whole - part, 0.975) if part < whole else 1.0
-    return float(low), float(high)
+    different = len(np.unique(images)) / len(images)
+    trials = out_of.sum() * different
+    return Range(share, *clopper_pearson(share * trials, trials))
 
 
 def _errors(repeats: list[_Answers], galaxies: Voted) -> tuple[Range, Range]:
@@ -214,12 +201,12 @@ def _errors(repeats: list[_Answers], galaxies: Voted) -> tuple[Range, Range]:
         gaps = expected_calibration_error(galaxies.labels[some], answers.p[some], _BINS)
         return gaps, float(np.sqrt(np.mean(off**2)))
 
-    count = len(galaxies.labels)
-    values = np.mean([errors(one, np.arange(count)) for one in repeats], axis=0)
+    values = np.mean([errors(one, np.arange(len(galaxies.labels))) for one in repeats], axis=0)
     random = np.random.default_rng(_SEED)
+    groups = clusters(galaxies.same_pixels)
     drawn = np.array(
         [
-            errors(repeats[number % len(repeats)], random.integers(0, count, count))
+            errors(repeats[number % len(repeats)], resampled(groups, random))
             for number in range(_RESAMPLES)
         ]
     )

@@ -11,6 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NamedTuple
 
+import numpy as np
+
+from galaxies.base.arrays import Floats
 from galaxies.errors import GalaxiesError
 from galaxies.sky.manners import Answer
 
@@ -29,7 +32,7 @@ create table if not exists answers (
 """
 _INDEX: Final = "create index if not exists same on answers (sha256) where sha256 is not null;"
 _COMMIT: Final = 1.0  # seconds of work that a kill may cost
-_APART: Final = 5 / 3600  # degrees between positions that cannot have the same image
+_APART: Final = np.radians(5 / 3600)  # between positions that cannot have the same image
 
 
 class Kept(NamedTuple):
@@ -133,14 +136,17 @@ class Cache:
         """Return the SHA-256 of all images that came for more than one place in the sky."""
         with self._lock, self._damage_named():
             rows = self._db.execute(
-                "select sha256, min(ra), max(ra), min(dec), max(dec) from answers "
-                "where sha256 is not null group by sha256 having count(*) > 1"
+                "select sha256, ra, dec from answers where sha256 in (select sha256 from answers "
+                "where sha256 is not null group by sha256 having count(*) > 1)"
             ).fetchall()
-        return frozenset(
-            digest
-            for digest, left, right, bottom, top in rows
-            if right - left > _APART or top - bottom > _APART
-        )
+        firsts: dict[str, Floats] = {}
+        apart: set[str] = set()
+        for digest, ra, dec in rows:
+            place = _direction(ra, dec)
+            first = firsts.setdefault(digest, place)
+            if np.linalg.norm(place - first) > _APART:
+                apart.add(digest)
+        return frozenset(apart)
 
     def commit(self) -> None:
         """Write what came last to the disk."""
@@ -152,3 +158,10 @@ class Cache:
         with self._lock, self._damage_named():
             self._db.commit()
             self._db.close()
+
+
+def _direction(ra: float, dec: float) -> Floats:
+    """Return a unit vector (3,): near a pole, degrees of right ascension say nothing."""
+    longitude, latitude = np.radians([ra, dec])
+    flat = np.cos(latitude)
+    return np.array([flat * np.cos(longitude), flat * np.sin(longitude), np.sin(latitude)])

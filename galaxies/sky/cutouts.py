@@ -166,6 +166,8 @@ class ServiceCutouts:
             if measured is None:
                 return self._cutout(first, FIRST_RADIUS, GUESS)
             radius, where_from = measured, MEASURED
+        if (reason := self._no_scale(radius)) is not None:
+            return Cutout(None, reason, None, radius, where_from, None)
         return self._cutout(self._ask(ra, dec, self._scale(radius)), radius, where_from)
 
     def missing(self, positions: Positions, place: int) -> int:
@@ -175,7 +177,7 @@ class ServiceCutouts:
         if np.isnan(radius) and self._default is not None:
             radius = self._default
         if not np.isnan(radius):
-            return 0 if self._is_kept(ra, dec, radius) else 1
+            return 0 if self._no_scale(radius) or self._is_kept(ra, dec, radius) else 1
         first = self._cache.get(self.service.url(ra, dec, self._scale(FIRST_RADIUS)))
         if first is None or not first.answer.final:
             return 2
@@ -187,10 +189,20 @@ class ServiceCutouts:
         kept = self._cache.get(self.service.url(ra, dec, self._scale(radius)))
         return kept is not None and kept.answer.final
 
-    def _scale(self, radius: float) -> float:
-        """Compute a scale that the service can draw, in the digits that it is asked with."""
+    def _no_scale(self, radius: float) -> str | None:
+        """Say why the service cannot draw a galaxy of this size; `None` if it can."""
         smallest, largest = self.service.scales
-        return float(f"{min(max(frame_scale(radius), smallest), largest):.5g}")
+        scale = self._scale(radius)
+        if smallest <= scale <= largest:
+            return None
+        return (
+            f"a radius of {radius:g} arcsec: {self.name} has no frame at {scale:g} arcsec a pixel, "
+            f"only at {smallest:g} to {largest:g}"
+        )
+
+    def _scale(self, radius: float) -> float:
+        """Compute the scale, in the digits that the service is asked with."""
+        return float(f"{frame_scale(radius):.5g}")
 
     def _ask(self, ra: float, dec: float, scale: float) -> Kept:
         url = self.service.url(ra, dec, scale)

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Final, NamedTuple
 
@@ -239,12 +240,11 @@ class Asker:
     def _get(self, url: str) -> tuple[int, bytes, str | None]:
         """Make one request; a server that sends byte after byte does not get longer."""
         end = time.monotonic() + self.manners.timeout
-        with self._lock:
-            self.requests += 1
+        self._count()
         timeout = (min(_CONNECT, self.manners.timeout), self.manners.timeout)
         with self._session().get(url, stream=True, timeout=timeout) as answer:
             pieces, length = [], 0
-            while piece := answer.raw.read1(_BLOCK, decode_content=False):
+            while piece := answer.raw.read1(_BLOCK, decode_content=True):
                 pieces.append(piece)
                 length += len(piece)
                 if time.monotonic() > end:
@@ -261,10 +261,21 @@ class Asker:
             session.headers["User-Agent"] = self.manners.agent
             # Images are compressed as they are.
             session.headers["Accept-Encoding"] = "identity"
+            session.hooks["response"].append(self._before_redirect)
             self._local.session = session
         session = self._local.session
         assert isinstance(session, requests.Session)
         return session
+
+    def _before_redirect(self, answer: requests.Response, **_: object) -> None:
+        """Let a request that a redirect leads to wait like any other."""
+        if answer.is_redirect:
+            self._limit.wait()
+            self._count()
+
+    def _count(self) -> None:
+        with self._lock:
+            self.requests += 1
 
     def _make_pause(self, url: str, after: str | None, turn: int) -> None:
         seconds = seconds_to_wait(after)
@@ -318,12 +329,14 @@ def seconds_to_wait(after: str | None, now: float | None = None) -> float | None
     """
     if after is None:
         return None
-    if after.strip().isdigit():
+    if re.fullmatch(r"\s*[0-9]+\s*", after):
         return float(after)
     try:
         date = parsedate_to_datetime(after)
     except ValueError:
         return None
+    if date.tzinfo is None:  # -0000: UTC, from a clock that knows no zone
+        date = date.replace(tzinfo=UTC)
     return max(0.0, date.timestamp() - (time.time() if now is None else now))
 
 

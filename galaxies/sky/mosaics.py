@@ -19,7 +19,7 @@ from astropy.wcs.utils import proj_plane_pixel_scales
 from PIL import Image
 
 from galaxies.base.arrays import Floats
-from galaxies.errors import GalaxiesError
+from galaxies.errors import GalaxiesError, needs
 from galaxies.images.decode import UnreadableImageError
 from galaxies.images.fits import colour_frame
 from galaxies.sky.cutouts import FIRST_RADIUS, GUESS, MEASURED, Cutout
@@ -27,6 +27,9 @@ from galaxies.sky.manners import OUTSIDE
 from galaxies.sky.positions import Positions
 from galaxies.sky.radius import frame_scale, measure_radius
 from galaxies.sky.services import FRAME, Sdss
+
+with needs("sky"):
+    import cv2
 
 _SUFFIXES: Final = (".fits", ".fit", ".fits.fz", ".fits.gz")
 _BLUE_TO_RED: Final = "ugrizy"
@@ -40,11 +43,18 @@ _NO_LIGHT: Final = frozenset(
 """Words in the name of a file or extension that holds no light."""
 _OPEN: Final = 128  # tiles whose files are open at a time
 _MARGIN: Final = 3  # pixels around a frame, which its edges are interpolated from
-_BLOCK: Final = 2880  # bytes; some programs leave out the zeros that fill the last one
 _PLAIN: Final = {-32: ">f4", -64: ">f8", 16: ">i2", 32: ">i4", 8: "u1"}
 """Numpy's name for the numbers of a FITS image, by `BITPIX`."""
 _MISSING: Final = 0.05  # share of a frame that may lie beyond the edge of a tile, or have no data
-_LARGEST_FRAME: Final = 4096  # pixels of a tile along each side of a cut-out
+_SMALLEST_FRAME, _LARGEST_FRAME = 16, 4096  # pixels of a tile along each side of a cut-out
+
+
+class _Plain(NamedTuple):
+    """Where the numbers of an image stand in its file, one after the other as they are."""
+
+    offset: int
+    kind: str
+    shape: tuple[int, int]
 
 
 class _Band(NamedTuple):
@@ -52,6 +62,8 @@ class _Band(NamedTuple):
     hdu: int
     name: str
     """The filter's letter, if it is known."""
+    plain: _Plain | None
+    """`None` if the numbers are scaled or compressed."""
 
 
 class _Tile(NamedTuple):
@@ -155,8 +167,9 @@ class Mosaics:
         """Cut a frame of 424 pixels around a pixel of a tile."""
         tile = self._tiles[number]
         half = FRAME * frame_scale(radius) / tile.scale / 2
-        if 2 * half > _LARGEST_FRAME:
-            raise UnreadableImageError(f"too large for a cut-out: {2 * half:.0f} pixels of a tile")
+        if not _SMALLEST_FRAME <= 2 * half <= _LARGEST_FRAME:
+            size = "large" if 2 * half > _LARGEST_FRAME else "small"
+            raise UnreadableImageError(f"too {size} for a cut-out: {2 * half:.3g} tile pixels wide")
         side = 2 * (int(np.ceil(half)) + _MARGIN) + 1
         middle = round(where[0]), round(where[1])
         planes = self._planes(number, middle, side)
@@ -165,24 +178,25 @@ class Mosaics:
         if valid.mean() < 1 - _MISSING:
             raise UnreadableImageError(f"{OUTSIDE} of {self.layer} (pixels without data)")
         if tile.calibrated:
-            planes = planes * (Sdss.native / tile.scale) ** 2  # flux in a pixel of SDSS
+            planes *= (Sdss.native / tile.scale) ** 2  # flux in a pixel of SDSS
         frame = colour_frame(planes, tile.calibrated)
         x = where[0] - middle[0] + side / 2
         y = side / 2 - (where[1] - middle[1])  # rows of an image go down
-        box = (x - half, y - half, x + half, y + half)
-        return frame.resize((FRAME, FRAME), Image.Resampling.BILINEAR, box)
+        return _resampled(frame, x, y, half)
 
     def _planes(self, number: int, middle: tuple[int, int], side: int) -> Floats:
         tile = self._tiles[number]
         self._use(number)
+        planes = np.empty((len(tile.pixels), side, side))
         try:
-            planes = [_part(pixels, middle, side) for pixels in tile.pixels]
+            for plane, pixels in zip(planes, tile.pixels, strict=True):
+                plane[:] = _part(pixels, middle, side)
         except NoOverlapError as error:
             raise UnreadableImageError(f"{OUTSIDE} of {self.layer}") from error
         # astropy raises any of these on damaged files.
         except (OSError, ValueError, TypeError, IndexError, KeyError) as error:
             raise UnreadableImageError(f"the tile cannot be read ({error})") from error
-        return np.asarray(planes, np.float64)
+        return planes
 
     def _use(self, number: int) -> None:
         """Close the tile that was used longest ago if there are too many."""
@@ -225,32 +239,21 @@ class _Pixels:
         with self._lock:
             if self._array is None:
                 self._open()
-            part: npt.NDArray[np.float32] = np.asarray(self._array[rows, columns], np.float32)
+            part: npt.NDArray[np.float32] = self._array[rows, columns].astype(np.float32)
         return part
 
     def _open(self) -> None:
+        path, plain = self._band.path, self._band.plain
+        if plain is not None:
+            # A view, because numpy takes much longer to cut its own kind of map.
+            mapped = np.memmap(path, plain.kind, "r", plain.offset, plain.shape)
+            self._array = np.asarray(mapped)
+            return
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", AstropyUserWarning)  # a short file is an error, below
             # Scaled numbers cannot be mapped; a section of them is read and scaled.
-            file = fits.open(self._band.path, memmap=False)
-            hdu = file[self._band.hdu]
-        where = hdu.fileinfo()
-        if self._band.path.suffix.lower() != ".gz" and (
-            where["datLoc"] + where["datSpan"] - _BLOCK > self._band.path.stat().st_size
-        ):
-            file.close()
-            raise OSError("it ends too early")
-        # Sections are read row by row; a memory map of plain numbers is a hundred times faster.
-        kind = _PLAIN.get(hdu.header.get("BITPIX"))
-        plain = type(hdu) in (fits.PrimaryHDU, fits.ImageHDU) and not (
-            {"BSCALE", "BZERO", "BLANK"} & set(hdu.header)
-            or self._band.path.suffix.lower() == ".gz"
-        )
-        if plain and kind is not None:
-            file.close()
-            self._array = np.memmap(self._band.path, kind, "r", where["datLoc"], hdu.shape)
-        else:
-            self._file, self._array = file, hdu.section
+            self._file = fits.open(path, memmap=False)
+            self._array = self._file[self._band.hdu].section
 
     def close(self) -> None:
         """Close the file."""
@@ -276,6 +279,27 @@ def _part(pixels: _Pixels, middle: tuple[int, int], side: int) -> npt.NDArray[np
         part, (side, side), shift, mode="partial", fill_value=np.nan
     )
     return whole
+
+
+def _resampled(frame: Image.Image, x: float, y: float, half: float) -> Image.Image:
+    """Interpolate a square of a frame, 2 `half` wide around (x, y), to 424 pixels."""
+    if 2 * half > FRAME:  # averaged: Pillow lets every pixel count
+        box = (x - half, y - half, x + half, y + half)
+        return frame.resize((FRAME, FRAME), Image.Resampling.BILINEAR, box)
+    # Of pixels with four bytes OpenCV makes a frame in a third of the time.
+    pixels = np.frombuffer(frame.tobytes("raw", "RGBX"), np.uint8).reshape(*frame.size[::-1], 4)
+    step = 2 * half / FRAME
+    # Pixels of OpenCV have their middle, and not their corner, at whole numbers.
+    to_pixels = np.array([[step, 0, x - half + step / 2 - 0.5],
+                          [0, step, y - half + step / 2 - 0.5]])  # fmt: skip
+    large = cv2.warpAffine(
+        pixels,
+        to_pixels,
+        (FRAME, FRAME),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    return Image.frombytes("RGB", (FRAME, FRAME), large.tobytes(), "raw", "RGBX")
 
 
 def _find_tiles(folder: Path) -> list[_Tile]:
@@ -339,9 +363,23 @@ def _images(path: Path) -> Iterator[tuple[_Band, WCS, bool]]:
                 wcs.array_shape = hdu.shape
                 unit = str(header.get("BUNIT", "")).lower()
                 name = _filter_of(header, path.name)
-                yield _Band(path, number, name), wcs, "nanomagg" in unit or "nmgy" in unit
+                band = _Band(path, number, name, _plain(hdu, path))
+                yield band, wcs, "nanomagg" in unit or "nmgy" in unit
     except (OSError, ValueError, TypeError, WcsError) as error:
         raise GalaxiesError(f"{path}: not a FITS image that can be read: {error}") from error
+
+
+def _plain(hdu: Any, path: Path) -> _Plain | None:  # noqa: ANN401 - astropy has no types
+    """Say where the numbers of an image stand, if they need neither scaling nor unpacking."""
+    # A map of plain numbers is read a hundred times faster than a section, row by row.
+    kind = _PLAIN.get(hdu.header.get("BITPIX"))
+    scaled = {"BSCALE", "BZERO", "BLANK"} & set(hdu.header)
+    if type(hdu) not in (fits.PrimaryHDU, fits.ImageHDU) or kind is None or scaled:
+        return None
+    if path.suffix.lower() == ".gz":
+        return None
+    height, width = hdu.shape
+    return _Plain(hdu.fileinfo()["datLoc"], kind, (height, width))
 
 
 def _filter_of(header: fits.Header, name: str) -> str:

@@ -71,7 +71,7 @@ def resolve_names(
         for name in names:
             key = f"sesame {name}"
             kept = cache.get(key)
-            if kept is None:
+            if kept is None or not kept.answer.final:
                 limit.wait()
                 cache.put(key, 0, 0, _look_up(name))
                 kept = cache.get(key)
@@ -89,7 +89,8 @@ def _look_up(name: str) -> Answer:
             raise GalaxiesError(
                 f"{name}: {lines}; resolved names are kept; run the same command again later"
             ) from error
-        return Answer(None, f"Sesame knows no {name}", final=True)
+        # Not final: a page that says that Sesame is down has no position either.
+        return Answer(None, f"Sesame knows no {name}", final=False)
     text = f"{position.ra.deg:.8f} {position.dec.deg:.8f}"
     return Answer(text.encode(), None, final=True)
 

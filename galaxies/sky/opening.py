@@ -1,7 +1,9 @@
 """From what the user names to where the cut-outs come from."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import inf
 from pathlib import Path
 from typing import Final
 
@@ -67,6 +69,16 @@ class Wanted:
             If the positions or the source cannot be used.
         """
         folder = self.cache or usual_cache()
+        for option, number, what in (
+            ("--radius", self.radius, "arcsec"), ("--rate", self.rate, "requests a second"),
+        ):  # fmt: skip
+            if number is not None and not 0 < number < inf:
+                raise GalaxiesError(f"{option} {number:g}: must be more than 0 {what}")
+        contact = self.manners.contact
+        if contact and not re.fullmatch(r"[!-~]+(@|://)[!-~]+", contact):
+            raise GalaxiesError(
+                f"--contact {contact}: give an e-mail address or a web page, in ASCII"
+            )
         if self.images.partition(":")[0] == LOCAL:
             from galaxies.sky.mosaics import Mosaics
 
@@ -76,8 +88,6 @@ class Wanted:
             return Mosaics(Path(where), self.radius), self._read(folder)
         service = find_service(self.images)
         rate = self.rate if self.rate is not None else service.rate
-        if rate <= 0:
-            raise GalaxiesError(f"--rate {rate:g}: must be more than 0 requests a second")
         manners = replace(self.manners, rate=rate)
         positions = self._read(folder)
         cache = Cache(folder / f"{service.name}.sqlite")

@@ -1,6 +1,8 @@
 """Lists of positions: tables with right ascension and declination, or names of galaxies."""
 
 import re
+import warnings
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,19 +13,19 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from astropy import units
-from astropy.coordinates import Angle
-from astropy.table import Table
+from astropy.coordinates import Angle, SkyCoord
+from astropy.table import Column, Table
+from astropy.utils.exceptions import AstropyWarning
 
 from galaxies.base.arrays import Floats
 from galaxies.errors import GalaxiesError
+from galaxies.tables.columns import DEC_NAMES, RA_NAMES
+from galaxies.tables.hats import open_hats, properties_file
 
 ID_NAMES: Final = (
     "galaxy_id", "id", "objid", "galaxyid", "dr7objid", "dr8objid", "specobjid", "id_str",
     "iauname", "source_id", "targetid", "name",
 )  # fmt: skip
-RA_NAMES: Final = ("ra", "raj2000", "_raj2000", "ra_icrs", "ramean", "ra_deg", "target_ra")
-DEC_NAMES: Final = ("dec", "dej2000", "decj2000", "_dej2000", "de_icrs", "decmean", "dec_deg",
-                    "target_dec", "decl")  # fmt: skip
 RADIUS_NAMES: Final = ("petror90_r", "petrorad90_r", "petror90")
 """Columns with the Petrosian 90% radius in the r band."""
 HALF_LIGHT_NAMES: Final = ("shape_r", "petror50_r")
@@ -39,6 +41,24 @@ _FORMATS: Final = {
 }  # fmt: skip
 TABLE_SUFFIXES: Final = (".csv", ".csv.gz", ".parquet", *_FORMATS)
 _LIST_SUFFIXES: Final = (".txt", ".lst", ".list", ".dat")
+
+_UNITS: Final = {
+    "deg": units.deg, "degree": units.deg, "degrees": units.deg, "d:m:s": units.deg,
+    "h": units.hourangle, "hr": units.hourangle, "hour": units.hourangle,
+    "hours": units.hourangle, "hourangle": units.hourangle, "h:m:s": units.hourangle,
+    "rad": units.rad, "radian": units.rad, "radians": units.rad,
+    "arcmin": units.arcmin, "arcsec": units.arcsec,
+}  # fmt: skip
+"""Angles, as tables and names of columns call them; an hour is no time here."""
+_NAMED_UNIT: Final = re.compile(
+    r"(?P<name>.+?)(?:\s*[\[(]\s*|_)(?P<unit>" + "|".join(map(re.escape, _UNITS)) + r")\s*[\])]?",
+    re.IGNORECASE,
+)
+"""`RA [deg]`, `Dec (degrees)`, `ra_hours`."""
+
+_NO_VALUE: Final = frozenset({"", "nan", "null", "none", "na", "n/a", "-", "--"})
+_MANY: Final = 5
+"""Galaxies of which some are above 24 degrees, if their right ascensions are in degrees."""
 
 Resolve = Callable[[Sequence[str]], list[tuple[float, float] | str]]
 """Returns for each name right ascension and declination in degrees, or why there are none."""
@@ -64,6 +84,8 @@ class Positions:
         Why a galaxy has no position.
     carried : Table
         Other columns, with a row for each galaxy.
+    remark : str
+        What may be wrong with all of them; usually empty.
 
     Examples
     --------
@@ -84,6 +106,7 @@ class Positions:
     radius_from: str
     reasons: list[str | None]
     carried: pa.Table
+    remark: str = ""
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -128,8 +151,8 @@ def read_positions(
     ----------
     path : Path
         A table (CSV, Parquet, FITS, VOTable, ECSV) with right ascension and declination: in
-        degrees, in another unit that the table states, or as text, such as 12:30:49.4 +12:23:28. Or
-        a text file with the name of a galaxy on each line.
+        degrees, in another unit that the table or the column's name states, or as text, such as
+        12:30:49.4 +12:23:28. Or a text file with the name of a galaxy on each line.
     columns : Columns, optional
         Names of columns.
     resolve : callable, optional
@@ -138,12 +161,14 @@ def read_positions(
     Returns
     -------
     Positions
-        Galaxies without an ID get one from their position, such as J123049.42+122328.0.
+        Galaxies without an ID get one from their position, such as J123049.42+122328.0. Those
+        without a position keep their row, with the reason.
 
     Raises
     ------
     GalaxiesError
-        If the file does not exist, is damaged, or lacks a column, or if two galaxies have one ID.
+        If the file does not exist, is damaged, or lacks a column, if a unit is no angle, or if two
+        galaxies have one ID.
 
     Examples
     --------
@@ -156,9 +181,13 @@ def read_positions(
     (['587722'], [7.5], ['ra', 'dec', 'petroR90_r', 'z'])
     """
     columns = columns or Columns()
-    if not path.is_file():
+    if not path.exists():
         raise GalaxiesError(f"{path}: no such table of positions")
     lower = path.name.lower()
+    if properties_file(str(path)):
+        source = open_hats(str(path), ())
+        table = pa.concat_tables(source.tables(source.schema.names))
+        return _from_table(path, table, {}, columns)
     if lower.endswith(_LIST_SUFFIXES):
         return _from_names(path, resolve)
     if not lower.endswith(TABLE_SUFFIXES):
@@ -215,8 +244,10 @@ def _read(path: Path, lower: str) -> tuple[pa.Table, dict[str, units.UnitBase]]:
 
 def _read_csv(path: Path) -> pa.Table:
     # As text first: float64 would round the 18 digits of an SDSS object ID.
-    texts = pd.read_csv(path, dtype=str, encoding="utf-8-sig", keep_default_na=False)
-    return pa.table({str(name): _typed(texts[name].tolist()) for name in texts.columns})
+    texts = pd.read_csv(
+        path, dtype=str, encoding="utf-8-sig", keep_default_na=False, skipinitialspace=True
+    )
+    return pa.table({str(name).strip(): _typed(texts[name].tolist()) for name in texts.columns})
 
 
 _WHOLE: Final = re.compile(r"-?(0|[1-9][0-9]{0,17})")
@@ -237,9 +268,21 @@ def _typed(texts: list[str]) -> pa.Array:
 
 def _read_astropy(path: Path, kind: str) -> tuple[pa.Table, dict[str, units.UnitBase]]:
     table = Table.read(path, format=kind)
-    found = {name: table[name].unit for name in table.colnames if table[name].unit is not None}
-    columns = {name: _arrow(table[name]) for name in table.colnames if table[name].ndim == 1}
-    return pa.table(columns), found
+    stated: dict[str, units.UnitBase] = {}
+    columns: dict[str, pa.Array] = {}
+    for name in table.colnames:
+        column = table[name]
+        if column.ndim != 1:
+            continue
+        if isinstance(column, SkyCoord):
+            columns |= {"ra": pa.array(column.icrs.ra.deg), "dec": pa.array(column.icrs.dec.deg)}
+        elif isinstance(column, Column | units.Quantity):
+            columns[name] = _arrow(column)
+            if column.unit is not None:
+                stated[name] = column.unit
+        else:  # such as times
+            columns[name] = pa.array([str(value) for value in column])
+    return pa.table(columns), stated
 
 
 def _arrow(column: Any) -> pa.Array:  # noqa: ANN401 - astropy has no types
@@ -265,29 +308,33 @@ def _from_table(
             f"{path}: has no columns for right ascension and declination; name them with --ra and "
             f"--dec; found {', '.join(table.column_names[:8])}"
         )
-    ra, ra_plain = _angles(table[ra_name], units_of.get(ra_name), units.hourangle)
-    dec, dec_plain = _angles(table[dec_name], units_of.get(dec_name), units.deg)
-    reasons: list[str | None] = [None] * len(table)
-    for place in np.flatnonzero(~(np.isfinite(ra) & np.isfinite(dec))):
-        reasons[place] = "has no position"
-    with np.errstate(invalid="ignore"):
-        wrong = (ra < -180) | (ra > 360) | (np.abs(dec) > 90)
-    for place in np.flatnonzero(wrong):
-        reasons[place] = f"is not on the sky: ra {ra[place]:g}, dec {dec[place]:g}"
+    ra_unit = _angle_unit(path, ra_name, units_of.get(ra_name))
+    dec_unit = _angle_unit(path, dec_name, units_of.get(dec_name))
+    ra, dec = _angles(table[ra_name], ra_unit), _angles(table[dec_name], dec_unit, units.deg)
+    reasons = _why_not(ra, dec, table[ra_name], table[dec_name])
     placed = np.array([reason is None for reason in reasons])
-    ra, dec = np.where(placed, ra % 360, np.nan), np.where(placed, dec, np.nan)
     if not placed.any():
         raise GalaxiesError(f"{path}: no row has a position; the first {reasons[0]}")
+    remark = ""
+    if ra_unit is None and _may_be_hours(table[ra_name], ra[placed]):
+        remark = (
+            f"{path}: no right ascension is above 24; they are read as degrees; if they are hours, "
+            "call the column ra_hours"
+        )
+    ra, dec = np.where(placed, ra, np.nan) % 360, np.where(placed, dec, np.nan)
     id_name = _column(path, table, columns.galaxy_id, ID_NAMES, "--id")
     ids = _iau_names(ra, dec) if id_name is None else _texts(path, id_name, table[id_name])
     _refuse_twice(path, ids)
     carried = table if id_name is None else table.drop_columns([id_name])
-    if not (ra_plain and dec_plain):
+    plain = not (_is_text(table[ra_name]) or _is_text(table[dec_name])) and all(
+        unit in (None, units.deg) for unit in (ra_unit, dec_unit)
+    )
+    if not plain:
         for name, values in (("ra_deg", ra), ("dec_deg", dec)):
             if name not in carried.column_names:
                 carried = carried.append_column(name, pa.array(values, from_pandas=True))
     radius, radius_from = _radii(path, table, units_of, columns)
-    return Positions(str(path), ids, ra, dec, radius, radius_from, reasons, carried)
+    return Positions(str(path), ids, ra, dec, radius, radius_from, reasons, carried, remark)
 
 
 def _column(
@@ -302,33 +349,89 @@ def _column(
             )
         return wanted
     lower = {name.lower(): name for name in reversed(table.column_names)}
+    if usual is not ID_NAMES:
+        for name in reversed(table.column_names):
+            if parts := _NAMED_UNIT.fullmatch(name):
+                lower.setdefault(parts["name"].lower(), name)
     return next((lower[name] for name in usual if name in lower), None)
 
 
+def _angle_unit(path: Path, name: str, stated: units.UnitBase | None) -> units.UnitBase | None:
+    """Find the unit of a column, by the table or else by the column's name."""
+    if stated is None or str(stated) == "":
+        parts = _NAMED_UNIT.fullmatch(name)
+        return _UNITS[parts["unit"].lower()] if parts else None
+    if stated.is_equivalent(units.deg):
+        return stated
+    unit = _UNITS.get(str(stated).strip("'\" ").lower())
+    if unit is None:
+        raise GalaxiesError(
+            f"{path}: column {name!r} has the unit {stated}, which is no angle; correct it, or "
+            "name another column"
+        )
+    return unit
+
+
+def _is_text(column: pa.ChunkedArray) -> bool:
+    return bool(pa.types.is_string(column.type) or pa.types.is_large_string(column.type))
+
+
 def _angles(
-    column: pa.ChunkedArray, unit: units.UnitBase | None, of_text: units.UnitBase
-) -> tuple[Floats, bool]:
-    """Convert a column to degrees; also whether it was in degrees."""
-    if not pa.types.is_string(column.type) and not pa.types.is_large_string(column.type):
-        values = np.asarray(column.to_pandas(), np.float64)
-        if unit is None or unit == units.deg:
-            return values, True
-        return np.asarray((values * unit).to_value(units.deg), np.float64), False
-    return np.array([_angle(text, of_text) for text in column.to_pylist()], np.float64), False
+    column: pa.ChunkedArray,
+    unit: units.UnitBase | None,
+    of_text: units.UnitBase = units.hourangle,
+) -> Floats:
+    """Convert a column to degrees; without a unit, numbers are degrees already."""
+    of_numbers = float((unit or units.deg).to(units.deg))
+    if not _is_text(column):
+        return np.asarray(column.to_pandas(), np.float64) * of_numbers
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AstropyWarning)  # 60 seconds come from rounding
+        texts = column.to_pylist()
+        return np.array([_angle(text, unit or of_text, of_numbers) for text in texts], np.float64)
 
 
-def _angle(text: str | None, unit: units.UnitBase) -> float:
-    """Read an angle from text: sexagesimal, or degrees without a colon; NaN if it is none."""
-    if not text:
+def _angle(text: str | None, unit: units.UnitBase, of_numbers: float) -> float:
+    """Read an angle from text: a number, or sexagesimal; NaN if it is none."""
+    if _is_missing(text):
         return np.nan
+    assert text is not None
     try:
-        return float(text)
+        return float(text) * of_numbers
     except ValueError:
         pass
     try:
         return float(Angle(text.strip(), unit).to_value(units.deg))
     except (ValueError, units.UnitsError, TypeError):
         return np.nan
+
+
+def _is_missing(value: object) -> bool:
+    """Whether a cell has no value, or a word for none."""
+    return value is None or value != value or str(value).strip().lower() in _NO_VALUE
+
+
+def _why_not(
+    ra: Floats, dec: Floats, ra_cells: pa.ChunkedArray, dec_cells: pa.ChunkedArray
+) -> list[str | None]:
+    """Say for each row why it has no position; `None` if it has one."""
+    reasons: list[str | None] = [None] * len(ra)
+    for place in np.flatnonzero(np.isnan(ra) | np.isnan(dec)):
+        cells = ra_cells[place].as_py(), dec_cells[place].as_py()
+        if any(map(_is_missing, cells)):
+            reasons[place] = "has no position"
+        else:
+            reasons[place] = f"has a position that cannot be read: ra {cells[0]}, dec {cells[1]}"
+    with np.errstate(invalid="ignore"):
+        wrong = (ra < -180) | (ra > 360) | (np.abs(dec) > 90)
+    for place in np.flatnonzero(wrong & ~np.isnan(ra) & ~np.isnan(dec)):
+        reasons[place] = f"is not on the sky: ra {ra[place]:.9g}, dec {dec[place]:.9g}"
+    return reasons
+
+
+def _may_be_hours(column: pa.ChunkedArray, ra: Floats) -> bool:
+    """Whether numbers without a unit could be right ascensions in hours."""
+    return not _is_text(column) and len(ra) >= _MANY and bool(((ra >= 0) & (ra <= 24)).all())
 
 
 def _radii(
@@ -340,10 +443,17 @@ def _radii(
     if name is None:
         name, factor = _column(path, table, None, HALF_LIGHT_NAMES, ""), _R90
     if name is None:
+        if columns.radius_unit:
+            raise GalaxiesError(
+                f"{path}: --radius-unit {columns.radius_unit}: there is no column of radii; name "
+                "it with --radius-column"
+            )
         return np.full(len(table), np.nan), ""
     try:
         values = np.asarray(table[name].to_pandas(), np.float64)
         unit = units.Unit(columns.radius_unit) if columns.radius_unit else units_of.get(name)
+        if unit is None and (parts := _NAMED_UNIT.fullmatch(name)):
+            unit = _UNITS[parts["unit"].lower()]
         if unit is not None:
             values = (values * unit).to_value(units.arcsec)
     except (ValueError, TypeError, units.UnitsError) as error:
@@ -371,13 +481,16 @@ def _refuse_twice(path: Path, ids: Sequence[str]) -> None:
     seen: set[str] = set()
     for row, one in enumerate(ids, 1):
         if one in seen:
-            raise GalaxiesError(f"{path}: row {row}: a second galaxy with the ID {one}")
+            raise GalaxiesError(
+                f"{path}: row {row}: a second galaxy with the ID {one}; keep one of them"
+            )
         seen.add(one)
 
 
 def _iau_names(ra: Floats, dec: Floats) -> list[str]:
-    """Name galaxies after their positions, truncated as the IAU asks."""
+    """Name galaxies after their positions, truncated as the IAU asks; no name comes twice."""
     names: list[str] = []
+    times: Counter[str] = Counter()
     for one, other in zip(ra, dec, strict=True):
         if np.isnan(one):
             names.append(f"row{len(names) + 1}")
@@ -386,8 +499,10 @@ def _iau_names(ra: Floats, dec: Floats) -> list[str]:
         hours, rest = divmod(centiseconds, 360_000)
         deciseconds = int(abs(other) * 3600 * 10 + 1e-6)
         degrees, below = divmod(deciseconds, 36_000)
-        names.append(
+        name = (
             f"J{hours:02d}{rest // 6000:02d}{rest % 6000 / 100:05.2f}"
             f"{'-' if other < 0 else '+'}{degrees:02d}{below // 600:02d}{below % 600 / 10:04.1f}"
         )
+        times[name] += 1
+        names.append(name if times[name] == 1 else f"{name}_{times[name]}")
     return names

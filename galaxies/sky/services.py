@@ -88,7 +88,7 @@ class Sdss:
         address = self.address or (
             f"https://skyserver.sdss.org/{self.release}/SkyServerWS/ImgCutout/getjpeg"
         )
-        where = f"ra={_degrees(ra)}&dec={_degrees(dec)}&scale={scale:.5g}"
+        where = f"ra={_degrees(round(ra, 6) % 360)}&dec={_degrees(dec)}&scale={scale:.5g}"
         return f"{address}?{where}&height={size}&width={size}"
 
 
@@ -127,7 +127,7 @@ class Legacy:
     def url(self, ra: float, dec: float, scale: float, size: int = FRAME) -> str:
         """Write the request for a square cut-out; see `Service.url`."""
         address = self.address or "https://www.legacysurvey.org/viewer/jpeg-cutout"
-        where = f"ra={_degrees(ra)}&dec={_degrees(dec)}&size={size}"
+        where = f"ra={_degrees(round(ra, 6) % 360)}&dec={_degrees(dec)}&size={size}"
         return f"{address}?{where}&layer={quote(self.layer)}&pixscale={scale:.5g}"
 
 
@@ -164,7 +164,7 @@ class Hips:
         """Write the request for a square cut-out; see `Service.url`."""
         address = self.address or "https://alasky.cds.unistra.fr/hips-image-services/hips2fits"
         frame = f"width={size}&height={size}&projection=TAN&fov={scale * size / 3600:.6g}"
-        where = f"ra={_degrees(ra)}&dec={_degrees(dec)}&coordsys=icrs&format=jpg"
+        where = f"ra={_degrees(round(ra, 6) % 360)}&dec={_degrees(dec)}&coordsys=icrs&format=jpg"
         return f"{address}?hips={quote(self.layer, safe='')}&{frame}&{where}"
 
 
@@ -215,4 +215,5 @@ def find_service(images: str) -> Service:
 
 def _degrees(angle: float) -> str:
     """Write an angle to a microdegree, 4 milliarcsec, without zeros at the end."""
-    return f"{angle:.6f}".rstrip("0").rstrip(".")
+    # Adding 0 makes 0 of -0.
+    return f"{round(angle, 6) + 0.0:.6f}".rstrip("0").rstrip(".")

@@ -209,7 +209,7 @@ class SkyInput:
         whole = all(_WHOLE.fullmatch(galaxy_id) for galaxy_id in positions.ids)
         self.id_type: pa.DataType = pa.int64() if whole else pa.string()
         self.skipped: Counter[str] = Counter()
-        self.remarks: list[str] = []
+        self.remarks: list[str] = [positions.remark] if positions.remark else []
         self._source = source
         self._positions = positions
 

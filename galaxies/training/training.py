@@ -1,5 +1,6 @@
 """Train a model: fit, predict, calibrate, find promises, describe."""
 
+import hashlib
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from galaxies.base.arrays import Decoding, Labels, Outputs, Probabilities, open_array
+from galaxies.base.arrays import Decoding, Labels, Outputs, open_array
 from galaxies.base.outputs import write_json
 from galaxies.base.selection import unselected
 from galaxies.bundle.answers import p_spiral, read_outputs
@@ -18,11 +19,12 @@ from galaxies.bundle.folder import describe, new_bundle
 from galaxies.bundle.known_galaxies import write_known
 from galaxies.bundle.learned import Learned, write_learned
 from galaxies.bundle.views import predict_rows
+from galaxies.errors import GalaxiesError
 from galaxies.judgement.appearance import appearance
 from galaxies.judgement.calibration import fit_calibration, smoothed, softened
 from galaxies.judgement.class_shares import summarise_outputs
 from galaxies.judgement.familiarity import KnownGalaxies, Looks, some_of
-from galaxies.judgement.promises import Promise, certainty, make_promises, strictest
+from galaxies.judgement.promises import make_promises
 from galaxies.questions.campaign import Campaign, spiral_fraction
 from galaxies.questions.layout import ClassPlaces, Layout
 from galaxies.questions.registry import campaign_named
@@ -35,6 +37,10 @@ _FEWEST: Final = 80
 
 _FEWEST_OF_A_CLASS: Final = 10
 """The same for each class."""
+
+_TOGETHER: Final = 2000
+"""Largest number of unseen galaxies that choose the epoch, calibrate and prove the promises all
+together. Of more, half prove and do nothing else: with so many it costs few decisions."""
 
 _CHUNK: Final = 512
 
@@ -58,7 +64,7 @@ class TrainingGalaxies(NamedTuple):
     """How the images look (M, 29), if the inputs are features."""
 
 
-class Seen(NamedTuple):
+class Preparation(NamedTuple):
     """How a frame becomes the image that a model sees."""
 
     size: int
@@ -158,7 +164,7 @@ def train(
     name: str,
     fit: FitModel,
     galaxies: TrainingGalaxies,
-    seen: Seen,
+    preparation: Preparation,
     triage: TriageSettings,
     folds: int = 1,
 ) -> Trained:
@@ -167,6 +173,12 @@ def train(
     These are the validation galaxies. With several folds they are the training galaxies too: for
     each fold, the model is fitted once more without it, and predicts it (cross-fitting). What is
     kept is the model fitted on all of them, which is at least as good as those.
+
+    If there are more than 2,000 such galaxies, or if a search is recorded (`triage.search`), half
+    of them prove the promises and nothing else: neither epoch nor settings nor calibration know
+    them. The half of a galaxy depends on its ID alone, so that it is the same in each run of a
+    search. Otherwise the same galaxies do both, which is measured in `benchmarks/guarantees.py`. A
+    campaign with at most 2,000 galaxies of many is calibrated and proven on all of its own.
 
     Galaxies that were selected by their answers have weights. Calibrations, promises and shares
     come from a draw by these weights (`galaxies.base.selection.unselected`).
@@ -180,7 +192,7 @@ def train(
     galaxies : TrainingGalaxies
         Output of `open_galaxies`. A model that answers questions is calibrated for each campaign
         that has galaxies of both classes.
-    seen : Seen
+    preparation : Preparation
         How frames become images.
     triage : TriageSettings
         Target agreements for the promises.
@@ -201,35 +213,43 @@ def train(
     >>> from galaxies.settings import load_settings
     >>> settings = load_settings()
     >>> fit = partial(tree.fit, settings=settings.tree)
-    >>> trained = train("tree", fit, galaxies, Seen(64, 0.5, "scaled"), settings.triage)
+    >>> trained = train("tree", fit, galaxies, Preparation(64, 0.5, "scaled"), settings.triage)
     >>> trained.description.title, len(trained.learned.galaxy_ids)
     ('decision tree', 20)
     """
     inputs, validation = galaxies.inputs, galaxies.validation
-    new = [(fit(inputs, others, validation), fold) for others, fold in _folds(galaxies, folds)]
-    fitted = fit(inputs, galaxies.train, validation)
+    predicted = [galaxies.train, validation] if folds > 1 else [validation]
+    images = _images(inputs, predicted)
+    apart = triage.search or len(images) > _TOGETHER
+    proof = images.index[images["proves"]] if apart else images.index[:0]
+    chooses = validation.where(~np.isin(validation.rows, proof))
+    if apart:
+        _require_both(chooses.labels)
+    new = [(fit(inputs, others, chooses), fold) for others, fold in _folds(galaxies, folds)]
+    fitted = fit(inputs, galaxies.train, chooses)
     new.append((fitted, validation))
     layout = fitted.layout or Layout((galaxies.campaign,))
     classes = layout.class_places(galaxies.campaign)
     outputs = np.concatenate(
-        [_predict(one, inputs, part.rows, seen.views, classes) for one, part in new]
+        [_predict(one, inputs, part.rows, preparation.views, classes) for one, part in new]
     )
     unseen = joined([part for _, part in new])
     labels = {galaxies.campaign: (unseen.labels, unseen.vote_fractions)}
     if fitted.layout is not None and unseen.votes is not None:
         labels |= _labels_of_others(unseen.votes, galaxies.campaign)
+    images = images.loc[unseen.rows].assign(survey=_surveys(unseen))
     judgements = {
         campaign.name: _judgement(
-            outputs[known], layout.class_places(campaign), classes_of[known], fractions[known],
-            triage, _surveys(unseen)[known],
+            outputs[drawn], layout.class_places(campaign), classes_of[drawn], fractions[drawn],
+            triage, images[drawn],
         )
         for campaign, (classes_of, fractions) in labels.items()
-        for known in [_drawn(classes_of >= 0, unseen.weights)]
+        for drawn in [_drawn(classes_of >= 0, unseen.weights)]
     }  # fmt: skip
     description = Description(
         model=name,
         title=fitted.model.title,
-        **seen._asdict(),
+        **preparation._asdict(),
         campaign=galaxies.campaign.name,
         campaigns=layout.campaigns,
         questions={} if fitted.layout is None else _answered(galaxies.train, layout, fitted.kept),
@@ -243,8 +263,32 @@ def train(
         np.concatenate([part.galaxies["galaxy_id"].to_numpy(np.int64) for part in parts]),
         np.concatenate([part.fingerprints for part in parts]),
     )
-    known = KnownGalaxies.fit(*(looks_of(galaxies, part.rows) for part in parts))
+    known = KnownGalaxies.fit(*(looks_of(galaxies, part.rows) for part in (parts[0], chooses)))
+    if apart:
+        fitted = fitted._replace(chosen=fitted.chosen | {"proof": len(proof)})
     return Trained(fitted, description, learned, known)
+
+
+def _images(inputs: npt.NDArray[Any], parts: list[Part]) -> pd.DataFrame:
+    """Compute the `image` of each row, and whether it `proves` if halves are used.
+
+    Identical images have the same number and are in the same half, by the lowest of their IDs.
+    """
+    galaxies = pd.concat([part.galaxies[["galaxy_id"]] for part in parts])
+    rows = np.concatenate([part.rows for part in parts])
+    pixels = [hashlib.sha1(inputs[row].tobytes()).digest() for row in rows]
+    numbers = pd.factorize(np.array(pixels, object))[0]
+    lowest = galaxies["galaxy_id"].groupby(numbers).transform("min")
+    halves = [hashlib.sha256(str(one).encode()).digest()[0] % 2 == 1 for one in lowest]
+    return pd.DataFrame({"image": numbers, "proves": halves}, index=rows)
+
+
+def _require_both(labels: Labels) -> None:
+    if not {0, 1} <= set(labels.tolist()):
+        raise GalaxiesError(
+            f"half of the validation galaxies, {len(labels)}, do not have both classes, so nothing "
+            "can be calibrated on them: use more galaxies, or triage.search: false"
+        )
 
 
 def _folds(galaxies: TrainingGalaxies, folds: int) -> Iterator[tuple[Part, Part]]:
@@ -274,10 +318,12 @@ def _predict(
     return outputs
 
 
-def _drawn(known: npt.NDArray[np.bool_], weights: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
+def _drawn(
+    labelled: npt.NDArray[np.bool_], weights: npt.NDArray[np.float32]
+) -> npt.NDArray[np.bool_]:
     """Draw from galaxies by their weights."""
-    drawn = known.copy()
-    drawn[known] = unselected(weights[known])
+    drawn = labelled.copy()
+    drawn[labelled] = unselected(weights[labelled])
     return drawn
 
 
@@ -291,8 +337,8 @@ def _labels_of_others(
         if other != campaign and {0, 1} <= set(classes.tolist()):
             first = votes.first(other)
             fractions = np.full(len(classes), np.nan)
-            known = classes >= 0
-            fractions[known] = spiral_fraction(first[known, 0], first[known, 1])
+            labelled = classes >= 0
+            fractions[labelled] = spiral_fraction(first[labelled, 0], first[labelled, 1])
             labels[other] = (classes, fractions)
     return labels
 
@@ -303,43 +349,42 @@ def _judgement(
     labels: Labels,
     fractions: npt.NDArray[np.float64],
     triage: TriageSettings,
-    surveys: npt.NDArray[np.str_],
+    images: pd.DataFrame,
 ) -> Judgement:
-    """Calibrate and find promises, for all galaxies and for those of each survey."""
+    """Calibrate and find promises, for all galaxies and for those of each survey.
+
+    The `images` say which of the galaxies prove, if these do nothing else.
+    """
     raw = p_spiral(outputs, classes)
+    proves = calibrates = np.ones(len(raw), bool)
+    if triage.search or len(raw) > _TOGETHER:
+        proves = images["proves"].to_numpy()
+        calibrates = ~proves
+        _require_both(labels[calibrates])
     # Without smoothing, a perfect separation of few galaxies would give a step.
-    calibration = fit_calibration(raw, smoothed(labels))
-    p = calibration(raw)
-    parts: dict[str, SurveyJudgement] = {}
+    calibration = fit_calibration(raw[calibrates], smoothed(labels[calibrates]))
+    # An image that occurs twice is no second proof.
+    proves = proves & ~images["image"].duplicated().to_numpy()
+    p, classes_of, surveys = calibration(raw[proves]), labels[proves], images["survey"][proves]
+    parts: dict[str, npt.NDArray[np.bool_]] = {}
     for name in np.unique(surveys):
-        some = surveys == name
-        if not name:
-            continue
-        few = np.bincount(labels[some], minlength=2).min() < _FEWEST_OF_A_CLASS
-        if some.all() or some.sum() < _FEWEST or few:
-            continue
-        parts[str(name)] = SurveyJudgement(
-            galaxies=int(some.sum()), triage=make_promises(p[some], labels[some], triage)
-        )
-    everything = make_promises(p, labels, triage)
+        of_survey = (surveys == name).to_numpy()
+        few = np.bincount(classes_of[of_survey], minlength=2).min() < _FEWEST_OF_A_CLASS
+        if name and not of_survey.all() and of_survey.sum() >= _FEWEST and not few:
+            parts[str(name)] = of_survey
     # Nobody can tell by the images which survey they resemble: the promise must hold for each.
-    each = zip(everything, *(one.triage for one in parts.values()), strict=True)
-    promises = [strictest(of_one_target) for of_one_target in each]
     return Judgement(
         calibration=calibration,
-        votes=fit_calibration(raw, softened(fractions)),
-        triage=tuple(_with_share(one, p) for one in promises),
-        outputs=summarise_outputs(raw, labels),
-        surveys=parts,
+        votes=fit_calibration(raw[calibrates], softened(fractions[calibrates])),
+        triage=make_promises(p, classes_of, triage, tuple(parts.values())),
+        outputs=summarise_outputs(raw[calibrates], labels[calibrates]),
+        surveys={
+            name: SurveyJudgement(
+                galaxies=int(part.sum()), triage=make_promises(p[part], classes_of[part], triage)
+            )
+            for name, part in parts.items()
+        },
     )
-
-
-def _with_share(promise: Promise, p_spiral: Probabilities) -> Promise:
-    """Record the share of all validation galaxies that a promise decides."""
-    if promise.threshold is None:
-        return promise
-    share = float((certainty(p_spiral) >= promise.threshold).mean())
-    return promise.model_copy(update={"decided": round(share, 6)})
 
 
 def looks_of(galaxies: TrainingGalaxies, rows: npt.NDArray[np.int64]) -> Looks:

@@ -88,7 +88,7 @@ def judge_answers(audited: Audited, agreement: float, confidence: float) -> Audi
     bound, chance = _judge_all(right, audited, agreement, 1 - _FOR_ALL * allowed)
     holds = bound >= agreement
     narrower = 1 - (1 - _FOR_ALL) * allowed
-    bounds = None if holds else _bounds(audited, right, agreement, narrower)
+    bounds = None if holds else _bounds(audited, agreement, narrower)
     kept = np.zeros(len(audited.decided), bool)
     if bounds is not None:
         kept = _outside(audited.decided, bounds)
@@ -123,16 +123,19 @@ def _judge_all(
     return float(lower_bound(np.array([agreed]), np.array([answered]), confidence)[0]), chance
 
 
-def _bounds(
-    audited: Audited, right: Right, agreement: float, confidence: float
-) -> tuple[float, float] | None:
-    """Find the bounds on `p_spiral` outside which the target agreement is proven."""
+def _bounds(audited: Audited, agreement: float, confidence: float) -> tuple[float, float] | None:
+    """Find the bounds on `p_spiral` outside which the target agreement is proven.
+
+    If the machine is biased, both may be on one side of 0.5; what is proven is the class that they
+    give, not that of the machine.
+    """
     first = slice(0, CHOOSING)
-    tried = _bounds_to_try(audited.p_spiral[first], audited.answers[first], agreement)
     found = None
-    if len(right) <= CHOOSING:
+    if len(audited.answers) <= CHOOSING:
         return None
+    tried = _bounds_to_try(audited.p_spiral[first], audited.answers[first], agreement)
     for bounds in tried:
+        right = (audited.p_spiral >= bounds[1]) == audited.answers
         inside = _outside(audited.p_spiral, bounds)
         later = right[CHOOSING:][inside[CHOOSING:]]
         chosen = right[first][inside[first]]
@@ -178,7 +181,7 @@ def _bounds_to_try(
     speed = np.where(
         expected > agreement,
         expected * np.log(expected / agreement)
-        + (1 - expected) * np.log(np.maximum(1 - expected, 1e-12) / (1 - agreement)),
+        + (1 - expected) * np.log(np.maximum((1 - expected) / max(1 - agreement, 1e-12), 1e-12)),
         0.0,
     )[last] * (last + 1)
     if speed.max() <= 0:
@@ -187,9 +190,13 @@ def _bounds_to_try(
 
 
 def _of_certainty(calibration: Calibration, least: float) -> tuple[float, float]:
-    """Turn a calibrated certainty into bounds on `p_spiral`, with six decimals."""
+    """Turn a calibrated certainty into bounds on `p_spiral`, with six decimals.
+
+    They are rounded so that galaxies of just this certainty are kept: a tree has many of them.
+    """
     elliptical, spiral = calibration.raw_of(1 - least), calibration.raw_of(least)
-    return float(np.floor(elliptical * 1e6) / 1e6), float(np.ceil(spiral * 1e6) / 1e6)
+    upper = float(np.floor(spiral * 1e6))
+    return min(float(np.ceil(elliptical * 1e6)), upper - 1) / 1e6, upper / 1e6
 
 
 def _outside(p_spiral: Probabilities, bounds: tuple[float, float]) -> npt.NDArray[np.bool_]:

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from galaxies.errors import GalaxiesError
 from galaxies.questions.registry import ASKED
 from galaxies.volunteers.answers import AnswerMap, plain_words
-from galaxies.volunteers.subjects import GALAXY, Subject
+from galaxies.volunteers.manifest import GALAXY, Subject
 
 NEEDED: Final = (
     "classification_id",
@@ -165,7 +165,7 @@ def read_export(
     --------
     >>> from pathlib import Path
     >>> from galaxies.volunteers.answers import read_answer_maps
-    >>> from galaxies.volunteers.subjects import read_manifest
+    >>> from galaxies.volunteers.manifest import read_manifest
     >>> known = {subject.galaxy_id: [subject] for subject in read_manifest(Path("subjects"))}
     >>> maps = read_answer_maps(Path("answers.yaml"))
     >>> votes = read_export(Path("export.csv"), maps, known, "answers.yaml")

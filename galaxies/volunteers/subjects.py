@@ -5,8 +5,7 @@ import csv
 import io
 import os
 import re
-import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -30,64 +29,15 @@ from galaxies.judgement.promises import UNDECIDED
 from galaxies.tables.columns import ColumnNames
 from galaxies.volunteers.choosing import AUDIT, Choice, choose_galaxies
 from galaxies.volunteers.classes import fingerprint, read_classes, refuse_twice
-
-MANIFEST: Final = "manifest.csv"
-
-GALAXY: Final = "#galaxy_id"
-"""Hidden metadata of a subject; it is returned in the classification export."""
-
-IMAGE: Final = "#image"
-
-_NEEDED: Final = (IMAGE, GALAXY, "#p_spiral", "#batch", "#bundle", "#chosen")
-
-COLUMNS: Final = (*_NEEDED, "#table", "#decided", "#agreement", "#campaign")
-"""Columns of a manifest. Zooniverse does not show columns with `#` to volunteers."""
+from galaxies.volunteers.manifest import GALAXY, MANIFEST, MANIFEST_COLUMNS, UNKNOWN, read_manifest
 
 LARGEST_JPEG: Final = 1024 * 1024
 """Bytes; Zooniverse's program rejects larger files."""
-
-UNKNOWN: Final = "unknown"
-"""If the table does not record the bundle. Zooniverse's program would take an empty cell for the
-folder itself, and stop."""
 
 _JPEG: Final = b"\xff\xd8\xff"
 _QUALITIES: Final = (92, 85, 75)
 _NOT_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9+_.-]")
 _LONGEST_NAME: Final = 100
-
-
-class Subject(NamedTuple):
-    """A row of a manifest."""
-
-    galaxy_id: str
-    image: Path
-    batch: int
-    line: int
-    """Line in the manifest, from 1."""
-    bundle: str
-    """SHA-256 of the bundle that classified it, or `UNKNOWN`."""
-    chosen: str
-    """How it was chosen, as in `galaxies.volunteers.choosing.choose_galaxies`."""
-    table: str
-    """SHA-256 of the table that it was chosen from; `UNKNOWN` in folders of earlier versions."""
-    agreement: str
-    """Target agreement of that table, or `UNKNOWN`."""
-
-    def is_meant(self, hidden: Mapping[str, object]) -> bool:
-        """Whether the hidden columns of a subject at Zooniverse are not those of another set.
-
-        Examples
-        --------
-        >>> from pathlib import Path
-        >>> subject = read_manifest(Path("subjects"))[0]
-        >>> subject.is_meant({"#bundle": subject.bundle, "#table": subject.table})
-        True
-        >>> subject.is_meant({"#bundle": subject.bundle, "#table": "that of another survey"})
-        False
-        """
-        own = {"#bundle": self.bundle, "#table": self.table}
-        told = {name: str(hidden[name]).strip() for name in own if hidden.get(name) is not None}
-        return all(value in (own[name], UNKNOWN) for name, value in told.items())
 
 
 class Asked(NamedTuple):
@@ -257,52 +207,6 @@ def _refuse_forgotten(output: Path, earlier: Sequence[Path], ids: Collection[str
             )
 
 
-def read_manifest(folder: Path) -> list[Subject]:
-    """Read which galaxies a folder of `ask` asks about.
-
-    Raises
-    ------
-    GalaxiesError
-        If the folder has no manifest, or one that is not ours or damaged; the line is named.
-    """
-    path = folder / MANIFEST
-    if not path.is_file():
-        raise GalaxiesError(f"{path}: no such file; give a folder made by galaxies ask")
-    subjects: dict[str, Subject] = {}
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = csv.DictReader(file)
-            missing = [name for name in _NEEDED if name not in (rows.fieldnames or ())]
-            if missing:
-                raise GalaxiesError(
-                    f"{path}: no column {missing[0]!r}; give a folder made by galaxies ask"
-                )
-            for row in rows:
-                line, galaxy_id = rows.line_num, (row[GALAXY] or "").strip()
-                whole = row[IMAGE] and Path(row[IMAGE]).name == row[IMAGE]
-                known = galaxy_id and row["#bundle"] and row["#chosen"]
-                if not known or not whole or not (row["#batch"] or "").isdecimal():
-                    raise GalaxiesError(f"{path}: line {line}: cut off or damaged; copy it again")
-                if galaxy_id in subjects:
-                    raise GalaxiesError(f"{path}: line {line}: {GALAXY} {galaxy_id!r} occurs twice")
-                subjects[galaxy_id] = Subject(
-                    galaxy_id,
-                    folder / row[IMAGE],
-                    int(row["#batch"]),
-                    line,
-                    # The same few texts in every row.
-                    sys.intern(row["#bundle"]),
-                    sys.intern(row["#chosen"]),
-                    sys.intern(row.get("#table") or UNKNOWN),
-                    sys.intern(row.get("#agreement") or UNKNOWN),
-                )
-    except UnicodeDecodeError as error:
-        raise GalaxiesError(f"{path}: not UTF-8 text at byte {error.start}") from error
-    except csv.Error as error:
-        raise GalaxiesError(f"{path}: not a CSV table: {error}") from error
-    return list(subjects.values())
-
-
 def _write(
     folder: Path,
     chosen: pd.DataFrame,
@@ -347,7 +251,7 @@ def _write(
         )
     with (folder / MANIFEST).open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
+        writer.writerow(MANIFEST_COLUMNS)
         for row in chosen.itertuples():
             cells = (
                 row.galaxy_id,

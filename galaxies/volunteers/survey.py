@@ -21,7 +21,8 @@ from galaxies.questions.registry import ASKED
 from galaxies.surveys.writing import SURVEY_FILES, add_image, free_folder
 from galaxies.volunteers.answers import asked_questions, read_answer_maps
 from galaxies.volunteers.export import Votes, read_export
-from galaxies.volunteers.subjects import MANIFEST, Subject, as_jpeg, read_manifest
+from galaxies.volunteers.manifest import MANIFEST, Subject, read_manifest
+from galaxies.volunteers.subjects import as_jpeg
 
 
 class Counted(NamedTuple):

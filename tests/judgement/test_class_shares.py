@@ -9,6 +9,7 @@ from galaxies.judgement.class_shares import (
     compare_with_mixture,
     estimate_spiral_share,
     odds_factor,
+    share_interval,
     summarise_outputs,
 )
 
@@ -95,3 +96,23 @@ def test_the_test_sees_galaxies_that_look_different():
     found = compare_with_mixture(outputs, compressed)
     assert found.p_value < 0.001
     assert found.misfit > 0.3
+
+
+@pytest.mark.parametrize(("known", "count", "share"), [(48, 300, 0.6), (500, 300, 0.6)])
+def test_the_interval_of_a_share_covers_it_as_often_as_stated(known, count, share):
+    """Also with 48 known galaxies, by which the estimate itself is biased."""
+    trials, outside = 40, 0
+    for seed in range(trials):
+        outputs = summarise_outputs(*drawn(known, 0.4, seed))
+        low, high = share_interval(outputs, drawn(count, share, seed + 1000)[0])
+        outside += not low <= share <= high
+    assert outside / trials <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / trials)
+
+
+def test_the_interval_has_ends_within_0_and_1_and_holds_the_best_share():
+    outputs = summarise_outputs(*drawn(200, 0.5, 1))
+    for share in (0.0, 1.0):
+        raw, _ = drawn(200, share, 2)
+        low, high = share_interval(outputs, raw)
+        assert 0 <= low <= compare_with_mixture(outputs, raw).share <= high <= 1
+        assert high - low < 0.15

@@ -108,3 +108,48 @@ def test_two_fits_are_equal_and_identical_galaxies_are_no_problem():
     assert same.is_whole
     assert len(some_of(np.arange(50_000))) == 20_000
     assert some_of(np.arange(7)).tolist() == list(range(7))
+
+
+def at(distances):
+    """Looks at given distances from the known galaxies of `around`."""
+    return np.asarray(distances, np.float32)[:, None]
+
+
+def around(distances):
+    """Known galaxies of one number."""
+    one = np.ones((1, 1), np.float32)
+    return KnownGalaxies(np.zeros(1, np.float32), one, np.sort(np.asarray(distances, np.float32)))
+
+
+@pytest.mark.parametrize(
+    ("unfamiliar", "galaxies", "replaced"),
+    [(0, 99, False), (2, 100, False), (3, 100, True), (0, 30, False), (30, 98, False)],
+)
+def test_a_survey_replaces_the_known_galaxies_only_if_it_does_not_look_familiar(
+    unfamiliar, galaxies, replaced
+):
+    known = around(np.arange(1000))
+    found = known.for_survey(at([9999] * unfamiliar + [5] * (galaxies - unfamiliar)))
+    assert (found.unfamiliar, found.galaxies, found.replaced) == (unfamiliar, galaxies, replaced)
+    assert len(found.known.distances) == (galaxies if replaced else 1000)
+
+
+def test_a_bundle_that_knows_too_few_takes_the_galaxies_of_the_survey():
+    assert around(np.arange(98)).for_survey(at([1] * 99)).replaced
+
+
+def test_a_familiar_survey_of_99_galaxies_does_not_make_the_test_noisy():
+    """The share of its own galaxies sent to people, and power against what is farther away."""
+    random = np.random.default_rng(3)
+    known = around(np.abs(random.normal(size=3000)))
+    strangers = at(np.abs(random.normal(3.5, 0.5, 2000)))
+    sent: dict[bool, list[float]] = {True: [], False: []}
+    seen: dict[bool, list[float]] = {True: [], False: []}
+    for _ in range(200):
+        few = at(np.abs(random.normal(size=99)))
+        others = at(np.abs(random.normal(size=2000)))
+        for kept, one in ((True, known.for_survey(few).known), (False, known.calibrated(few))):
+            sent[kept].append(float((one.p_values(others) <= LEVEL).mean()))
+            seen[kept].append(float((one.p_values(strangers) <= LEVEL).mean()))
+    assert np.quantile(sent[True], 0.9) < 0.015 < 0.02 < np.quantile(sent[False], 0.9)
+    assert np.quantile(seen[True], 0.1) > np.quantile(seen[False], 0.1) + 0.1

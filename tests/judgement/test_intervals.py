@@ -5,7 +5,14 @@ from hypothesis import strategies as st
 from scipy.stats import binom, binomtest
 from sklearn.metrics import accuracy_score
 
-from galaxies.judgement.intervals import clopper_pearson, clusters, compare_models, wilson
+from galaxies.judgement.intervals import (
+    clopper_pearson,
+    clusters,
+    compare_models,
+    resampled,
+    student,
+    wilson,
+)
 from galaxies.judgement.scores import bootstrap_auc
 from galaxies.settings import EvaluateSettings
 
@@ -68,3 +75,20 @@ def test_identical_images_are_resampled_together():
     assert copies == pytest.approx(alone, abs=0.03)
     careless = bootstrap_auc(labels[often], p[often], clusters(np.arange(600)), settings)
     assert careless[1] - careless[0] < 0.5 * (alone[1] - alone[0])
+
+
+def test_the_interval_of_five_seeds_covers_their_mean():
+    random = np.random.default_rng(8)
+    means = random.normal(0.1, 0.02, (4000, 5))
+    ends = np.array([student(five) for five in means])
+    inside = (ends[:, 0] <= 0.1) & (ends[:, 1] >= 0.1)
+    assert inside.mean() == pytest.approx(0.95, abs=0.01)
+
+
+def test_clusters_are_drawn_whole():
+    groups = clusters(np.repeat(np.arange(30), 3))
+    drawn = resampled(groups, np.random.default_rng(1))
+    assert len(drawn) == 90
+    counts = np.bincount(drawn, minlength=90).reshape(30, 3)
+    assert (counts == counts[:, :1]).all()
+    assert counts.max() > 1

@@ -44,6 +44,16 @@ def test_a_promise_is_kept_or_missed_only_beyond_chance(right, verdict):
     )
 
 
+def test_copies_of_an_image_are_one_trial():
+    labels = (np.arange(1000) < 990).astype(np.int64)
+    promise = Promise(agreement=0.95, confidence=0.9, threshold=0.9)
+    copies = table(np.full(1000, 0.99), labels).assign(sha1=np.arange(1000) % 50)
+    alone = judge_promises(copies, (promise,))["95%"]
+    assert alone["verdict"] == "undetermined"
+    assert alone["agreement"] == 0.99
+    assert alone["agreement_low"] < 0.93
+
+
 @settings(max_examples=50)
 @given(seed=st.integers(0, 1000), count=st.integers(1, 600))
 def test_the_curve_ends_at_all_galaxies_and_the_plain_accuracy(seed, count):

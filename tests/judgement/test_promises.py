@@ -16,7 +16,11 @@ from galaxies.judgement.promises import (
 )
 from galaxies.settings import TriageSettings
 
-TARGETS = TriageSettings(agreement=[0.9, 0.95], confidence=0.9)
+TARGETS = TriageSettings(agreement=[0.9, 0.95], confidence=0.9, search=False)
+
+
+def target(agreement):
+    return TriageSettings(agreement=[agreement], confidence=0.9, search=False)
 
 
 def drawn(count, seed):
@@ -60,7 +64,7 @@ def test_sure_galaxies_that_are_wrong_once_do_not_end_the_tests_too_early():
     p = np.linspace(0.9999, 0.95, 1000).astype(np.float32)
     labels = np.ones(1000, np.int64)
     labels[20] = 0
-    promise = make_promises(p, labels, TriageSettings(agreement=[0.95], confidence=0.9))[0]
+    promise = make_promises(p, labels, target(0.95))[0]
     assert promise.threshold == pytest.approx(0.95, abs=1e-5)
 
 
@@ -71,7 +75,7 @@ def test_wrong_certainties_cost_decisions_and_no_promise():
         random = np.random.default_rng(seed)
         p = random.uniform(0.99, 1, 400).astype(np.float32)
         labels = (random.uniform(size=400) < 0.94).astype(np.int64)
-        promise = make_promises(p, labels, TriageSettings(agreement=[0.95], confidence=0.9))[0]
+        promise = make_promises(p, labels, target(0.95))[0]
         missed += promise.threshold is not None
     assert missed <= 20
 
@@ -111,7 +115,7 @@ def test_the_threshold_is_the_lowest_that_the_validation_galaxies_prove():
 
 def test_what_cannot_be_proven_is_not_promised():
     p, labels = np.full(20, 0.99, np.float32), np.ones(20, np.int64)
-    promises = make_promises(p, labels, TriageSettings(agreement=[0.99], confidence=0.9))
+    promises = make_promises(p, labels, target(0.99))
     assert promises[0].threshold is None
     assert set(decide(p, None)) == {UNDECIDED}
 
@@ -124,3 +128,30 @@ def test_the_least_strict_promise_that_suffices_is_chosen():
     assert choose_promise(promises, 0.99).agreement == 0.99
     with pytest.raises(GalaxiesError, match=r"no promise for an agreement of 0\.995.*0\.99, 0\.9"):
         choose_promise(promises, 0.995)
+
+
+def test_nothing_is_promised_without_galaxies():
+    nothing = make_promises(np.empty(0, np.float32), np.empty(0, np.int64), TARGETS)
+    assert [(one.threshold, one.decided) for one in nothing] == [(None, 0.0)] * 2
+
+
+def test_a_promise_for_several_surveys_is_proven_for_each():
+    """The second survey is wrong where it is surest; its own promise begins below that."""
+    random = np.random.default_rng(5)
+    p = np.concatenate(
+        [
+            np.full(560, 0.99),
+            random.uniform(0.6, 0.8, 400),  # of the first survey
+            random.uniform(0.975, 0.985, 1040),  # of the second
+        ]
+    ).astype(np.float32)
+    second = np.zeros(2000, bool)
+    second[500:560] = second[960:] = True
+    labels = np.ones(2000, np.int64)
+    labels[500:524] = labels[560:960:3] = 0
+    own = [make_promises(p[some], labels[some], target(0.95))[0] for some in (~second, second)]
+    strictest = max(one.threshold for one in own)
+    assert (labels[second & (p >= strictest)] == 1).mean() < 0.7  # it does not hold there
+    [promise] = make_promises(p, labels, target(0.95), (~second, second))
+    for some in (~second, second):
+        assert (labels[some & (p >= promise.threshold)] == 1).mean() >= 0.95

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from galaxies.base.fingerprints import fingerprints
 from galaxies.bundle.description import read_description
 from galaxies.bundle.folder import copy_recalibrated, describe, new_bundle
+from galaxies.bundle.known_galaxies import read_known
 from galaxies.bundle.learned import Learned, write_learned
 from galaxies.bundle.predictor import Predictor
 from galaxies.bundle.pretrained import PRETRAINED
@@ -23,7 +24,13 @@ from galaxies.questions.gz1 import GZ1
 from galaxies.questions.gz2 import GZ2
 from galaxies.questions.kaggle import KAGGLE
 from galaxies.recalibrating.surveys import for_campaign
-from tests.conftest import draw_galaxy, judgement, real_data, write_tiny_survey
+from tests.conftest import (
+    draw_galaxy,
+    judgement,
+    known_galaxies,
+    real_data,
+    write_tiny_survey,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -101,6 +108,25 @@ def test_votes_of_another_campaign_are_calibrated_by_themselves(
     assert both.judgements["gz2"] == made.judgement
     assert both.judgement.calibrated.survey == "tiny"
     assert both.judgement.answers_of is None
+
+
+def test_what_a_bundle_knows_is_kept_while_the_survey_looks_familiar(knowing_bundle, tmp_path):
+    survey = write_tiny_survey(tmp_path / "survey", galaxies=130)
+    said = run(knowing_bundle, survey, "-o", tmp_path / "alike")
+    assert "unfamiliar before: 0 of 129. Images are compared with the 200 of the bundle" in said
+    kept, before = (read_known(one) for one in (tmp_path / "alike", knowing_bundle))
+    assert np.array_equal(kept.distances, before.distances)
+    other = tmp_path / "other"
+    copy_recalibrated(
+        knowing_bundle, other, read_description(knowing_bundle), known_galaxies(distance=0)
+    )
+    said = run(other, survey, "-o", tmp_path / "new")
+    assert "unfamiliar before: 129 of 129. Images are compared with these 129 now" in said
+    assert "the test is noisy" in said
+    assert len(read_known(tmp_path / "new").distances) == 129
+    # Too few to be compared with.
+    few = write_tiny_survey(tmp_path / "few", galaxies=60)
+    assert "decide nothing on this survey; with 99" in run(other, few, "-o", tmp_path / "few_of")
 
 
 def test_kaggles_votes_calibrate_the_answers_of_galaxy_zoo_2(tiny_survey, tmp_path):
@@ -197,6 +223,7 @@ def test_few_galaxies_and_absent_votes_are_refused(knowing_bundle, tmp_path):
 def test_shares_alone_promise_nothing(knowing_bundle, tiny_survey, tmp_path):
     said = run(knowing_bundle, tiny_survey, "-o", tmp_path / "a", "--shares-only", "--anyway")
     assert "60 images; 0 could not be read" in said
+    assert re.search(r"share of spirals: 0\.\d{3} \(95% interval 0\.\d{3}-[01]\.\d{3}; in", said)
     assert "it makes no promises" in said
     made = read_description(tmp_path / "a")
     assert made.judgement.calibrated is not None

@@ -60,14 +60,33 @@ def test_ten_repetitions_are_not_ten_times_the_galaxies():
     inside = np.random.default_rng(5).random(400) < 0.8
     repeated, everything = np.tile(inside, (10, 1)), np.ones((10, 400), bool)
     repeated[1, :4] ^= True  # a little scatter between the repetitions
-    exact, resampled = _share(inside[None], everything[:1]), _share(repeated, everything)
-    assert resampled.value == pytest.approx(exact.value, abs=0.01)
-    assert resampled.high - resampled.low == pytest.approx(exact.high - exact.low, rel=0.15)
+    images = np.arange(400)
+    alone, many = _share(inside[None], everything[:1], images), _share(repeated, everything, images)
+    assert many.value == pytest.approx(alone.value, abs=0.01)
+    assert many.high - many.low == pytest.approx(alone.high - alone.low, rel=0.02)
+
+
+def test_copies_of_a_galaxy_are_not_more_galaxies():
+    inside, everything = np.arange(400) % 5 > 0, np.ones((1, 400), bool)
+    copied = np.tile(inside, 4)[None]
+    once = _share(inside[None], everything, np.arange(400))
+    often = _share(copied, np.ones((1, 1600), bool), np.tile(np.arange(400), 4))
+    assert often == pytest.approx(once)
+    galaxies = shifted(100, seed=6)
+    four = galaxies.take(np.tile(np.arange(100), 4))
+    for alone, together in zip(
+        judge_recalibration(BEFORE, galaxies), judge_recalibration(BEFORE, four), strict=True
+    ):
+        for name in ("accuracy", "vote_error"):
+            wide, narrow = getattr(alone, name), getattr(together, name)
+            assert narrow.high - narrow.low > 0.8 * (wide.high - wide.low)
 
 
 def test_a_share_of_nothing_is_unknown_and_of_less_than_a_galaxy_nearly_so():
     nothing = np.zeros((2, 5), bool)
-    assert str(_share(nothing, nothing)) == "none"
+    assert str(_share(nothing, nothing, np.arange(5))) == "none"
     half = nothing.copy()
     half[0, 0] = True
-    assert _share(half, half)[1:] == (0.0, 1.0)
+    found = _share(half, half, np.arange(5))
+    assert (found.value, found.high) == (1.0, 1.0)
+    assert found.low < 0.01

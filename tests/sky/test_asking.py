@@ -3,6 +3,7 @@
 import sqlite3
 import threading
 import time
+from email.utils import formatdate
 
 import numpy as np
 import pyarrow as pa
@@ -204,10 +205,68 @@ def test_waiting_threads_are_called_off():
 @pytest.mark.parametrize(
     ("header", "seconds"),
     [(None, None), ("3", 3.0), (" 7 ", 7.0), ("-1", None), ("soon", None), ("", None),
-     ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0)],
+     ("Wed, 21 Oct 1998 07:28:00 GMT", 0.0), ("\xb2", None), ("1.5", None),
+     ("Fri, 31 Dec 1999 23:59:59 GMT", 59.0), ("Fri, 31 Dec 1999 23:59:59 -0000", 59.0),
+     ("Friday, 31-Dec-99 23:59:59 GMT", 59.0), ("Fri, 99 Dec 1999 23:59:59 GMT", None)],
 )  # fmt: skip
-def test_retry_after_is_seconds_or_a_date(header, seconds):
-    assert seconds_to_wait(header) == seconds
+def test_retry_after_is_seconds_or_a_date(header, seconds, monkeypatch):
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        assert seconds_to_wait(header, now=946684740) == seconds
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_a_date_makes_everybody_wait(tmp_path):
+    with serving(lambda ra, turn: "busy" if ra == 12 and turn == 1 else None) as service:
+        service.retry_after = formatdate(time.time() + 2, usegmt=True)
+        found = fetched(service, tmp_path, listed(20), Manners(rate=200, parallel=2, contact="me"))
+        pauses = np.diff(service.times)
+    assert all(cutout.image is not None for cutout in found)
+    assert 0.5 < pauses.max() < 3
+
+
+def test_a_compressed_answer_is_unpacked(tmp_path):
+    with serving(lambda ra, turn: "gzip") as service:
+        found = fetched(service, tmp_path, listed(2))
+    assert [cutout.reason for cutout in found] == [None, None]
+
+
+def test_a_redirect_to_another_host_is_a_request_of_its_own(tmp_path):
+    with serving() as other, serving(lambda ra, turn: "elsewhere") as service:
+        service.elsewhere = other.address
+        cutouts = source(service, tmp_path, Manners(rate=20, parallel=8, contact="me"))
+        start = time.monotonic()
+        cutouts.fetch(listed(10))
+        took = time.monotonic() - start
+        assert sum(other.asked.values()) == 10
+    assert all(cutouts.cut(listed(10), place).image for place in range(10))
+    assert cutouts.requests == 20
+    assert took > 19 / 20
+
+
+def test_a_radius_that_a_service_has_no_scale_for_is_a_reason(tmp_path):
+    for radius in (1e9, 1e-9):
+        with serving() as service:
+            [cutout] = fetched(service, tmp_path, listed(1, radius=radius))
+            assert not service.asked
+        assert cutout.image is None
+        assert cutout.reason.startswith(f"a radius of {radius:g} arcsec: sdss has no frame at")
+
+
+def test_near_a_pole_one_place_has_many_right_ascensions(tmp_path):
+    cache = Cache(tmp_path / "cache.sqlite")
+    same = Answer(galaxy(1), None, final=True)
+    cache.put("a", 10, 89.9999, same)
+    cache.put("b", 200, 89.9999, same)
+    cache.put("c", 359.9999, 0, Answer(galaxy(2), None, final=True))
+    cache.put("d", 0.0001, 0, Answer(galaxy(2), None, final=True))
+    assert cache.placeholders() == frozenset()
+    cache.put("e", 10, 89.99, same)
+    assert len(cache.placeholders()) == 1
+    cache.close()
 
 
 def test_nothing_is_asked_twice(tmp_path):

@@ -164,12 +164,24 @@ def test_a_dry_run_makes_nothing_and_asks_nothing(service, tmp_path):
     assert not (tmp_path / "c.zip").exists()
 
 
+def test_right_ascensions_that_may_be_hours_are_pointed_out(tmp_path):
+    table = write_positions(tmp_path / "p.csv", 12)
+    done = run("cutouts", table, "-o", tmp_path / "c.zip", "--dry-run")
+    assert "no right ascension is above 24" in done.output
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
         (["cutouts", "{p}", "-o", "{d}/c.tar"], "must end in .zip"),
         (["cutouts", "{p}", "-o", "{d}/there.zip"], "there.zip: exists"),
         (["cutouts", "{p}", "-o", "{d}/c.zip", "--rate", "0"], "--rate 0: must be more than 0"),
+        (["cutouts", "{p}", "-o", "{d}/c.zip", "--rate", "nan"], "--rate nan: must be more than 0"),
+        (["cutouts", "{p}", "-o", "{d}/c.zip", "--radius", "0"], "--radius 0: must be more than 0"),
+        (["cutouts", "{p}", "-o", "{d}/c.zip", "--radius", "-3"], "--radius -3: must be more"),
+        (["cutouts", "{p}", "-o", "{d}/c.zip", "--radius", "inf"], "--radius inf: must be more"),
+        (["cutouts", "{p}", "-o", "{d}/c.zip", "--contact", "Łukasz"], "--contact Łukasz: give an"),
+        (["cutouts", "{p}", "-o", "{d}/c.zip", "--contact", "a@b\nX: y"], "--contact"),
         (["cutouts", "{p}", "-o", "{d}/c.zip", "--images", "jwst"], "no such service"),
         (["cutouts", "{p}", "-o", "{d}/c.zip", "--images", "local"], "name the folder"),
         (["cutouts", "{p}", "-o", "{d}/c.zip", "--radius-column", "r"], "no such column"),

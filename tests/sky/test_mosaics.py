@@ -5,8 +5,11 @@ import pickle
 import numpy as np
 import pyarrow as pa
 import pytest
+from astropy.coordinates import SkyCoord
 from astropy.io import fits
+from astropy.nddata import Cutout2D
 from astropy.wcs import WCS
+from scipy.ndimage import map_coordinates
 
 from galaxies.errors import GalaxiesError
 from galaxies.sky.mosaics import Mosaics
@@ -106,10 +109,64 @@ def test_a_galaxy_stands_in_the_middle_at_the_right_scale(kind, turned, tmp_path
             save(tmp_path / f"tile-{band}.fits", image, wcs, band, kind)
     for cutout in cut(tmp_path, at(*PLACES)):
         assert cutout.reason is None
-        assert cutout.image.size == (424, 424)
+        assert (cutout.image.mode, cutout.image.size) == ("RGB", (424, 424))
         assert cutout.scale == pytest.approx(0.12)
         # Within a fifth of a pixel of the mosaic.
         assert np.hypot(*peak(cutout)) < 0.2 * SCALE / 0.12
+
+
+def independent(folder, wcs, ra, dec, radius):
+    """A cut-out in other ways: astropy's, the stretch as Lupton et al. wrote it, scipy's spline."""
+    scale = 0.02 * radius / SCALE  # pixels of the tile
+    planes = []
+    for band in "gri":
+        with fits.open(folder / f"tile-{band}.fits") as file:
+            whole = file[-1].data.astype(float)
+        side = int(424 * scale) + 9
+        part = Cutout2D(whole, SkyCoord(ra, dec, unit="deg"), (side, side), wcs)
+        planes.append(part.data)
+    x, y = part.to_cutout_position(wcs.world_to_pixel(SkyCoord(ra, dec, unit="deg")))
+    blue, green, red = (
+        weight * plane for weight, plane in zip((1.33, 0.93, 0.80), planes, strict=True)
+    )
+    mean = (red + green + blue) / 3
+    stretch = 40.5 * np.arcsinh(510 / 40.5 * np.maximum(mean, 1e-9)) / np.maximum(mean, 1e-9)
+    grey = [np.round(np.clip(band * stretch - 2.6, 0, 255)) for band in (red, green, blue)]
+    step = (np.arange(424) - 211.5) * scale
+    rows, columns = np.meshgrid(y - step, x + step, indexing="ij")  # north is up
+    if scale < 1:
+        frame = [map_coordinates(band, [rows, columns], order=1) for band in grey]
+        return np.stack(frame, axis=2), 0.51
+    # Averages of small squares: not the same filter as ours.
+    fine = [(np.arange(3) - 1) / 3 * scale] * 2
+    frame = []
+    for band in grey:
+        over = [map_coordinates(band, [rows + v, columns + u], order=1)
+                for v in fine[0] for u in fine[1]]  # fmt: skip
+        frame.append(np.mean(over, axis=0))
+    return np.stack(frame, axis=2), 12
+
+
+@pytest.mark.parametrize("radius", [4.0, 7.3, 19.0, 30.0])
+def test_pixels_are_those_of_an_independent_computation(radius, tmp_path):
+    wcs = grid(side=1000)
+    for seed, band in enumerate("gri"):
+        save(tmp_path / f"tile-{band}.fits", sky(wcs, PLACES, seed, size=6), wcs, band)
+    places = [(150.0007, 2.0003), PLACES[1]]
+    for (ra, dec), cutout in zip(places, cut(tmp_path, at(*places, radius=radius)), strict=True):
+        expected, most = independent(tmp_path, wcs, ra, dec, radius)
+        difference = np.abs(np.asarray(cutout.image, float) - expected)
+        assert difference.max() <= most, difference.max()
+        assert difference.mean() < 2
+
+
+def test_a_radius_that_no_frame_can_have_is_a_reason(tmp_path):
+    wcs = grid()
+    save(tmp_path / "tile.fits", sky(wcs, PLACES), wcs, "r")
+    for radius, word in ((1e-9, "too small"), (1e9, "too large")):
+        [cutout] = cut(tmp_path, at(PLACES[0], radius=radius))
+        assert cutout.image is None
+        assert cutout.reason.startswith(f"{word} for a cut-out")
 
 
 def test_bands_are_told_by_header_name_or_extension(tmp_path):

@@ -12,6 +12,7 @@ import pytest
 from astropy import units
 from astropy.coordinates import SkyCoord
 from astropy.table import MaskedColumn, Table
+from astropy.time import Time
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -101,7 +102,7 @@ def test_who_has_no_position_keeps_a_row_with_the_reason(tmp_path):
         "is not on the sky: ra 400, dec 0",
         "is not on the sky: ra 10, dec -91",
         None,
-        "has no position",
+        "has a position that cannot be read: ra what, dec 0",
     ]
     assert found.ra[4] == 350
     assert np.isnan(found.ra[[1, 2, 3, 5]]).all()
@@ -125,6 +126,139 @@ def test_missing_values_of_fits_and_votable_stay_missing(tmp_path):
 def test_galaxies_without_an_id_are_named_after_their_position(tmp_path):
     found = read_positions(write(tmp_path / "t.csv", "ra,dec\n187.70593,12.39112\n0,-0.0001\n"))
     assert found.ids == ["J123049.42+122328.0", "J000000.00-000000.3"]
+
+
+@pytest.mark.parametrize(
+    ("ra", "dec", "degrees"),
+    [
+        # A declination between 0 and -1 degree keeps its sign.
+        ("10:00:00", "-00:30:00", (150, -0.5)),
+        ("10 00 00", "-00 30 00", (150, -0.5)),
+        ("10h00m00s", "-0d30m00s", (150, -0.5)),
+        ("10:00:00", "-0:0:30", (150, -30 / 3600)),
+        ("10:00:00", "\u221200:30:00", (150, -0.5)),
+        # Each cell counts alone, and says its unit.
+        ("10:00:00", "-20", (150, -20)),
+        ("150d", "-20:30:00", (150, -20.5)),
+        ("10h", "20d", (150, 20)),
+        ("1.5e2", "-8.7e-1", (150, -0.87)),
+        # 60 seconds come from rounding.
+        ("09:59:60", "19:59:60", (150, 20)),
+        # Poles, and the origin of right ascension.
+        ("0", "90", (0, 90)),
+        ("123.4", "-90", (123.4, -90)),
+        ("360", "0", (0, 0)),
+        ("-0.0", "-0.0", (0, 0)),
+        ("24:00:00", "0", (0, 0)),
+        ("-1", "0", (359, 0)),
+        # These are errors in their rows.
+        ("", "", "has no position"),
+        ("nan", "20", "has no position"),
+        ("N/A", "--", "has no position"),
+        ("12:61:00", "10", "has a position that cannot be read: ra 12:61:00, dec 10"),
+        ("25:00:00", "10", "has a position that cannot be read: ra 25:00:00, dec 10"),
+        ("ten", "10", "has a position that cannot be read: ra ten, dec 10"),
+        ("-999", "-999", "is not on the sky: ra -999, dec -999"),
+        ("10", "90.0000001", "is not on the sky: ra 10, dec 90.0000001"),
+        ("12:00:00", "95:00:00", "is not on the sky: ra 180, dec 95"),
+        ("inf", "0", "is not on the sky: ra inf, dec 0"),
+        ("1849511", "-8754", "is not on the sky: ra 1849511, dec -8754"),
+    ],
+)
+def test_a_position_is_right_or_a_reason(ra, dec, degrees, tmp_path):
+    rows = f"id,ra,dec\nfirst,1,2\nx,{ra},{dec}\nlast,3,4\n"
+    found = read_positions(write(tmp_path / "t.csv", rows))
+    assert found.ra[[0, 2]].tolist() == [1, 3]
+    if isinstance(degrees, str):
+        assert found.reasons == [None, degrees, None]
+        assert np.isnan([found.ra[1], found.dec[1]]).all()
+    else:
+        assert found.reasons == [None] * 3
+        apart = (found.ra[1] - degrees[0] + 180) % 360 - 180
+        assert (apart, found.dec[1]) == pytest.approx((0, degrees[1]), abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "expected"),
+    [
+        ("ra [deg],dec [deg],petroR90_r [arcmin]", "10.5,-20,0.1", (10.5, -20, 6)),
+        ("RA (hours),Dec (deg),shape_r (arcsec)", "10.5,-20,2", (157.5, -20, 5.2)),
+        ("ra_hours,dec_deg,petroR90_r", "10.5,-20,6", (157.5, -20, 6)),
+        ("ra_h,dec,petroR90_r_arcmin", "10.5,-20,0.1", (157.5, -20, 6)),
+        ("RA_rad,Dec_rad,petroR90_r", "0.5,-0.25,6", (np.degrees(0.5), np.degrees(-0.25), 6)),
+        (" ra, dec, petroR90_r", " 10.5, -20, 6", (10.5, -20, 6)),
+    ],
+)
+def test_a_unit_in_the_name_of_a_column_counts(header, row, expected, tmp_path):
+    found = read_positions(write(tmp_path / "t.csv", f"id,{header}\nx,{row}\n"))
+    assert (found.ra[0], found.dec[0], found.radius[0]) == pytest.approx(expected)
+    ra, dec, _ = (name.strip() for name in header.split(","))
+    again = read_positions(tmp_path / "t.csv", Columns(ra=ra, dec=dec))
+    assert (again.ra[0], again.dec[0]) == pytest.approx(expected[:2])
+
+
+@pytest.mark.parametrize(
+    ("ra", "unit", "degrees"),
+    [
+        ([10.5], "h", 157.5),
+        ([10.5], "hourangle", 157.5),
+        ([0.5], "rad", np.degrees(0.5)),
+        (["10:30:00"], "hourangle", 157.5),
+        (["10.5"], "hourangle", 157.5),
+        (["10:30:00"], "deg", 10.5),
+        (["10:30:00"], None, 157.5),
+    ],
+)
+def test_the_unit_of_a_column_counts_for_text_too(ra, unit, degrees, tmp_path):
+    table = Table({"id": ["a"], "ra": ra, "dec": [-20.0]})
+    table["ra"].unit = unit
+    table.write(tmp_path / "t.ecsv", format="ascii.ecsv")
+    assert read_positions(tmp_path / "t.ecsv").ra[0] == pytest.approx(degrees)
+
+
+def test_another_unit_than_an_angle_is_one_line(tmp_path):
+    table = Table({"id": ["a"], "ra": [10.5], "dec": [-20.0]})
+    table["ra"].unit = "m"
+    table.write(tmp_path / "t.fits")
+    with pytest.raises(GalaxiesError, match=r"t.fits: column 'ra' has the unit m.*no angle"):
+        read_positions(tmp_path / "t.fits")
+
+
+def test_right_ascensions_that_may_be_hours_are_pointed_out(tmp_path):
+    rows = "".join(f"g{n},{n / 10},2\n" for n in range(100, 110))
+    found = read_positions(write(tmp_path / "t.csv", f"id,ra,dec\n{rows}"))
+    assert found.ra[0] == 10
+    assert "read as degrees" in found.remark
+    found = read_positions(write(tmp_path / "t.csv", f"id,ra_deg,dec_deg\n{rows}"))
+    assert not found.remark
+    found = read_positions(write(tmp_path / "t.csv", f"id,ra,dec\n{rows}x,24.1,0\n"))
+    assert not found.remark
+
+
+def test_coordinates_and_times_of_astropy_are_read(tmp_path):
+    places = SkyCoord([10.5, 20], [-20, 90], unit="deg")
+    table = Table(
+        {"id": ["a", "b"], "where": places.galactic, "seen": Time([60000, 60001], format="mjd")}
+    )
+    table.write(tmp_path / "t.ecsv", format="ascii.ecsv")
+    found = read_positions(tmp_path / "t.ecsv")
+    np.testing.assert_allclose(found.dec, [-20, 90], atol=1e-9)
+    assert found.ra[0] == pytest.approx(10.5)
+    assert found.carried.column_names == ["ra", "dec", "seen"]
+
+
+def test_one_position_twice_is_two_galaxies(tmp_path):
+    found = read_positions(write(tmp_path / "t.csv", "ra,dec\n10,20\n10,20\n11,21\n10,20\n"))
+    first = "J004000.00+200000.0"
+    assert found.ids == [first, f"{first}_2", "J004400.00+210000.0", f"{first}_3"]
+    found = read_positions(write(tmp_path / "t.csv", "id,ra,dec\na,10,20\nb,10,20\n"))
+    assert found.ra.tolist() == [10, 10]
+
+
+def test_a_unit_without_a_column_is_refused(tmp_path):
+    path = write(tmp_path / "t.csv", "id,ra,dec\na,1,2\n")
+    with pytest.raises(GalaxiesError, match="--radius-unit arcmin: there is no column"):
+        read_positions(path, Columns(radius_unit="arcmin"))
 
 
 @given(st.floats(0, 359.9999), st.floats(-90, 90))
@@ -221,6 +355,8 @@ def test_names_are_looked_up_once(sesame, tmp_path):
     # The documented form: nph-sesame[/-opt][/~SNVA]?object_name
     assert Sesame.asked == [
         "/cgi-bin/nph-sesame/SNV?M%2051",
+        "/cgi-bin/nph-sesame/SNV?NGC%2099999",
+        # It may be an error page that has no position; so nothing is unknown for ever.
         "/cgi-bin/nph-sesame/SNV?NGC%2099999",
     ]
     cache.close()

@@ -47,6 +47,9 @@ def test_hips_asks_with_the_parameters_of_astroquery():
 def test_angles_keep_a_microdegree_and_no_exponent():
     url = Sdss().url(0.0000004, -0.0000123, 0.1)
     assert "ra=0&dec=-0.000012&" in url
+    # No 360 and no negative zero, which a service may not know.
+    assert "ra=0&dec=0&" in Sdss().url(359.9999999, -0.0000001, 0.1)
+    assert "ra=100&dec=-90&" in Sdss().url(100, -90, 0.1)
 
 
 @pytest.mark.parametrize(

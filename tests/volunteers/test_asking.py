@@ -23,12 +23,13 @@ from galaxies.images.decode import UnreadableImageError, decode_image
 from galaxies.tables.writing import write_table
 from galaxies.volunteers.choosing import AUDIT, choose_galaxies, most_different
 from galaxies.volunteers.classes import read_classes
-from galaxies.volunteers.subjects import COLUMNS, LARGEST_JPEG, Asked, as_jpeg, ask, read_manifest
+from galaxies.volunteers.manifest import MANIFEST_COLUMNS, read_manifest
+from galaxies.volunteers.subjects import LARGEST_JPEG, Asked, as_jpeg, ask
 from tests.conftest import draw_galaxy, encode
 
 OPTIONS = {"number": 10, "choose": "uncertain", "audit_share": 0.2, "seed": 3}
 SUMS = "c2a1" * 16
-HEADER = ",".join(COLUMNS) + "\n"
+HEADER = ",".join(MANIFEST_COLUMNS) + "\n"
 
 
 def table_of(p, **columns):
@@ -77,7 +78,7 @@ def test_a_subject_set_has_an_image_and_a_row_for_each_galaxy(survey, tmp_path):
     assert make(survey, tmp_path / "subjects") == Asked(batch=1, chosen=8, audited=2)
     found = rows(tmp_path / "subjects")
     table = pd.read_parquet(survey / "classes.parquet").set_index("galaxy_id")
-    assert list(found[0]) == list(COLUMNS)
+    assert list(found[0]) == list(MANIFEST_COLUMNS)
     for row in found:
         galaxy = table.loc[row["#galaxy_id"]]
         image = (tmp_path / "subjects" / row["#image"]).read_bytes()

@@ -15,8 +15,8 @@ from galaxies.questions.campaign import VOTED
 from galaxies.tables.writing import write_table
 from galaxies.volunteers.audit import CHOOSING, judge_answers
 from galaxies.volunteers.classes import fingerprint, read_columns
+from galaxies.volunteers.manifest import MANIFEST_COLUMNS
 from galaxies.volunteers.samples import Audited, read_audit, read_survey_audit, write_sample
-from galaxies.volunteers.subjects import COLUMNS as MANIFEST_COLUMNS
 from galaxies.volunteers.subjects import ask
 from galaxies.volunteers.survey import count_votes, galaxy_number
 from tests.conftest import draw_galaxy, encode
@@ -206,6 +206,32 @@ def test_the_first_answers_choose_bounds_and_never_prove_them():
     wrong[CHOOSING:] = (p[CHOOSING:] <= 0.5).astype(np.int64)
     assert judge_answers(Audited(p[:600], wrong[:600], p), 0.8, 0.5).bounds is None
     assert judge_answers(Audited(p[:600], answers[:600], p), 0.8, 0.5).bounds is not None
+
+
+@pytest.mark.parametrize("once", [False, True])
+def test_what_is_kept_has_the_class_that_the_bounds_give(once):
+    """A machine that calls all spirals is right about half; with other bounds, about all."""
+    random = np.random.default_rng(5)
+    p = random.permutation(np.repeat(np.array([0.6, 0.95], np.float32), 1000))
+    answers = (p > 0.9).astype(np.int64)
+    found = judge_answers(Audited(p[:400], answers[:400], p, once=once), 0.95, 0.9)
+    assert found.agreed == answers[:400].sum()
+    assert not found.holds
+    elliptical, spiral = found.bounds
+    assert 0.6 <= elliptical < spiral <= 0.95  # equally certain galaxies are kept together
+    assert found.kept == 1
+    # Where people call those of 0.6 spirals, the class of the bounds is what is judged.
+    split = np.where(p > 0.9, 1, random.random(2000) < 0.5).astype(np.int64)
+    found = judge_answers(Audited(p[:400], split[:400], p, once=once), 0.95, 0.9)
+    assert found.bounds is None or not (p <= found.bounds[0]).any()
+
+
+def test_a_target_of_all_is_proven_by_all_answers_alone():
+    p = np.full(120, 0.9, np.float32)
+    whole = Audited(p, np.ones(120, np.int64), p)
+    assert judge_answers(whole, 1.0, 0.9).holds
+    part = Audited(p[:119], np.ones(119, np.int64), p)
+    assert not judge_answers(part, 1.0, 0.9).holds
 
 
 def test_answers_of_one_class_prove_no_bounds():

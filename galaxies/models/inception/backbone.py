@@ -25,17 +25,8 @@ _TIMEOUT: Final = 20  # seconds without an answer
 _WEIGHTS: Final = "backbone.weights.h5"
 
 
-def build_backbone(size: int) -> keras.Model:
-    """Build the network from images uint8 (N, size, size, 3) to features float32 (N, 2048).
-
-    Szegedy et al. (2016), "Rethinking the Inception architecture for computer vision".
-    """
-    image = keras.Input((size, size, 3), dtype="uint8", name="image")
-    scaled = layers.Rescaling(1 / 127.5, offset=-1, name="rescale")(image)
-    return keras.Model(image, _inception(size)(scaled), name="backbone")
-
-
 def _inception(size: int) -> keras.Model:
+    """Szegedy et al. (2016), "Rethinking the Inception architecture for computer vision"."""
     return keras.applications.InceptionV3(
         include_top=False, weights=None, pooling="avg", input_shape=(size, size, 3)
     )
@@ -146,33 +137,3 @@ def _load(inception: keras.Model, path: Path, source: Literal["imagenet", "file"
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return Weights(source=source, detail=f"sha256 {digest}")
-
-
-def load_backbone(folder: Path, size: int) -> keras.Model:
-    """Build the backbone for images of one size, with the weights in a folder.
-
-    Parameters
-    ----------
-    folder : Path
-        Output of `make_backbone`, or a bundle with a copy.
-    size : int
-        Side of the images in pixels, from 75.
-
-    Returns
-    -------
-    keras.Model
-
-    Raises
-    ------
-    GalaxiesError
-        If the weights are damaged.
-    """
-    model = build_backbone(size)
-    try:
-        model.layers[-1].load_weights(folder / _WEIGHTS)
-    except (OSError, ValueError, KeyError) as error:
-        reason = str(error).splitlines()[0]
-        raise GalaxiesError(
-            f"{folder / _WEIGHTS}: damaged ({reason}); run `dvc repro --force backbone`"
-        ) from error
-    return model

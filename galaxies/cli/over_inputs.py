@@ -100,7 +100,7 @@ def _is_read_again(output: Path, folder: Path) -> bool:
     from galaxies.classifying.inputs.files import images_below
     from galaxies.dataset.layout import VOTES
     from galaxies.tables.writing import TABLE_SUFFIXES
-    from galaxies.volunteers.subjects import MANIFEST
+    from galaxies.volunteers.manifest import MANIFEST
 
     if any((folder / name).is_file() for name in (DESCRIPTION, VOTES, MANIFEST)):
         return True
