@@ -80,7 +80,8 @@ def read_galaxies(
     votes = pd.read_csv(folder / "training_solutions_rev1.csv").set_index("GalaxyID")
     share = votes["Class1.2"] / (votes["Class1.1"] + votes["Class1.2"])
     share = share[share.notna() & (share != 0.5) & ~share.index.isin(learned.galaxy_ids)]
-    frames, spiral = [], []
+    frames: list[Image.Image] = []
+    spiral: list[bool] = []
     with zipfile.ZipFile(folder / "images_training_rev1.zip") as archive:
         members = {Path(name).stem: name for name in archive.namelist()}
         for galaxy_id, fraction in share.sample(frac=1, random_state=0).items():

@@ -119,6 +119,12 @@ for name in {light!r}:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_tensorflow_starts_without_a_word():
+    code = "import galaxies.models.cnn, keras; keras.layers.Dense(1)(keras.ops.ones((1, 1)))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_the_package_itself_imports_almost_nothing():
     code = (
         "import sys; before = set(sys.modules); import galaxies; print(*set(sys.modules) - before)"

@@ -95,7 +95,17 @@ def decode_fits(data: bytes) -> Image.Image:
         bands = _light_of(units)
         planes = _in_order(data, units[0].header, bands)
         calibrated = _calibrated(bands)
-    return colour_frame(planes, calibrated)
+    frame = colour_frame(planes, calibrated)
+    [first, *others] = bands
+    if (
+        len(planes) == 2
+        and not others
+        and not (_lengths(first.unit.header) or _lengths(units[0].header))
+    ):
+        raise UnreadableImageError(
+            "has two planes, which may be two bands, or light and its error; name them by BANDS"
+        )
+    return frame
 
 
 def colour_frame(planes: Planes, calibrated: bool) -> Image.Image:
@@ -222,10 +232,6 @@ def _cube(data: bytes, primary: fits.Header, unit: Unit) -> Planes:
         raise UnreadableImageError(f"has {count} bands, but BANDS names {len(lengths)}")
     if len(set(lengths)) < len(lengths):
         raise UnreadableImageError("has one band twice in BANDS")
-    if not lengths and count == 2:
-        raise UnreadableImageError(
-            "has two planes, which may be two bands, or light and its error; name them by BANDS"
-        )
     planes = read_plane(data, unit)
     # Without names, bands go from blue to red.
     return planes[np.argsort(lengths)] if lengths else planes

@@ -166,6 +166,9 @@ def test_without_positions_there_is_no_catalogue(column, values, said, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.filterwarnings(
+    "ignore:The inplace keyword in NestedFrame:pandas.errors.Pandas4Warning"  # LSDB's own call
+)
 @pytest.mark.usefixtures("hats_import")
 def test_lsdb_finds_every_row_in_both(tmp_path):
     lsdb = pytest.importorskip("lsdb", reason="lsdb is not installed")
