@@ -117,7 +117,7 @@ def noise(count: int) -> list[bytes]:
 
 
 def the_examples() -> list[bytes]:
-    """Simulated galaxies that are familiar to the network, eight orientations of each."""
+    """Simulated galaxies that are familiar to the network, all eight views of each."""
     made = []
     for path in sorted(build.EXAMPLES.glob("*.jpg")):
         with Image.open(path) as image:
