@@ -7,6 +7,7 @@ python -m benchmarks.browser --data ../shared/data
 """
 
 import argparse
+import contextlib
 import io
 import os
 import random
@@ -19,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import psutil
 from playwright.sync_api import Page, sync_playwright
 
 import galaxies
@@ -63,6 +65,16 @@ def classify_in(page: Page, frames: dict[str, bytes]) -> tuple[pd.DataFrame, flo
     ), seconds
 
 
+def processor_seconds() -> float:
+    """Sum the processor time of the browser so far."""
+    total = 0.0
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            times = process.cpu_times()
+            total += times.user + times.system
+    return total
+
+
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -81,26 +93,35 @@ def main() -> None:
         chromium = shutil.which("chromium") or playwright.chromium.executable_path
         browser = playwright.chromium.launch(executable_path=chromium)
         page = browser.new_page()
+        page.set_default_timeout(600_000)
         page.goto(html.as_uri())
-        page.wait_for_selector("#one[data-drawn]", timeout=120_000)
+        page.wait_for_selector("#one[data-drawn]", timeout=600_000)
         start = time.perf_counter()
         page.click("#examples button:nth-child(2)")
-        page.wait_for_selector("#one[data-drawn^='simulated elliptical']", timeout=120_000)
+        page.wait_for_selector("#one[data-drawn^='simulated elliptical']", timeout=600_000)
         found["seconds_to_one_answer_with_evidence"] = round(time.perf_counter() - start, 2)
         table, _ = classify_in(page, frames)
+        before = processor_seconds()
         many = {f"{turn}_{name}": one for turn in range(9) for name, one in frames.items()}
         count = min(MANY, 2 * len(frames))
         _, seconds = classify_in(page, dict(list(many.items())[:count]))
         found[f"seconds_for_{count}_galaxies"] = round(seconds, 1)
+        # On a busy machine the time says little, and the work of the processor still something.
+        used = round(processor_seconds() - before, 1)
+        found[f"processor_seconds_for_{count}_galaxies"] = used
+        found["load"] = round(os.getloadavg()[0], 1)
         browser.close()
     python = galaxies.load(agreement=0.9).classify(list(frames.values()))
     python["galaxy_id"] = list(frames)
     both = table.merge(python, on="galaxy_id", suffixes=("", "_python"))
+    familiar, known = both["familiar"].astype(str), both["familiar_python"].astype(str)
     apart = np.abs(both["p_spiral"] - both["p_spiral_python"])
     found |= {
         "read_alike": bool((both["error"].isna() == both["error_python"].isna()).all()),
         "largest_difference_of_p": round(float(apart.max()), 4),
         "difference_of_p_of_99_percent": round(float(np.quantile(apart, 0.99)), 4),
+        "other_familiar": int((familiar != known).sum()),
+        "familiar": int((known == "True").sum()),
         "other_labels": int((both["label"] != both["label_python"]).sum()),
         "other_decisions": int((both["decision"] != both["decision_python"]).sum()),
     }

@@ -28,16 +28,9 @@ from galaxies.base.outputs import write_json
 from galaxies.bundle.pretrained import PRETRAINED
 from galaxies.dataset.archive import list_images, open_archive
 from galaxies.dataset.layout import IMAGES
-from galaxies.pages.looking import (
-    Change,
-    changed,
-    evidence,
-    evidence_layer,
-    layer_activations,
-    layers_picture,
-    look,
-    png,
-)
+from galaxies.inside.strip import look_inside
+from galaxies.pages import panels
+from galaxies.pages.looking import Change, changed, curves, evidence, look
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
 TIMES = 30
@@ -56,7 +49,7 @@ def milliseconds(work: Callable[[], object], times: int) -> float:
     return statistics.median(taken)
 
 
-SHOWN = {"evidence": "#evidence", "layers": "#layers", "compare all models": "#models"}
+SHOWN = {"layers": "#layers", "compare models": "#models"}
 """What each of the page's buttons brings."""
 
 
@@ -122,24 +115,23 @@ def main() -> None:
     bundle = PRETRAINED / "real"
     image = changed(classifier.prepare(frame), Change(rotation=3))
 
-    def probability() -> None:
+    def answer() -> None:
         seen = changed(classifier.prepare(frame), Change(rotation=3, blur=1, noise=5))
-        look(classifier, seen, 0.9)
-        png(seen)
+        panels.hero("a galaxy", seen, look(classifier, seen, 0.9), evidence(classifier, seen))
 
-    def with_evidence() -> None:
-        values = evidence(classifier, image)
-        assert values is not None
-        png(evidence_layer(values))
+    def turned() -> None:
+        panels.curves_of(curves(classifier, image, Change(rotation=3)), Change(rotation=3), 0.9)
+
+    def layers() -> None:
+        panels.layers(look_inside(bundle, classifier.predictor, image))
 
     everybody = [galaxies.load(path, agreement=0.9) for path in sorted(PRETRAINED.glob("*/"))]
 
-    def layers() -> None:
-        png(layers_picture([layer.values for layer in layer_activations(bundle, image)]))
-
     def compare() -> None:
         for each in everybody:
-            look(each, changed(each.prepare(frame), Change(rotation=3)), 0.9)
+            seen = changed(each.prepare(frame), Change(rotation=3))
+            look(each, seen, 0.9)
+            evidence(each, seen)
 
     many = np.stack([image] * options.explained)
     start = time.perf_counter()
@@ -147,18 +139,13 @@ def main() -> None:
     seconds = time.perf_counter() - start
     found = {
         "processors": len(os.sched_getaffinity(0)),
-        "server_probability_ms": on_server(probability),
-        "server_evidence_ms": on_server(with_evidence),
-        "server_layers_ms": on_server(
-            lambda: png(
-                layers_picture([layer.values for layer in layer_activations(bundle, image)])
-            )
-        ),
+        "server_answer_ms": on_server(answer),
+        "server_curves_ms": on_server(turned),
+        "server_layers_ms": on_server(layers),
         "server_compare_ms": on_server(compare),
-        "browser_probability_ms": on_page(()),
-        "browser_evidence_ms": on_page(("evidence",)),
+        "browser_answer_ms": on_page(()),
         "browser_layers_ms": on_page(("layers",)),
-        "browser_compare_ms": on_page(("compare all models",)),
+        "browser_compare_ms": on_page(("compare models",)),
         "browser_all_ms": on_page(tuple(SHOWN)),
         "explained": options.explained,
         "explain_s": seconds,

@@ -27,6 +27,7 @@ from galaxies.inside.gradient import Gradient
 from galaxies.judgement.familiarity import KnownGalaxies
 from galaxies.judgement.promises import Promise
 from galaxies.models.saved_network import GRADIENT, NETWORK
+from galaxies.pages.examples import EXAMPLES
 from galaxies.questions.campaign import Campaign, Question
 
 HERE = Path(__file__).parent
@@ -138,7 +139,7 @@ def model_of(folder: Path, description: Description) -> dict[str, Any]:
         "known": _known(folder),
         "examples": [
             {"name": path.stem[2:], "data": _base64(path.read_bytes())}
-            for path in sorted((HERE / "examples").glob("*.jpg"))
+            for path in sorted(EXAMPLES.glob("*.jpg"))
         ],
         "about": (
             f"{description.title}, trained on {description.galaxies:,} galaxies of "

@@ -119,7 +119,7 @@ def noise(count: int) -> list[bytes]:
 def the_examples() -> list[bytes]:
     """Simulated galaxies that are familiar to the network, eight orientations of each."""
     made = []
-    for path in sorted((build.HERE / "examples").glob("*.jpg")):
+    for path in sorted(build.EXAMPLES.glob("*.jpg")):
         with Image.open(path) as image:
             for view in range(8):
                 pixels = np.rot90(np.asarray(image), view)
@@ -160,17 +160,23 @@ def test_how_far_an_image_is_from_the_known_galaxies_is_that_of_python(page):
     random = np.random.default_rng(14)
     drawn = [draw_galaxy(random, spiral=bool(number % 2), side=64) for number in range(8)]
     images = np.stack([*drawn, random.integers(0, 256, (64, 64, 3)).astype(np.uint8)])
-    code = """([images, size]) => images.map(pixels => appearanceOf(pixels, size))"""
+    script = (build.HERE / "appearance.js").read_text("utf-8")  # otherwise in the workers alone
+    looks_of = f"""given => {{
+        {script}
+        return given[0].map(pixels => appearanceOf(pixels, given[1]));
+    }}"""
     sizes = {64: images, 40: images[:, 3:43, 5:45], 16: images[:, 24:40, 24:40]}
-    page.add_script_tag(content=(build.HERE / "appearance.js").read_text("utf-8"))
     for size, pixels in sizes.items():
-        looks = page.evaluate(code, [pixels.reshape(len(pixels), -1).tolist(), size])
+        looks = page.evaluate(looks_of, [pixels.reshape(len(pixels), -1).tolist(), size])
         np.testing.assert_allclose(looks, appearance(pixels), atol=2e-5)
     p_values = page.evaluate(
-        """looks => looks.map(one => {
-            const distance = distanceOf(one, model.known);
-            return [distance, pValue(distance, model.known)];
-        })""",
+        f"""looks => {{
+            {script}
+            return looks.map(each => {{
+                const distance = distanceOf(each, model.known);
+                return [distance, pValue(distance, model.known)];
+            }});
+        }}""",
         appearance(images).tolist(),
     )
     distances = known.distance(appearance(images))

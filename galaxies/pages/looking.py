@@ -1,30 +1,24 @@
 """The contents of the page of `galaxies explore`: a changed galaxy, and the answers of a bundle."""
 
 import base64
-import html
 import io
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFilter
 
 from galaxies.base.arrays import Pixels
-from galaxies.bundle.description import read_description
 from galaxies.classifying.classifier import Classifier
 from galaxies.errors import GalaxiesError
 from galaxies.judgement.promises import UNDECIDED, choose_promise, decide
-from galaxies.questions.registry import CAMPAIGNS
 
-if TYPE_CHECKING:
-    from galaxies.inside.gradient import Gradient
-
-_CHANNELS: Final = 8
-_GAP: Final = 2  # pixels between channels
-_TILE: Final = 64  # side of a channel, in pixels
+_TRIED: Final[dict[str, tuple[float, ...]]] = {
+    "rotation": tuple(np.arange(0.0, 361, 30).tolist()),
+    "blur": tuple(np.arange(0.0, 5.1, 0.5).tolist()),
+    "noise": tuple(np.arange(0.0, 51, 5).tolist()),
+}
+"""Where the curves are computed."""
 
 
 class Change(NamedTuple):
@@ -105,6 +99,10 @@ class Seen(NamedTuple):
     spread: float
     answers: dict[str, float]
     """Predicted vote fractions by column; empty if the bundle predicts only the class."""
+    threshold: float | None = None
+    """Certainty from which the machine decides; `None` if it decides nothing."""
+    unfamiliar: bool = False
+    """Whether the image does not look like the galaxies that the bundle knows."""
 
 
 def look(classifier: Classifier, image: Pixels, agreement: float | None) -> Seen:
@@ -152,6 +150,8 @@ def look(classifier: Classifier, image: Pixels, agreement: float | None) -> Seen
         float(found.vote_fraction[0]),
         float(found.spread[0]),
         answers,
+        threshold,
+        unfamiliar,
     )
 
 
@@ -186,113 +186,6 @@ def evidence(classifier: Any, image: Pixels) -> npt.NDArray[np.float32] | None: 
         return None
 
 
-def evidence_layer(values: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
-    """Colour evidence for an overlay on the galaxy.
-
-    Parameters
-    ----------
-    values : ndarray of shape (size, size), float32
-        Positive for the class, negative against it.
-
-    Returns
-    -------
-    ndarray of shape (size, size, 4), uint8
-        Red if positive, blue if negative; the stronger, the more opaque, up to the 99th
-        percentile.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> evidence_layer(np.array([[1.0, -0.5]], np.float32))[0].tolist()
-    [[214, 60, 70, 180], [60, 130, 220, 90]]
-    """
-    sizes = np.abs(values)
-    strong = float(np.percentile(sizes, 99)) or float(sizes.max()) or 1.0
-    strength = np.minimum(sizes / strong, 1)
-    colours = np.where(values[..., None] >= 0, (214, 60, 70), (60, 130, 220))
-    opacity = 180 * strength[..., None]
-    return np.concatenate([colours, opacity], axis=2).round().astype(np.uint8)
-
-
-def layers_picture(layers: Sequence[npt.NDArray[np.float32]]) -> Pixels:
-    """Draw a row for each layer: the channels that vary most, each from black to white.
-
-    Parameters
-    ----------
-    layers : sequence of ndarray of shape (height, width, channels), float32
-        Activations of at least one layer.
-
-    Returns
-    -------
-    ndarray of shape (height, width), uint8
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> layers_picture([np.zeros((32, 32, 24), np.float32), np.zeros((8, 8, 48), np.float32)]).shape
-    (132, 528)
-    """
-    step = _TILE + _GAP
-    picture = np.full((len(layers) * step, _CHANNELS * step), 255, np.uint8)
-    for row, values in enumerate(layers):
-        for place, channel in enumerate(np.argsort(-values.std(axis=(0, 1)))[:_CHANNELS]):
-            one = values[..., channel]
-            low, high = float(one.min()), float(one.max())
-            grey = (255 * (one - low) / ((high - low) or 1)).astype(np.uint8)
-            tile = Image.fromarray(grey).resize((_TILE, _TILE), Image.Resampling.NEAREST)
-            top, left = row * step, place * step
-            picture[top : top + _TILE, left : left + _TILE] = np.asarray(tile)
-    return picture
-
-
-class Activation(NamedTuple):
-    """Activations of a layer for one galaxy."""
-
-    name: str
-    values: npt.NDArray[np.float32]
-    """(height, width, channels)."""
-
-
-@lru_cache(maxsize=2)
-def _gradient(bundle: Path) -> "Gradient":
-    from galaxies.inside.gradient import Gradient
-
-    return Gradient(bundle)
-
-
-def layer_activations(bundle: Path, image: Pixels) -> list[Activation]:
-    """Compute the activations of all layers of a CNN for an image.
-
-    Parameters
-    ----------
-    bundle : Path
-        A bundle.
-    image : ndarray of shape (size, size, 3), uint8
-        The image.
-
-    Returns
-    -------
-    list of Activation
-
-    Raises
-    ------
-    GalaxiesError
-        If the bundle is not a CNN.
-
-    Examples
-    --------
-    >>> from pathlib import Path
-    >>> import numpy as np
-    >>> layers = layer_activations(Path("models/cnn"), np.load("data/images.npy")[0])
-    >>> layers[0].name, layers[0].values.shape
-    ('relu_0', (32, 32, 24))
-    """
-    if read_description(bundle).model != "cnn":
-        raise GalaxiesError("only a CNN has layers")
-    layers = _gradient(bundle).activations(image[None])
-    return [Activation(name, values[0]) for name, values in layers.items()]
-
-
 def png(pixels: npt.NDArray[np.uint8]) -> str:
     """Encode an image as a data URL with a PNG.
 
@@ -316,42 +209,49 @@ def png(pixels: npt.NDArray[np.uint8]) -> str:
     return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
-def questions_table(predicted: Mapping[str, float], voted: Mapping[str, float]) -> str:
-    """Make an HTML table of all questions with predicted and observed vote fractions.
+class Curve(NamedTuple):
+    """How the answer changes with one change to the image, while the others stay."""
+
+    name: str
+    """A field of `Change`."""
+    values: tuple[float, ...]
+    p_spiral: tuple[float, ...]
+    """Calibrated probability at each value."""
+
+
+def curves(classifier: Classifier, image: Pixels, change: Change) -> list[Curve]:
+    """Compute the answer against rotation, blur and noise, each with the other changes as set.
 
     Parameters
     ----------
-    predicted, voted : mapping of str to float
-        Vote fractions by column, such as `gz2.bar_yes`; unknown ones are missing.
+    classifier : Classifier
+        The bundle.
+    image : ndarray of shape (size, size, 3), uint8
+        Output of `classifier.prepare`, without the changes.
+    change : Change
+        The changes that are set.
 
     Returns
     -------
-    str
-        The table; empty if there are no vote fractions.
+    list of Curve
 
     Examples
     --------
-    >>> table = questions_table({"gz2.odd_yes": 0.25, "gz2.odd_no": 0.75}, {})
-    >>> "Is there anything odd?" in table, table.count("<tr>")
-    (True, 4)
+    >>> import numpy as np
+    >>> import galaxies
+    >>> classifier = galaxies.load("models/cnn", agreement=0.9)
+    >>> image = np.load("data/images.npy")[0]
+    >>> [each.name for each in curves(classifier, image, Change(blur=1))]
+    ['rotation', 'blur', 'noise']
     """
-    rows = []
-    for campaign in CAMPAIGNS.values():
-        for question in campaign.in_order_of_asking:
-            columns = [f"{campaign.name}.{name}" for name in question.names]
-            if not (set(columns) & (predicted.keys() | voted.keys())):
-                continue
-            words = html.escape(f"{question.words} ({campaign.title})")
-            rows.append(f'<tr><th colspan="3" style="text-align: left">{words}</th></tr>')
-            for column, answer in zip(columns, question.answers, strict=True):
-                shares = (_bar(shares.get(column)) for shares in (predicted, voted))
-                rows.append(f"<tr><td>{html.escape(answer.words)}</td>{''.join(shares)}</tr>")
-    head = "<tr><td>fraction of volunteers</td><td>predicted</td><td>observed</td></tr>"
-    return f'<table id="questions">{head}{"".join(rows)}</table>' if rows else ""
-
-
-def _bar(share: float | None) -> str:
-    if share is None:
-        return "<td></td>"
-    filled = f"linear-gradient(to right, #9ecae1 {share:.1%}, transparent {share:.1%})"
-    return f'<td style="background: {filled}">{share:.2f}</td>'
+    tried = [
+        (name, value, changed(image, change._replace(**{name: value})))
+        for name, values in _TRIED.items()
+        for value in values
+    ]
+    p = classifier.predictor.predict(np.stack([each for _, _, each in tried])).p_spiral.tolist()
+    answers = {(name, value): at for (name, value, _), at in zip(tried, p, strict=True)}
+    return [
+        Curve(name, values, tuple(answers[name, value] for value in values))
+        for name, values in _TRIED.items()
+    ]

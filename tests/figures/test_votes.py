@@ -48,8 +48,8 @@ def test_each_panel_has_correlation_and_skill_and_says_what_is_not_known():
     predicted[:, bar.start] = 0.8 - voted[:, bar.start]
     texts = draw_votes(voted, predicted, GZ2, "CNN").axes[0].texts
     told = [text for text in texts if text.get_text().startswith("r ")]
-    assert told[0].get_text() == "r –  s –"  # noqa: RUF001  # noqa: RUF001
-    assert told[bar.start].get_text() == "r −1.00  s < 0"  # noqa: RUF001  # noqa: RUF001
+    assert told[0].get_text() == "r –  s –"  # noqa: RUF001
+    assert told[bar.start].get_text() == "r −1.00  s < 0"  # noqa: RUF001
     assert told[bar.start + 1].get_text() == "r 1.00  s 1.00"
     colours = [text.get_color() for text in told]
     assert colours[bar.start] != colours[bar.start + 1]

@@ -48,6 +48,7 @@ def opened(browser: Browser, address: str, **options) -> Iterator[Page]:
     page.goto(address)
     yield page
     context.close()
+    address = address.partition("?")[0]
     own = (address, address.replace("http", "ws"), f"blob:{address}", "data:")
     assert problems == []
     assert len(requests) > 2

@@ -33,7 +33,7 @@ def drop(page, name, data):
 
 
 def press(page, place, key, times=1):
-    """Move a slider by the keyboard; 0 rotates, 1 resizes, 2 blurs, 3 adds noise."""
+    """Move a slider by the keyboard; 0 rotates, 1 blurs, 2 adds noise, 3 resizes."""
     page.locator(".noUi-handle").nth(place).focus()
     for _ in range(times):
         page.keyboard.press(key)
@@ -48,18 +48,18 @@ def alone(tmp_path_factory):
 
 def test_a_slider_changes_the_probability_as_python_says(alone, browser):
     with opened(browser, alone) as page:
-        says(page, "#said", "Drop a JPEG, PNG or FITS file")
+        says(page, "h2", "simulated: spiral")  # not empty until a file is dropped
         drop(page, "galaxy.jpg", FRAME)
         says(page, "#p_spiral", expected(FRAME, Change()))
         press(page, 0, "ArrowRight", 3)
         says(page, "#p_spiral", expected(FRAME, Change(rotation=3)))
-        press(page, 3, "End")
+        press(page, 2, "End")
         says(page, "#p_spiral", expected(FRAME, Change(rotation=3, noise=50)))
         page.get_by_role("button", name="mirror").press("Space")
         says(page, "#p_spiral", expected(FRAME, Change(3, mirror=True, noise=50)))
         page.get_by_role("button", name="reset").click()
         says(page, "#p_spiral", expected(FRAME, Change()))
-        expect(page.locator("#questions tr").nth(37)).to_be_visible()
+        expect(page.locator("#questions .row").first).to_be_visible()
         galaxy = page.locator("#galaxy")
         assert galaxy.evaluate("image => image.decode().then(() => image.naturalWidth)") == 64
 
@@ -133,23 +133,46 @@ def test_a_run_offers_its_galaxies_and_models(tmp_path, browser, tree_bundle):
     (tmp_path / "models").mkdir()
     (tmp_path / "models/tree").symlink_to(tree_bundle)
     with served(tmp_path, "explore") as address, opened(browser, address) as page:
-        page.get_by_role("button", name="compare all models").click()
+        page.get_by_role("button", name="compare models").click()
         says(page, "#models", "pretrained simulated")
-        expect(page.locator("#models tr")).to_have_count(4)
+        expect(page.locator("#models .model")).to_have_count(3)
         page.get_by_label("galaxies").select_option("one for each answer")
         page.get_by_label("galaxy", exact=True).select_option("kaggle.features_or_disk (100%)")
         page.get_by_label("model", exact=True).select_option("pretrained real")
         says(page, "#questions", "1.00")
         page.get_by_role("button", name="layers").click()
-        page.locator("img#layers").wait_for(timeout=60_000)
-        evidence = page.get_by_role("button", name="evidence")
-        evidence.click()
+        expect(page.locator("#layers img")).to_have_count(12, timeout=60_000)
         page.locator("img#evidence").wait_for(timeout=60_000)
-        expect(page.locator("#models tr")).to_have_count(4)
         page.get_by_label("model", exact=True).select_option("tree")
         says(page, "p#layers", "only a CNN has layers")
-        evidence.wait_for(state="hidden")
         expect(page.locator("img#evidence")).to_have_count(0)
         page.get_by_label("model", exact=True).select_option("pretrained real")
-        evidence.wait_for(state="visible")
         page.locator("img#evidence").wait_for()
+
+
+def test_a_link_opens_the_state_that_it_was_copied_from(alone, browser):
+    with opened(browser, alone, permissions=["clipboard-read", "clipboard-write"]) as page:
+        says(page, "h2", "simulated: spiral")
+        page.get_by_label("galaxy", exact=True).select_option("edge-on")
+        press(page, 0, "ArrowRight", 3)
+        page.get_by_role("button", name="compare models").click()
+        page.locator("#models").wait_for(timeout=60_000)
+        page.get_by_role("button", name="copy link").click()
+        page.get_by_role("button", name="link copied").wait_for()
+        link = page.evaluate("navigator.clipboard.readText()")
+        p = page.locator("#p_spiral").inner_text()
+    with opened(browser, link) as page:
+        says(page, "h2", "simulated: edge-on")
+        says(page, "#p_spiral", p)
+        page.locator("#models").wait_for(timeout=60_000)
+    with opened(browser, f"{alone}?galaxy=none&rotation=9999&model=[]&mirror=7") as page:
+        says(page, "h2", "simulated: spiral")
+
+
+def test_a_picture_can_be_saved(alone, browser):
+    with opened(browser, alone) as page:
+        says(page, "h2", "simulated: spiral")
+        with page.expect_download(timeout=60_000) as saved:
+            page.get_by_text("save picture").click()
+        with Image.open(saved.value.path()) as image:
+            assert image.width > 1000

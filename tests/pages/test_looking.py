@@ -14,12 +14,9 @@ from galaxies.pages.finished_run import ANSWERED, MISTAKES, TEST, FinishedRun
 from galaxies.pages.looking import (
     Change,
     changed,
+    curves,
     evidence,
-    evidence_layer,
-    layer_activations,
-    layers_picture,
     look,
-    questions_table,
 )
 from tests.conftest import draw_galaxy, encode, write_project
 
@@ -118,14 +115,6 @@ def test_evidence_is_shown_where_a_classifier_gives_it():
     assert evidence(object(), IMAGE) is None
     values = evidence(Explains(), IMAGE)
     assert np.array_equal(values, IMAGE[..., 0] - np.float32(50))
-    layer = evidence_layer(values)
-    assert (layer.shape, layer.dtype) == ((64, 64, 4), np.uint8)
-    assert layer[..., 3].max() == 180
-    assert layer[..., 3].flat[np.abs(values).argmax()] == 180
-    assert (layer[..., 3] == 180).mean() < 0.05
-    assert (layer[values < 0, 2] > layer[values < 0, 0]).all()
-    assert (layer[values > 0, 0] > layer[values > 0, 2]).all()
-    assert not evidence_layer(np.zeros((2, 2), np.float32))[..., 3].any()
 
 
 def test_a_model_that_cannot_be_explained_shows_no_evidence(tree_bundle):
@@ -133,31 +122,16 @@ def test_a_model_that_cannot_be_explained_shows_no_evidence(tree_bundle):
     assert evidence(tree, np.zeros((32, 32, 3), np.uint8)) is None
 
 
-def test_the_layers_of_a_cnn_are_drawn():
-    layers = layer_activations(PRETRAINED / "real", IMAGE)
-    picture = layers_picture([layer.values for layer in layers])  # noqa: PD011 - no table
-    assert picture.shape == (66 * len(layers), 66 * 8)
-    assert picture[:64, :64].min() == 0
-    assert picture[:64, :64].max() == 255
-
-
-def test_other_models_have_no_layers_to_show(tree_bundle):
-    with pytest.raises(GalaxiesError, match="only a CNN has layers"):
-        layer_activations(tree_bundle, IMAGE)
-
-
-def test_the_table_has_the_questions_that_are_known():
-    table = questions_table({"kaggle.smooth": 0.25}, {"kaggle.arms_yes": 0.5})
-    assert "<td>smooth</td>" in table
-    assert ">0.25</td><td></td>" in table
-    assert "spiral arm pattern" in table
-    assert "edge-on" not in table
-    assert "Galaxy Challenge" in table
-    # The same question of another campaign stands by itself.
-    both = questions_table({"gz2.smooth": 0.25}, {"kaggle.smooth": 0.5})
-    assert both.count("simply smooth") == 2
-    assert both.count(">0.25</td><td></td>") == both.count("<td></td><td style") == 1
-    assert questions_table({}, {}) == ""
+def test_curves_are_the_answers_at_the_changes(classifier):
+    change = Change(rotation=40, noise=5)
+    rotation, blur, noise = curves(classifier, IMAGE, change)
+    assert (rotation.name, blur.name, noise.name) == ("rotation", "blur", "noise")
+    at = {"rotation": 90.0, "blur": 1.5, "noise": 50.0}
+    for curve in (rotation, blur, noise):
+        value = at[curve.name]
+        image = changed(IMAGE, change._replace(**{curve.name: value}))
+        expected = look(classifier, image, 0.9).p_spiral
+        assert curve.p_spiral[curve.values.index(value)] == pytest.approx(expected, abs=1e-5)  # noqa: PD011
 
 
 @pytest.fixture(scope="module")
