@@ -321,7 +321,8 @@ class _Window:
         )
         if not self._waiting:
             self._waiting = True
-            pn.state.curdoc.add_next_tick_callback(self._show_more)
+            # Through Panel: outside its own document it would take style sheets from the internet.
+            pn.state.execute(self._show_more, schedule=True)
 
     def _show_more(self) -> None:
         self._waiting = False
