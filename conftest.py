@@ -35,9 +35,13 @@ os.environ.setdefault("TQDM_DISABLE", "1")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as slow what runs the pipeline or opens a browser."""
+    """Mark as slow what runs the pipeline, as the examples do, or opens a browser."""
     for item in items:
-        if item.get_closest_marker("pipeline") or "browser" in getattr(item, "fixturenames", ()):
+        if (
+            isinstance(item, DoctestItem)
+            or item.get_closest_marker("pipeline")
+            or "browser" in getattr(item, "fixturenames", ())
+        ):
             item.add_marker("slow")
 
 

@@ -47,7 +47,7 @@ from galaxies.questions.layout import layout_of
 from galaxies.questions.registry import CAMPAIGNS
 from galaxies.settings import Settings, load_settings
 from galaxies.training.parts import Part, Votes
-from galaxies.training.training import Seen, TrainingGalaxies, train
+from galaxies.training.training import Preparation, TrainingGalaxies, train
 
 SURVEYS = ("gz1", "gz1b", "gz2", "kaggle", "odd", "mergers")
 LEFT_OUT = ("gz1", "gz1b", "gz2", "kaggle")
@@ -214,14 +214,14 @@ def main() -> None:
             for name in SURVEYS
             if (options.data / name).is_dir()
         }
-    seen = Seen(settings.pack.size, settings.pack.crop, settings.pack.decoding, 1)
+    preparation = Preparation(settings.pack.size, settings.pack.crop, settings.pack.decoding, 1)
     found: dict[str, Any] = {}
 
     def learn(others: dict[str, Survey], judged: dict[str, Survey]) -> dict[str, Any]:
         rows = {}
         kept = options.bundles and options.bundles / "_".join(judged)
         galaxies = together(list(others.values()), list(judged.values()), settings.split.seed)
-        trained = train("cnn", partial(fit, settings=cnn), galaxies, seen, settings.triage)
+        trained = train("cnn", partial(fit, settings=cnn), galaxies, preparation, settings.triage)
         if kept:
             kept.parent.mkdir(parents=True, exist_ok=True)
             trained.save(kept, kept.with_suffix(".json"), kept.with_suffix(".history.json"))

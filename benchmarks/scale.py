@@ -3,8 +3,8 @@
 At scale 2 a frame shows a sky twice as wide, so the galaxy is half as large; 1 is the scale of
 Galaxy Zoo 2. The classifier looks at the middle of a frame only, so that up to scale 2 everything
 that it sees is real sky. Two questions are judged, Galaxy Zoo 1's (survey `gz1`) and that of
-Kaggle's challenge (`challenge_sample`, `kaggle`), each on galaxies that the bundle has not learned,
-and for comparison on those that it has.
+Kaggle's challenge (`challenge_sample`, and the clear cases of `kaggle`), each on galaxies that the
+bundle has not learned.
 
     python -m benchmarks.scale --model galaxies/pretrained/real
 """
@@ -73,37 +73,26 @@ def at_scale(frame: Image.Image, scale: float) -> Image.Image:
     return Image.fromarray(np.pad(pixels, ((edge, edge), (edge, edge), (0, 0)), mode="edge"))
 
 
-class Galaxies:
-    """Frames with the class that most volunteers saw."""
-
-    def __init__(self) -> None:
-        self.frames: list[Image.Image] = []
-        self.spiral: list[bool] = []
-
-
-def read_galaxies(folder: Path, classifier: Classifier, learned: Learned, most: int
-                  ) -> tuple[Galaxies, Galaxies]:  # fmt: skip
-    """Read at most so many galaxies that a bundle has not learned, and that it has."""
+def read_galaxies(
+    folder: Path, classifier: Classifier, learned: Learned, most: int
+) -> tuple[list[Image.Image], list[bool]]:
+    """Read frames that a bundle has not learned, and whether most volunteers saw a spiral."""
     votes = pd.read_csv(folder / "training_solutions_rev1.csv").set_index("GalaxyID")
     share = votes["Class1.2"] / (votes["Class1.1"] + votes["Class1.2"])
-    share = share[share.notna() & (share != 0.5)].sample(frac=1, random_state=0)
-    new, seen = Galaxies(), Galaxies()
-    numbers = set(learned.galaxy_ids.tolist())
+    share = share[share.notna() & (share != 0.5) & ~share.index.isin(learned.galaxy_ids)]
+    frames: list[Image.Image] = []
+    spiral: list[bool] = []
     with zipfile.ZipFile(folder / "images_training_rev1.zip") as archive:
         members = {Path(name).stem: name for name in archive.namelist()}
-        for galaxy_id, fraction in share.items():
-            by_number = galaxy_id in numbers
-            kept = seen if by_number else new
-            if len(kept.frames) == most:
-                continue
+        for galaxy_id, fraction in share.sample(frac=1, random_state=0).items():
+            if len(frames) == most:
+                break
             frame = Image.open(io.BytesIO(archive.read(members[str(galaxy_id)]))).convert("RGB")
-            mark = fingerprints(classifier.prepare(frame)[None])
             # The same picture may have been learned under another number.
-            kept = seen if by_number or bool(learned.shown(mark)[0]) else new
-            if len(kept.frames) < most:
-                kept.frames.append(frame)
-                kept.spiral.append(bool(fraction > 0.5))
-    return new, seen
+            if not learned.shown(fingerprints(classifier.prepare(frame)[None]))[0]:
+                frames.append(frame)
+                spiral.append(bool(fraction > 0.5))
+    return frames, spiral
 
 
 def interval(labels: npt.NDArray[np.int64], p: npt.NDArray[np.float64]) -> list[float]:
@@ -121,12 +110,20 @@ def interval(labels: npt.NDArray[np.int64], p: npt.NDArray[np.float64]) -> list[
     return [max(0.0, float(2 * error - end)) for end in np.quantile(errors, [0.975, 0.025])]
 
 
-def judge(classifier: Classifier, galaxies: Galaxies) -> list[dict[str, Any]]:
-    """Classify galaxies at each scale."""
-    labels = np.array(galaxies.spiral).astype(np.int64)
+def measure(model: Path, data: Path, campaign: str, most: int) -> dict[str, Any]:
+    """Classify galaxies with the votes of a campaign at each scale."""
+    learned = read_learned(model)
+    assert learned is not None
+    classifier = Classifier(model, Options(campaign=campaign, agreement=0.9))
+    frames: list[Image.Image] = []
+    spiral: list[bool] = []
+    for survey in CAMPAIGNS[campaign]:
+        more, classes = read_galaxies(data / survey, classifier, learned, most)
+        frames, spiral = frames + more, spiral + classes
+    labels = np.array(spiral).astype(np.int64)
     rows = []
     for scale in SCALES:
-        table = classifier.classify([at_scale(frame, scale) for frame in galaxies.frames])
+        table = classifier.classify([at_scale(frame, scale) for frame in frames])
         p = table["p_spiral"].to_numpy(np.float64)
         right = int(((p > 0.5) == (labels == 1)).sum())
         familiar = int(table["familiar"].astype(bool).sum())
@@ -144,52 +141,22 @@ def judge(classifier: Classifier, galaxies: Galaxies) -> list[dict[str, Any]]:
                 "survey_decided": float((table["decision"] != "ask volunteers").mean()),
             }
         )
-        print(rows[-1], flush=True)
-    return rows
+        print(campaign, rows[-1], flush=True)
+    return {"galaxies": len(frames), "spirals": sum(spiral), "scales": rows}
 
 
-def measure(model: Path, data: Path, campaign: str, most: int) -> list[dict[str, Any]]:
-    """Judge galaxies with the votes of a campaign: those not learned, then those learned."""
-    learned = read_learned(model)
-    assert learned is not None
-    classifier = Classifier(model, Options(campaign=campaign, agreement=0.9))
-    both = Galaxies(), Galaxies()
-    for survey in CAMPAIGNS[campaign]:
-        if (data / survey).is_dir():
-            parts = read_galaxies(data / survey, classifier, learned, most)
-            for kept, part in zip(both, parts, strict=True):
-                kept.frames += part.frames
-                kept.spiral += part.spiral
-    return [
-        {
-            "campaign": campaign,
-            "learned": is_learned,
-            "galaxies": len(part.frames),
-            "spirals": sum(part.spiral),
-            "scales": judge(classifier, part),
-        }
-        for is_learned, part in zip((False, True), both, strict=True)
-        if part.frames
-    ]
-
-
-def draw(groups: list[dict[str, Any]], path: Path) -> None:
+def draw(groups: dict[str, dict[str, Any]], path: Path) -> None:
     """Draw each measure against scale; bands are 95% intervals."""
     with STYLE:
-        figure = Figure(figsize=(7.0, 2.5), layout="constrained")
+        figure = Figure(figsize=(7.0, 2.4), layout="constrained")
         axes = figure.subplots(1, 3)
-        for group in groups:
-            table = pd.DataFrame(group["scales"])
-            colour, dashed = COLOURS[group["campaign"]], group["learned"]
-            label = f"{TITLES[group['campaign']]}, {group['galaxies']:,} " + (
-                "learned" if dashed else "not learned"
-            )
+        for campaign, group in groups.items():
+            table, colour = pd.DataFrame(group["scales"]), COLOURS[campaign]
+            label = f"{TITLES[campaign]}: {group['galaxies']} galaxies"
             for axis, name in zip(axes, MEASURES, strict=True):
-                axis.plot(table["scale"], table[name], "--" if dashed else "-o", color=colour,
-                          markersize=3, linewidth=1, label=label)  # fmt: skip
-                if not dashed:
-                    low, high = np.array(table[f"{name}_interval"].tolist()).T
-                    axis.fill_between(table["scale"], low, high, color=colour, alpha=0.15, lw=0)
+                axis.plot(table["scale"], table[name], "-o", color=colour, label=label)
+                low, high = np.array(table[f"{name}_interval"].tolist()).T
+                axis.fill_between(table["scale"], low, high, color=colour, alpha=0.15, lw=0)
         for axis, title in zip(axes, MEASURES.values(), strict=True):
             axis.set_xscale("log")
             axis.set_xticks([0.5, 0.7, 1, 1.4, 2], ["0.5", "0.7", "1", "1.4", "2"])
@@ -214,11 +181,10 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, default=Path("benchmarks/scale.json"))
     parser.add_argument("--figure", type=Path, default=Path("docs/scale_of_frames.png"))
     options = parser.parse_args()
-    groups = [
-        group
+    groups = {
+        campaign: measure(options.model, options.data, campaign, options.most)
         for campaign in CAMPAIGNS
-        for group in measure(options.model, options.data, campaign, options.most)
-    ]
+    }
     write_json(options.output, groups)
     draw(groups, options.figure)
 

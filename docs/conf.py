@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from pygments.lexers.special import TextLexer
 from sphinx.application import Sphinx
 from typer.testing import CliRunner
 
@@ -216,6 +217,7 @@ def write_browser_page(app: Sphinx, exception: Exception | None) -> None:
 def setup(app: Sphinx) -> None:
     """Add the page for the browser; names of types have no signature for numpydoc to look for."""
     app.connect("build-finished", write_browser_page)
+    app.add_lexer("mermaid", TextLexer)  # GitHub draws it; here it is text
     event = "autodoc-process-signature"
     for number, listener in enumerate(app.events.listeners[event]):
 

@@ -37,10 +37,7 @@ def needs(extra: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        package = (error.name or str(error)).partition(".")[0]
-        raise GalaxiesError(
-            f"{package} is missing; in a clone of the repository, pip install '.[{extra}]'"
-        ) from error
+        raise _missing(extra, error.name or str(error)) from error
 
 
 def require(extra: str, *packages: str) -> None:
@@ -66,9 +63,19 @@ def require(extra: str, *packages: str) -> None:
     galaxies.errors.GalaxiesError: a_package_that_is_missing is missing; in a clone of the ...
     """
     for package in packages:
-        with needs(extra):
-            if find_spec(package) is None:
-                raise ModuleNotFoundError(name=package)
+        try:
+            there = find_spec(package) is not None
+        except ModuleNotFoundError:
+            there = False
+        if not there:
+            raise _missing(extra, package)
+
+
+def _missing(extra: str, module: str) -> GalaxiesError:
+    package = module.partition(".")[0]
+    return GalaxiesError(
+        f"{package} is missing; in a clone of the repository, pip install '.[{extra}]'"
+    )
 
 
 def run_stage(main: Callable[[], None]) -> None:

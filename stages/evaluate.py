@@ -11,6 +11,7 @@ from galaxies.bundle.description import read_description
 from galaxies.errors import GalaxiesError, run_stage
 from galaxies.judgement.kept_promises import coverage, judge_promises
 from galaxies.judgement.scores import (
+    MAIN_SCORES,
     accuracy_by_agreement,
     confusion,
     judged,
@@ -36,8 +37,10 @@ def main() -> None:
     test = test.merge(images, on="galaxy_id", how="left")
     scores = score(test, settings.evaluate, settings.volunteers)
     triage = judge_promises(test, bundle.triage)
-    summary = {"model": bundle.title} | scores | {"triage": triage}
-    write_json(Path("metrics", f"{model}.json"), summary)
+    everything = {"model": bundle.title} | scores | {"triage": triage}
+    write_json(Path("metrics", f"{model}.json"), everything)
+    main_scores = {name: scores[name] for name in MAIN_SCORES}
+    write_json(Path("metrics/summary", f"{model}.json"), main_scores)
     with written_beside(Path("metrics/curves", model)) as curves:
         write_records(curves / "roc.json", roc(test))
         write_records(curves / "reliability.json", reliability(test, settings.evaluate))

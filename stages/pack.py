@@ -24,12 +24,12 @@ def main() -> None:
         workers=len(os.sched_getaffinity(0)),
     )
     write_table(Path("data/images.parquet"), packed.table)
-    found = {
+    counts = {
         "images": len(packed.table),
         "unreadable": len(packed.unreadable),
-        "unreadable_names": packed.unreadable,
+        "unreadable_names": ", ".join(packed.unreadable),
     }
-    write_json(Path("metrics/pack.json"), found)
+    write_json(Path("metrics/pack.json"), counts)
 
 
 if __name__ == "__main__":

@@ -58,8 +58,12 @@ Everything on one page: dvc plots show"""
 
 def main() -> None:
     """Run the stage."""
-    # DVC calls `vegaEmbed`, for plots of Vega-Lite 5.
-    bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version="5.21")
+    # DVC calls `vegaEmbed`, for plots of Vega-Lite 5; of scores it has nothing to draw.
+    calls = (
+        "window.vegaEmbed = (id, plot) =>"
+        " plot.data ? vegaEmbed(id, plot) : document.querySelector(id).remove();"
+    )
+    bundle = vl_convert.javascript_bundle(calls, vl_version="5.21")
     with written_beside(Path("figures/page.html")) as beside:
         beside.write_text(PAGE.replace("BUNDLE", bundle), encoding="utf-8")
 

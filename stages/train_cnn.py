@@ -6,7 +6,7 @@ from pathlib import Path
 from galaxies.errors import run_stage
 from galaxies.models.cnn import fit
 from galaxies.settings import load_settings
-from galaxies.training.training import Seen, open_galaxies, train
+from galaxies.training.training import Preparation, open_galaxies, train
 
 
 def main() -> None:
@@ -20,9 +20,11 @@ def main() -> None:
         settings.survey,
         data / "votes.parquet" if settings.cnn.recipe == "residual" else None,
     )
-    seen = Seen(settings.pack.size, settings.pack.crop, settings.pack.decoding, settings.cnn.views)
+    preparation = Preparation(
+        settings.pack.size, settings.pack.crop, settings.pack.decoding, settings.cnn.views
+    )
     trained = train(
-        "cnn", partial(fit, settings=settings.cnn), galaxies, seen, settings.triage,
+        "cnn", partial(fit, settings=settings.cnn), galaxies, preparation, settings.triage,
         settings.cnn.folds,
     )  # fmt: skip
     trained.save(

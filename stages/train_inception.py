@@ -6,7 +6,7 @@ from pathlib import Path
 from galaxies.errors import run_stage
 from galaxies.models.inception.classifier import fit
 from galaxies.settings import load_settings
-from galaxies.training.training import Seen, open_galaxies, train
+from galaxies.training.training import Preparation, open_galaxies, train
 
 
 def main() -> None:
@@ -21,8 +21,10 @@ def main() -> None:
         looks=data / "looks.npy",
     )
     fit_it = partial(fit, settings=settings.inception, backbone=Path("models/inception_backbone"))
-    seen = Seen(settings.inception.size, settings.inception.crop, settings.pack.decoding)
-    trained = train("inception", fit_it, galaxies, seen, settings.triage)
+    preparation = Preparation(
+        settings.inception.size, settings.inception.crop, settings.pack.decoding
+    )
+    trained = train("inception", fit_it, galaxies, preparation, settings.triage)
     trained.save(
         Path("models/inception"),
         Path("metrics/train_inception.json"),

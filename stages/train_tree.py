@@ -6,7 +6,7 @@ from pathlib import Path
 from galaxies.errors import run_stage
 from galaxies.models.tree import fit
 from galaxies.settings import load_settings
-from galaxies.training.training import Seen, open_galaxies, train
+from galaxies.training.training import Preparation, open_galaxies, train
 
 
 def main() -> None:
@@ -16,8 +16,10 @@ def main() -> None:
     galaxies = open_galaxies(
         data / "split.parquet", data / "images.parquet", data / "images.npy", settings.survey
     )
-    seen = Seen(settings.pack.size, settings.pack.crop, settings.pack.decoding)
-    trained = train("tree", partial(fit, settings=settings.tree), galaxies, seen, settings.triage)
+    preparation = Preparation(settings.pack.size, settings.pack.crop, settings.pack.decoding)
+    trained = train(
+        "tree", partial(fit, settings=settings.tree), galaxies, preparation, settings.triage
+    )
     trained.save(
         Path("models/tree"), Path("metrics/train_tree.json"), Path("metrics/learning/tree.json")
     )

@@ -158,13 +158,13 @@ def test_cutouts(tmp_path, monkeypatch):
 
 
 def test_scale(surveys, tmp_path, monkeypatch):
-    (tmp_path / "gz1").symlink_to(surveys / "gz1")
+    for name, source in (("gz1", "gz1"), ("kaggle", "gz2"), ("challenge_sample", "gz2")):
+        (tmp_path / name).symlink_to(surveys / source)
     monkeypatch.setattr(scale, "SCALES", (0.5, 1.0, 2.0))
     options = ("--data", tmp_path, "--most", 24, "--figure", tmp_path / "scale.png")
     groups = run(scale, tmp_path / "scale.json", monkeypatch, *options)
-    assert {group["campaign"] for group in groups} == {"gz1"}
-    assert sum(group["galaxies"] for group in groups) >= 24
-    for group in groups:
+    assert {name: group["galaxies"] for name, group in groups.items()} == {"gz1": 24, "kaggle": 48}
+    for group in groups.values():
         assert [row["scale"] for row in group["scales"]] == [0.5, 1.0, 2.0]
         for row in group["scales"]:
             for name in scale.MEASURES:

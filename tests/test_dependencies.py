@@ -1,6 +1,7 @@
 """`dvc.yaml` names for every stage the code that it reaches and the settings that it reads."""
 
 import ast
+import json
 import re
 import subprocess
 import sys
@@ -164,6 +165,60 @@ def test_the_models_are_the_same_everywhere():
     assert tuple(VARS["models"]) == tuple(MODELS) == tuple(LINES)
     made = {name: artifact["path"] for name, artifact in PIPELINE["artifacts"].items()}
     assert made == {model: f"models/{model}" for model in MODELS}
+    scores = {name: artifact["meta"]["scores"] for name, artifact in PIPELINE["artifacts"].items()}
+    assert scores == {model: f"metrics/{model}.json" for model in MODELS}
+    assert all(artifact["labels"] for artifact in PIPELINE["artifacts"].values())
+
+
+def test_models_have_their_colour_on_the_page_of_plots():
+    drawn = json.loads((ROOT / ".dvc/plots/models.json").read_text(encoding="utf-8"))
+    scale = drawn["encoding"]["color"]["scale"]
+    colours = dict(zip(scale["domain"], scale["range"], strict=True))
+    assert colours == {model: line.color for model, line in LINES.items()}
+    counted = json.loads((ROOT / ".dvc/plots/confusion_counts.json").read_text(encoding="utf-8"))
+    assert tuple(counted["facet"]["column"]["sort"]) == tuple(MODELS)
+
+
+def test_metrics_are_a_line_for_each_model():
+    """What `dvc metrics show` prints; all else that is measured is a plain output."""
+    metrics = [
+        path for stage in STAGES.values() for one in stage.get("metrics", []) for path in one
+    ]
+    assert metrics == [f"metrics/summary/{model}.json" for model in MODELS]
+
+
+def outputs(stage: str) -> set[str]:
+    """Paths that a stage makes."""
+    made = [one for kind in ("outs", "metrics", "plots") for one in STAGES[stage].get(kind, [])]
+    return {path for one in made for path in ([one] if isinstance(one, str) else one)}
+
+
+def picture() -> str:
+    """The pipeline as Mermaid draws it: what each stage reads from which, without detours."""
+    params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    reads: dict[str, set[str]] = {}
+    for name, stage in STAGES.items():
+        deps = [dep.replace("${survey}", params["survey"]) for dep in stage["deps"]]
+        reads.setdefault(name.partition("@")[0], set()).update(
+            other.partition("@")[0]
+            for other in STAGES
+            for out in outputs(other)
+            for dep in deps
+            if f"{out}/".startswith(f"{dep}/") or f"{dep}/".startswith(f"{out}/")
+        )
+    before: dict[str, set[str]] = {}  # directly or not; stages stand in the order in which they run
+    lines = []
+    for name, direct in reads.items():
+        before[name] = direct.union(*(before[one] for one in direct))
+        detours = set().union(*(before[one] for one in direct))
+        lines += [f"    {one} --> {name}" for one in reads if one in direct - detours]
+    return "\n".join(["flowchart LR", *lines]) + "\n"
+
+
+def test_the_picture_of_the_pipeline_is_that_of_dvc_yaml():
+    page = (ROOT / "docs/get_started.md").read_text(encoding="utf-8")
+    (drawn,) = re.findall(r"^```mermaid\n(.*?)^```$", page, re.M | re.S)
+    assert drawn == picture()
 
 
 def test_the_page_comes_after_all_others_and_in_a_fresh_clone():

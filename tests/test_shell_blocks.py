@@ -93,7 +93,7 @@ def test_the_readmes_first_lines_print_what_it_shows(tmp_path):
     shown = re.search(pattern, text("README.md"), re.S)
     install, block = shown[1].split("pip install .\n")
     assert install.startswith("python3 -m venv")
-    shutil.copytree(ROOT / "browser/examples", tmp_path / "browser/examples")
+    shutil.copytree(ROOT / "galaxies/pages/examples", tmp_path / "galaxies/pages/examples")
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", block],

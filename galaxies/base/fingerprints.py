@@ -98,13 +98,13 @@ def matches(marks: Fingerprints, among: Fingerprints) -> npt.NDArray[np.int64]:
     if not len(among):
         return places
     for start in range(0, len(marks), _TOGETHER // 8):
-        some = marks[start : start + _TOGETHER // 8]
-        apart = np.zeros((len(some), len(among)), np.uint8)
+        block = marks[start : start + _TOGETHER // 8]
+        apart = np.zeros((len(block), len(among)), np.uint8)
         for word in range(_WORDS):
-            apart += np.bitwise_count(some[:, word, None] ^ among[None, :, word])
+            apart += np.bitwise_count(block[:, word, None] ^ among[None, :, word])
         nearest = apart.argmin(axis=1)
         near = np.take_along_axis(apart, nearest[:, None], axis=1)[:, 0] <= MOST_DIFFERENT
-        places[start : start + len(some)] = np.where(near, nearest, -1)
+        places[start : start + len(block)] = np.where(near, nearest, -1)
     return places
 
 

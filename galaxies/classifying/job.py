@@ -27,7 +27,7 @@ from galaxies.classifying.verdict import Familiarity, Verdict
 from galaxies.errors import GalaxiesError
 from galaxies.tables.columns import ColumnNames
 from galaxies.tables.sources import filesystem, is_local
-from galaxies.tables.writing import require_table, write_table
+from galaxies.tables.writing import require_columns, require_table, write_table
 
 ENOUGH: Final = 80
 """Number of images of another survey that can show that they are familiar."""
@@ -142,6 +142,7 @@ def run_job(
         )
         job = _what_is_done(opened, output, options.fingerprint(bundle))
         schema = result_schema(answers, opened)
+        require_columns(output, schema)
         made.begin(job, overwrite=overwrite)
         count = _make_missing(opened, partial(engine, bundle, options), made)
         familiar = Familiarity(description, read_known(bundle), options)

@@ -195,7 +195,7 @@ def describe_table(path: Path) -> dict[str, str]:
     >>> facts["rows"], facts["model"], facts["agreement"]
     ('40', 'CNN', '0.9')
     """
-    if not path.is_file():
+    if not path.exists():
         raise GalaxiesError(f"{path}: no such table or bundle")
     catalogue = read_catalogue(str(path))
     digest = _maker(path, catalogue)

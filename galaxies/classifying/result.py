@@ -13,7 +13,7 @@ from galaxies.tables.columns import MAIN_ID
 _BEFORE: Final = "input_"
 """Before the name of a column of a catalogue that has the name of a result."""
 
-_COLUMNS: Final = {
+_MEANINGS: Final = {
     "galaxy_id": ("name of the file, or ID in the catalogue", MAIN_ID),
     "p_spiral": ("calibrated probability that most volunteers see features or a disk",
                  "stat.probability;src.morph.type"),
@@ -108,7 +108,7 @@ def result_schema(answers: pa.Schema, inputs: Sequence[Input]) -> pa.Schema:
 
 
 def _with_words(field: pa.Field) -> pa.Field:
-    description, ucd = _COLUMNS.get(field.name, ("", _FRACTION))
+    description, ucd = _MEANINGS.get(field.name, ("", _FRACTION))
     own = {"description": description, "ucd": ucd}
     return field.with_metadata({k.encode(): v.encode() for k, v in own.items() if v}
                                | (field.metadata or {}))  # fmt: skip

@@ -95,7 +95,8 @@ def audit(
         raise GalaxiesError(
             "--once belongs to -o: how a sample is judged is fixed when it is drawn"
         )
-    require("pipeline", "scipy")
+    if output is None:
+        require("pipeline", "scipy")
     from galaxies.volunteers import samples
     from galaxies.volunteers.audit import judge_answers
 

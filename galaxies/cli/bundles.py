@@ -35,9 +35,11 @@ def info(
     """
     from galaxies.bundle.pretrained import bundle_folder
     from galaxies.classifying.provenance import describe_bundle, describe_table
+    from galaxies.tables.hats import properties_file
 
     folder = bundle_folder(subject)
-    facts = describe_bundle(folder) if folder.is_dir() else describe_table(subject)
+    is_bundle = folder.is_dir() and not properties_file(str(folder))
+    facts = describe_bundle(folder) if is_bundle else describe_table(subject)
     printed.facts(subject, facts)
 
 

@@ -94,4 +94,4 @@ def calibrate(
             "the images alone"
         )
     calibrated = calibrate_on_votes(folder, survey, output, workers=workers, overwrite=overwrite)
-    printed.calibrated(survey, folder, output, calibrated)
+    printed.calibrated(survey, model, output, calibrated)

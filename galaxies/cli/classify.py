@@ -38,6 +38,8 @@ _CLASSIFY = """Example: `galaxies classify cutouts/ -o classes.parquet`
 
 `galaxies classify positions.csv -o classes.parquet --images sdss`
 
+`galaxies classify positions.csv -o classes.hats --images sdss`
+
 `galaxies classify sdss.fits -o classes.vot --id OBJID --path CUTOUT`
 
 `galaxies classify s3://bucket/cutouts -o classes.parquet --engine ray --address auto`"""
@@ -55,7 +57,7 @@ def classify(
             metavar="INPUT",
             help="Images (JPEG, PNG, FITS), folders, globs, zip and tar archives, Parquet tables "
             "of images, or catalogues with columns id and path (Parquet, CSV, FITS, VOTable, "
-            "ECSV); paths or fsspec addresses.",
+            "ECSV, HATS); paths or fsspec addresses.",
         ),
     ],
     output: Annotated[
@@ -64,8 +66,8 @@ def classify(
             "-o",
             "--output",
             metavar="TABLE",
-            help="Table to make: .parquet, .csv, .fits, .vot or .ecsv; .gz after all but .parquet "
-            "compresses it.",
+            help="Table to make: .parquet, .csv, .fits, .vot or .ecsv, with .gz after all but "
+            ".parquet; or a .hats catalogue (needs positions, and the extra hats).",
         ),
     ],
     model: Model = Path("real"),

@@ -60,7 +60,7 @@ def inside(
 
     For some layers the picture has the channels that carry the decision, drawn over the galaxy,
     then where the network sees evidence for its answer, and the predicted vote fractions. How to
-    read it: docs/inside.md.
+    read it: docs/look_inside.md.
 
     Pictures that a folder has already are kept: to continue an interrupted run, give the same
     command again.

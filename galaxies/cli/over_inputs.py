@@ -3,12 +3,14 @@
 import glob
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import click
 from typer.core import TyperCommand
 
 from galaxies.errors import GalaxiesError
+
+if TYPE_CHECKING:
+    from typer._click import Context
 
 _OUTPUT: Final = "output"
 _INPUTS: Final = ("inputs", "images", "table")
@@ -22,7 +24,7 @@ _BESIDE: Final = {"cutouts": lambda output: output.with_suffix(".parquet"),
 class Command(TyperCommand):
     """A command that refuses an output over one of its inputs."""
 
-    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - as in click
+    def invoke(self, ctx: "Context") -> Any:  # noqa: ANN401 - as in typer
         """Check the paths on the command line, and run the command."""
         output = ctx.params.get(_OUTPUT)
         if output is not None:

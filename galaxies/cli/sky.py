@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 commands = typer.Typer()
 
-_PACKAGES: Final = ("sky", "requests", "photutils")
+_PACKAGES: Final = ("sky", "requests", "photutils", "cv2")
 """The extra, and its packages: the last one measures radii only after cut-outs have come."""
 
 Images = Annotated[

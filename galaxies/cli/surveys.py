@@ -69,7 +69,11 @@ def survey(
 def check(
     survey: Survey,
     params: Annotated[
-        Path, typer.Option(metavar="FILE", help="Settings file of the pipeline; not needed.")
+        Path,
+        typer.Option(
+            metavar="FILE",
+            help="Settings file; if it exists, the survey is packed and split as in the pipeline.",
+        ),
     ] = Path("params.yaml"),
 ) -> None:
     """Check a survey, summarise it, and compare it with Kaggle's Galaxy Zoo set.

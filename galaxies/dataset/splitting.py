@@ -76,9 +76,9 @@ def split_galaxies(
     """
     counts: dict[str, int] = {}
     table = _classified(votes, images, settings, counts)
-    known = table["galaxy_id"].isin([] if learned is None else learned)
+    shown = table["galaxy_id"].isin([] if learned is None else learned)
     # Identical images stay together.
-    old = table["sha1"].isin(table.loc[known, "sha1"]).to_numpy()
+    old = table["sha1"].isin(table.loc[shown, "sha1"]).to_numpy()
     in_test = _draw(table, settings.test_share, settings.seed) & ~old
     train = _side("train", table[~in_test], settings.max_train, settings.seed, counts)
     test = _side("test", table[in_test], settings.max_test, settings.seed, counts)
@@ -164,13 +164,13 @@ def _count_parts(table: pd.DataFrame, counts: dict[str, int]) -> None:
     """Count the galaxies of each class in each part; none may be empty."""
     for part in PARTS:
         for name in CLASSES:
-            found = int(((table["split"] == part) & (table["label"] == name)).sum())
-            if not found:
+            number = int(((table["split"] == part) & (table["label"] == name)).sum())
+            if not number:
                 raise GalaxiesError(
                     f"no {name} galaxy is left in the {part} part; raise its share"
                     + _say_learned(counts["learned_before"])
                 )
-            counts[f"{part}_{name}"] = found
+            counts[f"{part}_{name}"] = number
         counts[f"{part}_without_first_question"] = int(
             ((table["split"] == part) & table["label"].isna()).sum()
         )

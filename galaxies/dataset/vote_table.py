@@ -94,11 +94,11 @@ def read_ids(path: Path, table: pd.DataFrame) -> pd.DataFrame:
 
 def read_shares(path: Path, table: pd.DataFrame, column: str, *, blank: bool) -> "pd.Series[float]":
     """Check a column of vote fractions; returns float32, NaN for allowed blank cells."""
-    found = table[column].str.strip()
-    numbers = pd.to_numeric(found, errors="coerce")
+    cells = table[column].str.strip()
+    numbers = pd.to_numeric(cells, errors="coerce")
     bad = ~numbers.between(0, 1)
     if blank:
-        bad &= found != ""
+        bad &= cells != ""
     texts = table["GalaxyID"].str.strip()
     refuse(
         path,
@@ -115,11 +115,12 @@ def refuse_sums(path: Path, table: pd.DataFrame, columns: Sequence[str]) -> None
     """Refuse fractions for the first question that are far from 1 together; blanks are allowed."""
     numbers = table[list(columns)].apply(pd.to_numeric, errors="coerce")
     sums = numbers.sum(axis=1, skipna=False)
+    texts = table["GalaxyID"].str.strip()
     refuse(
         path,
         ~sums.between(LEAST_SUM, LARGEST_SUM) & sums.notna(),
         lambda row: (
-            f"the votes of GalaxyID {table.loc[row, 'GalaxyID'].strip()} on the first question "
+            f"the votes of GalaxyID {texts[row]} on the first question "
             f"({', '.join(columns)}) sum to {sums[row]:.4g}, not to 1; give the fraction of the "
             "volunteers for each answer"
         ),

@@ -205,7 +205,7 @@ def read_survey_votes(folder: Path, volunteers: int) -> pd.DataFrame:
     answers["volunteers"] = np.where(soft, np.float32(volunteers), np.float32(0))
     if (folder / COUNTS).is_file():
         counts = read_counts(folder / COUNTS).set_index("galaxy_id")
-        known = np.zeros(len(answers), bool)
+        with_counts = np.zeros(len(answers), bool)
         for campaign in layout.campaigns:
             columns = list(campaign.first.columns)
             mine = (origin["campaign"] == campaign.name).to_numpy()
@@ -214,9 +214,9 @@ def read_survey_votes(folder: Path, volunteers: int) -> pd.DataFrame:
             counted = counts[columns].sum(axis=1).reindex(answers["galaxy_id"])
             sure: npt.NDArray[np.bool_] = counted.notna().to_numpy() & mine
             answers.loc[sure, "volunteers"] = counted[sure].to_numpy(np.float32)
-            known |= sure
-        beside_counts = np.bincount(alike, weights=known)[alike] > 0
-        answers.loc[beside_counts & ~known & ~divided, "volunteers"] = np.float32(0)
+            with_counts |= sure
+        beside_counts = np.bincount(alike, weights=with_counts)[alike] > 0
+        answers.loc[beside_counts & ~with_counts & ~divided, "volunteers"] = np.float32(0)
     answers["weight"] = origin["weight"].to_numpy(np.float32)
     answers["survey"] = origin["survey"].to_numpy(str)
     return answers

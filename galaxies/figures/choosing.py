@@ -248,8 +248,8 @@ def choose_answers(answers: pd.DataFrame, campaign: Campaign) -> dict[str, int]:
     spoilt = answers[artifact] > 0.5
     means = answers[list(campaign.names)].mean()
     for column in means[means > 0].sort_values(kind="stable").index:
-        known = answers if column == artifact else answers[~spoilt]
-        free = known[~known["galaxy_id"].isin(chosen.values())]
+        candidates = answers if column == artifact else answers[~spoilt]
+        free = candidates[~candidates["galaxy_id"].isin(chosen.values())]
         free = free if (free[column] > 0).any() else answers
         ranked = free.sort_values([column, "galaxy_id"], ascending=[False, True])
         chosen[column] = int(ranked["galaxy_id"].iloc[0])

@@ -329,14 +329,14 @@ def answers_to_show(inside: Inside, question: Question) -> list[tuple[Question, 
     >>> [answer.name for answer in shown[0][1]], shown[1][0].name, len(shown[1][1])
     (['bar_yes', 'bar_no'], 'smooth', 1)
     """
-    known = [
+    answered = [
         each
         for each in inside.campaign.in_order_of_asking
         if all(answer.name in inside.fractions for answer in each.answers)
     ]
-    shown = [(question, list(question.answers))] if question in known else []
+    shown = [(question, list(question.answers))] if question in answered else []
     asked: set[str | None] = {None}
-    for each in known:
+    for each in answered:
         if each.asked_after not in asked:
             continue
         top = max(each.answers, key=lambda answer: inside.fractions[answer.name])

@@ -54,8 +54,8 @@ def draw_votes(voted: Shares, predicted: Shares, campaign: Campaign, title: str)
     >>> voted = tables[1].loc[tables[0].index].to_numpy(float)
     >>> draw_votes(voted, predicted, gz2, "CNN").savefig("votes.png")
     """
-    known = ~np.isnan(voted + predicted)
-    shown = [place for place in range(len(campaign.answers)) if known[:, place].any()]
+    valid = ~np.isnan(voted + predicted)
+    shown = [place for place in range(len(campaign.answers)) if valid[:, place].any()]
     columns, gap, left, head, top = 5, 0.1, 0.32, 0.4, 0.56
     side = (WIDTH - left - 0.1 - (columns - 1) * gap) / columns
     rows = max(1, ceil(len(shown) / columns))
@@ -75,7 +75,7 @@ def draw_votes(voted: Shares, predicted: Shares, campaign: Campaign, title: str)
         down, across = divmod(number, columns)
         x, y = left + across * (side + gap), top + head + down * (side + head)
         panel = figure.add_axes((x / WIDTH, 1 - (y + side) / height, side / WIDTH, side / height))
-        both = known[:, place]
+        both = valid[:, place]
         panel.hexbin(
             voted[both, place],
             predicted[both, place],
@@ -176,8 +176,8 @@ def draw_tree(
     >>> galaxy = Portrait(np.load("data/images.npy")[0], 100008, None, None)
     >>> draw_tree(galaxy, voted[0], predicted[0], gz2, "CNN").savefig("tree.png")
     """
-    known = ~np.isnan(voted + predicted)
-    asked = [one for one in campaign.in_order_of_asking if known[one.places].all()]
+    valid = ~np.isnan(voted + predicted)
+    asked = [one for one in campaign.in_order_of_asking if valid[one.places].all()]
     rows = [len(one.answers) + 1.8 for one in asked]
     half = sum(rows) / 2
     columns: tuple[list[Question], list[Question]] = ([], [])

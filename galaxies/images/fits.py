@@ -28,6 +28,10 @@ _KINDS: Final = ("EXTNAME", "EXTTYPE", "DES_EXT", "IMTYPE", "HDUCLAS2", "HDUCLAS
 _NO_NAMES: Final = ("", "PRIMARY", "COMPRESSED_IMAGE")  # the last is from fpack
 _FILTERS: Final = ("FILTER", "BAND", "FILTER1", "FILTER2", "FILTNAM1", "FILTERS", "PUPIL")
 _NANOMAGGIES: Final = ("nanomagg", "nmgy")
+_MAGNITUDES: Final = ("mag", "mag/arcsec2", "mag/arcsec^2", "mag/arcsec**2", "mag arcsec-2", "dex")
+_NO_BANDS: Final = ("STOKES", "TIME", "UTC", "PHASE", "COMPLEX")
+"""Kinds of the third axis of a cube (CTYPE3) whose planes are not bands."""
+_FEWEST_LEVELS: Final = 3  # a mask has two
 _BRIGHT: Final = 99.5  # percentile of a frame without a known unit
 _NUMBER: Final = 1e15  # larger values are not fluxes in any unit, but marks of blank pixels
 _HOLES: Final = 0.25  # a larger share of blank pixels at the centre may hide the galaxy
@@ -91,7 +95,17 @@ def decode_fits(data: bytes) -> Image.Image:
         bands = _light_of(units)
         planes = _in_order(data, units[0].header, bands)
         calibrated = _calibrated(bands)
-    return colour_frame(planes, calibrated)
+    frame = colour_frame(planes, calibrated)
+    [first, *others] = bands
+    if (
+        len(planes) == 2
+        and not others
+        and not (_lengths(first.unit.header) or _lengths(units[0].header))
+    ):
+        raise UnreadableImageError(
+            "has two planes, which may be two bands, or light and its error; name them by BANDS"
+        )
+    return frame
 
 
 def colour_frame(planes: Planes, calibrated: bool) -> Image.Image:
@@ -210,6 +224,9 @@ def _cube(data: bytes, primary: fits.Header, unit: Unit) -> Planes:
     if min(height, width) <= _MOST_BANDS:
         raise UnreadableImageError(f"has axes that cannot be read: {width}x{height}x{count}")
     check_size(width, height)
+    kind = str(unit.header.get("CTYPE3", "")).strip().upper()
+    if kind.startswith(_NO_BANDS):
+        raise UnreadableImageError(f"has a third axis that is not the bands, but {kind}")
     lengths = _lengths(unit.header) or _lengths(primary)
     if lengths and len(lengths) != count:
         raise UnreadableImageError(f"has {count} bands, but BANDS names {len(lengths)}")
@@ -249,6 +266,9 @@ def _list(bands: Sequence[_Band]) -> str:
 def _calibrated(bands: Sequence[_Band]) -> bool:
     """Whether all planes are in nanomaggies."""
     units = [str(band.unit.header.get("BUNIT", "")).strip().lower() for band in bands]
+    for unit in units:
+        if unit in _MAGNITUDES:
+            raise UnreadableImageError(f"is in {unit}, where brighter is less; give fluxes")
     calibrated = [any(name in unit for name in _NANOMAGGIES) for unit in units]
     if any(calibrated) and not all(calibrated):
         raise UnreadableImageError(f"has bands of different units: {', '.join(units)}")
@@ -267,6 +287,10 @@ def _light(planes: Planes, calibrated: bool) -> Planes:
         raise UnreadableImageError(
             f"has no valid pixel in {holes.max():.0%} of the centre of band {holes.argmax() + 1}"
         )
+    for number, plane in enumerate(planes, 1):
+        inside = plane[height // 4 : -(height // 4), width // 4 : -(width // 4)]
+        if 1 < len(np.unique(inside[np.isfinite(inside)])) < _FEWEST_LEVELS:
+            raise UnreadableImageError(f"has only two values in band {number}, like a mask")
     if calibrated and good.all():
         return planes
     planes = np.where(good, planes, np.nan)

@@ -27,7 +27,7 @@ _HEADERS: Final = 8_000_000  # bytes of all headers
 _TYPES: Final = {8: ">u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 _MOST_AXES: Final = 8
 _TILES: Final = 40_000
-_COLUMNS: Final = 20  # the standard has seven
+_MOST_COLUMNS: Final = 20  # the standard has seven
 _COMPRESSIONS: Final = (
     "RICE_1", "RICE_ONE", "GZIP_1", "GZIP_2", "HCOMPRESS_1", "PLIO_1", "NOCOMPRESS",
 )  # fmt: skip
@@ -214,7 +214,7 @@ def _number(header: fits.Header, key: str, default: float) -> float:
 def _check_tiles(header: fits.Header, shape: tuple[int, ...]) -> None:
     """Check the sizes in the header of a compressed image before astropy believes them."""
     columns = _whole(header, "TFIELDS")
-    if not 1 <= columns <= _COLUMNS:
+    if not 1 <= columns <= _MOST_COLUMNS:
         raise UnreadableImageError(f"cannot be decoded (TFIELDS is {columns})")
     kind = str(header.get("ZCMPTYPE", "")).strip()
     if kind not in _COMPRESSIONS:

@@ -23,8 +23,8 @@ _GAIN: Final = 1e-5
 _PRECISE: Final = 1e-3
 """Precision of the ends of an interval."""
 
-_WITHIN: Final = 3.841459
-"""Largest likelihood ratio in a 95% interval: that quantile of chi squared."""
+_FULL: Final = 20
+"""Number of known galaxies in a bin for an interval."""
 
 Counts = tuple[Annotated[int, Field(ge=0)], ...]
 
@@ -230,13 +230,18 @@ def share_interval(outputs: ClassOutputs, raw: Probabilities) -> tuple[float, fl
     >>> many = ClassOutputs(edges=(0.3, 0.7), elliptical=(9000, 800, 200), spiral=(200, 800, 9000))
     >>> few = ClassOutputs(edges=(0.3, 0.7), elliptical=(9, 8, 2), spiral=(2, 8, 9))
     >>> [round(end, 2) for end in share_interval(many, few_spirals)]
-    [0.14, 0.32]
+    [0.13, 0.32]
     >>> [round(end, 2) for end in share_interval(few, few_spirals)]
-    [0.0, 0.37]
+    [0.0, 0.17]
     """
-    samples = _Samples.of(outputs, raw)
+    with needs("pipeline"):
+        from scipy.special import stdtrit
+
+    samples = _Samples.of(outputs, raw).wider()
     best = samples.fit()
-    enough = best.likelihood - _WITHIN / 2
+    # Student's instead of the normal distribution, for the smallest of the three samples.
+    fewest = min(float(one.sum()) for one in samples)
+    enough = best.likelihood - float(stdtrit(max(fewest - 1, 1), 0.975)) ** 2 / 2
 
     def end(outside: float) -> float:
         """Find the first share outside, from the best towards 0 or 1."""
@@ -273,6 +278,13 @@ class _Samples(NamedTuple):
         known = (np.array(one, np.float64) for one in (outputs.elliptical, outputs.spiral))
         every = np.stack([*known, outputs.count(raw)])
         return cls(*every[:, every.sum(axis=0) > 0])
+
+    def wider(self) -> Self:
+        """Join bins, so that each has about 20 known galaxies; fewer do not follow chi squared."""
+        known = float(self.ellipticals.sum() + self.spirals.sum())
+        bins = int(np.clip(known // _FULL, 2, len(self.survey)))
+        starts = np.unique(np.linspace(0, len(self.survey), bins + 1).astype(np.int64)[:-1])
+        return type(self)(*(np.add.reduceat(one, starts) for one in self))
 
     def fit(self, share: float | None = None, enough: float = np.inf) -> _Mixed:
         """Find the most likely classes and share by expectation maximisation.

@@ -156,10 +156,11 @@ class KnownGalaxies(NamedTuple):
     def for_survey(self, looks: Looks) -> "ForSurvey":
         """Choose which galaxies another survey is compared with once it calibrates the bundle.
 
-        They stay the same if the survey looks familiar: at most 2% of its galaxies are not. If it
-        does not, galaxies of the survey replace them, if there are at least 99; few of them make
-        the test noisier. No significance is asked for, because a survey that is wrongly taken for
-        familiar would be refused later, while one that is wrongly replaced only loses power.
+        They stay the same if the survey looks familiar: no more of its galaxies than the expected
+        1%, and one, are unfamiliar. If it does not, galaxies of the survey replace them, if there
+        are at least 99. Few of them make the test noisy: one odd galaxy among them, and hardly
+        anything is unfamiliar. But a survey that is wrongly taken for familiar, with more than 2%
+        that are not, will be refused. `benchmarks/familiarity.py` counts both.
 
         Parameters
         ----------
@@ -180,7 +181,7 @@ class KnownGalaxies(NamedTuple):
         """
         count = len(looks)
         unfamiliar = int((self.p_values(looks) <= LEVEL).sum())
-        alike = self.enough and unfamiliar <= _TOLERATED * count
+        alike = self.enough and unfamiliar <= LEVEL * count + 1
         if alike or count < FEWEST:
             return ForSurvey(self, unfamiliar, count, replaced=False)
         known = self.calibrated(looks[some_of(np.arange(count))])

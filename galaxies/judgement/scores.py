@@ -1,5 +1,7 @@
 """Scores of predictions with their intervals, and curves."""
 
+from typing import Final
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -15,6 +17,9 @@ from galaxies.judgement.miscalibration import (
 )
 from galaxies.questions.campaign import CLASSES, spiral_fraction
 from galaxies.settings import EvaluateSettings
+
+MAIN_SCORES: Final = ("accuracy", "brier", "ece", "roc_auc")
+"""Scores that fit a line for each model: `metrics/summary/<model>.json`."""
 
 _CURVE_POINTS = 200
 
@@ -94,7 +99,7 @@ def score(
     Returns
     -------
     dict
-        Flat, for `dvc metrics`. `ece_by_chance` is the calibration error that right probabilities
+        Flat. `ece_by_chance` is the calibration error that right probabilities
         would have on average, and `ece_p_value` the probability that they have at least `ece`. The
         interval of the accuracy is Wilson's. `vote_rmse`, `vote_correlation` (Pearson's) and
         `vote_noise`, the smallest error that a model could reach, are missing if all votes are

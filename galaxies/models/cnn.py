@@ -4,13 +4,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import numpy.typing as npt
-from keras import layers
 from threadpoolctl import threadpool_limits
 
 from galaxies.base.arrays import Pixels, in_full_batches
+from galaxies.base.quiet import unheard
 from galaxies.bundle.description import read_description
 from galaxies.bundle.pretrained import bundle_folder
 from galaxies.errors import GalaxiesError
@@ -26,6 +25,11 @@ from galaxies.questions.registry import in_order
 from galaxies.settings import CnnSettings, ReferenceSettings, ResidualSettings
 from galaxies.training.fitting import Fit
 from galaxies.training.parts import Part, Votes
+
+with unheard():
+    import keras
+    from keras import layers
+
 
 # Keras's 0.99 is too slow for epochs of a few dozen steps.
 _NORM_MOMENTUM = 0.9

@@ -4,14 +4,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-import keras
 import numpy as np
 import numpy.typing as npt
 import onnx
-from keras import layers
 from onnx import TensorProto, helper, numpy_helper
 
+from galaxies.base.quiet import unheard
 from galaxies.errors import GalaxiesError
+
+with unheard():
+    import keras
+    from keras import layers
+
 
 OPSET: Final = 18
 _IR_VERSION: Final = 10

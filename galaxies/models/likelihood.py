@@ -5,15 +5,19 @@ For hard votes and for galaxies chosen by an answer it is a pseudo-likelihood: a
 
 from typing import Any, Final
 
-import keras
 import numpy as np
 import numpy.typing as npt
-import tensorflow as tf
-from keras import ops
 
+from galaxies.base.quiet import unheard
 from galaxies.bundle.answers import LEAST, MOST, TYPICAL
 from galaxies.questions.layout import ClassPlaces, Layout
 from galaxies.training.parts import Votes
+
+with unheard():
+    import keras
+    import tensorflow as tf
+    from keras import ops
+
 
 _CHOSEN: Final = 0.1
 

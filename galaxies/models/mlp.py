@@ -1,13 +1,15 @@
 """The network with one hidden layer, the baseline."""
 
-import keras
-from keras import layers
-
 from galaxies.base.arrays import Pixels
+from galaxies.base.quiet import unheard
 from galaxies.models.networks import GalaxyBatches, Network, fit_network, repeatable
 from galaxies.settings import MlpSettings
 from galaxies.training.fitting import Fit
 from galaxies.training.parts import Part
+
+with unheard():
+    import keras
+    from keras import layers
 
 
 class HiddenLayer(Network):

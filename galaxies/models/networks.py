@@ -6,17 +6,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, Final, NamedTuple, Self
 
-import keras
 import numpy as np
 import numpy.typing as npt
-from keras import layers, ops
 from tqdm import tqdm
 
 from galaxies.base.arrays import Outputs, Pixels, Probabilities, in_full_batches
+from galaxies.base.quiet import unheard
 from galaxies.errors import GalaxiesError
 from galaxies.models.graph import read_weights, write_graph
 from galaxies.models.saved_network import NETWORK
 from galaxies.training.fitting import History
+
+with unheard():
+    import keras
+    from keras import layers, ops
+
 
 Targets = npt.NDArray[np.int64] | npt.NDArray[np.floating[Any]]
 """(N,) or (N, numbers) targets of a network: labels, vote fractions or answers."""
@@ -150,8 +154,8 @@ def draw(weights: npt.NDArray[np.float32], random: np.random.Generator) -> npt.N
     ends = np.cumsum(weights[mixed], dtype=np.float64)
     places = (np.arange(len(weights)) + random.random()) * (ends[-1] / len(weights))
     # Rounding could put the last place at the end.
-    found = np.minimum(np.searchsorted(ends, places, side="right"), len(weights) - 1)
-    drawn: npt.NDArray[np.int64] = random.permutation(mixed[found])
+    chosen = np.minimum(np.searchsorted(ends, places, side="right"), len(weights) - 1)
+    drawn: npt.NDArray[np.int64] = random.permutation(mixed[chosen])
     return drawn
 
 

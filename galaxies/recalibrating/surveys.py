@@ -135,7 +135,7 @@ def calibrate_on_votes(
     (True, True)
     """
     require_free(output, overwrite)
-    require("pipeline", "scipy", "sklearn")
+    require("pipeline", "sklearn", "scipy")
     archive, table = survey_file(survey, IMAGES), survey_file(survey, VOTES)
     campaign = campaign_of(read_answers(table))
     description = for_campaign(read_description(bundle), campaign)
@@ -329,7 +329,7 @@ def adjust_to_shares(
     (40, 0, True, True)
     """
     require_free(output, overwrite)
-    require("pipeline", "scipy", "sklearn")
+    require("pipeline", "sklearn", "scipy")
     description = read_description(bundle)
     outputs = require_outputs(description.judgement.outputs, bundle)
     archive = images / IMAGES

@@ -299,7 +299,7 @@ def _resampled(frame: Image.Image, x: float, y: float, half: float) -> Image.Ima
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE,
     )
-    return Image.frombuffer("RGB", (FRAME, FRAME), large, "raw", "RGBX", 0, 1)
+    return Image.frombytes("RGB", (FRAME, FRAME), large.tobytes(), "raw", "RGBX")
 
 
 def _find_tiles(folder: Path) -> list[_Tile]:

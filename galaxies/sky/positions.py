@@ -19,14 +19,13 @@ from astropy.utils.exceptions import AstropyWarning
 
 from galaxies.base.arrays import Floats
 from galaxies.errors import GalaxiesError
+from galaxies.tables.columns import DEC_NAMES, RA_NAMES
+from galaxies.tables.hats import open_hats, properties_file
 
 ID_NAMES: Final = (
     "galaxy_id", "id", "objid", "galaxyid", "dr7objid", "dr8objid", "specobjid", "id_str",
     "iauname", "source_id", "targetid", "name",
 )  # fmt: skip
-RA_NAMES: Final = ("ra", "raj2000", "_raj2000", "ra_icrs", "ramean", "ra_deg", "target_ra")
-DEC_NAMES: Final = ("dec", "dej2000", "decj2000", "_dej2000", "de_icrs", "decmean", "dec_deg",
-                    "target_dec", "decl")  # fmt: skip
 RADIUS_NAMES: Final = ("petror90_r", "petrorad90_r", "petror90")
 """Columns with the Petrosian 90% radius in the r band."""
 HALF_LIGHT_NAMES: Final = ("shape_r", "petror50_r")
@@ -58,7 +57,6 @@ _NAMED_UNIT: Final = re.compile(
 """`RA [deg]`, `Dec (degrees)`, `ra_hours`."""
 
 _NO_VALUE: Final = frozenset({"", "nan", "null", "none", "na", "n/a", "-", "--"})
-_ROUNDED: Final = 1e-9  # degrees that 24:00:00 may be above 360
 _MANY: Final = 5
 """Galaxies of which some are above 24 degrees, if their right ascensions are in degrees."""
 
@@ -183,9 +181,13 @@ def read_positions(
     (['587722'], [7.5], ['ra', 'dec', 'petroR90_r', 'z'])
     """
     columns = columns or Columns()
-    if not path.is_file():
+    if not path.exists():
         raise GalaxiesError(f"{path}: no such table of positions")
     lower = path.name.lower()
+    if properties_file(str(path)):
+        source = open_hats(str(path), ())
+        table = pa.concat_tables(source.tables(source.schema.names))
+        return _from_table(path, table, {}, columns)
     if lower.endswith(_LIST_SUFFIXES):
         return _from_names(path, resolve)
     if not lower.endswith(TABLE_SUFFIXES):
@@ -421,7 +423,7 @@ def _why_not(
         else:
             reasons[place] = f"has a position that cannot be read: ra {cells[0]}, dec {cells[1]}"
     with np.errstate(invalid="ignore"):
-        wrong = (ra < -180) | (ra > 360 + _ROUNDED) | (np.abs(dec) > 90)
+        wrong = (ra < -180) | (ra > 360) | (np.abs(dec) > 90)
     for place in np.flatnonzero(wrong & ~np.isnan(ra) & ~np.isnan(dec)):
         reasons[place] = f"is not on the sky: ra {ra[place]:.9g}, dec {dec[place]:.9g}"
     return reasons

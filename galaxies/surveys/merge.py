@@ -182,13 +182,13 @@ def _refuse_clashes(surveys: Sequence[_Survey]) -> None:
 def _without_known(surveys: Sequence[_Survey]) -> list[_Survey]:
     """Leave out of each survey the galaxies of the earlier ones."""
     kept: list[_Survey] = []
-    known = np.empty(0, np.int64)
+    earlier = np.empty(0, np.int64)
     for survey in surveys:
-        ids = np.setdiff1d(survey.ids, known, assume_unique=True)
+        ids = np.setdiff1d(survey.ids, earlier, assume_unique=True)
         new = frozenset(ids.tolist())
         members = [member for member in survey.members if member.galaxy_id in new]
         kept.append(survey._replace(ids=ids, members=members))
-        known = np.union1d(known, ids)
+        earlier = np.union1d(earlier, ids)
     return kept
 
 
@@ -204,16 +204,16 @@ def _weigh(surveys: Sequence[_Survey], sample: Sample, like: Path) -> dict[int, 
     ]
     answers = pd.concat(kept, ignore_index=True)
     weights = weigh(sample.shares(answers), sample)
-    known = ~np.isnan(weights)
-    if not known.any():
+    weighted = ~np.isnan(weights)
+    if not weighted.any():
         raise GalaxiesError(
             f"no galaxy has all answers of {sample.campaign.name}, the campaign of {like}, so none "
             "can be weighed"
         )
-    if not known.all():
-        weights *= (~known).sum() / known.sum()
-    ids = answers["galaxy_id"].to_numpy()[known]
-    return dict(zip(ids.tolist(), weights[known].tolist(), strict=True))
+    if not weighted.all():
+        weights *= (~weighted).sum() / weighted.sum()
+    ids = answers["galaxy_id"].to_numpy()[weighted]
+    return dict(zip(ids.tolist(), weights[weighted].tolist(), strict=True))
 
 
 def _merge_votes(

@@ -69,5 +69,5 @@ def split_survey(
         workers=workers,
     )
     pixels.unlink()
-    known = np.empty(0, np.int64) if learned is None else learned(packed.table)
-    return split_galaxies(first, packed.table, settings.split, known)
+    shown = np.empty(0, np.int64) if learned is None else learned(packed.table)
+    return split_galaxies(first, packed.table, settings.split, shown)

@@ -1,4 +1,4 @@
-"""Read catalogues: Parquet, CSV, FITS, VOTable and ECSV, with one interface."""
+"""Read catalogues: Parquet, CSV, FITS, VOTable, ECSV and HATS, with one interface."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,6 +9,7 @@ import pyarrow as pa
 from galaxies.errors import GalaxiesError
 from galaxies.tables.columns import ID_NAMES, ROWS, Rebatched, choose_column, require_exact
 from galaxies.tables.fits import open_fits
+from galaxies.tables.hats import open_hats, properties_file
 from galaxies.tables.parquet import open_parquet
 from galaxies.tables.sources import Source
 from galaxies.tables.text import open_csv, open_ecsv
@@ -83,7 +84,7 @@ def read_catalogue(path: str, id_column: str | None = None) -> Catalogue:
     ----------
     path : str
         A path, or an address that fsspec supports: .parquet, .csv, .fits, .vot or .ecsv, or, but
-        for Parquet, one of these with .gz.
+        for Parquet, one of these with .gz; or the folder of a HATS catalogue.
     id_column : str, optional
         Column with the IDs; by default one of `galaxies.tables.columns.ID_NAMES`. In CSV, IDs
         are int64, uint64 or text, whichever has the same letters; another column gets the first
@@ -110,6 +111,8 @@ def read_catalogue(path: str, id_column: str | None = None) -> Catalogue:
     lower = path.lower()
     bare = lower.removesuffix(_COMPRESSED)
     open_one = next((one for suffix, one in _OPENERS.items() if bare.endswith(suffix)), None)
+    if open_one is None and properties_file(path):
+        open_one = open_hats
     if open_one is None or (bare != lower and open_one is open_parquet):
         raise GalaxiesError(
             f"{path}: unknown suffix of a table; readable are {', '.join(CATALOGUE_SUFFIXES)}"

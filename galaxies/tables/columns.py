@@ -18,6 +18,11 @@ ID_NAMES: Final = ("galaxy_id", "GalaxyID", "id", "objid", "id_str")
 PATH_NAMES: Final = ("path", "file_loc", "filename")
 """Names of a column of image files, in upper or lower case."""
 
+RA_NAMES: Final = ("ra", "raj2000", "_raj2000", "ra_icrs", "ramean", "ra_deg", "target_ra")
+DEC_NAMES: Final = ("dec", "dej2000", "decj2000", "_dej2000", "de_icrs", "decmean", "dec_deg",
+                    "target_dec", "decl")  # fmt: skip
+"""Names of columns of positions, in upper or lower case."""
+
 _ROUNDED: Final = r"^\s*[+-]?[0-9]+(\.0*|(\.[0-9]+)?[eE]\+[0-9]+)\s*$"
 """What spreadsheets and pandas make of integers: 5.9E+17, 100008.0."""
 

@@ -1,4 +1,4 @@
-"""Write tables of any length, piece by piece: Parquet, CSV, FITS, VOTable and ECSV."""
+"""Write tables of any length, piece by piece: Parquet, CSV, FITS, VOTable, ECSV and HATS."""
 
 import gzip
 import shutil
@@ -10,6 +10,7 @@ import pyarrow as pa
 from galaxies.base.outputs import written_beside
 from galaxies.errors import GalaxiesError
 from galaxies.tables.fits_writing import write_fits
+from galaxies.tables.hats import HATS_SUFFIX, require_positions, write_hats
 from galaxies.tables.parquet import write_parquet
 from galaxies.tables.pieces import Pieces
 from galaxies.tables.rows import write_csv, write_ecsv, write_votable
@@ -20,6 +21,7 @@ _WRITERS: Final = {
     ".fits": write_fits,
     ".vot": write_votable,
     ".ecsv": write_ecsv,
+    HATS_SUFFIX: write_hats,
 }
 _COMPRESSED: Final = ".gz"
 
@@ -31,6 +33,12 @@ def require_table(path: Path) -> None:
     """Refuse a name whose suffix is not in `TABLE_SUFFIXES`."""
     if not path.name.lower().endswith(TABLE_SUFFIXES):
         raise GalaxiesError(f"{path}: unknown suffix; possible are {', '.join(TABLE_SUFFIXES)}")
+
+
+def require_columns(path: Path, schema: pa.Schema) -> None:
+    """Refuse columns that the format of a name cannot do without or hold."""
+    if path.name.lower().endswith(HATS_SUFFIX):
+        require_positions(path, schema)
 
 
 def compress(plain: Path, path: Path) -> None:
@@ -47,20 +55,20 @@ def compress(plain: Path, path: Path) -> None:
 def write_table(path: Path, schema: pa.Schema, pieces: Pieces) -> None:
     """Write a table; its format is that of the suffix.
 
-    One piece is in memory at a time, and for Parquet a row group of 131,072 rows. Two runs give
-    identical bytes.
+    One piece is in memory at a time, for Parquet a row group of 131,072 rows, and for HATS a
+    partition. Two runs give identical bytes, but for the date in HATS.
 
     Parameters
     ----------
     path : Path
-        The file to make, with one of `TABLE_SUFFIXES`.
+        The file to make, or the folder for HATS, with one of `TABLE_SUFFIXES`.
     schema : Schema
         Columns of the table. Every format but CSV keeps description, unit and UCD of each field
         (`galaxies.tables.columns.described`) and the metadata of the schema: as keywords in FITS,
-        as PARAMs in VOTable.
+        as PARAMs in VOTable, as properties in HATS.
     pieces : callable
         Returns an iterator over the pieces, with the columns of the schema; it is called twice for
-        Parquet and FITS.
+        Parquet, FITS and HATS.
 
     Raises
     ------

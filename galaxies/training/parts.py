@@ -39,14 +39,14 @@ class Votes(NamedTuple):
     def labels(self, campaign: Campaign) -> Labels:
         """Find the classes (N,) for the first question of a campaign; -1 if there is none."""
         first = self.first(campaign)
-        said = np.nan_to_num(first, nan=-1.0).argmax(axis=1)
-        return np.where(np.isnan(first).any(axis=1) | (said > 1), -1, said).astype(np.int64)
+        most = np.nan_to_num(first, nan=-1.0).argmax(axis=1)
+        return np.where(np.isnan(first).any(axis=1) | (most > 1), -1, most).astype(np.int64)
 
 
 def fingerprint(split: pd.DataFrame) -> str:
     """Compute the SHA-256 of the IDs of the training and validation galaxies."""
-    known = split.loc[split["split"] != "test", ["galaxy_id", "split"]].sort_values("galaxy_id")
-    rows = [f"{galaxy_id} {part}" for galaxy_id, part in known.itertuples(index=False)]
+    learned = split.loc[split["split"] != "test", ["galaxy_id", "split"]].sort_values("galaxy_id")
+    rows = [f"{galaxy_id} {part}" for galaxy_id, part in learned.itertuples(index=False)]
     return hashlib.sha256("\n".join(rows).encode()).hexdigest()
 
 

@@ -64,7 +64,7 @@ class TrainingGalaxies(NamedTuple):
     """How the images look (M, 29), if the inputs are features."""
 
 
-class Seen(NamedTuple):
+class Preparation(NamedTuple):
     """How a frame becomes the image that a model sees."""
 
     size: int
@@ -164,7 +164,7 @@ def train(
     name: str,
     fit: FitModel,
     galaxies: TrainingGalaxies,
-    seen: Seen,
+    preparation: Preparation,
     triage: TriageSettings,
     folds: int = 1,
 ) -> Trained:
@@ -192,7 +192,7 @@ def train(
     galaxies : TrainingGalaxies
         Output of `open_galaxies`. A model that answers questions is calibrated for each campaign
         that has galaxies of both classes.
-    seen : Seen
+    preparation : Preparation
         How frames become images.
     triage : TriageSettings
         Target agreements for the promises.
@@ -213,7 +213,7 @@ def train(
     >>> from galaxies.settings import load_settings
     >>> settings = load_settings()
     >>> fit = partial(tree.fit, settings=settings.tree)
-    >>> trained = train("tree", fit, galaxies, Seen(64, 0.5, "scaled"), settings.triage)
+    >>> trained = train("tree", fit, galaxies, Preparation(64, 0.5, "scaled"), settings.triage)
     >>> trained.description.title, len(trained.learned.galaxy_ids)
     ('decision tree', 20)
     """
@@ -231,7 +231,7 @@ def train(
     layout = fitted.layout or Layout((galaxies.campaign,))
     classes = layout.class_places(galaxies.campaign)
     outputs = np.concatenate(
-        [_predict(one, inputs, part.rows, seen.views, classes) for one, part in new]
+        [_predict(one, inputs, part.rows, preparation.views, classes) for one, part in new]
     )
     unseen = joined([part for _, part in new])
     labels = {galaxies.campaign: (unseen.labels, unseen.vote_fractions)}
@@ -240,16 +240,16 @@ def train(
     images = images.loc[unseen.rows].assign(survey=_surveys(unseen))
     judgements = {
         campaign.name: _judgement(
-            outputs[known], layout.class_places(campaign), classes_of[known], fractions[known],
-            triage, images[known],
+            outputs[drawn], layout.class_places(campaign), classes_of[drawn], fractions[drawn],
+            triage, images[drawn],
         )
         for campaign, (classes_of, fractions) in labels.items()
-        for known in [_drawn(classes_of >= 0, unseen.weights)]
+        for drawn in [_drawn(classes_of >= 0, unseen.weights)]
     }  # fmt: skip
     description = Description(
         model=name,
         title=fitted.model.title,
-        **seen._asdict(),
+        **preparation._asdict(),
         campaign=galaxies.campaign.name,
         campaigns=layout.campaigns,
         questions={} if fitted.layout is None else _answered(galaxies.train, layout, fitted.kept),
@@ -318,10 +318,12 @@ def _predict(
     return outputs
 
 
-def _drawn(known: npt.NDArray[np.bool_], weights: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
+def _drawn(
+    labelled: npt.NDArray[np.bool_], weights: npt.NDArray[np.float32]
+) -> npt.NDArray[np.bool_]:
     """Draw from galaxies by their weights."""
-    drawn = known.copy()
-    drawn[known] = unselected(weights[known])
+    drawn = labelled.copy()
+    drawn[labelled] = unselected(weights[labelled])
     return drawn
 
 
@@ -335,8 +337,8 @@ def _labels_of_others(
         if other != campaign and {0, 1} <= set(classes.tolist()):
             first = votes.first(other)
             fractions = np.full(len(classes), np.nan)
-            known = classes >= 0
-            fractions[known] = spiral_fraction(first[known, 0], first[known, 1])
+            labelled = classes >= 0
+            fractions[labelled] = spiral_fraction(first[labelled, 0], first[labelled, 1])
             labels[other] = (classes, fractions)
     return labels
 
@@ -366,10 +368,10 @@ def _judgement(
     p, classes_of, surveys = calibration(raw[proves]), labels[proves], images["survey"][proves]
     parts: dict[str, npt.NDArray[np.bool_]] = {}
     for name in np.unique(surveys):
-        some = (surveys == name).to_numpy()
-        few = np.bincount(classes_of[some], minlength=2).min() < _FEWEST_OF_A_CLASS
-        if name and not some.all() and some.sum() >= _FEWEST and not few:
-            parts[str(name)] = some
+        of_survey = (surveys == name).to_numpy()
+        few = np.bincount(classes_of[of_survey], minlength=2).min() < _FEWEST_OF_A_CLASS
+        if name and not of_survey.all() and of_survey.sum() >= _FEWEST and not few:
+            parts[str(name)] = of_survey
     # Nobody can tell by the images which survey they resemble: the promise must hold for each.
     return Judgement(
         calibration=calibration,
@@ -378,9 +380,9 @@ def _judgement(
         outputs=summarise_outputs(raw[calibrates], labels[calibrates]),
         surveys={
             name: SurveyJudgement(
-                galaxies=int(some.sum()), triage=make_promises(p[some], classes_of[some], triage)
+                galaxies=int(part.sum()), triage=make_promises(p[part], classes_of[part], triage)
             )
-            for name, some in parts.items()
+            for name, part in parts.items()
         },
     )
 

@@ -16,7 +16,7 @@ from galaxies.tables.catalogue import read_catalogue
 
 ID: Final = "galaxy_id"
 
-COLUMNS: Final = ("galaxy_id", "p_spiral", "spread", "decision")
+NEEDED: Final = ("galaxy_id", "p_spiral", "spread", "decision")
 """Columns that are read."""
 
 _TEXTS: Final = ("galaxy_id", "decision")
@@ -140,7 +140,7 @@ def read_classes(path: Path) -> Iterator[pd.DataFrame]:
     """
     row = 0
     with tqdm(desc="read classes", unit=" galaxies", unit_scale=True) as bar:
-        for piece in read_columns(path, COLUMNS):
+        for piece in read_columns(path, NEEDED):
             for name in _TEXTS:
                 piece[name] = piece[name].astype("str").fillna("")
             for name in ("p_spiral", "spread"):

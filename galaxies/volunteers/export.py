@@ -114,9 +114,9 @@ class _Rows:
     galaxies: dict[str, int] = field(default_factory=dict)
     people: dict[str, int] = field(default_factory=dict)
     addresses: dict[str, int] = field(default_factory=dict)
-    subjects: dict[str, tuple[str, dict[str, object]]] = field(default_factory=dict)
-    """Galaxies of the subjects so far, and the hidden columns; the data of a subject are the same
-    in all its rows."""
+    subjects: dict[tuple[str, int], tuple[str, dict[str, object]]] = field(default_factory=dict)
+    """Galaxies of the subjects so far, and the hidden columns, by subject and hash of its data,
+    which are the same in nearly all its rows."""
     left_out: dict[str, Tally] = field(default_factory=dict)
     broken: dict[str, Tally] = field(default_factory=dict)
     unmapped: Counter[str] = field(default_factory=Counter)
@@ -301,8 +301,9 @@ def _is_before_launch(metadata: str) -> bool:
 def _galaxy(rows: _Rows, cells: dict[str, str]) -> tuple[str, dict[str, object]]:
     """Find the galaxy of a subject, and its hidden columns."""
     subject = cells["subject_ids"].strip()
-    if subject in rows.subjects:
-        return rows.subjects[subject]
+    key = subject, hash(cells["subject_data"])
+    if key in rows.subjects:
+        return rows.subjects[key]
     data = _json(cells["subject_data"], "subject_data")
     if not isinstance(data, dict) or len(data) != 1:
         raise _BrokenError("with no subject, or several")
@@ -313,7 +314,7 @@ def _galaxy(rows: _Rows, cells: dict[str, str]) -> tuple[str, dict[str, object]]
     assert isinstance(about, dict)
     hidden = {key: value for key, value in about.items() if key.startswith("#")}
     if name == subject:
-        rows.subjects[subject] = str(galaxy).strip(), hidden
+        rows.subjects[key] = str(galaxy).strip(), hidden
     return str(galaxy).strip(), hidden
 
 

@@ -32,7 +32,7 @@ from galaxies.volunteers.survey import galaxy_number
 ANSWERS: Final = VOTED
 """Possible answers. An artifact agrees with no decision."""
 
-_COLUMNS: Final = ("galaxy_id", "p_spiral", "decision")
+_NEEDED: Final = ("galaxy_id", "p_spiral", "decision")
 
 _ANY_TIME, _ONCE = "any time", "once"
 
@@ -328,7 +328,7 @@ def _beside_decisions(classes: Path, given: Mapping[str, str], source: str) -> A
 
 
 def _decided(classes: Path) -> Iterator[pd.DataFrame]:
-    for piece in read_columns(classes, _COLUMNS):
+    for piece in read_columns(classes, _NEEDED):
         known = piece["decision"].notna() & (piece["decision"] != UNDECIDED)
         yield piece[known]
 

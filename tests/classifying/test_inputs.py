@@ -377,6 +377,33 @@ def test_a_name_of_gigabytes_takes_no_memory(tmp_path):
     tracemalloc.stop()
 
 
+@pytest.mark.parametrize("mode", ["w", "w:gz"])
+def test_an_archive_of_a_whole_folder_is_not_hidden(mode, tmp_path):
+    """As `tar -C night -cf night.tar .` makes it."""
+    path = tmp_path / ("night.tar" if mode == "w" else "night.tgz")
+    with tarfile.open(path, mode) as archive:
+        for name in ("./1.jpg", "./late/2.jpg", "./.3.jpg", "./.late/4.jpg", "././5.jpg"):
+            member = tarfile.TarInfo(name)
+            member.size = 3
+            archive.addfile(member, io.BytesIO(b"abc"))
+    [one] = open_inputs([str(path)])
+    found = [item.galaxy_id for chunk in one.chunks(9) for item in chunk.items()]
+    assert found == ["1", "2", "5"]
+    assert one.skipped == {"hidden files and folders": 2}
+
+
+def test_a_zip_archive_that_is_replaced_is_read_anew(tmp_path):
+    def names() -> list[bytes]:
+        [one] = open_inputs([str(tmp_path / "night.zip")])
+        return [item.load() for chunk in one.chunks(9) for item in chunk.items()]
+
+    for content in (b"first", b"other", b"longer ones"):
+        with zipfile.ZipFile(tmp_path / "new.zip", "w") as archive:
+            archive.writestr("1.jpg", content)
+        (tmp_path / "new.zip").replace(tmp_path / "night.zip")
+        assert names() == [content]
+
+
 def test_names_of_any_bytes_stay_apart(tmp_path):
     folder = tmp_path / "sky"
     folder.mkdir()

@@ -87,6 +87,7 @@ def without_metadata(source, target):
         (without_metadata, ".parquet", ".parquet"),
     ],
 )
+@pytest.mark.slow
 def test_a_selection_still_says_what_made_it(program, source, target, made, tmp_path, tree_bundle):
     path = tmp_path / f"selected{target}"
     program(made(source), path)

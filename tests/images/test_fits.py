@@ -337,3 +337,43 @@ def test_damaged_compressed_bytes_never_raise_anything_else(noise, place):
     damaged = CAGED[:place] + noise + CAGED[place + len(noise) :]
     with contextlib.suppress(UnreadableImageError):
         assert decode_fits(damaged).mode == "RGB"
+
+
+@pytest.mark.parametrize(
+    ("hdu", "said"),
+    [
+        (fits.PrimaryHDU(BANDS[:2]), "has two planes, which may be two bands, or light and its er"),
+        (
+            fits.PrimaryHDU((GLOW > 1).astype(np.uint8)),
+            "has only two values in band 1, like a mask",
+        ),
+        (fits.PrimaryHDU((GLOW > 1) * 2.5), "has only two values in band 1, like a mask"),
+    ],
+)
+def test_what_may_be_no_light_is_an_error(hdu, said):
+    with pytest.raises(UnreadableImageError, match=said):
+        decode_fits(write(hdu))
+
+
+@pytest.mark.parametrize("kind", ["STOKES", "TIME", "UTC"])
+def test_planes_of_another_kind_than_bands_are_no_colours(kind):
+    with pytest.raises(UnreadableImageError, match=f"third axis that is not the bands, but {kind}"):
+        decode_fits(write(fits.PrimaryHDU(BANDS), CTYPE3=kind))
+    assert pixels(write(fits.PrimaryHDU(BANDS), CTYPE3="WAVE")).shape == (40, 60, 3)
+
+
+@pytest.mark.parametrize("unit", ["mag", "mag/arcsec^2", "MAG/ARCSEC**2"])
+def test_magnitudes_are_no_fluxes(unit):
+    with pytest.raises(UnreadableImageError, match="where brighter is less; give fluxes"):
+        decode_fits(write(fits.PrimaryHDU(GLOW), BUNIT=unit))
+
+
+@pytest.mark.parametrize("name", ["THUMB", "KERNEL", "APERTURE", "BEAM"])
+def test_more_planes_that_are_not_light(name):
+    with pytest.raises(UnreadableImageError, match=f"no plane of light, only {name}"):
+        decode_fits(write(fits.PrimaryHDU(), fits.ImageHDU(GLOW, name=name)))
+
+
+def test_two_bands_with_names_are_colours():
+    named = pixels(write(fits.PrimaryHDU(BANDS[:2]), BANDS="gr"))
+    assert named[20, 30, 0] > 60

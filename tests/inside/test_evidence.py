@@ -24,6 +24,8 @@ from galaxies.questions.gz2 import GZ2
 from tests.conftest import draw_galaxy
 from tests.inside.test_gradient import reference, residual, written
 
+pytestmark = pytest.mark.slow
+
 BUNDLE = PRETRAINED / "simulated"
 FIRST = slice(0, 2)
 

@@ -123,7 +123,14 @@ def around(distances):
 
 @pytest.mark.parametrize(
     ("unfamiliar", "galaxies", "replaced"),
-    [(0, 99, False), (2, 100, False), (3, 100, True), (0, 30, False), (30, 98, False)],
+    [
+        (0, 99, False),
+        (1, 99, False),
+        (2, 99, True),
+        (3, 200, False),
+        (4, 200, True),
+        (30, 98, False),
+    ],
 )
 def test_a_survey_replaces_the_known_galaxies_only_if_it_does_not_look_familiar(
     unfamiliar, galaxies, replaced
@@ -151,5 +158,5 @@ def test_a_familiar_survey_of_99_galaxies_does_not_make_the_test_noisy():
         for kept, one in ((True, known.for_survey(few).known), (False, known.calibrated(few))):
             sent[kept].append(float((one.p_values(others) <= LEVEL).mean()))
             seen[kept].append(float((one.p_values(strangers) <= LEVEL).mean()))
-    assert np.quantile(sent[True], 0.9) < 0.015 < 0.02 < np.quantile(sent[False], 0.9)
-    assert np.quantile(seen[True], 0.1) > np.quantile(seen[False], 0.1) + 0.1
+    assert np.quantile(sent[True], 0.8) < 0.015 < 0.02 < np.quantile(sent[False], 0.9)
+    assert np.mean(seen[True]) > np.mean(seen[False]) + 0.02

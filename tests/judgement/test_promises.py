@@ -148,7 +148,7 @@ def test_a_promise_for_several_surveys_is_proven_for_each():
     second = np.zeros(2000, bool)
     second[500:560] = second[960:] = True
     labels = np.ones(2000, np.int64)
-    labels[500:524] = labels[560:960:3] = 0
+    labels[500:524] = labels[560:960] = 0
     own = [make_promises(p[some], labels[some], target(0.95))[0] for some in (~second, second)]
     strictest = max(one.threshold for one in own)
     assert (labels[second & (p >= strictest)] == 1).mean() < 0.7  # it does not hold there

@@ -1,6 +1,7 @@
 """The whole pipeline on a tiny survey, through DVC, in a clone of its own."""
 
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -9,7 +10,8 @@ import pytest
 
 from clones import Surroundings, compare, lock, results, run, set_params
 from galaxies.bundle.registry import MODELS
-from tests.conftest import cannot_change_an_output
+from galaxies.judgement.scores import MAIN_SCORES
+from tests.conftest import ROOT, cannot_change_an_output
 from tests.pipeline.conftest import TINY
 
 pytestmark = pytest.mark.pipeline
@@ -62,15 +64,26 @@ def test_nothing_changed_reruns_nothing(clone):
     assert "Data and pipelines are up to date." in run(clone, "dvc", "repro")
 
 
+def test_the_metrics_fit_a_terminal(clone):
+    header, *rows = run(clone, "dvc", "metrics", "show").rstrip().splitlines()
+    assert header.split() == ["Path", *MAIN_SCORES]
+    assert sorted(row.split()[0] for row in rows) == sorted(
+        f"metrics/summary/{model}.json" for model in MODELS
+    )
+    assert max(map(len, (header, *rows))) <= 80
+
+
 def test_the_metrics_name_the_weights_and_every_score(clone):
-    shown = json.loads(run(clone, "dvc", "metrics", "show", "--json"))
-    files = shown[""]["data"]
-    assert files["metrics/inception.json"]["data"]["model"] == "InceptionV3 (random)"
+    def measured(name: str) -> dict:
+        return json.loads((clone / f"metrics/{name}.json").read_text(encoding="utf-8"))
+
+    assert measured("inception")["model"] == "InceptionV3 (random)"
     for model in MODELS:
-        scores = files[f"metrics/{model}.json"]["data"]
+        scores = measured(model)
         assert {"accuracy", "roc_auc_low", "ece", "vote_rmse", "f1_spiral"} <= scores.keys()
         assert scores["galaxies"] == 30
-    counts = files["metrics/split.json"]["data"]
+        assert measured(f"summary/{model}") == {name: scores[name] for name in MAIN_SCORES}
+    counts = measured("split")
     assert counts["train_artifacts_dropped"] + counts["test_artifacts_dropped"] == 1
 
 
@@ -191,11 +204,23 @@ def test_a_changed_depth_reruns_the_trees_branch_alone(clone):
     # What a rerun leaves as it was stops the change there.
     assert stages_run(output) <= {"train_tree", "predict@tree", "evaluate@tree", *SHOWN}
     assert "train_tree" in stages_run(output)
-    run(clone, "dvc", "metrics", "diff")
+    changed = run(clone, "dvc", "metrics", "diff").splitlines()
+    assert all("metrics/summary/tree.json" in row for row in changed[1:])
     run(clone, "dvc", "plots", "diff", "--out", "page")
     shutil.rmtree(clone / "page")
     set_params(clone, {"tree.max_depth": TINY["tree.max_depth"]})
     assert stages_run(run(clone, "dvc", "repro")) == set()  # all from the run cache
+
+
+def test_a_run_can_be_taken_back(clone):
+    """By the commands of the page on experiments; DVC stages `dvc.lock`."""
+    set_params(clone, {"plot.samples": 3})
+    run(clone, "dvc", "repro")
+    page = (ROOT / "docs/experiments.md").read_text(encoding="utf-8")
+    (command,) = re.findall(r"^(git restore .*?) +# back to the last commit$", page, re.M)
+    run(clone, "bash", "-c", command)
+    assert run(clone, "git", "status", "--porcelain") == ""
+    assert "up to date" in run(clone, "dvc", "status")
 
 
 def test_a_bad_survey_ends_in_one_line_and_changes_nothing(clone):

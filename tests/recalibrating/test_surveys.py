@@ -195,7 +195,9 @@ def test_galaxies_that_a_bundle_learned_from_are_refused(knowing_bundle, tiny_su
     with open_archive(tiny_survey / "images_training_rev1.zip") as archive:
         data = archive.read("images/587722952767439457.jpg")
     image = Classifier(known, Options(agreement=0.9)).prepare(data)
+    description = read_description(known)
     write_learned(known, Learned(np.array([3]), fingerprints(image[None])))
+    describe(known, description)
     for options in ((), ("--shares-only", "--anyway")):
         said = run(known, tiny_survey, "-o", tmp_path / "a", *options)
         assert "was trained on the images of 1 of these" in said
@@ -203,6 +205,7 @@ def test_galaxies_that_a_bundle_learned_from_are_refused(knowing_bundle, tiny_su
         assert not (tmp_path / "a").exists()
     # The same number on another picture is another galaxy.
     write_learned(known, Learned(np.array([587722952767439457]), seen(first=1000)[:1]))
+    describe(known, description)
     run(known, tiny_survey, "-o", tmp_path / "a")
 
 
@@ -277,7 +280,7 @@ def test_the_galaxies_of_a_calibration_do_not_test_the_next_one(
 def test_a_survey_that_becomes_familiar_has_no_promises_of_other_campaigns(
     tmp_path, tiny_survey, monkeypatch
 ):
-    monkeypatch.setattr("galaxies.recalibrating.surveys.KNOWN", 50)
+    monkeypatch.setattr("galaxies.judgement.familiarity.FEWEST", 50)
     bundle = tmp_path / "before"
     shutil.copytree(PRETRAINED / "real", bundle)
     said = run(bundle, tiny_survey, "-o", tmp_path / "a")

@@ -12,13 +12,13 @@ from galaxies.questions.kaggle import KAGGLE
 from galaxies.questions.layout import Layout
 from galaxies.settings import TriageSettings
 from galaxies.training.fitting import Fit
-from galaxies.training.training import Seen, open_galaxies, train
+from galaxies.training.training import Preparation, open_galaxies, train
 
 pytestmark = pytest.mark.slow
 
 GALAXIES = 600
 LAYOUT = Layout((GZ2, GZ1))
-SEEN = Seen(8, 0.5, "scaled", 1)
+PREPARATION = Preparation(8, 0.5, "scaled", 1)
 TRIAGE = TriageSettings(agreement=[0.9], confidence=0.9, search=False)
 
 
@@ -102,7 +102,7 @@ def test_galaxies_without_a_label_teach_all_questions(files):
     galaxies = opened(files, files / "votes.parquet")
     assert len(galaxies.train.rows) == 201
     assert (galaxies.train.labels == -1).sum() == 134
-    trained = train("cnn", fit(Noisy()), galaxies, SEEN, TRIAGE)
+    trained = train("cnn", fit(Noisy()), galaxies, PREPARATION, TRIAGE)
     assert len(trained.learned.galaxy_ids) == 402
     description = trained.description
     assert (description.campaign, list(description.judgements)) == ("gz2", ["gz2", "gz1"])
@@ -122,7 +122,7 @@ def test_a_model_of_the_class_alone_learns_from_galaxies_with_a_label(files):
     galaxies = opened(files, None)
     assert len(galaxies.train.rows) == 67
     assert (galaxies.validation.labels >= 0).all()
-    trained = train("tree", fit(Alone()), galaxies, SEEN, TRIAGE)
+    trained = train("tree", fit(Alone()), galaxies, PREPARATION, TRIAGE)
     assert len(trained.learned.galaxy_ids) == 134
     description = trained.description
     assert (description.campaign, list(description.judgements)) == ("gz2", ["gz2"])
@@ -145,7 +145,9 @@ def test_the_campaign_of_the_split_is_the_bundles(files):
     split.to_parquet(files / "split.parquet")
     blank = [f"gz2.{name}" for name in GZ2.first.names]
     votes.assign(**dict.fromkeys(blank, np.float32("nan"))).to_parquet(files / "votes.parquet")
-    trained = train("cnn", fit(Noisy()), opened(files, files / "votes.parquet"), SEEN, TRIAGE)
+    trained = train(
+        "cnn", fit(Noisy()), opened(files, files / "votes.parquet"), PREPARATION, TRIAGE
+    )
     assert (trained.description.campaign, list(trained.description.judgements)) == ("gz1", ["gz1"])
     assert trained.description.questions == {"gz2": ("odd",), "gz1": ("type",)}
     outputs = trained.description.judgement.outputs
@@ -163,7 +165,7 @@ def test_kaggles_votes_and_those_of_galaxy_zoo_2_have_answers_and_calibrations_a
     votes.astype(dict.fromkeys(layout.columns, np.float32)).to_parquet(files / "votes.parquet")
     galaxies = opened(files, files / "votes.parquet")
     assert galaxies.train.votes.layout == layout
-    trained = train("cnn", fit(Noisy(layout)), galaxies, SEEN, TRIAGE)
+    trained = train("cnn", fit(Noisy(layout)), galaxies, PREPARATION, TRIAGE)
     description = trained.description
     assert description.campaigns == (KAGGLE, GZ2)
     assert description.questions == {"kaggle": ("smooth",), "gz2": ("smooth", "odd")}
@@ -180,7 +182,7 @@ def test_kept_questions_are_answered_in_their_campaign_alone(files):
     kept = [("gz2", "bar"), ("kaggle", "arms")]
     layout = Layout((KAGGLE, GZ2, GZ1))
     galaxies = opened(files, files / "votes.parquet")
-    description = train("cnn", fit(Noisy(layout), kept), galaxies, SEEN, TRIAGE).description
+    description = train("cnn", fit(Noisy(layout), kept), galaxies, PREPARATION, TRIAGE).description
     assert description.questions == {
         "kaggle": ("arms",), "gz2": ("smooth", "bar", "odd"), "gz1": ("type",),
     }  # fmt: skip
@@ -197,7 +199,7 @@ def test_a_promise_holds_for_each_of_several_surveys(files):
     split["survey"] = np.where(np.arange(GALAXIES) < 500, "large", "small")
     split.to_parquet(files / "split.parquet")
     all_different(files)
-    description = train("mlp", fit(Alone()), opened(files, None), SEEN, TRIAGE).description
+    description = train("mlp", fit(Alone()), opened(files, None), PREPARATION, TRIAGE).description
     # The small one has too few validation galaxies.
     surveys = description.judgement.surveys
     assert list(surveys) == ["large"]
@@ -228,7 +230,7 @@ def learned_by(files, triage, **options):
         chose.append(chosen_on.galaxies["galaxy_id"].tolist())
         return Fit(Alone(), {}, [])
 
-    return train("mlp", remember, galaxies, SEEN, triage, **options), galaxies, chose
+    return train("mlp", remember, galaxies, PREPARATION, triage, **options), galaxies, chose
 
 
 def test_many_galaxies_prove_apart(files, monkeypatch):
@@ -253,7 +255,7 @@ def test_many_galaxies_prove_apart(files, monkeypatch):
         np.where(proof, 1 - codes, codes), categories=["elliptical", "spiral"]
     )
     split.to_parquet(files / "split.parquet")
-    spoiled = train("mlp", fit(Alone()), opened(files, None), SEEN, searched).description
+    spoiled = train("mlp", fit(Alone()), opened(files, None), PREPARATION, searched).description
     assert {one.threshold for one in spoiled.triage} == {None}
     assert apart.description.triage[0].threshold is not None
     void = {"triage": spoiled.triage}
@@ -272,7 +274,7 @@ def test_cross_fitted_galaxies_prove_apart(files):
     assert len({tuple(one) for one in chose}) == 1
     proof = trained.fit.chosen["proof"]
     assert 150 < proof < 250
-    assert calibrated_on(trained.description) == 401 - proof
+    assert calibrated_on(trained.description) == 402 - proof
 
 
 def test_identical_images_are_in_one_half_and_prove_once(files):
@@ -292,7 +294,7 @@ def test_too_few_galaxies_for_a_proof_apart_are_one_line(files):
     split = split[(split["split"] != "validation") | (split["galaxy_id"] < 12)]
     split.to_parquet(files / "split.parquet")
     with pytest.raises(GalaxiesError, match="do not have both classes"):
-        train("mlp", fit(Alone()), opened(files, None), SEEN, TRIAGE.model_copy(
+        train("mlp", fit(Alone()), opened(files, None), PREPARATION, TRIAGE.model_copy(
             update={"search": True}
         ))  # fmt: skip
 
@@ -305,7 +307,7 @@ def test_few_galaxies_without_a_mistake_make_no_step(files):
     )
     split[["p_smooth", "p_features"]] = np.stack([~bright, bright], axis=1).astype(np.float32)
     split.to_parquet(files / "split.parquet")
-    description = train("mlp", fit(Alone()), opened(files, None), SEEN, TRIAGE).description
+    description = train("mlp", fit(Alone()), opened(files, None), PREPARATION, TRIAGE).description
     sure = np.array([0.25, 0.45], np.float32)
     for calibration in (description.calibration, description.judgement.votes):
         assert (np.abs(calibration(sure) - 0.5) < 0.499).all()
@@ -320,7 +322,7 @@ def test_cross_fitting_calibrates_on_the_training_galaxies_that_a_model_has_not_
         assert np.array_equal(chosen_on.rows, galaxies.validation.rows)
         return Fit(Noisy(), {}, [], LAYOUT)
 
-    trained = train("cnn", remember, galaxies, SEEN, TRIAGE, folds=3)
+    trained = train("cnn", remember, galaxies, PREPARATION, TRIAGE, folds=3)
     assert len(fitted) == 4
     *parts, every = [set(one.rows.tolist()) for one in fitted]
     assert every == set(galaxies.train.rows.tolist())
@@ -341,8 +343,10 @@ def test_calibrations_come_from_a_draw_by_weight(files):
     split["weight"] = np.where(spiral, np.float32(0.1), np.float32(2.0))
     split.to_parquet(files / "split.parquet")
     galaxies = opened(files, files / "votes.parquet")
-    plain = train("cnn", fit(Noisy()), opened_without_weights(galaxies), SEEN, TRIAGE).description
-    weighed = train("cnn", fit(Noisy()), galaxies, SEEN, TRIAGE).description
+    plain = train(
+        "cnn", fit(Noisy()), opened_without_weights(galaxies), PREPARATION, TRIAGE
+    ).description
+    weighed = train("cnn", fit(Noisy()), galaxies, PREPARATION, TRIAGE).description
     assert calibrated_on(weighed) < calibrated_on(plain)
     # Spirals are rarer than they look here.
     assert weighed.calibration.intercept < plain.calibration.intercept - 1

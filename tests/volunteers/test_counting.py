@@ -395,7 +395,7 @@ def test_several_answers_menus_and_combined_tasks_are_read(place):
     counts = pd.read_parquet(place / "mine/answers.parquet").loc[0]
     assert counts["Class1.1"] == 3
     assert counts[["Class6.1", "Class6.2", "Class8.1", "Class8.6"]].tolist() == [1, 1, 1, 1]
-    assert made.say_left_out() == ["  task 'T5' is not in the map; it was answered 1 times"]
+    assert made.say_left_out() == ["  task 'T5' is not in the map; it was answered 1 time"]
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ class ZipChunk:
 
     def items(self) -> Iterator[Item]:
         """Iterate over the images in order."""
-        archive = _open_zip(self.archive)
+        archive = _open_zip(self.archive, _version(self.archive))
         for name, place in zip(self.names, self.places.tolist(), strict=True):
             info = zipfile.ZipInfo(name)
             for key, value in zip(_PLACE, place, strict=True):
@@ -55,8 +55,17 @@ class ZipChunk:
             yield Item(stem(name), partial(read_member, archive, info))
 
 
+def _version(path: str) -> tuple[int, ...]:
+    """Tell an archive from another one that has its name later."""
+    fs, inside = filesystem(path)
+    if not is_local(fs):
+        return ()
+    found = Path(inside).stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
 @lru_cache(maxsize=2)
-def _open_zip(path: str) -> zipfile.ZipFile:
+def _open_zip(path: str, _changed: tuple[int, ...]) -> zipfile.ZipFile:
     """Open an archive to read members with known places, without its list of members."""
     archive = _open_whole_zip(path)
     archive.filelist.clear()

@@ -18,6 +18,7 @@ from galaxies.tables.columns import (
     exact_ids,
     plain_type,
 )
+from galaxies.tables.hats import properties_file
 from galaxies.tables.sources import filesystem, reaching
 
 _LOOKED_AT: Final = 100  # paths of a catalogue that are checked
@@ -77,7 +78,7 @@ class CatalogueInput:
                 f"{', '.join(columns[:8])}"
             )
         self._ids, self._paths = self._catalogue.ids, place
-        self._folder = path.rpartition("/")[0]
+        self._folder = path.rstrip("/").rpartition("/")[0]
         self.id_type = self._catalogue.schema.field(self._ids).type
         self.carried: pa.Schema | None = pa.schema(
             carried_fields(self._catalogue.schema, (self._ids, self._paths))
@@ -116,4 +117,5 @@ class CatalogueInput:
 
     def fingerprint(self) -> dict[str, Any]:
         """Return a description that changes with the input."""
-        return file_state(self.name) | {"ids": self._ids, "paths": self._paths}
+        state = file_state(properties_file(self.name) or self.name)
+        return state | {"ids": self._ids, "paths": self._paths}

@@ -20,6 +20,7 @@ from galaxies.errors import GalaxiesError
 from galaxies.tables.catalogue import CATALOGUE_SUFFIXES
 from galaxies.tables.columns import ColumnNames
 from galaxies.tables.fits import is_fits_table
+from galaxies.tables.hats import properties_file
 from galaxies.tables.parquet import open_parquet_file, reading_parquet
 from galaxies.tables.sources import filesystem, is_local, reaching
 
@@ -107,6 +108,8 @@ def _tables_in(fs: Any, path: str) -> list[str]:  # noqa: ANN401 - fsspec has no
     if not fs.isdir(path):
         return []
     address = path if is_local(fs) else fs.unstrip_protocol(path)
+    if properties_file(address):
+        return []
     if next(images_below(address, Counter()), None) is not None:
         return []
     return sorted(one for one in fs.find(path) if one.lower().endswith(".parquet"))
@@ -117,6 +120,8 @@ def _open(path: str, names: ColumnNames) -> Input:
     lower = path.lower()
     with reaching(path):
         folder = fs.isdir(inside)
+    if folder and properties_file(path):
+        return CatalogueInput(path, names)
     if folder:
         return FilesInput(path, partial(images_below, path))
     if lower.endswith(".zip"):

@@ -6,8 +6,12 @@ import sys
 from pathlib import Path
 from typing import Final, Literal
 
-import keras
-from keras import layers
+from galaxies.base.quiet import unheard
+
+with unheard():
+    import keras
+    from keras import layers
+
 
 from galaxies.base.outputs import written_beside
 from galaxies.errors import GalaxiesError, needs

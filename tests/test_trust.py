@@ -1,0 +1,168 @@
+"""The table "What was tried" in docs/trust.md: each line is held by tests that exist."""
+
+import re
+from typing import Final
+
+import pytest
+
+from tests.conftest import ROOT
+
+PROOFS: Final[dict[str, dict[str, list[str]]]] = {
+    "FITS planes of HST, JWST, LSST, HSC, DES": {
+        "images/test_fits.py": [
+            "test_only_light_is_used",
+            "test_what_is_not_clear_is_an_error",
+            "test_what_may_be_no_light_is_an_error",
+            "test_magnitudes_are_no_fluxes",
+        ],
+    },
+    "JPEGs of which the decoder warns, PNGs w": {
+        "images/test_decode.py": [
+            "test_a_damaged_jpeg_says_why_at_every_scale",
+            "test_every_damaged_byte_of_a_png_is_noticed",
+        ],
+        "images/test_fits.py": [
+            "test_data_that_do_not_match_their_checksum_are_refused",
+        ],
+    },
+    "blank, half blank and transparent frames": {
+        "images/test_pixels.py": [
+            "test_a_frame_without_a_galaxy_is_refused",
+        ],
+        "classifying/test_job.py": [
+            "test_a_frame_without_a_galaxy_is_never_decided",
+        ],
+    },
+    "one frame as file, bytes, Pillow image o": {
+        "images/test_pixels.py": [
+            "test_file_frame_and_array_have_the_same_pixels",
+            "test_frames_of_other_modes_show_the_same_galaxy",
+        ],
+    },
+    "archives that are cut, damaged or joined": {
+        "classifying/test_inputs.py": [
+            "test_a_tar_archive_that_ends_early_is_never_a_shorter_survey",
+            "test_links_in_a_tar_archive_are_rows",
+            "test_an_archive_of_a_whole_folder_is_not_hidden",
+        ],
+    },
+    "folders that cannot be read, links, pipe": {
+        "classifying/test_inputs.py": [
+            "test_linked_and_unreadable_folders_are_followed_or_counted",
+            "test_names_of_any_bytes_stay_apart",
+        ],
+    },
+    "headers that promise petabytes, 40 kB th": {
+        "images/test_fits.py": [
+            "test_impossible_sizes_are_refused_before_memory_is_taken",
+        ],
+        "classifying/test_inputs.py": [
+            "test_a_member_takes_no_more_memory_than_its_header_says",
+            "test_a_name_of_gigabytes_takes_no_memory",
+        ],
+    },
+    "a network, a gradient or known galaxies ": {
+        "bundle/test_own_files.py": [
+            "test_a_part_of_another_bundle_is_refused",
+            "test_weights_that_are_no_numbers_give_no_answers",
+        ],
+    },
+    "images of a catalogue, or an archive, re": {
+        "classifying/test_changed_meanwhile.py": [
+            "test_images_of_a_catalogue_that_were_replaced_are_classified_again",
+            "test_an_archive_of_the_same_size_and_time_is_noticed",
+        ],
+    },
+    "two jobs with one output, or one that wa": {
+        "classifying/test_changed_meanwhile.py": [
+            "test_two_jobs_cannot_have_one_output",
+            "test_a_process_that_was_killed_leaves_no_lock",
+        ],
+    },
+    "an output over an input, or among the in": {
+        "test_over_inputs.py": [
+            "test_an_output_over_an_input_is_refused",
+        ],
+    },
+    "a catalogue with files on disk and in se": {
+        "classifying/test_changed_meanwhile.py": [
+            "test_one_catalogue_has_files_in_several_places",
+        ],
+    },
+    "subject sets with equal IDs; the team's ": {
+        "volunteers/test_counting.py": [
+            "test_two_subject_sets_with_equal_ids_are_kept_apart",
+            "test_rows_that_are_no_votes_of_volunteers_do_not_count",
+            "test_a_person_in_two_windows_counts_once_also_without_login",
+        ],
+    },
+    "a vote torn by a full disk": {
+        "pages/test_labelling.py": [
+            "test_a_vote_that_a_full_disk_tore_is_not_joined_to_the_next",
+        ],
+    },
+    "vote fractions that sum to 0.01 or 2.4; ": {
+        "dataset/test_votes.py": [
+            "test_fractions_that_are_none_of_all_volunteers_are_refused",
+            "test_hard_votes_stay_hard_among_counted_ones_on_the_same_questions",
+        ],
+    },
+    "a bundle calibrated twice on one survey;": {
+        "recalibrating/test_surveys.py": [
+            "test_the_galaxies_of_a_calibration_do_not_test_the_next_one",
+            "test_a_survey_that_becomes_familiar_has_no_promises_of_other_campaigns",
+        ],
+    },
+    "surveys of three galaxies, one class, id": {
+        "surveys/test_degenerate.py": [
+            "test_check_and_the_pipeline_agree",
+        ],
+    },
+    "Python ends while Arrow reads ahead": {
+        "tables/test_catalogue.py": [
+            "test_python_may_end_while_a_catalogue_is_read",
+        ],
+    },
+    "a kill while a folder is replaced; SIGTE": {
+        "base/test_outputs.py": [
+            "test_a_folder_is_never_absent_while_it_is_replaced",
+        ],
+        "test_cli.py": [
+            "test_a_job_that_is_ended_cleans_up",
+        ],
+    },
+    "requests to `explore` and `label` under ": {
+        "pages/test_serving.py": [
+            "test_another_host_name_is_refused",
+            "test_another_site_is_refused_even_under_our_name",
+        ],
+    },
+    "ONNX Runtime's usage data and device ID": {
+        "test_cli.py": [
+            "test_onnx_runtime_sends_and_keeps_nothing",
+        ],
+    },
+}
+"""Test functions by file, for the lines that begin so, in their order."""
+
+
+def rows() -> list[tuple[str, set[str]]]:
+    """What was tried, and the files of tests that the page names."""
+    text = (ROOT / "docs/trust.md").read_text(encoding="utf-8")
+    table = text.partition("## What was tried")[2].partition("\n\n`python")[0]
+    cells = [line.strip("| ").split(" | ") for line in table.splitlines() if line.startswith("| ")]
+    return [(first, set(re.findall("`([a-z_]+)`", tests))) for first, _, tests in cells[1:]]
+
+
+def test_every_line_has_its_tests():
+    assert [tried[:40] for tried, _ in rows()] == list(PROOFS)
+    for (_, named), proofs in zip(rows(), PROOFS.values(), strict=True):
+        assert named == {file.rpartition("/")[2].removesuffix(".py") for file in proofs}
+
+
+@pytest.mark.parametrize("tried", PROOFS)
+def test_the_tests_of_a_line_exist(tried):
+    for file, functions in PROOFS[tried].items():
+        text = (ROOT / "tests" / file).read_text(encoding="utf-8")
+        for function in functions:
+            assert re.search(rf"^def {function}\(", text, re.M), (file, function)
