@@ -27,7 +27,7 @@ from galaxies.inside.gradient import Gradient
 from galaxies.judgement.familiarity import KnownGalaxies
 from galaxies.judgement.promises import Promise
 from galaxies.models.saved_network import GRADIENT, NETWORK
-from galaxies.pages.examples import EXAMPLES
+from galaxies.pages.simulated_examples import EXAMPLES
 from galaxies.questions.campaign import Campaign, Question
 
 HERE = Path(__file__).parent

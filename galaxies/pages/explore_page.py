@@ -24,10 +24,10 @@ from galaxies.images.decode import UnreadableImageError
 from galaxies.images.pixels import AnyImage, read_frame
 from galaxies.inside.strip import Inside, look_inside
 from galaxies.pages import panels
-from galaxies.pages.examples import EXAMPLES
 from galaxies.pages.finished_run import MISTAKES, FinishedRun
 from galaxies.pages.looking import Change, changed, curves, evidence, look, png
 from galaxies.pages.serving import LARGEST_UPLOAD, refuse_large_files, serve
+from galaxies.pages.simulated_examples import EXAMPLES
 
 SIMULATED: Final = "simulated examples"
 
@@ -324,7 +324,8 @@ class _Window:
         )
         if not self._waiting:
             self._waiting = True
-            pn.state.curdoc.add_next_tick_callback(self._show_more)
+            # Through Panel: outside its own document it would take style sheets from the internet.
+            pn.state.execute(self._show_more, schedule=True)
 
     def _show_more(self) -> None:
         self._waiting = False
