@@ -32,21 +32,23 @@ class Command(TyperCommand):
             outputs = [Path(output)]
             if self.name in _BESIDE:
                 outputs.append(_BESIDE[self.name](outputs[0]))
-            for one in outputs:
-                refuse_over_inputs(one, _paths(given))
+            for path in outputs:
+                refuse_over_inputs(path, _paths(given))
         return super().invoke(ctx)
 
 
 def _paths(given: Mapping[str, object]) -> Iterator[Path]:
     """Iterate over the files and folders that are named on the command line."""
     for name, value in given.items():
-        for one in value if isinstance(value, list | tuple) else [value]:
-            if isinstance(one, Path):
-                yield one
-            elif name in _INPUTS and one:
-                yield Path(one)
-                if glob.has_magic(one):
-                    yield from map(Path, glob.iglob(one, recursive=True))  # noqa: PTH207
+        for given_path in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(given_path, Path):
+                yield given_path
+            elif name in _INPUTS and given_path:
+                text = str(given_path)
+                yield Path(text)
+                if glob.has_magic(text):
+                    for match in glob.iglob(text, recursive=True):  # noqa: PTH207
+                        yield Path(match)
 
 
 def refuse_over_inputs(output: Path, inputs: Iterable[Path]) -> None:

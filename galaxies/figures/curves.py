@@ -297,7 +297,9 @@ def _wilson(
     """Compute the 95% interval of a share (Wilson 1927)."""
     z = 1.959964
     middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
-    half = z / (1 + z**2 / count) * np.sqrt(share * (1 - share) / count + (z / (2 * count)) ** 2)
+    half: pd.Series[float] = (
+        z / (1 + z**2 / count) * np.sqrt(share * (1 - share) / count + (z / (2 * count)) ** 2)
+    )
     return middle - half, middle + half
 
 

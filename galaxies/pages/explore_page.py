@@ -93,7 +93,10 @@ class Explorer:
             path.stem[2:]: path for path in sorted(EXAMPLES.glob("*.jpg"))
         }
         of_run = self.run.choices(bundle) if self.run else {}
-        return {name: dict(group) for name, group in of_run.items()} | {SIMULATED: simulated}
+        choices: dict[str, dict[str, int | Path]] = {
+            name: dict(group) for name, group in of_run.items()
+        }
+        return choices | {SIMULATED: simulated}
 
 
 def explore_page(explorer: Explorer) -> Any:  # noqa: ANN401 - Panel has no types

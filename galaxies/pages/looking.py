@@ -245,7 +245,7 @@ def curves(classifier: Classifier, image: Pixels, change: Change) -> list[Curve]
     ['rotation', 'blur', 'noise']
     """
     tried = [
-        (name, value, changed(image, change._replace(**{name: value})))
+        (name, value, changed(image, Change(**{**change._asdict(), name: value})))
         for name, values in _TRIED.items()
         for value in values
     ]

@@ -155,7 +155,7 @@ def tree(predicted: Mapping[str, float], voted: Mapping[str, float]) -> str:
     >>> "Is there anything odd?" in shown, shown.count('class="row"')
     (True, 2)
     """
-    blocks = []
+    blocks: list[str] = []
     for campaign in CAMPAIGNS.values():
         columns = [f"{campaign.name}.{name}" for name in campaign.names]
         if not set(columns) & (predicted.keys() | voted.keys()):

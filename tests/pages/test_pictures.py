@@ -9,6 +9,8 @@ from galaxies.errors import GalaxiesError
 from galaxies.pages.pictures import draw_pictures
 from tests.conftest import draw_galaxy, encode
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def classifier():

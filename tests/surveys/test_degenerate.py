@@ -87,7 +87,7 @@ def test_check_and_the_pipeline_agree(tmp_path, monkeypatch, what):
     else:
         assert isinstance(done.exception, GalaxiesError), done.output
         # The stages name files with the same paths, or the reason alone.
-        reason = re.sub(r"; pack\\.max_unreadable allows .*", "", refused)
+        reason = re.sub(r"; pack\.max_unreadable allows .*", "", refused)
         assert reason.split(": ")[-1][:40] in str(done.exception)
         assert "The pipeline can use this survey" not in done.output
     if what == "as it should be":
