@@ -9,7 +9,7 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from galaxies.base.arrays import Pixels, in_full_batches
-from galaxies.base.quiet import unheard
+from galaxies.base.tensorflow_import import importing_tensorflow
 from galaxies.bundle.description import read_description
 from galaxies.bundle.pretrained import bundle_folder
 from galaxies.errors import GalaxiesError
@@ -26,7 +26,7 @@ from galaxies.settings import CnnSettings, ReferenceSettings, ResidualSettings
 from galaxies.training.fitting import Fit
 from galaxies.training.parts import Part, Votes
 
-with unheard():
+with importing_tensorflow():
     import keras
     from keras import layers
 

@@ -9,10 +9,10 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from galaxies.base.quiet import unheard
+from galaxies.base.tensorflow_import import importing_tensorflow
 from galaxies.errors import GalaxiesError
 
-with unheard():
+with importing_tensorflow():
     import keras
     from keras import layers
 

@@ -8,12 +8,12 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from galaxies.base.quiet import unheard
+from galaxies.base.tensorflow_import import importing_tensorflow
 from galaxies.bundle.answers import LEAST, MOST, TYPICAL
 from galaxies.questions.layout import ClassPlaces, Layout
 from galaxies.training.parts import Votes
 
-with unheard():
+with importing_tensorflow():
     import keras
     import tensorflow as tf
     from keras import ops

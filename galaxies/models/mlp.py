@@ -1,13 +1,13 @@
 """The network with one hidden layer, the baseline."""
 
 from galaxies.base.arrays import Pixels
-from galaxies.base.quiet import unheard
+from galaxies.base.tensorflow_import import importing_tensorflow
 from galaxies.models.networks import GalaxyBatches, Network, fit_network, repeatable
 from galaxies.settings import MlpSettings
 from galaxies.training.fitting import Fit
 from galaxies.training.parts import Part
 
-with unheard():
+with importing_tensorflow():
     import keras
     from keras import layers
 

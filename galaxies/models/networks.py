@@ -11,13 +11,13 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from galaxies.base.arrays import Outputs, Pixels, Probabilities, in_full_batches
-from galaxies.base.quiet import unheard
+from galaxies.base.tensorflow_import import importing_tensorflow
 from galaxies.errors import GalaxiesError
 from galaxies.models.graph import read_weights, write_graph
 from galaxies.models.saved_network import NETWORK
 from galaxies.training.fitting import History
 
-with unheard():
+with importing_tensorflow():
     import keras
     from keras import layers, ops
 

@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 from typing import Final, Literal
 
-from galaxies.base.quiet import unheard
+from galaxies.base.tensorflow_import import importing_tensorflow
 
-with unheard():
+with importing_tensorflow():
     import keras
     from keras import layers
 
