@@ -36,8 +36,11 @@ from galaxies.models.tree import DecisionTree
 from galaxies.tables.catalogue import read_catalogue
 from galaxies.tables.columns import ColumnNames
 from galaxies.tables.sources import filesystem
-from galaxies.tables.writing import TABLE_SUFFIXES
+from galaxies.tables.writing import HATS_SUFFIX, TABLE_SUFFIXES
 from tests.conftest import ROOT, draw_galaxy, encode
+
+# HATS has a place only for galaxies with positions: tests/tables/test_hats.py.
+WITHOUT_POSITIONS = [suffix for suffix in TABLE_SUFFIXES if suffix != HATS_SUFFIX]
 
 LOCAL = partial(local_engine, workers=2)
 
@@ -377,7 +380,7 @@ def test_a_damaged_shard_is_named(archive, tree_bundle, tmp_path):
     assert len(pd.read_parquet(output)) == 40
 
 
-@pytest.mark.parametrize("suffix", TABLE_SUFFIXES)
+@pytest.mark.parametrize("suffix", WITHOUT_POSITIONS)
 def test_a_catalogues_columns_are_carried_through(images, tree_bundle, tmp_path, suffix):
     rows = ["id,path,ra,count,note"]
     for number, (name, data) in enumerate(list(images.items())[:8]):
@@ -429,7 +432,7 @@ def test_ids_of_a_catalogue_never_change(images, tree_bundle, tmp_path):
         whole = pa.concat_tables(read_catalogue(str(tmp_path / output)).pieces(["galaxy_id"]))
         return whole["galaxy_id"].to_pylist()
 
-    for suffix in TABLE_SUFFIXES:
+    for suffix in WITHOUT_POSITIONS:
         words = ["NA", "null", "None"]
         assert ids_after(words, f"words{suffix}") == words
         large = pa.array([2**64 - 1, 2**63, 0], pa.uint64())
@@ -585,8 +588,8 @@ def test_a_loaded_model_can_be_sent_to_other_processes(images, tree_bundle, monk
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
 def test_fits_files_are_known_by_their_first_bytes(tree_bundle, pack):
-    glow = np.full((3, 48, 48), 0.02)
-    glow[:, 20:28, 20:28] = 0.4
+    y, x = np.mgrid[:48, :48] - 23.5
+    glow = np.stack([0.02 + 0.4 * np.exp(-np.hypot(x, y) / 6)] * 3)
     file = io.BytesIO()
     fits.PrimaryHDU(glow).writeto(file)
     classifier = galaxies.load(tree_bundle)

@@ -19,8 +19,11 @@ from galaxies.classifying.options import Options, bundle_digest
 from galaxies.classifying.provenance import describe_table, made_by, same_bundle
 from galaxies.cli import app
 from galaxies.errors import GalaxiesError
-from galaxies.tables.writing import TABLE_SUFFIXES
+from galaxies.tables.writing import HATS_SUFFIX, TABLE_SUFFIXES
 from galaxies.volunteers.samples import write_sample
+
+# HATS has a place only for galaxies with positions: tests/tables/test_hats.py.
+WITHOUT_POSITIONS = [suffix for suffix in TABLE_SUFFIXES if suffix != HATS_SUFFIX]
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +42,7 @@ def made(tree_bundle, tiny_survey, tmp_path_factory):
     return table
 
 
-@pytest.mark.parametrize("suffix", TABLE_SUFFIXES)
+@pytest.mark.parametrize("suffix", WITHOUT_POSITIONS)
 def test_every_format_says_what_made_it(made, suffix, tree_bundle):
     facts = describe_table(made(suffix))
     digest = bundle_digest(tree_bundle)

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from galaxies.bundle.description import read_description
-from galaxies.bundle.folder import copy_recalibrated
+from galaxies.bundle.folder import copy_recalibrated, describe
 from galaxies.bundle.predictor import Predictor
 from galaxies.bundle.pretrained import PRETRAINED
 from galaxies.classifying import classifier, job
@@ -211,6 +211,7 @@ def test_a_bundle_that_knows_too_few_galaxies_decides_nothing(images, bundle, tm
         ignorant = knowing(bundle, tmp_path / f"{number}", known)
         if known is None:
             (ignorant / "familiarity.npz").unlink()
+            describe(ignorant, read_description(ignorant))  # with the hashes of what is there
         table = Classifier(ignorant, Options(agreement=0.9)).classify(some)
         assert table["familiar"].isna().all()
         assert (table["decision"] == "ask volunteers").all()
