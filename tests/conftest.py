@@ -25,6 +25,7 @@ from galaxies.judgement.promises import Promise
 from galaxies.models.tree import DecisionTree
 from galaxies.questions.kaggle import KAGGLE
 from galaxies.questions.layout import Layout
+from galaxies.tables.writing import HATS_SUFFIX, TABLE_SUFFIXES
 from galaxies.training.parts import Part, Votes
 from stand_ins import draw_galaxy, encode
 
@@ -35,6 +36,9 @@ hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "home")
 
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+# HATS has a place only for galaxies with positions: tests/tables/test_hats.py.
+WITHOUT_POSITIONS = [suffix for suffix in TABLE_SUFFIXES if suffix != HATS_SUFFIX]
 
 HEADER = "GalaxyID,Class1.1,Class1.2,Class1.3"
 

@@ -36,11 +36,7 @@ from galaxies.models.tree import DecisionTree
 from galaxies.tables.catalogue import read_catalogue
 from galaxies.tables.columns import ColumnNames
 from galaxies.tables.sources import filesystem
-from galaxies.tables.writing import HATS_SUFFIX, TABLE_SUFFIXES
-from tests.conftest import ROOT, draw_galaxy, encode
-
-# HATS has a place only for galaxies with positions: tests/tables/test_hats.py.
-WITHOUT_POSITIONS = [suffix for suffix in TABLE_SUFFIXES if suffix != HATS_SUFFIX]
+from tests.conftest import ROOT, WITHOUT_POSITIONS, draw_galaxy, encode
 
 LOCAL = partial(local_engine, workers=2)
 

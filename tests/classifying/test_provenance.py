@@ -19,11 +19,8 @@ from galaxies.classifying.options import Options, bundle_digest
 from galaxies.classifying.provenance import describe_table, made_by, same_bundle
 from galaxies.cli import app
 from galaxies.errors import GalaxiesError
-from galaxies.tables.writing import HATS_SUFFIX, TABLE_SUFFIXES
 from galaxies.volunteers.samples import write_sample
-
-# HATS has a place only for galaxies with positions: tests/tables/test_hats.py.
-WITHOUT_POSITIONS = [suffix for suffix in TABLE_SUFFIXES if suffix != HATS_SUFFIX]
+from tests.conftest import WITHOUT_POSITIONS
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from galaxies.errors import GalaxiesError
 from galaxies.tables.catalogue import read_catalogue
 from galaxies.tables.columns import MAIN_ID, Words, described, words_of
-from galaxies.tables.writing import TABLE_SUFFIXES, write_table
+from galaxies.tables.writing import write_table
+from tests.conftest import WITHOUT_POSITIONS
 
 METADATA = {"creator": "galaxies 1.0", "bundle": "ab" * 32, "threshold": "0.93", "campaign": "gz2"}
 SCHEMA = pa.schema(
@@ -44,7 +45,7 @@ ROWS = {
 PIECES = [pa.table(ROWS, schema=SCHEMA).slice(0, 1), pa.table(ROWS, schema=SCHEMA).slice(1)]
 
 
-@pytest.fixture(params=TABLE_SUFFIXES)
+@pytest.fixture(params=WITHOUT_POSITIONS)
 def written(request, tmp_path):
     path = tmp_path / f"table{request.param}"
     write_table(path, SCHEMA, lambda: iter(PIECES))
@@ -236,7 +237,7 @@ def test_ids_that_would_change_are_refused(suffix, name, tmp_path):
 
 
 def test_a_table_without_rows(tmp_path):
-    for suffix in TABLE_SUFFIXES:
+    for suffix in WITHOUT_POSITIONS:
         write_table(tmp_path / f"t{suffix}", SCHEMA, lambda: iter([SCHEMA.empty_table()]))
         catalogue = read_catalogue(str(tmp_path / f"t{suffix}"))
         assert (catalogue.count, catalogue.schema.names) == (0, SCHEMA.names)
