@@ -503,8 +503,23 @@ def network(model: str, **files: str) -> Callable[[], None]:
     return spoil
 
 
+def unlisted(spoil: Callable[[], object]) -> Callable[[], None]:
+    """Spoil a bundle of before, which lists no hashes of its files."""
+
+    def both() -> None:
+        spoil()
+        description(files={})()
+
+    return both
+
+
 BUNDLE_CASES = [
-    Case(f"bundle: {what}", predict("tree", "data/images.npy"), spoil, rf"models/tree{said}")
+    Case(
+        f"bundle: {what}",
+        predict("tree", "data/images.npy"),
+        unlisted(spoil) if "damag" in said else spoil,
+        rf"models/tree{said}",
+    )
     for what, spoil, said in [
         ("absent", lambda: shutil.rmtree(TREE), ": not a bundle"),
         ("a file", lambda: (shutil.rmtree(TREE), TREE.touch()), ": not a bundle"),
@@ -535,6 +550,8 @@ BUNDLE_CASES = [
             description(calibration={"slope": float("inf"), "intercept": 0}),
             "/bundle.json: ",
         ),
+        ("a file lost", lambda: (TREE / "tree.npz").unlink(), "/tree.npz: is missing"),
+        ("another file", rewritten("tree.npz", b"text"), "/tree.npz: is not the file"),
         ("without weights", lambda: (TREE / "tree.npz").unlink(), "/tree.npz: damaged"),
         ("weights empty", rewritten("tree.npz", b""), "/tree.npz: damaged"),
         ("weights a zip cut off", rewritten("tree.npz", b"PK\3\4" + bytes(90)), "/tree.npz: damag"),

@@ -178,6 +178,11 @@ def test_lsdb_finds_every_row_in_both(tmp_path):
         table.select(["galaxy_id", "ra", "dec"]).to_pandas(), margin_threshold=10
     )
     classes = lsdb.open_catalog(tmp_path / "classes.hats")
-    found = classes.crossmatch(survey, radius_arcsec=0.1, suffixes=("", "_survey")).compute()
-    assert len(found) == 2000
-    assert (found["galaxy_id"] == found["galaxy_id_survey"]).all()
+    matched = classes.crossmatch(
+        survey,
+        radius_arcsec=0.1,
+        suffixes=("", "_survey"),
+        suffix_method="overlapping_columns",
+    ).compute()
+    assert len(matched) == 2000
+    assert (matched["galaxy_id"] == matched["galaxy_id_survey"]).all()
