@@ -145,30 +145,30 @@ def measure(model: Path, data: Path, campaign: str, most: int) -> dict[str, Any]
     return {"galaxies": len(frames), "spirals": sum(spiral), "scales": rows}
 
 
+@STYLE
 def draw(groups: dict[str, dict[str, Any]], path: Path) -> None:
     """Draw each measure against scale; bands are 95% intervals."""
-    with STYLE:
-        figure = Figure(figsize=(7.0, 2.4), layout="constrained")
-        axes = figure.subplots(1, 3)
-        for campaign, group in groups.items():
-            table, colour = pd.DataFrame(group["scales"]), COLOURS[campaign]
-            label = f"{TITLES[campaign]}: {group['galaxies']} galaxies"
-            for axis, name in zip(axes, MEASURES, strict=True):
-                axis.plot(table["scale"], table[name], "-o", color=colour, label=label)
-                low, high = np.array(table[f"{name}_interval"].tolist()).T
-                axis.fill_between(table["scale"], low, high, color=colour, alpha=0.15, lw=0)
-        for axis, title in zip(axes, MEASURES.values(), strict=True):
-            axis.set_xscale("log")
-            axis.set_xticks([0.5, 0.7, 1, 1.4, 2], ["0.5", "0.7", "1", "1.4", "2"])
-            axis.minorticks_off()
-            axis.axvline(1, color="0.8", linewidth=0.6, zorder=0)
-            axis.set_xlabel("Scale (2: the galaxy is half as large)")
-            axis.set_title(title)
-        axes[0].set_ylim(top=1)
-        axes[1].set_ylim(bottom=0)
-        axes[2].set_ylim(0, 1.02)
-        handles, labels = axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=2)
+    figure = Figure(figsize=(7.0, 2.4), layout="constrained")
+    axes = figure.subplots(1, 3)
+    for campaign, group in groups.items():
+        table, colour = pd.DataFrame(group["scales"]), COLOURS[campaign]
+        label = f"{TITLES[campaign]}: {group['galaxies']} galaxies"
+        for axis, name in zip(axes, MEASURES, strict=True):
+            axis.plot(table["scale"], table[name], "-o", color=colour, label=label)
+            low, high = np.array(table[f"{name}_interval"].tolist()).T
+            axis.fill_between(table["scale"], low, high, color=colour, alpha=0.15, lw=0)
+    for axis, title in zip(axes, MEASURES.values(), strict=True):
+        axis.set_xscale("log")
+        axis.set_xticks([0.5, 0.7, 1, 1.4, 2], ["0.5", "0.7", "1", "1.4", "2"])
+        axis.minorticks_off()
+        axis.axvline(1, color="0.8", linewidth=0.6, zorder=0)
+        axis.set_xlabel("Scale (2: the galaxy is half as large)")
+        axis.set_title(title)
+    axes[0].set_ylim(top=1)
+    axes[1].set_ylim(bottom=0)
+    axes[2].set_ylim(0, 1.02)
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=2)
     save_figure(path, figure)
 
 

@@ -307,16 +307,7 @@ def _wilson(
 def draw_learning(results: Sequence[Result], starts: Mapping[str, str] | None = None) -> Figure:
     """Draw the learning curves of the networks, and the losses of the other models' candidates.
 
-    Parameters
-    ----------
-    results : sequence of Result
-        Results of the models.
-    starts : mapping of str to str, optional
-        How the training of a network starts, by model.
-
-    Returns
-    -------
-    Figure
+    How the training of a network starts is said with it, if `starts` has it by the model's name.
     """
     networks = [one for one in results if "epoch" in one.learning]
     others = [one for one in results if "epoch" not in one.learning]

@@ -132,6 +132,13 @@ def require_positions(path: Path, schema: pa.Schema) -> tuple[str, str]:
     ------
     GalaxiesError
         If there are none, if they are not in degrees, or if the extra hats is missing.
+
+    Examples
+    --------
+    >>> require_positions(
+    ...     Path("a.hats"), pa.schema([("ra", pa.float64()), ("DEC", pa.float64())])
+    ... )
+    ('ra', 'DEC')
     """
     with needs("hats"):
         import hats_import  # noqa: F401
