@@ -92,6 +92,7 @@ def save_figure(path: Path, figure: Figure, shows: str = "", dpi: int = 200) -> 
     Examples
     --------
     >>> from pathlib import Path
+    >>> from matplotlib.figure import Figure
     >>> save_figure(Path("empty.png"), Figure((3.4, 2)), "simulated survey, 9 test galaxies")
     """
     pixels = _drawn(figure, dpi)

@@ -92,6 +92,7 @@ def hero(name: str, image: Pixels, seen: Seen, evidence: Floats | None) -> str:
     Examples
     --------
     >>> import numpy as np
+    >>> from galaxies.pages.looking import Seen
     >>> seen = Seen(0.8, "ask volunteers", 0.7, 0.1, {})
     >>> shown = hero("galaxy 7", np.zeros((8, 8, 3), np.uint8), seen, None)
     >>> 'id="p_spiral">0.800<' in shown, "only a CNN can be explained" in shown
@@ -274,6 +275,7 @@ def curves_of(found: Sequence[Curve], change: Change, threshold: float | None) -
 
     Examples
     --------
+    >>> from galaxies.pages.looking import Change, Curve
     >>> drawn = curves_of([Curve("blur", (0.0, 5.0), (0.9, 0.3))], Change(blur=2.5), 0.8)
     >>> "p(spiral) from 0.30 to 0.90" in drawn
     True

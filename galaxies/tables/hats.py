@@ -135,6 +135,8 @@ def require_positions(path: Path, schema: pa.Schema) -> tuple[str, str]:
 
     Examples
     --------
+    >>> from pathlib import Path
+    >>> import pyarrow as pa
     >>> require_positions(
     ...     Path("a.hats"), pa.schema([("ra", pa.float64()), ("DEC", pa.float64())])
     ... )

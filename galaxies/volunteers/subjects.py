@@ -307,6 +307,7 @@ def items_of(inputs: Sequence[Input], ids: Collection[str]) -> Iterator[Item]:
     --------
     >>> from pathlib import Path
     >>> from galaxies.classifying.inputs.opening import open_inputs
+    >>> from galaxies.volunteers.manifest import read_manifest
     >>> [first] = read_manifest(Path("subjects"))[:1]
     >>> [item] = items_of(open_inputs(["survey.zip"]), [first.galaxy_id])
     >>> item.galaxy_id == first.galaxy_id

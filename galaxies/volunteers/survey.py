@@ -130,7 +130,7 @@ def count_votes(
     output = free_folder(output, overwrite, SURVEY_FILES)
     maps = read_answer_maps(answers)
     known: dict[str, list[Subject]] = {}
-    for folder in dict.fromkeys(one.resolve() for one in subjects):
+    for folder in {given.resolve(): given for given in subjects}.values():
         for subject in read_manifest(folder):
             known.setdefault(subject.galaxy_id, []).append(subject)
     for same in known.values():

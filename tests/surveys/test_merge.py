@@ -99,7 +99,7 @@ def test_every_galaxy_is_there_once(owners, tmp_path_factory):
             write_survey(
                 folder / f"{owner}",
                 {f"{galaxy_id}.jpg": bytes([galaxy_id]) for galaxy_id in ids},
-                [f"{galaxy_id},{galaxy_id / 100},0,1" for galaxy_id in ids],
+                [f"{galaxy_id},{galaxy_id / 100},0,{1 - galaxy_id / 100}" for galaxy_id in ids],
             )
         )
     merge_surveys(surveys, folder / "all")
