@@ -66,9 +66,7 @@ def _about(verdict: "Verdict", options: "Options") -> list[str]:
     elif verdict.too_few:
         lines.append(
             f"{verdict.galaxies:,} images of another survey are too few to show that they are "
-            "familiar: "
-            + ("its promises do not hold" if options.anyway else "the machine decides nothing")
-            + ". Calibrate it on your own votes: galaxies calibrate --help"
+            f"familiar: {result}. Calibrate it on your own votes: galaxies calibrate --help"
         )
     elif verdict.familiar is False:
         lines.append(
