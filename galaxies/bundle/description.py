@@ -65,8 +65,8 @@ class Judgement(BaseModel):
     outputs: ClassOutputs | None = None
     """Raw probabilities of the galaxies that it was calibrated on."""
     surveys: dict[str, SurveyJudgement] = Field(default_factory=dict)
-    """For each of their surveys, if there are several that are large enough; `triage` has the
-    strictest promise of all."""
+    """For each of their surveys, if there are several that are large enough; the promises of
+    `triage` are proven for each of them."""
     calibrated: CalibratedOn | None = None
     """The survey of a later calibration, or `None`."""
     answers_of: str | None = None

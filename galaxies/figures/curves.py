@@ -13,6 +13,7 @@ from matplotlib.ticker import NullFormatter, PercentFormatter
 
 from galaxies.figures.style import GREY, LINES, SMALL, STYLE, WIDTH, Line
 from galaxies.figures.table import with_interval
+from galaxies.judgement.intervals import wilson
 from galaxies.questions.campaign import CLASSES
 
 _RING: dict[str, Any] = {
@@ -239,7 +240,8 @@ def draw_agreement(results: Sequence[Result]) -> Figure:
     axes, strip = figure.subplots(2, sharex=True, height_ratios=(4, 1))
     for place, result in enumerate(results):
         bins = _enough(result.agreement)
-        low, high = _wilson(bins["accuracy"], bins["galaxies"])
+        right = bins["accuracy"] * bins["galaxies"]
+        low, high = np.transpose(list(map(wilson, right, bins["galaxies"])))
         # Side by side, because intervals on top of each other cannot be told apart.
         shift = 0.006 * (place - (len(results) - 1) / 2)
         axes.errorbar(
@@ -289,18 +291,6 @@ def _enough(bins: pd.DataFrame) -> pd.DataFrame:
         else:
             rows.append(row)
     return pd.DataFrame(rows, columns=columns)
-
-
-def _wilson(
-    share: "pd.Series[float]", count: "pd.Series[float]"
-) -> tuple["pd.Series[float]", "pd.Series[float]"]:
-    """Compute the 95% interval of a share (Wilson 1927)."""
-    z = 1.959964
-    middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
-    half: pd.Series[float] = (
-        z / (1 + z**2 / count) * np.sqrt(share * (1 - share) / count + (z / (2 * count)) ** 2)
-    )
-    return middle - half, middle + half
 
 
 @STYLE
