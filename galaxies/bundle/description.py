@@ -23,6 +23,9 @@ from galaxies.questions.layout import ClassPlaces, Layout
 FORMAT: Final = 6
 """Version of the format; increased when earlier versions cannot read it."""
 
+_NOTES: Final = (".md", ".txt")
+"""Suffixes of notes about a bundle, which are no part of it."""
+
 # Without our own: a new version must not change the bytes of a bundle.
 _PACKAGES: Final = (
     "keras", "numpy", "onnxruntime", "pillow", "scikit-learn", "simplejpeg", "tensorflow"
@@ -261,8 +264,13 @@ def require_own_files(folder: Path, description: Description) -> None:
 
 
 def _is_part(path: Path) -> bool:
-    # Not what systems leave in folders, such as .DS_Store.
-    return path.is_file() and path.name != DESCRIPTION and not path.name.startswith(".")
+    # Not what systems leave in folders, such as .DS_Store, nor notes about the bundle.
+    return (
+        path.is_file()
+        and path.name != DESCRIPTION
+        and not path.name.startswith(".")
+        and path.suffix not in _NOTES
+    )
 
 
 def _upgraded(text: str) -> str:

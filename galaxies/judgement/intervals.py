@@ -38,8 +38,8 @@ def wilson(right: float, trials: float) -> tuple[float, float]:
 def clopper_pearson(right: float, trials: float, confidence: float = 0.95) -> tuple[float, float]:
     """Compute the exact two-sided interval of Clopper & Pearson (1934) for a share.
 
-    Its coverage is never below the confidence. Counts need not be whole, for means of repetitions
-    and for galaxies of which some are the same.
+    Its coverage is never below the confidence. Counts need not be whole, for galaxies of which
+    some are the same.
 
     Examples
     --------

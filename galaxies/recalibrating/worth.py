@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 from galaxies.base.arrays import Floats
 from galaxies.bundle.description import Judgement
-from galaxies.judgement.intervals import clopper_pearson, clusters, resampled
+from galaxies.judgement.intervals import clusters, resampled, wilson
 from galaxies.judgement.miscalibration import expected_calibration_error
 from galaxies.judgement.promises import certainty
 from galaxies.recalibrating.refitting import Voted, recalibrate
@@ -102,9 +102,9 @@ def judge_recalibration(judgement: Judgement, galaxies: Voted) -> tuple[Worth, W
     """Compute the scores of a bundle before and after it is calibrated on some galaxies.
 
     Ten times, the galaxies are divided into five folds; each fold is tested with the calibrations
-    and promises fitted on the other four. The intervals of shares are those of Clopper & Pearson
-    (1934); those of errors are from resampling galaxies (Efron & Tibshirani 1993, "An introduction
-    to the bootstrap"), identical images together.
+    and promises fitted on the other four. The intervals of shares are those of Wilson (1927); those
+    of errors are from resampling galaxies (Efron & Tibshirani 1993, "An introduction to the
+    bootstrap"), identical images together.
 
     Parameters
     ----------
@@ -181,8 +181,8 @@ def _share(
 ) -> Range:
     """Compute the share of `whole` (repetitions, N) that is in `part`, with its interval.
 
-    That of Clopper & Pearson (1934) for the mean counts of all repetitions, as if there were one:
-    it is at least as wide as needed. Identical `images` count once.
+    That of Wilson (1927), which does not need whole counts, for the mean counts of all repetitions,
+    as if there were one. Identical `images` count once.
     """
     inside, out_of = part.mean(axis=0), whole.mean(axis=0)
     if not whole.any():
@@ -190,7 +190,7 @@ def _share(
     share = float(inside.sum() / out_of.sum())
     different = len(np.unique(images)) / len(images)
     trials = out_of.sum() * different
-    return Range(share, *clopper_pearson(share * trials, trials))
+    return Range(share, *wilson(share * trials, trials))
 
 
 def _errors(repeats: list[_Answers], galaxies: Voted) -> tuple[Range, Range]:

@@ -1,7 +1,6 @@
 """Lists of positions: tables with right ascension and declination, or names of galaxies."""
 
 import re
-import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,12 +12,20 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from astropy import units
-from astropy.coordinates import Angle, SkyCoord
+from astropy.coordinates import SkyCoord
 from astropy.table import Column, Table
-from astropy.utils.exceptions import AstropyWarning
 
 from galaxies.base.arrays import Floats
 from galaxies.errors import GalaxiesError
+from galaxies.sky.angles import (
+    NAMED_UNIT,
+    UNITS,
+    angle_unit,
+    in_degrees,
+    is_missing,
+    is_text,
+    may_be_hours,
+)
 from galaxies.tables.columns import DEC_NAMES, RA_NAMES
 from galaxies.tables.hats import open_hats, properties_file
 
@@ -41,24 +48,6 @@ _FORMATS: Final = {
 }  # fmt: skip
 TABLE_SUFFIXES: Final = (".csv", ".csv.gz", ".parquet", *_FORMATS)
 _LIST_SUFFIXES: Final = (".txt", ".lst", ".list", ".dat")
-
-_UNITS: Final = {
-    "deg": units.deg, "degree": units.deg, "degrees": units.deg, "d:m:s": units.deg,
-    "h": units.hourangle, "hr": units.hourangle, "hour": units.hourangle,
-    "hours": units.hourangle, "hourangle": units.hourangle, "h:m:s": units.hourangle,
-    "rad": units.rad, "radian": units.rad, "radians": units.rad,
-    "arcmin": units.arcmin, "arcsec": units.arcsec,
-}  # fmt: skip
-"""Angles, as tables and names of columns call them; an hour is no time here."""
-_NAMED_UNIT: Final = re.compile(
-    r"(?P<name>.+?)(?:\s*[\[(]\s*|_)(?P<unit>" + "|".join(map(re.escape, _UNITS)) + r")\s*[\])]?",
-    re.IGNORECASE,
-)
-"""`RA [deg]`, `Dec (degrees)`, `ra_hours`."""
-
-_NO_VALUE: Final = frozenset({"", "nan", "null", "none", "na", "n/a", "-", "--"})
-_MANY: Final = 5
-"""Galaxies of which some are above 24 degrees, if their right ascensions are in degrees."""
 
 Resolve = Callable[[Sequence[str]], list[tuple[float, float] | str]]
 """Returns for each name right ascension and declination in degrees, or why there are none."""
@@ -308,15 +297,15 @@ def _from_table(
             f"{path}: has no columns for right ascension and declination; name them with --ra and "
             f"--dec; found {', '.join(table.column_names[:8])}"
         )
-    ra_unit = _angle_unit(path, ra_name, units_of.get(ra_name))
-    dec_unit = _angle_unit(path, dec_name, units_of.get(dec_name))
-    ra, dec = _angles(table[ra_name], ra_unit), _angles(table[dec_name], dec_unit, units.deg)
+    ra_unit = angle_unit(path, ra_name, units_of.get(ra_name))
+    dec_unit = angle_unit(path, dec_name, units_of.get(dec_name))
+    ra, dec = in_degrees(table[ra_name], ra_unit), in_degrees(table[dec_name], dec_unit, units.deg)
     reasons = _why_not(ra, dec, table[ra_name], table[dec_name])
     placed = np.array([reason is None for reason in reasons])
     if not placed.any():
         raise GalaxiesError(f"{path}: no row has a position; the first {reasons[0]}")
     remark = ""
-    if ra_unit is None and _may_be_hours(table[ra_name], ra[placed]):
+    if ra_unit is None and may_be_hours(table[ra_name], ra[placed]):
         remark = (
             f"{path}: no right ascension is above 24; they are read as degrees; if they are hours, "
             "call the column ra_hours"
@@ -326,7 +315,7 @@ def _from_table(
     ids = _iau_names(ra, dec) if id_name is None else _texts(path, id_name, table[id_name])
     _refuse_twice(path, ids)
     carried = table if id_name is None else table.drop_columns([id_name])
-    plain = not (_is_text(table[ra_name]) or _is_text(table[dec_name])) and all(
+    plain = not (is_text(table[ra_name]) or is_text(table[dec_name])) and all(
         unit in (None, units.deg) for unit in (ra_unit, dec_unit)
     )
     if not plain:
@@ -351,64 +340,9 @@ def _column(
     lower = {name.lower(): name for name in reversed(table.column_names)}
     if usual is not ID_NAMES:
         for name in reversed(table.column_names):
-            if parts := _NAMED_UNIT.fullmatch(name):
+            if parts := NAMED_UNIT.fullmatch(name):
                 lower.setdefault(parts["name"].lower(), name)
     return next((lower[name] for name in usual if name in lower), None)
-
-
-def _angle_unit(path: Path, name: str, stated: units.UnitBase | None) -> units.UnitBase | None:
-    """Find the unit of a column, by the table or else by the column's name."""
-    if stated is None or str(stated) == "":
-        parts = _NAMED_UNIT.fullmatch(name)
-        return _UNITS[parts["unit"].lower()] if parts else None
-    if stated.is_equivalent(units.deg):
-        return stated
-    unit = _UNITS.get(str(stated).strip("'\" ").lower())
-    if unit is None:
-        raise GalaxiesError(
-            f"{path}: column {name!r} has the unit {stated}, which is no angle; correct it, or "
-            "name another column"
-        )
-    return unit
-
-
-def _is_text(column: pa.ChunkedArray) -> bool:
-    return bool(pa.types.is_string(column.type) or pa.types.is_large_string(column.type))
-
-
-def _angles(
-    column: pa.ChunkedArray,
-    unit: units.UnitBase | None,
-    of_text: units.UnitBase = units.hourangle,
-) -> Floats:
-    """Convert a column to degrees; without a unit, numbers are degrees already."""
-    of_numbers = float((unit or units.deg).to(units.deg))
-    if not _is_text(column):
-        return np.asarray(column.to_pandas(), np.float64) * of_numbers
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", AstropyWarning)  # 60 seconds come from rounding
-        texts = column.to_pylist()
-        return np.array([_angle(text, unit or of_text, of_numbers) for text in texts], np.float64)
-
-
-def _angle(text: str | None, unit: units.UnitBase, of_numbers: float) -> float:
-    """Read an angle from text: a number, or sexagesimal; NaN if it is none."""
-    if _is_missing(text):
-        return np.nan
-    assert text is not None
-    try:
-        return float(text) * of_numbers
-    except ValueError:
-        pass
-    try:
-        return float(Angle(text.strip(), unit).to_value(units.deg))
-    except (ValueError, units.UnitsError, TypeError):
-        return np.nan
-
-
-def _is_missing(value: object) -> bool:
-    """Whether a cell has no value, or a word for none."""
-    return value is None or value != value or str(value).strip().lower() in _NO_VALUE
 
 
 def _why_not(
@@ -418,7 +352,7 @@ def _why_not(
     reasons: list[str | None] = [None] * len(ra)
     for place in np.flatnonzero(np.isnan(ra) | np.isnan(dec)):
         cells = ra_cells[place].as_py(), dec_cells[place].as_py()
-        if any(map(_is_missing, cells)):
+        if any(map(is_missing, cells)):
             reasons[place] = "has no position"
         else:
             reasons[place] = f"has a position that cannot be read: ra {cells[0]}, dec {cells[1]}"
@@ -427,11 +361,6 @@ def _why_not(
     for place in np.flatnonzero(wrong & ~np.isnan(ra) & ~np.isnan(dec)):
         reasons[place] = f"is not on the sky: ra {ra[place]:.9g}, dec {dec[place]:.9g}"
     return reasons
-
-
-def _may_be_hours(column: pa.ChunkedArray, ra: Floats) -> bool:
-    """Whether numbers without a unit could be right ascensions in hours."""
-    return not _is_text(column) and len(ra) >= _MANY and bool(((ra >= 0) & (ra <= 24)).all())
 
 
 def _radii(
@@ -452,8 +381,8 @@ def _radii(
     try:
         values = np.asarray(table[name].to_pandas(), np.float64)
         unit = units.Unit(columns.radius_unit) if columns.radius_unit else units_of.get(name)
-        if unit is None and (parts := _NAMED_UNIT.fullmatch(name)):
-            unit = _UNITS[parts["unit"].lower()]
+        if unit is None and (parts := NAMED_UNIT.fullmatch(name)):
+            unit = UNITS[parts["unit"].lower()]
         if unit is not None:
             values = (values * unit).to_value(units.arcsec)
     except (ValueError, TypeError, units.UnitsError) as error:

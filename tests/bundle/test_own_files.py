@@ -57,6 +57,11 @@ def test_a_missing_part_is_named(bundle, name):
         Predictor(bundle)
 
 
+def test_notes_about_a_bundle_are_no_part_of_it(bundle):
+    (bundle / "README.md").write_text("From the autumn's run.")
+    Predictor(bundle)
+
+
 def test_a_part_that_was_added_is_refused(bundle):
     (bundle / "more.npz").write_bytes(b"PK")
     with pytest.raises(GalaxiesError, match=r"real/more\.npz: is not the file"):

@@ -53,7 +53,7 @@ def test_a_few_right_decisions_do_not_prove_that_all_are():
     agreed = galaxies._replace(raw=np.where(galaxies.labels == 1, 0.999, 0.001).astype(np.float32))
     for worth in judge_recalibration(BEFORE, agreed):
         assert worth.accuracy.value == worth.accuracy.high == 1
-        assert 0.9 < worth.accuracy.low < 0.92  # Clopper and Pearson's, for 40 of 40
+        assert worth.accuracy.low == pytest.approx(0.912, abs=5e-4)  # Wilson's, for 40 of 40
 
 
 def test_ten_repetitions_are_not_ten_times_the_galaxies():
@@ -89,4 +89,4 @@ def test_a_share_of_nothing_is_unknown_and_of_less_than_a_galaxy_nearly_so():
     half[0, 0] = True
     found = _share(half, half, np.arange(5))
     assert (found.value, found.high) == (1.0, 1.0)
-    assert found.low < 0.01
+    assert found.low < 0.2
