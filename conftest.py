@@ -35,16 +35,8 @@ os.environ.setdefault("TQDM_DISABLE", "1")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as slow what runs the pipeline, as the examples do, or opens a browser.
-
-    With `pytest -n 2 --dist loadgroup`, tests that share what is slow to make share a process.
-    """
+    """Mark as slow what runs the pipeline, as the examples do, or opens a browser."""
     for item in items:
-        folder = item.path.parent
-        shares = folder if folder.name == "pipeline" else item.path
-        if isinstance(item, DoctestItem):
-            shares = ROOT / "galaxies"
-        item.add_marker(pytest.mark.xdist_group(str(shares.relative_to(ROOT))))
         if (
             isinstance(item, DoctestItem)
             or item.get_closest_marker("pipeline")
