@@ -448,8 +448,8 @@ def test_what_came_is_kept_when_a_file_is_lost_or_wrong(zenodo, tmp_path):
     "damaged",
     [
         b"<html>Sign in</html>",
-        gzip.compress(b"dr7objid,ra\n1,2\n"),
-        gzip.compress(np.random.default_rng(1).bytes(5000))[:-100],
+        gzip.compress(b"dr7objid,ra\n1,2\n", mtime=0),
+        gzip.compress(np.random.default_rng(1).bytes(5000), mtime=0)[:-100],
         b"",
     ],
 )

@@ -179,7 +179,7 @@ def test_the_column_of_ids():
         ("a.csv", b"id,path\n1,\xff\n", "not UTF-8 text at byte 10"),
         ("a.csv", b"id\n" + b"1\n" * 9999 + b"\xff\n", "not UTF-8 text"),
         ("a.csv", b"id,id\n1,2\n", "has two columns 'id'"),
-        ("a.csv.gz", gzip.compress(b"id,path\n" * 9)[:-9], "damaged or cut off"),
+        ("a.csv.gz", gzip.compress(b"id,path\n" * 9, mtime=0)[:-9], "damaged or cut off"),
         ("a.csv.gz", b"id,path\n", "damaged or cut off"),
         ("a.fits", b"SIMPLE  = T", "damaged or not a FITS table"),
         ("a.vot", b"<VOTABLE>", "damaged or not a VOTable"),
