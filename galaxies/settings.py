@@ -274,8 +274,8 @@ def _said(problem: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails, plain
             return f"{key}: missing; add it"
         case "value_error":
             return str(problem["ctx"]["error"])
-    said: str = problem["msg"].removeprefix("Input ").replace("should ", "must ")
+    message: str = problem["msg"].removeprefix("Input ").replace("should ", "must ")
     hint = ""
-    if isinstance(problem["input"], str) and "number" in said:
+    if isinstance(problem["input"], str) and "number" in message:
         hint = " (YAML reads this as text; write 0.001, not 1e-3)"
-    return f"{key}: {said}, got {reprlib.repr(problem['input'])[:80]}{hint}"
+    return f"{key}: {message}, got {reprlib.repr(problem['input'])[:80]}{hint}"

@@ -80,7 +80,9 @@ def pack_images(
     >>> np.load("images.npy").shape, list(packed.table), packed.unreadable
     ((40, 64, 64, 3), ['galaxy_id', 'row', 'sha1', 'fingerprint'], [])
     """
-    members = [one for one in list_images(archive) if only is None or one.galaxy_id in only]
+    members = [
+        member for member in list_images(archive) if only is None or member.galaxy_id in only
+    ]
     if not members:
         raise GalaxiesError(f"{archive}: contains no image of the requested galaxies")
     unreadable = UnreadableImages(archive, len(members), max_unreadable)

@@ -106,7 +106,7 @@ def resampled(
     [1, 0, 2]
     """
     chosen = random.integers(0, len(groups), len(groups))
-    return np.concatenate([groups[one] for one in chosen])
+    return np.concatenate([groups[number] for number in chosen])
 
 
 class Difference(NamedTuple):
@@ -139,8 +139,8 @@ def compare_models(first: npt.NDArray[np.bool_], second: npt.NDArray[np.bool_]) 
     --------
     >>> import numpy as np
     >>> first, second = np.arange(200) >= 20, np.arange(200) >= 34
-    >>> found = compare_models(first, second)
-    >>> [round(number, 3) for number in found]
+    >>> comparison = compare_models(first, second)
+    >>> [round(number, 3) for number in comparison]
     [0.07, 0.033, 0.106, 0.0]
     """
     with needs("pipeline"):

@@ -80,7 +80,11 @@ def plain_words(label: str) -> str:
 def asked_questions(maps: Sequence[AnswerMap]) -> tuple[int, ...]:
     """List the numbers of the questions that have a column in the maps, in order."""
     columns = {
-        column for one in maps for task in one.tasks.values() for column in task.values() if column
+        column
+        for answer_map in maps
+        for task in answer_map.tasks.values()
+        for column in task.values()
+        if column
     }
     return tuple(
         question.number for question in ASKED.questions if columns.intersection(question.columns)
@@ -121,13 +125,13 @@ def read_answer_maps(path: Path) -> list[AnswerMap]:
     Examples
     --------
     >>> from pathlib import Path
-    >>> [one] = read_answer_maps(Path("answers.yaml"))
-    >>> one.workflow, one.tasks["T0"]["Smooth"]
+    >>> [answer_map] = read_answer_maps(Path("answers.yaml"))
+    >>> answer_map.workflow, answer_map.tasks["T0"]["Smooth"]
     ('6122', 'Class1.1')
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
-        documents = [one for one in yaml.load_all(text, Loader=_Texts) if one]
+        documents = [document for document in yaml.load_all(text, Loader=_Texts) if document]
     except OSError as error:
         raise GalaxiesError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -180,7 +184,7 @@ def _task(name: str, answers: object) -> dict[str, str | None]:
         raise GalaxiesError(f"{name}: unknown key; tasks have names such as T0")
     if not isinstance(answers, dict):
         raise GalaxiesError(f"{name}: must contain answers, such as `Smooth: Class1.1`")
-    known: dict[str, str | None] = {}
+    columns: dict[str, str | None] = {}
     for label, column in answers.items():
         if column not in ASKED.columns and column not in _LEFT_OUT:
             raise GalaxiesError(
@@ -188,6 +192,6 @@ def _task(name: str, answers: object) -> dict[str, str | None]:
                 f"{ASKED.columns[0]} to {ASKED.columns[-1]}; null leaves an answer out"
             )
         meant = None if column in _LEFT_OUT else str(column)
-        if known.setdefault(plain_words(label), meant) != meant:
+        if columns.setdefault(plain_words(label), meant) != meant:
             raise GalaxiesError(f"{name}.{label}: the same answer has two columns")
-    return known
+    return columns

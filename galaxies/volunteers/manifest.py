@@ -82,8 +82,8 @@ def read_manifest(folder: Path) -> list[Subject]:
             for row in rows:
                 line, galaxy_id = rows.line_num, (row[GALAXY] or "").strip()
                 whole = row[IMAGE] and Path(row[IMAGE]).name == row[IMAGE]
-                known = galaxy_id and row["#bundle"] and row["#chosen"]
-                if not known or not whole or not (row["#batch"] or "").isdecimal():
+                traceable = galaxy_id and row["#bundle"] and row["#chosen"]
+                if not traceable or not whole or not (row["#batch"] or "").isdecimal():
                     raise GalaxiesError(f"{path}: line {line}: cut off or damaged; copy it again")
                 if galaxy_id in subjects:
                     raise GalaxiesError(f"{path}: line {line}: {GALAXY} {galaxy_id!r} occurs twice")

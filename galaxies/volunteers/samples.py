@@ -294,9 +294,9 @@ def _drawn(classes: Path, subjects: Sequence[Path]) -> tuple[list[str], float | 
             f"{', '.join(map(str, subjects))}: no galaxy was drawn for an audit; "
             "draw some with galaxies ask --audit-share 1"
         )
-    order = sorted(sample.values(), key=lambda one: (one.batch, _lot(one.galaxy_id)))
+    order = sorted(sample.values(), key=lambda subject: (subject.batch, _lot(subject.galaxy_id)))
     target = order[0].agreement
-    return [one.galaxy_id for one in order], None if target == UNKNOWN else float(target)
+    return [subject.galaxy_id for subject in order], None if target == UNKNOWN else float(target)
 
 
 def _lot(galaxy_id: str) -> bytes:
@@ -305,23 +305,23 @@ def _lot(galaxy_id: str) -> bytes:
 
 def _beside_decisions(classes: Path, given: Mapping[str, str], source: str) -> Audited:
     """Look up the galaxies that have an answer; errors name the `source` of the answers."""
-    found: dict[str, float] = {}
+    p_spiral: dict[str, float] = {}
     decided: list[Probabilities] = []
     for piece in _decided(classes):
         decided.append(piece["p_spiral"].to_numpy(np.float32))
-        known = piece[piece["galaxy_id"].isin(given.keys())]
-        for galaxy_id, p in zip(known["galaxy_id"], known["p_spiral"], strict=True):
-            if galaxy_id in found:
+        sampled = piece[piece["galaxy_id"].isin(given.keys())]
+        for galaxy_id, p in zip(sampled["galaxy_id"], sampled["p_spiral"], strict=True):
+            if galaxy_id in p_spiral:
                 raise GalaxiesError(f"{classes}: galaxy {galaxy_id} occurs twice")
-            found[galaxy_id] = p
+            p_spiral[galaxy_id] = p
     for galaxy_id in given:
-        if galaxy_id not in found:
+        if galaxy_id not in p_spiral:
             raise GalaxiesError(
                 f"{source}: galaxy {galaxy_id} is not one that the machine decided in {classes}; "
                 "give the table from which the sample was drawn"
             )
     return Audited(
-        np.array([found[galaxy_id] for galaxy_id in given], np.float32),
+        np.array([p_spiral[galaxy_id] for galaxy_id in given], np.float32),
         np.array([ANSWERS.index(answer) for answer in given.values()], np.int64),
         np.concatenate(decided),
     )
@@ -329,8 +329,8 @@ def _beside_decisions(classes: Path, given: Mapping[str, str], source: str) -> A
 
 def _decided(classes: Path) -> Iterator[pd.DataFrame]:
     for piece in read_columns(classes, _NEEDED):
-        known = piece["decision"].notna() & (piece["decision"] != UNDECIDED)
-        yield piece[known]
+        decided = piece["decision"].notna() & (piece["decision"] != UNDECIDED)
+        yield piece[decided]
 
 
 class _Row(NamedTuple):

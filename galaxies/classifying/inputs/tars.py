@@ -65,7 +65,9 @@ def _opened(path: str) -> Iterator[IO[bytes]]:
     with opened as file:
         start = file.read(6)
         file.seek(0)
-        opener = next((one for mark, one in _OPENERS.items() if start.startswith(mark)), None)
+        opener = next(
+            (opening for mark, opening in _OPENERS.items() if start.startswith(mark)), None
+        )
         if opener is None:
             yield file
         else:
@@ -210,7 +212,7 @@ class TarInput:
     def chunks(self, size: int) -> Iterator[Chunk]:
         """Iterate over chunks of `size` images; the last may be smaller."""
         with _opened(self.name) as file:
-            places = (self._followed(one) for one in _images(self.name, file, Counter()))
+            places = (self._followed(place) for place in _images(self.name, file, Counter()))
             for batch in batched(places, size):
                 yield TarChunk(self.name, batch)
 
