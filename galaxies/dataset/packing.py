@@ -10,9 +10,8 @@ import pandas as pd
 
 from galaxies.base.arrays import Decoding, growing_array
 from galaxies.base.fingerprints import Fingerprints, as_text, fingerprints
-from galaxies.dataset.archive import UnreadableImages, list_images, read_images
+from galaxies.dataset.archive import list_images, read_images
 from galaxies.errors import GalaxiesError
-from galaxies.images.decode import UnreadableImageError
 
 
 class Packed(NamedTuple):
@@ -85,17 +84,20 @@ def pack_images(
     ]
     if not members:
         raise GalaxiesError(f"{archive}: contains no image of the requested galaxies")
-    unreadable = UnreadableImages(archive, len(members), max_unreadable)
     ids: list[int] = []
     hashes: list[str] = []
     marks: list[Fingerprints] = []
     with growing_array(images, (size, size, 3), np.dtype(np.uint8)) as file:
         for member, pixels in read_images(
-            archive, members, size, crop, decoding, workers=workers, doing="pack"
+            archive,
+            members,
+            size,
+            crop,
+            decoding,
+            max_unreadable=max_unreadable,
+            workers=workers,
+            doing="pack",
         ):
-            if isinstance(pixels, UnreadableImageError):
-                unreadable.add(member, pixels)
-                continue
             data = pixels.tobytes()
             file.write(data)
             ids.append(member.galaxy_id)
@@ -112,4 +114,5 @@ def pack_images(
             "fingerprint": as_text(np.concatenate(marks)),
         }
     )
-    return Packed(table, unreadable.names)
+    readable = frozenset(ids)
+    return Packed(table, [member.name for member in members if member.galaxy_id not in readable])
