@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from galaxies.base.arrays import Decoding, growing_array
-from galaxies.base.fingerprints import Fingerprints, as_text, fingerprints
+from galaxies.base.fingerprints import as_text, fingerprints
 from galaxies.dataset.archive import list_images, read_images
 from galaxies.errors import GalaxiesError
 
@@ -22,6 +22,14 @@ class Packed(NamedTuple):
     order of `galaxy_id`."""
     unreadable: list[str]
     """Names of the images that were left out."""
+
+
+class _Image(NamedTuple):
+    """What the table says about an image."""
+
+    galaxy_id: int
+    sha1: str
+    fingerprint: str
 
 
 def pack_images(
@@ -84,9 +92,7 @@ def pack_images(
     ]
     if not members:
         raise GalaxiesError(f"{archive}: contains no image of the requested galaxies")
-    ids: list[int] = []
-    hashes: list[str] = []
-    marks: list[Fingerprints] = []
+    packed: list[_Image] = []
     with growing_array(images, (size, size, 3), np.dtype(np.uint8)) as file:
         for member, pixels in read_images(
             archive,
@@ -100,19 +106,12 @@ def pack_images(
         ):
             data = pixels.tobytes()
             file.write(data)
-            ids.append(member.galaxy_id)
-            hashes.append(hashlib.sha1(data, usedforsecurity=False).hexdigest())
-            marks.append(fingerprints(pixels[None]))
-        if not ids:
+            sha1 = hashlib.sha1(data, usedforsecurity=False).hexdigest()
+            [fingerprint] = as_text(fingerprints(pixels[None]))
+            packed.append(_Image(member.galaxy_id, sha1, fingerprint))
+        if not packed:
             raise GalaxiesError(f"{archive}: no image could be read")
-    rows = np.arange(len(ids), dtype=np.int32)
-    table = pd.DataFrame(
-        {
-            "galaxy_id": np.array(ids, np.int64),
-            "row": rows,
-            "sha1": hashes,
-            "fingerprint": as_text(np.concatenate(marks)),
-        }
-    )
-    readable = frozenset(ids)
+    table = pd.DataFrame(packed)
+    table.insert(1, "row", np.arange(len(packed), dtype=np.int32))
+    readable = frozenset(image.galaxy_id for image in packed)
     return Packed(table, [member.name for member in members if member.galaxy_id not in readable])
