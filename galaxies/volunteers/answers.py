@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import yaml
 
+from galaxies.base.yaml_files import reading_yaml, refuse_second
 from galaxies.errors import GalaxiesError
 from galaxies.questions.registry import ASKED
 
@@ -95,11 +96,7 @@ class _Texts(yaml.BaseLoader):
     """YAML with text only: `Yes` is not a boolean and 28.30 not a number. No key occurs twice."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                line = node.start_mark.line + 1
-                raise GalaxiesError(f"{key}: occurs twice in the block that starts at line {line}")
+        refuse_second([key.value for key, _ in node.value], node)
         return super().construct_mapping(node, deep)
 
 
@@ -129,17 +126,9 @@ def read_answer_maps(path: Path) -> list[AnswerMap]:
     >>> answer_map.workflow, answer_map.tasks["T0"]["Smooth"]
     ('6122', 'Class1.1')
     """
-    try:
+    with reading_yaml(path):
         text = path.read_text(encoding="utf-8-sig")
         documents = [document for document in yaml.load_all(text, Loader=_Texts) if document]
-    except OSError as error:
-        raise GalaxiesError(f"{path}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise GalaxiesError(f"{path}: not UTF-8 text at byte {error.start}") from error
-    except GalaxiesError as error:
-        raise GalaxiesError(f"{path}: {error}") from error
-    except (yaml.YAMLError, TypeError, RecursionError) as error:
-        raise GalaxiesError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
     try:
         maps = [_answer_map(document) for document in documents]
     except GalaxiesError as error:

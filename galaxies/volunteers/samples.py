@@ -1,6 +1,5 @@
 """Random samples of the machine's decisions, and the answers of people about them."""
 
-import csv
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -26,6 +25,7 @@ from galaxies.judgement.promises import UNDECIDED
 from galaxies.questions.campaign import VOTED, most_voted
 from galaxies.volunteers.choosing import AUDIT
 from galaxies.volunteers.classes import fingerprint, read_columns, refuse_twice
+from galaxies.volunteers.csv_rows import read_rows
 from galaxies.volunteers.manifest import MANIFEST, UNKNOWN, Subject, read_manifest
 from galaxies.volunteers.survey import galaxy_number
 
@@ -352,31 +352,22 @@ _REQUIRED: Final = (
 
 def _read_answers(path: Path) -> list[_Row]:
     """Read a sample in the order of the draw; galaxies without an answer have an empty one."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = csv.DictReader(file)
-            missing = [name for name in _REQUIRED if name not in (rows.fieldnames or ())]
-            if missing:
-                raise GalaxiesError(
-                    f"{path}: no column {missing[0]!r}; keep all columns that galaxies audit wrote"
-                )
-            sample = [_row(path, line, row) for line, row in enumerate(rows, 2)]
-    except OSError as error:
-        raise GalaxiesError(f"{path}: cannot be read: {error.strerror}") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise GalaxiesError(f"{path}: not a CSV table in UTF-8: {error}") from error
+    rows = read_rows(path, _REQUIRED, "keep all columns that galaxies audit wrote")
+    sample = {line: _row(path, line, cells) for line, cells in rows}
     if not sample:
         raise GalaxiesError(f"{path}: empty; draw a sample with galaxies audit")
+    first = min(sample)
     names: set[str] = set()
-    for line, row in enumerate(sample, 2):
+    for line, row in sample.items():
         if row.galaxy_id in names:
             raise GalaxiesError(f"{path}: line {line}: galaxy {row.galaxy_id} occurs twice")
-        if row[3:] != sample[0][3:]:
+        if row[3:] != sample[first][3:]:
             raise GalaxiesError(
-                f"{path}: line {line}: from another sample than line 2; judge each sample alone"
+                f"{path}: line {line}: from another sample than line {first}; judge each sample "
+                "alone"
             )
         names.add(row.galaxy_id)
-    return sorted(sample)
+    return sorted(sample.values())
 
 
 def _row(path: Path, line: int, row: Mapping[str, str | None]) -> _Row:
