@@ -61,6 +61,46 @@ def test_a_difference_is_that_of_the_accuracies():
     assert found.accuracy == pytest.approx(expected)
 
 
+def test_identical_images_are_compared_once():
+    random = np.random.default_rng(4)
+    first, second = random.random((2, 200)) < np.array([[0.9], [0.8]])
+    alone = compare_models(first, second)
+    assert compare_models(first, second, np.arange(200)) == alone
+    # Each image ten times under ten IDs: no more is known than before.
+    often = random.permutation(np.tile(np.arange(200), 10))
+    names = np.array([f"{number:040x}" for number in often])
+    assert compare_models(first[often], second[often], names) == pytest.approx(alone)
+    careless = compare_models(first[often], second[often])
+    assert careless.p_value < 1e-6 < 0.001 < alone.p_value
+    # Only the copies say that the first is better.
+    copies = np.repeat([0, 1], [30, 200])
+    better = copies == 0
+    once = compare_models(better, np.zeros(230, bool), copies)
+    assert (once.accuracy, once.p_value) == (0.5, 1)
+
+
+def test_copies_whose_votes_differ_count_by_their_mean():
+    # Three copies of an image, of which the first model is right about two; and two of which one.
+    first = np.array([True, True, False, True, False, True])
+    images = np.array(["a", "a", "a", "b", "b", "c"])
+    compared = compare_models(first, ~first, images)
+    assert compared.accuracy == pytest.approx((1 / 3 + 0 + 1) / 3)
+    assert compared.p_value == 0.5
+
+
+def test_the_interval_covers_what_it_says_with_copies():
+    random = np.random.default_rng(5)
+    covered = rejected = 0
+    for _ in range(400):
+        images = np.repeat(np.arange(150), random.integers(1, 8, 150))
+        first, second = (random.random((2, 150)) < 0.85)[:, images]
+        compared = compare_models(first, second, images)
+        covered += compared.low <= 0 <= compared.high
+        rejected += compared.p_value < 0.05
+    assert covered / 400 > 0.93
+    assert rejected / 400 < 0.06
+
+
 def test_identical_images_are_resampled_together():
     random = np.random.default_rng(3)
     labels = (np.arange(60) % 2).astype(np.int64)
