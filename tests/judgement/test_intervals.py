@@ -1,10 +1,12 @@
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom, binomtest
 from sklearn.metrics import accuracy_score
 
+from galaxies.base.selection import unselected
 from galaxies.judgement.intervals import (
     clopper_pearson,
     clusters,
@@ -13,8 +15,9 @@ from galaxies.judgement.intervals import (
     student,
     wilson,
 )
-from galaxies.judgement.scores import bootstrap_auc
+from galaxies.judgement.scores import bootstrap_auc, judged
 from galaxies.settings import EvaluateSettings
+from stages.page import images_of_test
 
 
 @given(trials=st.integers(1, 500), share=st.floats(0, 1))
@@ -99,6 +102,33 @@ def test_the_interval_covers_what_it_says_with_copies():
         rejected += compared.p_value < 0.05
     assert covered / 400 > 0.93
     assert rejected / 400 < 0.06
+
+
+def test_the_images_that_are_compared_are_those_of_the_judged_galaxies(tmp_path, monkeypatch):
+    random = np.random.default_rng(6)
+    ids = random.permutation(400)
+    labels = random.choice(["elliptical", "spiral", None], 400, p=[0.4, 0.4, 0.2])
+    split = pd.DataFrame(
+        {
+            "galaxy_id": ids,
+            "split": random.choice(["train", "validation", "test"], 400),
+            "label": pd.Categorical(labels, categories=["elliptical", "spiral"]),
+            "weight": random.choice([0.2, 1.0], 400),
+        }
+    )
+    images = pd.DataFrame(
+        {"galaxy_id": np.sort(ids), "sha1": [f"{n // 2:040x}" for n in range(400)]}
+    )
+    (tmp_path / "data").mkdir()
+    split.to_parquet(tmp_path / "data/split.parquet")
+    images.to_parquet(tmp_path / "data/images.parquet")
+    predictions = split[["galaxy_id", "split"]].assign(p_spiral=0.5, vote_fraction=0.5)
+    predictions = predictions[predictions["split"] == "test"].sample(frac=1, random_state=1)
+    test = judged(split, predictions, "cnn")
+    test = test[unselected(test["weight"].to_numpy())]
+    monkeypatch.chdir(tmp_path)
+    assert images_of_test().tolist() == [f"{number // 2:040x}" for number in test["galaxy_id"]]
+    assert 20 < len(test) < 120
 
 
 def test_identical_images_are_resampled_together():
