@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from galaxies.base.arrays import Decoding
+from galaxies.base.yaml_files import reading_yaml, refuse_second
 from galaxies.errors import GalaxiesError
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -206,14 +207,10 @@ class Settings(Section):
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
-    """A YAML loader that rejects duplicate keys; PyYAML would silently keep the last."""
+    """A YAML loader that rejects duplicate keys."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                line = node.start_mark.line + 1
-                raise GalaxiesError(f"{key}: occurs twice in the block that starts at line {line}")
+        refuse_second([self.construct_object(key, deep=True) for key, _ in node.value], node)
         return super().construct_mapping(node, deep)
 
 
@@ -242,19 +239,8 @@ def load_settings(path: Path = Path("params.yaml")) -> Settings:
     >>> settings.survey, settings.pack.size, settings.cnn.residual.filters
     ('simulated', 64, [24, 48, 80, 112])
     """
-    try:
+    with reading_yaml(path):
         content = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_UniqueKeyLoader)
-    except OSError as error:
-        raise GalaxiesError(f"{path}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise GalaxiesError(f"{path}: not UTF-8 text at byte {error.start}") from error
-    except GalaxiesError as error:
-        raise GalaxiesError(f"{path}: {error}") from error
-    # PyYAML raises the others if a value does not fit its tag, such as 2020-13-45.
-    except (
-        yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError, RecursionError
-    ) as error:  # fmt: skip
-        raise GalaxiesError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise GalaxiesError(f"{path}: must contain keys and values, such as `survey: gz1`")
     try:
@@ -274,8 +260,8 @@ def _said(problem: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails, plain
             return f"{key}: missing; add it"
         case "value_error":
             return str(problem["ctx"]["error"])
-    said: str = problem["msg"].removeprefix("Input ").replace("should ", "must ")
+    message: str = problem["msg"].removeprefix("Input ").replace("should ", "must ")
     hint = ""
-    if isinstance(problem["input"], str) and "number" in said:
+    if isinstance(problem["input"], str) and "number" in message:
         hint = " (YAML reads this as text; write 0.001, not 1e-3)"
-    return f"{key}: {said}, got {reprlib.repr(problem['input'])[:80]}{hint}"
+    return f"{key}: {message}, got {reprlib.repr(problem['input'])[:80]}{hint}"

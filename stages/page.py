@@ -10,6 +10,7 @@ import pandas as pd
 import vl_convert
 
 from galaxies.base.outputs import written_beside
+from galaxies.base.selection import unselected
 from galaxies.bundle.registry import MODELS
 from galaxies.errors import run_stage
 from galaxies.figures.table import comparison_table, promise_table, score_table
@@ -72,8 +73,9 @@ def main() -> None:
         result["model"]: right_of(model) for result, model in zip(results, MODELS, strict=True)
     }
     ranked = sorted(right, key=lambda title: -int(right[title].sum()))
+    images = images_of_test()
     differences = {
-        (first, second): compare_models(right[first], right[second])
+        (first, second): compare_models(right[first], right[second], images)
         for first, second in combinations(ranked, 2)
     }
     print(
@@ -91,6 +93,16 @@ def right_of(model: str) -> npt.NDArray[np.bool_]:
     """Read whether a model is right about each test galaxy (N,)."""
     table = pd.read_csv(Path("metrics/curves", model, "confusion.csv"))
     return (table["actual"] == table["predicted"]).to_numpy()
+
+
+def images_of_test() -> npt.NDArray[np.str_]:
+    """Read which image each test galaxy has (N,), in the order of `right_of`."""
+    columns = ["galaxy_id", "split", "label", "weight"]
+    split = pd.read_parquet("data/split.parquet", columns=columns)
+    test = split[(split["split"] == "test") & split["label"].notna()]
+    test = test[unselected(test["weight"].to_numpy())]
+    images = pd.read_parquet("data/images.parquet", columns=["galaxy_id", "sha1"])
+    return test.merge(images, on="galaxy_id", how="left")["sha1"].to_numpy(str)
 
 
 if __name__ == "__main__":

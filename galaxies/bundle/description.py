@@ -192,7 +192,7 @@ def read_description(folder: Path) -> Description:
     --------
     >>> from galaxies.bundle.pretrained import PRETRAINED
     >>> description = read_description(PRETRAINED / "real")
-    >>> description.title, description.size, [one.name for one in description.campaigns]
+    >>> description.title, description.size, [campaign.name for campaign in description.campaigns]
     ('CNN', 64, ['kaggle', 'gz2', 'gz1'])
     """
     path = folder / DESCRIPTION
@@ -297,7 +297,7 @@ def _upgraded(text: str) -> str:
     contents["questions"] = {
         asked.name: names
         for asked in campaigns
-        if (names := [one.name for one in asked.questions if one.name in answered])
+        if (names := [question.name for question in asked.questions if question.name in answered])
     }
     contents["campaigns"] = [asdict(asked) for asked in campaigns]
     contents["format"] = FORMAT

@@ -54,7 +54,10 @@ def new_bundle(folder: Path) -> Iterator[Path]:
 
 
 def copy_recalibrated(
-    source: Path, folder: Path, description: Description, known: KnownGalaxies | None = None
+    source: Path,
+    folder: Path,
+    description: Description,
+    known_galaxies: KnownGalaxies | None = None,
 ) -> None:
     """Copy a bundle with a new description.
 
@@ -66,7 +69,7 @@ def copy_recalibrated(
         The bundle to make.
     description : Description
         The new description.
-    known : KnownGalaxies, optional
+    known_galaxies : KnownGalaxies, optional
         The galaxies that are familiar to it; by default the same as before.
 
     Examples
@@ -83,8 +86,8 @@ def copy_recalibrated(
         for path in sorted(source.iterdir()):
             if path.name != DESCRIPTION:
                 shutil.copyfile(path, beside / path.name)
-        if known is not None:
-            write_known(beside, known)
+        if known_galaxies is not None:
+            write_known(beside, known_galaxies)
         describe(beside, description)
 
 

@@ -12,7 +12,7 @@ from galaxies.judgement.familiarity import KnownGalaxies
 FAMILIARITY: Final = "familiarity.npz"
 
 
-def write_known(folder: Path, known: KnownGalaxies) -> None:
+def write_known(folder: Path, known_galaxies: KnownGalaxies) -> None:
     """Write the distance, and those of the known galaxies, into a new bundle.
 
     Examples
@@ -25,7 +25,7 @@ def write_known(folder: Path, known: KnownGalaxies) -> None:
     >>> read_known(Path("models/cnn")).enough
     True
     """
-    np.savez(folder / FAMILIARITY, **known._asdict())
+    np.savez(folder / FAMILIARITY, **known_galaxies._asdict())
 
 
 def read_known(folder: Path) -> KnownGalaxies | None:
@@ -39,7 +39,7 @@ def read_known(folder: Path) -> KnownGalaxies | None:
     path = folder / FAMILIARITY
     if not path.exists():
         return None
-    known = KnownGalaxies(**read_arrays(path, KnownGalaxies._fields))
-    if not known.is_whole:
+    known_galaxies = KnownGalaxies(**read_arrays(path, KnownGalaxies._fields))
+    if not known_galaxies.is_whole:
         raise GalaxiesError(f"{path}: damaged; train the model again")
-    return known
+    return known_galaxies

@@ -83,8 +83,10 @@ def average_views(
         only = predict(inputs)
         return only, vote_spread(only, classes)
     each = [predict(view_of(inputs, view)) for view in range(views)]
-    expected = np.mean([vote_spread(one, classes).astype(np.float64) ** 2 for one in each], axis=0)
-    between = np.var([p_spiral(one, classes).astype(np.float64) for one in each], axis=0)
+    expected = np.mean(
+        [vote_spread(outputs, classes).astype(np.float64) ** 2 for outputs in each], axis=0
+    )
+    between = np.var([p_spiral(outputs, classes).astype(np.float64) for outputs in each], axis=0)
     mean = np.asarray(np.mean(each, axis=0, dtype=np.float64), dtype=np.float32)
     return mean, np.sqrt(expected + between).astype(np.float32)
 
@@ -145,8 +147,8 @@ def predict_rows(
         ThreadPoolExecutor(workers) as pool,
         tqdm(total=len(rows), desc=doing, unit=" galaxies", unit_scale=True) as bar,
     ):
-        for one in in_order(pool, predict_chunk, chunks, 2 * workers):
-            predicted.append(one)
-            bar.update(len(one[0]))
-    mean, spread = (np.concatenate(one) for one in zip(*predicted, strict=True))
+        for averaged in in_order(pool, predict_chunk, chunks, 2 * workers):
+            predicted.append(averaged)
+            bar.update(len(averaged[0]))
+    mean, spread = (np.concatenate(parts) for parts in zip(*predicted, strict=True))
     return mean, spread

@@ -216,8 +216,8 @@ class Classifier:
         UnreadableImageError
             If the image is damaged, of another kind, or blank.
         """
-        one = self.description
-        pixels = read_pixels(image, one.size, one.crop, one.decoding)
+        description = self.description
+        pixels = read_pixels(image, description.size, description.crop, description.decoding)
         if not blank_too:
             refuse_blank(pixels)
         return pixels
@@ -317,7 +317,7 @@ def table_schema(description: Description, folder: Path, questions: Questions) -
     if questions == "first":
         return COLUMNS
     campaign = description.answers_of
-    learned = [one for one in campaign.questions if one.name in description.answered]
+    learned = [question for question in campaign.questions if question.name in description.answered]
     if not learned:
         raise GalaxiesError(
             f"{folder}: answers only the first question; use a bundle that answers all"
@@ -330,10 +330,10 @@ def table_schema(description: Description, folder: Path, questions: Questions) -
                 "campaign": campaign.name,
                 "column": answer.column,
                 "description": f"fraction of all volunteers who answer: {answer.words} "
-                f"({one.words})",
+                f"({question.words})",
             },
         )
-        for one in learned
-        for answer in one.answers
+        for question in learned
+        for answer in question.answers
     ]
     return pa.schema([*COLUMNS, *answers])

@@ -134,11 +134,11 @@ def run_job(
     with writing:
         if not overwrite:
             _keep_existing(output, made)
-        addresses = [one for one in inputs if isinstance(one, str)]
+        addresses = [address for address in inputs if isinstance(address, str)]
         opened = (
             open_inputs(addresses, names)
             if addresses
-            else [one for one in inputs if not isinstance(one, str)]
+            else [source for source in inputs if not isinstance(source, str)]
         )
         job = _what_is_done(opened, output, options.fingerprint(bundle))
         schema = result_schema(answers, opened)
@@ -156,8 +156,8 @@ def run_job(
         metadata = provenance(description, job["bundle"]["sha256"], options, verdict)
         decisions = _write_table(output, schema.with_metadata(metadata), made, count, finish)
         made.remove()
-        skipped = sum((+one.skipped for one in opened), Counter())
-        remarks = [remark for one in opened for remark in one.remarks]
+        skipped = sum((+source.skipped for source in opened), Counter())
+        remarks = [remark for source in opened for remark in source.remarks]
         return Classified(decisions, decisions.pop("unreadable"), verdict, skipped, remarks)
 
 

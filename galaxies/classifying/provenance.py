@@ -204,8 +204,8 @@ def describe_table(path: Path) -> dict[str, str]:
     facts = {"rows": f"{catalogue.count:,}", "columns": ", ".join(catalogue.schema.names)}
     facts |= {name: catalogue.metadata[name] for name in _FACTS if name in catalogue.metadata}
     if BUNDLE not in catalogue.metadata:
-        same = [one.name for one in sorted(PRETRAINED.iterdir())
-                if one.is_dir() and same_bundle(bundle_digest(one), digest)]  # fmt: skip
+        same = [bundle.name for bundle in sorted(PRETRAINED.iterdir())
+                if bundle.is_dir() and same_bundle(bundle_digest(bundle), digest)]  # fmt: skip
         pretrained = f", the pretrained {same[0]}" if same else ""
         facts[BUNDLE] = f"{digest}… (from the column; the rest was dropped){pretrained}"
     return facts
@@ -239,9 +239,13 @@ def describe_bundle(folder: Path) -> dict[str, str]:
     description = read_description(folder)
     calibration, later = description.calibration, description.judgement.calibrated
     promises = "; ".join(
-        f"{one.agreement:g} "
-        + ("not proven" if one.threshold is None else f"from a certainty of {one.threshold:.4f}")
-        for one in description.triage
+        f"{promise.agreement:g} "
+        + (
+            "not proven"
+            if promise.threshold is None
+            else f"from a certainty of {promise.threshold:.4f}"
+        )
+        for promise in description.triage
     )
     return {
         BUNDLE: bundle_digest(folder),

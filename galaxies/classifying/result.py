@@ -103,7 +103,7 @@ def result_schema(answers: pa.Schema, inputs: Sequence[Input]) -> pa.Schema:
     fields = [*answers, pa.field(BUNDLE, pa.string())]
     fields[answers.get_field_index("galaxy_id")] = pa.field("galaxy_id", id_type)
     return pa.schema(
-        [*map(_with_words, fields), *(one.with_name(names[one.name]) for one in carried)]
+        [*map(_with_words, fields), *(column.with_name(names[column.name]) for column in carried)]
     )
 
 

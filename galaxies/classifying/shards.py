@@ -86,8 +86,8 @@ class Shards:
     def state(self, number: int) -> str | None:
         """Return the state of the images of a shard when they were read, if it was recorded."""
         metadata = self._look(number, lambda file: pq.read_schema(file).metadata or {})
-        found = metadata.get(STATE.encode())
-        return None if found is None else found.decode()
+        state = metadata.get(STATE.encode())
+        return None if state is None else state.decode()
 
     def _look(self, number: int, look: Callable[[Any], T]) -> T:
         fs, inside = filesystem(self.folder)

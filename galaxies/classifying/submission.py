@@ -79,7 +79,9 @@ def write_submission(
             f"{bundle}: answers the questions of {campaign.name}, not those of the challenge; "
             "use a bundle that does, such as real"
         )
-    lacking = [one.name for one in KAGGLE.questions if one.name not in description.answered]
+    lacking = [
+        question.name for question in KAGGLE.questions if question.name not in description.answered
+    ]
     if lacking:
         raise GalaxiesError(
             f"{bundle}: does not answer {len(lacking)} of the {len(KAGGLE.questions)} questions, "
@@ -91,8 +93,8 @@ def write_submission(
         plain = beside.with_name("plain.csv") if packed else beside
         with plain.open("w", encoding="utf-8") as file:
             file.write(",".join(("GalaxyID", *KAGGLE.columns)) + "\n")
-            for some in _answers(classifier, images, members, workers):
-                for galaxy_id, shares in zip(some.ids, some.shares.tolist(), strict=True):
+            for answered in _answers(classifier, images, members, workers):
+                for galaxy_id, shares in zip(answered.ids, answered.shares.tolist(), strict=True):
                     file.write(f"{galaxy_id},{','.join(f'{share:.6f}' for share in shares)}\n")
         if packed:
             compress(plain, beside)
@@ -109,9 +111,9 @@ def _answers(
         tqdm(total=len(members), desc="answer", unit=" galaxies", unit_scale=True) as bar,
     ):
 
-        def answer(some: tuple[Member, ...]) -> _Answered:
+        def answer(batch: tuple[Member, ...]) -> _Answered:
             prepared = []
-            for member in some:
+            for member in batch:
                 try:
                     data = read_member(archive, archive.getinfo(member.name))
                     prepared.append(classifier.prepare(data, blank_too=True))
@@ -122,8 +124,8 @@ def _answers(
             answers = classifier.predictor.predict(np.stack(prepared)).answers
             assert answers is not None
             places = classifier.description.layout.places(classifier.description.answers_of)
-            return _Answered([one.galaxy_id for one in some], answers[:, places])
+            return _Answered([member.galaxy_id for member in batch], answers[:, places])
 
-        for found in in_order(pool, answer, batched(members, BATCH), 2 * workers):
-            yield found
-            bar.update(len(found.ids))
+        for answered in in_order(pool, answer, batched(members, BATCH), 2 * workers):
+            yield answered
+            bar.update(len(answered.ids))

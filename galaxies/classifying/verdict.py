@@ -44,7 +44,7 @@ class Familiarity:
     ----------
     description : Description
         Description of the bundle.
-    known : KnownGalaxies, optional
+    known_galaxies : KnownGalaxies, optional
         The galaxies that it was calibrated on.
     options : Options
         How to classify.
@@ -68,11 +68,11 @@ class Familiarity:
     """
 
     def __init__(
-        self, description: Description, known: KnownGalaxies | None, options: Options
+        self, description: Description, known_galaxies: KnownGalaxies | None, options: Options
     ) -> None:
         self._triage = description.triage
         self._campaign = description.campaign
-        self._known = known
+        self._known = known_galaxies
         self._options = options
         self._galaxies = self._unfamiliar = 0
 
@@ -83,17 +83,17 @@ class Familiarity:
 
     def verdict(self) -> Verdict:
         """Decide from all galaxies so far."""
-        known = self._known
+        known_galaxies = self._known
         familiar = None
-        if known is not None:
-            familiar = known.survey_is_familiar(self._unfamiliar, self._galaxies)
+        if known_galaxies is not None:
+            familiar = known_galaxies.survey_is_familiar(self._unfamiliar, self._galaxies)
         return Verdict(
             familiar,
             self._galaxies,
             self._unfamiliar,
-            0 if known is None else len(known.distances),
+            0 if known_galaxies is None else len(known_galaxies.distances),
             choose_promise(self._triage, self._options.agreement),
-            tuple(one.agreement for one in self._triage if one.threshold is not None),
+            tuple(promise.agreement for promise in self._triage if promise.threshold is not None),
             self._campaign,
         )
 

@@ -76,23 +76,23 @@ def refuse_over_inputs(output: Path, inputs: Iterable[Path]) -> None:
     galaxies.errors.GalaxiesError: cutouts/all.png: lies inside the input cutouts and would be ...
     """
     own = output.resolve()
-    for one in inputs:
+    for path in inputs:
         try:
-            if not one.exists():
+            if not path.exists():
                 continue
-            other = one.resolve()
+            other = path.resolve()
         except OSError:  # a name that no file can have
             continue
         if own == other or (own.exists() and own.samefile(other)):
             raise GalaxiesError(f"{output}: is also an input; give another output")
         if own == other.parent and other.is_file():
             raise GalaxiesError(
-                f"{output}: is the folder of the input {one}, which could be lost; give another "
+                f"{output}: is the folder of the input {path}, which could be lost; give another "
                 "output"
             )
         if other in own.parents and other.is_dir() and _is_read_again(own, other):
             raise GalaxiesError(
-                f"{output}: lies inside the input {one} and would be read as a part of it; give "
+                f"{output}: lies inside the input {path} and would be read as a part of it; give "
                 "another output"
             )
 

@@ -149,8 +149,8 @@ def cutouts(
     if dry_run:
         printed.planned(source, galaxies)
         return
-    found = write_cutouts(source, galaxies, output, workers=cores(), overwrite=overwrite)
-    printed.cut_out(output, found)
+    reasons = write_cutouts(source, galaxies, output, workers=cores(), overwrite=overwrite)
+    printed.cut_out(output, reasons)
 
 
 def opened(

@@ -186,10 +186,11 @@ def read_images(
     crop: float,
     decoding: Decoding,
     *,
+    max_unreadable: float = 0.0,
     workers: int,
     doing: str,
-) -> Iterator[tuple[Member, Pixels | UnreadableImageError]]:
-    """Stream the images of an archive, decoded in threads.
+) -> Iterator[tuple[Member, Pixels]]:
+    """Stream the images of an archive that can be read, decoded in threads.
 
     Parameters
     ----------
@@ -201,6 +202,8 @@ def read_images(
     crop : float
     decoding : {"scaled", "whole"}
         As in `decode_reduced`.
+    max_unreadable : float
+        Share of the images that may be unreadable; they are named and left out.
     workers : int
         Number of threads.
     doing : str
@@ -209,9 +212,13 @@ def read_images(
     Yields
     ------
     member : Member
-    pixels : ndarray of shape (size, size, 3), uint8, or UnreadableImageError
-        The error says why the image could not be read. At most a few hundred images are in memory
-        at a time.
+    pixels : ndarray of shape (size, size, 3), uint8
+        At most a few hundred images are in memory at a time.
+
+    Raises
+    ------
+    GalaxiesError
+        If the archive cannot be used, or if more of the images are unreadable.
 
     Examples
     --------
@@ -245,33 +252,19 @@ def read_images(
         ) -> list[tuple[Member, Pixels | UnreadableImageError]]:
             return [(member, read(archive, member)) for member in batch]
 
+        unreadable: list[str] = []
         for batch in in_order(pool, read_batch, batched(members, _BATCH), 2 * workers):
-            yield from batch
+            for member, pixels in batch:
+                if not isinstance(pixels, UnreadableImageError):
+                    yield member, pixels
+                    continue
+                what = f"{path}: member {member.name!r} {pixels}"
+                unreadable.append(member.name)
+                if len(unreadable) > max_unreadable * len(members):
+                    others = f" (after {', '.join(unreadable[:-1])})" if unreadable[:-1] else ""
+                    raise GalaxiesError(
+                        f"{what}{others}; pack.max_unreadable allows {max_unreadable:g} of "
+                        f"{len(members)} images"
+                    )
+                tqdm.write(f"{what}; left out")
             bar.update(len(batch))
-
-
-class UnreadableImages:
-    """Count the unreadable images of an archive, and stop if there are too many."""
-
-    def __init__(self, path: Path, images: int, max_share: float) -> None:
-        self._path = path
-        self._images = images
-        self._max_share = max_share
-        self.names: list[str] = []
-
-    def add(self, member: Member, error: UnreadableImageError) -> None:
-        """Count one.
-
-        Raises
-        ------
-        GalaxiesError
-            If a larger share of the images than allowed is unreadable.
-        """
-        self.names.append(member.name)
-        if len(self.names) > self._max_share * self._images:
-            others = f" (after {', '.join(self.names[:-1])})" if len(self.names) > 1 else ""
-            raise GalaxiesError(
-                f"{self._path}: member {member.name!r} {error}{others}; "
-                f"pack.max_unreadable allows {self._max_share:g} of {self._images} images"
-            )
-        tqdm.write(f"{self._path}: member {member.name!r} {error}; left out")

@@ -6,6 +6,7 @@ from typing import Final
 
 import yaml
 
+from galaxies.base.yaml_files import reading_yaml
 from galaxies.errors import GalaxiesError
 from galaxies.questions.campaign import Campaign
 from galaxies.questions.registry import CAMPAIGNS, DEFAULT
@@ -119,10 +120,8 @@ def read_campaign(folder: Path) -> Campaign:
     if not path.is_file():
         return DEFAULT
     names = " or ".join(CAMPAIGNS)
-    try:
+    with reading_yaml(path):
         about = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise GalaxiesError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(about, dict) or set(about) != {"campaign"}:
         raise GalaxiesError(f"{path}: must contain only campaign: and one of {names}")
     if about["campaign"] not in list(CAMPAIGNS):  # it may be a list, which has no hash

@@ -9,10 +9,9 @@ import numpy as np
 import pandas as pd
 
 from galaxies.base.arrays import Decoding, growing_array
-from galaxies.base.fingerprints import Fingerprints, as_text, fingerprints
-from galaxies.dataset.archive import UnreadableImages, list_images, read_images
+from galaxies.base.fingerprints import as_text, fingerprints
+from galaxies.dataset.archive import list_images, read_images
 from galaxies.errors import GalaxiesError
-from galaxies.images.decode import UnreadableImageError
 
 
 class Packed(NamedTuple):
@@ -23,6 +22,14 @@ class Packed(NamedTuple):
     order of `galaxy_id`."""
     unreadable: list[str]
     """Names of the images that were left out."""
+
+
+class _Image(NamedTuple):
+    """What the table says about an image."""
+
+    galaxy_id: int
+    sha1: str
+    fingerprint: str
 
 
 def pack_images(
@@ -80,34 +87,31 @@ def pack_images(
     >>> np.load("images.npy").shape, list(packed.table), packed.unreadable
     ((40, 64, 64, 3), ['galaxy_id', 'row', 'sha1', 'fingerprint'], [])
     """
-    members = [one for one in list_images(archive) if only is None or one.galaxy_id in only]
+    members = [
+        member for member in list_images(archive) if only is None or member.galaxy_id in only
+    ]
     if not members:
         raise GalaxiesError(f"{archive}: contains no image of the requested galaxies")
-    unreadable = UnreadableImages(archive, len(members), max_unreadable)
-    ids: list[int] = []
-    hashes: list[str] = []
-    marks: list[Fingerprints] = []
+    packed: list[_Image] = []
     with growing_array(images, (size, size, 3), np.dtype(np.uint8)) as file:
         for member, pixels in read_images(
-            archive, members, size, crop, decoding, workers=workers, doing="pack"
+            archive,
+            members,
+            size,
+            crop,
+            decoding,
+            max_unreadable=max_unreadable,
+            workers=workers,
+            doing="pack",
         ):
-            if isinstance(pixels, UnreadableImageError):
-                unreadable.add(member, pixels)
-                continue
             data = pixels.tobytes()
             file.write(data)
-            ids.append(member.galaxy_id)
-            hashes.append(hashlib.sha1(data, usedforsecurity=False).hexdigest())
-            marks.append(fingerprints(pixels[None]))
-        if not ids:
+            sha1 = hashlib.sha1(data, usedforsecurity=False).hexdigest()
+            [fingerprint] = as_text(fingerprints(pixels[None]))
+            packed.append(_Image(member.galaxy_id, sha1, fingerprint))
+        if not packed:
             raise GalaxiesError(f"{archive}: no image could be read")
-    rows = np.arange(len(ids), dtype=np.int32)
-    table = pd.DataFrame(
-        {
-            "galaxy_id": np.array(ids, np.int64),
-            "row": rows,
-            "sha1": hashes,
-            "fingerprint": as_text(np.concatenate(marks)),
-        }
-    )
-    return Packed(table, unreadable.names)
+    table = pd.DataFrame(packed)
+    table.insert(1, "row", np.arange(len(packed), dtype=np.int32))
+    readable = frozenset(image.galaxy_id for image in packed)
+    return Packed(table, [member.name for member in members if member.galaxy_id not in readable])

@@ -180,7 +180,7 @@ def draw_triage(results: Sequence[Result]) -> Figure:
     axes = figure.add_subplot()
     # Among the first few galaxies one mistake is a large share.
     lowest = min(
-        one.triage.loc[one.triage["decided"] >= _FEW, "agreement"].min() for one in results
+        result.triage.loc[result.triage["decided"] >= _FEW, "agreement"].min() for result in results
     )
     targets = results[0].scores["triage"]
     for agreement in targets:
@@ -299,8 +299,8 @@ def draw_learning(results: Sequence[Result], starts: Mapping[str, str] | None = 
 
     How the training of a network starts is said with it, if `starts` has it by the model's name.
     """
-    networks = [one for one in results if "epoch" in one.learning]
-    others = [one for one in results if "epoch" not in one.learning]
+    networks = [result for result in results if "epoch" in result.learning]
+    others = [result for result in results if "epoch" not in result.learning]
     figure = Figure(figsize=(WIDTH, 4.6), layout="constrained")
     panels = figure.subplots(3, max(len(networks), len(others)))
     for axes in panels.flat:

@@ -171,7 +171,9 @@ def answers_that_matter(answers: Shares, campaign: Campaign) -> str:
     >>> answers_that_matter(shares, gz2)
     'cigar-shaped'
     """
-    path = [one for one in campaign.most_voted_path(answers) if one.name not in _UNREMARKABLE]
+    path = [
+        answer for answer in campaign.most_voted_path(answers) if answer.name not in _UNREMARKABLE
+    ]
     path.sort(key=lambda answer: not answer.name.startswith("odd_"))
     return ", ".join(answer.words for answer in path)
 
@@ -221,8 +223,8 @@ def _gallery(blocks: Mapping[str, Sequence[Portrait]]) -> Figure:
     """Draw portraits, three per row, below the heading of their block."""
     columns, gap, top, heading = 3, 0.06, 0.22, 0.22
     side = (WIDTH - (columns + 1) * gap) / columns
-    spoken = any(one.p_spiral is not None for block in blocks.values() for one in block)
-    told = any(one.answers is not None for block in blocks.values() for one in block)
+    spoken = any(galaxy.p_spiral is not None for block in blocks.values() for galaxy in block)
+    told = any(galaxy.answers is not None for block in blocks.values() for galaxy in block)
     row = side + (0.54 if spoken else 0.42) + (0.24 if told else 0.0)
     rows = [max(1, ceil(len(block) / columns)) for block in blocks.values()]
     figure, axes = canvas(top + heading * len(blocks) + row * sum(rows))

@@ -177,15 +177,18 @@ def draw_tree(
     >>> draw_tree(galaxy, voted[0], predicted[0], gz2, "CNN").savefig("tree.png")
     """
     valid = ~np.isnan(voted + predicted)
-    asked = [one for one in campaign.in_order_of_asking if valid[one.places].all()]
-    rows = [len(one.answers) + 1.8 for one in asked]
+    asked = [question for question in campaign.in_order_of_asking if valid[question.places].all()]
+    rows = [len(question.answers) + 1.8 for question in asked]
     half = sum(rows) / 2
     columns: tuple[list[Question], list[Question]] = ([], [])
     filled = 0.0
     for question, needed in zip(asked, rows, strict=True):
         columns[int(filled + needed / 2 > half)].append(question)
         filled += needed
-    longest = max((sum(len(one.answers) + 1.8 for one in some) for some in columns), default=0)
+    longest = max(
+        (sum(len(question.answers) + 1.8 for question in questions) for questions in columns),
+        default=0,
+    )
     top = 1.25
     figure, axes = canvas(top + 0.15 + _ROW * max(longest, 1))
     draw_picture(axes, galaxy.image, 0.1, 0.1, 1.1)
@@ -198,10 +201,10 @@ def draw_tree(
         axes.text(1.68, y + 0.045, words, size=SMALL)
     axes.text(1.35, 0.95, "bars: fractions of those asked;", size=SMALL)
     axes.text(1.35, 1.07, "numbers: fraction asked", size=SMALL)
-    within = np.stack([campaign.within_questions(one) for one in (voted, predicted)])
-    for column, some in enumerate(columns):
+    within = np.stack([campaign.within_questions(shares) for shares in (voted, predicted)])
+    for column, questions in enumerate(columns):
         x, y = 0.1 + 1.68 * column, top
-        for question in some:
+        for question in questions:
             y += 1.4 * _ROW
             number = question.number - 1
             came = [campaign.shares_asked(shares)[number] for shares in (voted, predicted)]

@@ -182,7 +182,7 @@ def _named(unit: Unit) -> _Band:
     instrument = f"{header.get('TELESCOP', '')} {header.get('INSTRUME', '')}"
     names = [str(header[key]) for key in (*_FILTERS, "EXTNAME") if key in header]
     lengths = (wavelength(name, instrument) for name in names)
-    return _Band(unit, light, next((one for one in lengths if one is not None), None))
+    return _Band(unit, light, next((length for length in lengths if length is not None), None))
 
 
 def _first_is_science(units: Sequence[Unit]) -> bool:

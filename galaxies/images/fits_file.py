@@ -224,9 +224,9 @@ def _check_tiles(header: fits.Header, shape: tuple[int, ...]) -> None:
     tile = [
         _whole(header, f"ZTILE{axis}", sides[0] if axis == 1 else 1) for axis in range(1, axes + 1)
     ]
-    if any(not 1 <= one <= max(side, 1) for one, side in zip(tile, sides, strict=True)):
+    if any(not 1 <= width <= max(side, 1) for width, side in zip(tile, sides, strict=True)):
         raise UnreadableImageError(f"cannot be decoded (tiles of {tile} pixels)")
-    tiles = math.prod(-(-side // one) for side, one in zip(sides, tile, strict=True))
+    tiles = math.prod(-(-side // width) for side, width in zip(sides, tile, strict=True))
     if tiles != _whole(header, "NAXIS2") or tiles > _TILES:
         raise UnreadableImageError(
             f"cannot be decoded ({tiles:,} tiles in {_whole(header, 'NAXIS2'):,} rows)"

@@ -1,6 +1,6 @@
 """Find the channels of a layer that carry a decision, and what excites them."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -62,6 +62,20 @@ def channel_shares(
     return activations, shares
 
 
+class _Excited(NamedTuple):
+    """Where a layer is most active, for a number of galaxies."""
+
+    strongest: Floats32
+    """(N, channels) the largest activation."""
+    places: npt.NDArray[np.int64]
+    """(N, channels) where it is, counted along the rows."""
+
+    @classmethod
+    def of(cls, activations: Floats32) -> "_Excited":
+        flat = activations.reshape(len(activations), -1, activations.shape[3])
+        return cls(flat.max(axis=1), flat.argmax(axis=1))
+
+
 class Exciting:
     """What excites the channels of a network most, among many galaxies.
 
@@ -85,18 +99,17 @@ class Exciting:
     def __init__(self, gradient: Gradient, images: Pixels) -> None:
         self._gradient = gradient
         self._images = images
-        strongest: dict[str, list[Floats32]] = {layer: [] for layer in gradient.layers}
-        places: dict[str, list[npt.NDArray[np.int64]]] = {layer: [] for layer in gradient.layers}
+        batches: dict[str, list[_Excited]] = {layer: [] for layer in gradient.layers}
         self._rows: dict[str, int] = {}
         for start in range(0, len(images), _TOGETHER):
             batch = gradient.activations(images[start : start + _TOGETHER])
             for layer, activations in batch.items():
-                flat = activations.reshape(len(activations), -1, activations.shape[3])
-                strongest[layer].append(flat.max(axis=1))
-                places[layer].append(flat.argmax(axis=1))
+                batches[layer].append(_Excited.of(activations))
                 self._rows[layer] = activations.shape[1]
-        self._strongest = {layer: np.concatenate(parts) for layer, parts in strongest.items()}
-        self._places = {layer: np.concatenate(parts) for layer, parts in places.items()}
+        self._excited = {
+            layer: _Excited(*map(np.concatenate, zip(*parts, strict=True)))
+            for layer, parts in batches.items()
+        }
 
     def patches(self, layer: str, channel: int, count: int = PATCHES) -> list[Pixels]:
         """Cut out the parts of the galaxies that excite a channel most, the most exciting first.
@@ -115,13 +128,14 @@ class Exciting:
         list of ndarray of shape (width, width, 3), uint8
             As wide as the receptive field; none from galaxies to which the channel is silent.
         """
-        strongest = self._strongest[layer][:, channel]
+        excited = self._excited[layer]
+        strongest = excited.strongest[:, channel]
         field, rows = self._gradient.layers[layer].field, self._rows[layer]
         patches = []
         for galaxy in np.argsort(-strongest, kind="stable")[:count]:
             if strongest[galaxy] > 0:
                 image = self._images[galaxy]
-                position = divmod(int(self._places[layer][galaxy, channel]), rows)
+                position = divmod(int(excited.places[galaxy, channel]), rows)
                 patches.append(cut_out(image, field_of(position, rows, field, len(image))))
         return patches
 

@@ -206,7 +206,7 @@ def measure(
     >>> score = Score(Gradient(Path("models/cnn")), slice(0, 2))
     >>> images = np.load("data/images.npy")[:2]
     >>> answers = score.predicted(images)
-    >>> found = measure(
+    >>> measures = measure(
     ...     grad_cam(score, images, answers),
     ...     lambda given: score(given, answers),
     ...     images,
@@ -214,7 +214,7 @@ def measure(
     ...     galaxies=galaxy_masks(images),
     ...     features=np.zeros(images.shape[:3], bool),
     ... )
-    >>> found["pointing"].shape, found["deletion"].shape
+    >>> measures["pointing"].shape, measures["deletion"].shape
     ((2,), (2, 7))
     """
     pixels = images.astype(np.float32)
@@ -239,12 +239,12 @@ def rank_correlation(maps: Maps, others: Maps) -> Maps:
     """Compute Spearman's rank correlation of the pixels of two maps; returns (N,)."""
     from scipy.stats import rankdata
 
-    ranks = [rankdata(some.reshape(len(some), -1), axis=1) for some in (maps, others)]
-    one, two = (some - some.mean(axis=1, keepdims=True) for some in ranks)
-    norms = np.sqrt((one**2).sum(axis=1) * (two**2).sum(axis=1))
-    found = np.zeros(len(maps))
-    np.divide((one * two).sum(axis=1), norms, out=found, where=norms > 0)
-    return found.astype(np.float32)
+    ranks = [rankdata(pixels.reshape(len(pixels), -1), axis=1) for pixels in (maps, others)]
+    first, second = (rank - rank.mean(axis=1, keepdims=True) for rank in ranks)
+    norms = np.sqrt((first**2).sum(axis=1) * (second**2).sum(axis=1))
+    correlation = np.zeros(len(maps))
+    np.divide((first * second).sum(axis=1), norms, out=correlation, where=norms > 0)
+    return correlation.astype(np.float32)
 
 
 def with_intervals(measured: Mapping[str, Maps], seed: int) -> dict[str, float]:
@@ -269,17 +269,17 @@ def with_intervals(measured: Mapping[str, Maps], seed: int) -> dict[str, float]:
     {'inside': 0.75, 'inside_low': 0.75, 'inside_high': 0.75}
     """
     random = np.random.default_rng(seed)
-    found: dict[str, float] = {}
+    summary: dict[str, float] = {}
     for name, values in measured.items():
         each = area(values) if values.ndim == 2 else values
-        known = each[~np.isnan(each)].astype(np.float64)
-        if not len(known):
+        finite = each[~np.isnan(each)].astype(np.float64)
+        if not len(finite):
             continue
-        means = known[random.integers(0, len(known), (RESAMPLES, len(known)))].mean(axis=1)
+        means = finite[random.integers(0, len(finite), (RESAMPLES, len(finite)))].mean(axis=1)
         low, high = np.quantile(means, (0.025, 0.975))
-        figures = {name: known.mean(), f"{name}_low": low, f"{name}_high": high}
-        found |= {key: round(float(value), 4) for key, value in figures.items()}
-    return found
+        figures = {name: finite.mean(), f"{name}_low": low, f"{name}_high": high}
+        summary |= {key: round(float(value), 4) for key, value in figures.items()}
+    return summary
 
 
 def measure_all(
@@ -313,31 +313,36 @@ def measure_all(
     >>> score = Score(Gradient(Path("models/cnn")), slice(0, 2))
     >>> images = np.load("data/images.npy")[:2]
     >>> answers = score.predicted(images)
-    >>> found = measure_all(score, images, answers, np.zeros(images.shape[:3], bool))
-    >>> sorted(found)[:4], found["evidence"]["inside"].shape
+    >>> measures = measure_all(score, images, answers, np.zeros(images.shape[:3], bool))
+    >>> sorted(measures)[:4], measures["evidence"]["inside"].shape
     (['brightness', 'centre', 'contributions', 'edges'], (2,))
     """
     galaxies = galaxy_masks(images)
-    known = controls(images, _SEED)
+    control_maps = controls(images, _SEED)
 
     def measure_some(start: int) -> dict[str, dict[str, Maps]]:
         at = slice(start, start + _TOGETHER)
-        some, said = images[at], answers[at]
-        maps = by_all_methods(score, some, said)
-        maps |= {name: control[at] for name, control in known.items()}
-        others = (sky(some), blurred(some))
+        batch, batch_answers = images[at], answers[at]
+        maps = by_all_methods(score, batch, batch_answers)
+        maps |= {name: control[at] for name, control in control_maps.items()}
+        others = (sky(batch), blurred(batch))
         return {
             name: measure(
-                one, lambda given: score(given, said), some, others, galaxies[at], features[at]
+                evidence,
+                lambda given: score(given, batch_answers),
+                batch,
+                others,
+                galaxies[at],
+                features[at],
             )
-            for name, one in maps.items()
+            for name, evidence in maps.items()
         }
 
     measured = _by_pieces(measure_some, len(images))
     for each in measured.values():
         for place, name in enumerate(CLASSES):
-            one = np.where(answers == place, each["deletion_tenth"], np.nan)
-            each[f"deletion_tenth_{name}"] = one.astype(np.float32)
+            of_class = np.where(answers == place, each["deletion_tenth"], np.nan)
+            each[f"deletion_tenth_{name}"] = of_class.astype(np.float32)
     return measured
 
 
@@ -375,8 +380,8 @@ def compare_with_random(
     >>> images = np.load("data/images.npy")[:2]
     >>> answers = score.predicted(images)
     >>> random = Score(Gradient(randomised_gradient(Path("models/cnn"), 1, 0)), slice(0, 2))
-    >>> found = compare_with_random(score, {"last layer": random}, images, answers)
-    >>> found["evidence"]["last layer"].shape
+    >>> correlations = compare_with_random(score, {"last layer": random}, images, answers)
+    >>> correlations["evidence"]["last layer"].shape
     (2,)
     """
 
@@ -384,10 +389,14 @@ def compare_with_random(
         at = slice(start, start + _TOGETHER)
         own = by_all_methods(score, images[at], answers[at])
         random = {
-            name: by_all_methods(one, images[at], answers[at]) for name, one in others.items()
+            name: by_all_methods(randomised, images[at], answers[at])
+            for name, randomised in others.items()
         }
         return {
-            method: {name: rank_correlation(maps, one[method]) for name, one in random.items()}
+            method: {
+                name: rank_correlation(maps, by_method[method])
+                for name, by_method in random.items()
+            }
             for method, maps in own.items()
         }
 
@@ -411,11 +420,11 @@ def report(
     measured: Mapping[str, Mapping[str, Maps]], like_random: Mapping[str, Mapping[str, Maps]]
 ) -> dict[str, Any]:
     """Summarise means with their intervals, for the `methods` and the `controls`."""
-    found = {
+    averages = {
         name: with_intervals({**each, **like_random.get(name, {})}, _SEED)
         for name, each in measured.items()
     }
     return {
-        "methods": {name: one for name, one in found.items() if name not in CONTROLS},
-        "controls": {name: found[name] for name in CONTROLS},
+        "methods": {name: values for name, values in averages.items() if name not in CONTROLS},
+        "controls": {name: averages[name] for name in CONTROLS},
     }

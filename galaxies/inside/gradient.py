@@ -129,8 +129,8 @@ class Gradient:
         dict of ndarray of shape (N, rows, columns, channels), float32
             For each of `layers`.
         """
-        found = self._run([f"activations/{layer}" for layer in self.layers], images)
-        return dict(zip(self.layers, map(_channels_last, found), strict=True))
+        activations = self._run([f"activations/{layer}" for layer in self.layers], images)
+        return dict(zip(self.layers, map(_channels_last, activations), strict=True))
 
     def by_channel(
         self, images: npt.NDArray[Any], direction: Floats32, layer: str
@@ -158,12 +158,12 @@ class Gradient:
     ) -> list[Floats32]:
         if direction is None:
             direction = np.zeros((len(images), self.size), np.float32)
-        found = []
+        chunks = []
         for start in range(0, len(images), _CHUNK):
             chunk = slice(start, start + _CHUNK)
             given = {"image": np.asarray(images[chunk], np.float32), "direction": direction[chunk]}
-            found.append(self._session.run(outputs, given, self._run_options))
-        return [np.concatenate(parts) for parts in zip(*found, strict=True)]
+            chunks.append(self._session.run(outputs, given, self._run_options))
+        return [np.concatenate(parts) for parts in zip(*chunks, strict=True)]
 
 
 def _channels_last(values: Floats32) -> Floats32:

@@ -88,8 +88,8 @@ def grad_cam(score: Score, images: Pixels, answers: npt.NDArray[np.int64]) -> Fl
     """Compute Grad-CAM of the last maps (Selvaraju et al. 2017), interpolated to the pixels."""
     activations, slopes = score.by_channel(images, answers, list(score.gradient.layers)[-1])
     weights = slopes.mean(axis=(1, 2), keepdims=True)
-    found = np.maximum((activations * weights).sum(axis=3), 0)
-    return _spread(np.asarray(found, np.float32), images.shape[1])
+    evidence = np.maximum((activations * weights).sum(axis=3), 0)
+    return _spread(np.asarray(evidence, np.float32), images.shape[1])
 
 
 def integrated_gradients(
@@ -216,7 +216,7 @@ def evidence(score: Score, images: Pixels, answers: npt.NDArray[np.int64]) -> Fl
     gradients when its most important pixels are replaced are averaged with it.
     """
     starts = (sky(images), blurred(images))
-    ways = [integrated_gradients(score, images, answers, one, STEPS // 2) for one in starts]
+    ways = [integrated_gradients(score, images, answers, start, STEPS // 2) for start in starts]
     total = np.asarray((ways[0] + ways[1]) / 2, np.float32)
     for _ in range(ROUNDS):
         total += replacing_gradients(score, images, answers, smoothed(total))
@@ -250,14 +250,14 @@ def occlusion(score: Score, images: Pixels, answers: npt.NDArray[np.int64]) -> F
     side = images.shape[1]
     width = max(2, side // 8)
     bare, whole = sky(images), score(images, answers)
-    found = np.zeros(images.shape[:3], np.float32)
+    evidence = np.zeros(images.shape[:3], np.float32)
     for row in range(0, side, width):
         for column in range(0, side, width):
             square = np.s_[:, row : row + width, column : column + width]
             without = images.astype(np.float32)
             without[square] = bare[square]
-            found[square] = (whole - score(without, answers))[:, None, None] / width**2
-    return found
+            evidence[square] = (whole - score(without, answers))[:, None, None] / width**2
+    return evidence
 
 
 METHODS: Final[dict[str, Method]] = {
@@ -316,8 +316,8 @@ def in_batches(
     maps = np.zeros(images.shape[:3], np.float32)
 
     def explain(start: int) -> None:
-        some = slice(start, start + together)
-        maps[some] = method(score, images[some], answers[some])
+        batch = slice(start, start + together)
+        maps[batch] = method(score, images[batch], answers[batch])
 
     with ThreadPoolExecutor(workers) as pool:
         for _ in in_order(pool, explain, range(0, len(images), together), 2 * workers):

@@ -68,7 +68,7 @@ def _describe(images: Pixels) -> npt.NDArray[np.float32]:
     colours = [np.abs(a - b).mean((1, 2)) for a, b in ((red, green), (green, blue), (red, blue))]
     band = max(1, grey.shape[1] // 8)
     bands = (grey[:, :band], grey[:, -band:], grey[:, :, :band], grey[:, :, -band:])
-    sides = np.sort(np.stack([one.mean((1, 2)) for one in bands], axis=1), axis=1)
+    sides = np.sort(np.stack([border.mean((1, 2)) for border in bands], axis=1), axis=1)
     # Sharpness needs all pixels; one channel is enough.
     pixels = images[..., 1].astype(np.int16)
     down = pixels[:, 1:] - pixels[:, :-1]

@@ -88,8 +88,8 @@ def summarise_outputs(raw: Probabilities, labels: npt.NDArray[np.int64]) -> Clas
     edges = np.unique(np.round(inner, 6))
     places = np.searchsorted(edges, raw.astype(np.float64), side="right")
     elliptical, spiral = (
-        tuple(np.bincount(places[labels == one], minlength=len(edges) + 1).tolist())
-        for one in (0, 1)
+        tuple(np.bincount(places[labels == label], minlength=len(edges) + 1).tolist())
+        for label in (0, 1)
     )
     return ClassOutputs(edges=tuple(edges.tolist()), elliptical=elliptical, spiral=spiral)
 
@@ -195,12 +195,14 @@ def compare_with_mixture(outputs: ClassOutputs, raw: Probabilities) -> Mixture:
 
     samples = _Samples.of(outputs, raw)
     fitted = samples.fit()
-    ratio = 2 * (sum(_likelihood(one, _shares(one)) for one in samples) - fitted.likelihood)
+    ratio = 2 * (
+        sum(_likelihood(counts, _shares(counts)) for counts in samples) - fitted.likelihood
+    )
     freedom = len(samples.survey) - 2
     p_value = float(gammaincc(freedom / 2, max(ratio, 0.0) / 2)) if freedom > 0 else 1.0
     share = fitted.share
-    known = share * _shares(samples.spirals) + (1 - share) * _shares(samples.ellipticals)
-    return Mixture(p_value, share, float(np.abs(_shares(samples.survey) - known).sum() / 2))
+    mixture = share * _shares(samples.spirals) + (1 - share) * _shares(samples.ellipticals)
+    return Mixture(p_value, share, float(np.abs(_shares(samples.survey) - mixture).sum() / 2))
 
 
 def share_interval(outputs: ClassOutputs, raw: Probabilities) -> tuple[float, float]:
@@ -240,7 +242,7 @@ def share_interval(outputs: ClassOutputs, raw: Probabilities) -> tuple[float, fl
     samples = _Samples.of(outputs, raw).wider()
     best = samples.fit()
     # Student's instead of the normal distribution, for the smallest of the three samples.
-    fewest = min(float(one.sum()) for one in samples)
+    fewest = min(float(counts.sum()) for counts in samples)
     enough = best.likelihood - float(stdtrit(max(fewest - 1, 1), 0.975)) ** 2 / 2
 
     def end(outside: float) -> float:
@@ -275,16 +277,18 @@ class _Samples(NamedTuple):
 
     @classmethod
     def of(cls, outputs: ClassOutputs, raw: Probabilities) -> Self:
-        known = (np.array(one, np.float64) for one in (outputs.elliptical, outputs.spiral))
-        every = np.stack([*known, outputs.count(raw)])
+        of_classes = (
+            np.array(counts, np.float64) for counts in (outputs.elliptical, outputs.spiral)
+        )
+        every = np.stack([*of_classes, outputs.count(raw)])
         return cls(*every[:, every.sum(axis=0) > 0])
 
     def wider(self) -> Self:
         """Join bins, so that each has about 20 known galaxies; fewer do not follow chi squared."""
-        known = float(self.ellipticals.sum() + self.spirals.sum())
-        bins = int(np.clip(known // _FULL, 2, len(self.survey)))
+        labelled = float(self.ellipticals.sum() + self.spirals.sum())
+        bins = int(np.clip(labelled // _FULL, 2, len(self.survey)))
         starts = np.unique(np.linspace(0, len(self.survey), bins + 1).astype(np.int64)[:-1])
-        return type(self)(*(np.add.reduceat(one, starts) for one in self))
+        return type(self)(*(np.add.reduceat(counts, starts) for counts in self))
 
     def fit(self, share: float | None = None, enough: float = np.inf) -> _Mixed:
         """Find the most likely classes and share by expectation maximisation.
@@ -292,7 +296,7 @@ class _Samples(NamedTuple):
         For a given `share`, the search ends where the likelihood is `enough`: it only grows.
         """
         fixed = share is not None
-        elliptical, spiral = (_shares(one + _shares(self.survey)) for one in self[:2])
+        elliptical, spiral = (_shares(counts + _shares(self.survey)) for counts in self[:2])
         share = 0.5 if share is None else share
         likelihood = -np.inf
         for _ in range(_ROUNDS // _EACH):
@@ -317,8 +321,8 @@ def _shares(counts: Floats) -> Floats:
 
 
 def _likelihood(counts: Floats, shares: Floats) -> float:
-    some = counts > 0
-    return float((counts[some] * np.log(np.maximum(shares[some], 1e-300))).sum())
+    occupied = counts > 0
+    return float((counts[occupied] * np.log(np.maximum(shares[occupied], 1e-300))).sum())
 
 
 def require_outputs(outputs: ClassOutputs | None, bundle: object) -> ClassOutputs:

@@ -63,8 +63,8 @@ class KnownGalaxies(NamedTuple):
         --------
         >>> import numpy as np
         >>> looks = np.random.default_rng(0).normal(size=(400, 29)).astype(np.float32)
-        >>> known = KnownGalaxies.fit(looks[:200], looks[200:])
-        >>> known.p_values(looks[:1] + 9)
+        >>> known_galaxies = KnownGalaxies.fit(looks[:200], looks[200:])
+        >>> known_galaxies.p_values(looks[:1] + 9)
         array([0.00497512])
         """
         mean = train.mean(axis=0, dtype=np.float64)
@@ -73,8 +73,8 @@ class KnownGalaxies(NamedTuple):
         with threadpool_limits(1, "blas"):
             variances, directions = np.linalg.eigh(standard.T @ standard / len(train))
         axes = directions / np.sqrt(np.maximum(variances, 0) + _RIDGE) / scale[:, None]
-        known = cls(mean.astype(np.float32), axes.astype(np.float32), np.empty(0, np.float32))
-        return known.calibrated(calibration)
+        unmeasured = cls(mean.astype(np.float32), axes.astype(np.float32), np.empty(0, np.float32))
+        return unmeasured.calibrated(calibration)
 
     def calibrated(self, looks: Looks) -> Self:
         """Keep the distance, and measure it for other galaxies (n, 29)."""
@@ -123,8 +123,8 @@ class KnownGalaxies(NamedTuple):
         --------
         >>> import numpy as np
         >>> looks = np.random.default_rng(0).normal(size=(400, 29)).astype(np.float32)
-        >>> known = KnownGalaxies.fit(looks[:200], looks[200:])
-        >>> [round(known.survey_p_value(count, 100), 4) for count in (0, 1, 3, 9)]
+        >>> known_galaxies = KnownGalaxies.fit(looks[:200], looks[200:])
+        >>> [round(known_galaxies.survey_p_value(count, 100), 4) for count in (0, 1, 3, 9)]
         [1.0, 0.5563, 0.1096, 0.0003]
         """
         below = int(np.floor(LEVEL * (len(self.distances) + 1) + 1e-9))
@@ -175,24 +175,26 @@ class KnownGalaxies(NamedTuple):
         --------
         >>> import numpy as np
         >>> looks = np.random.default_rng(0).normal(size=(500, 29)).astype(np.float32)
-        >>> known = KnownGalaxies.fit(looks[:200], looks[200:400])
-        >>> known.for_survey(looks[400:]).replaced, known.for_survey(looks[400:] + 9).replaced
-        (False, True)
+        >>> known_galaxies = KnownGalaxies.fit(looks[:200], looks[200:400])
+        >>> [known_galaxies.for_survey(looks[400:] + far).replaced for far in (0, 9)]
+        [False, True]
         """
         count = len(looks)
         unfamiliar = int((self.p_values(looks) <= LEVEL).sum())
         alike = self.enough and unfamiliar <= LEVEL * count + 1
         if alike or count < FEWEST:
             return ForSurvey(self, unfamiliar, count, replaced=False)
-        known = self.calibrated(looks[some_of(np.arange(count))])
-        return ForSurvey(known, unfamiliar, count, replaced=True)
+        replacement = self.calibrated(looks[some_of(np.arange(count))])
+        return ForSurvey(replacement, unfamiliar, count, replaced=True)
 
     @property
     def is_whole(self) -> bool:
         """Whether the arrays have the right shapes and finite values."""
         shapes = [self.centre.shape, self.axes.shape, self.distances.shape]
         right = shapes == [(NUMBERS,), (NUMBERS, NUMBERS), (self.distances.size,)]
-        return right and all(one.dtype == np.float32 and np.isfinite(one).all() for one in self)
+        return right and all(
+            array.dtype == np.float32 and np.isfinite(array).all() for array in self
+        )
 
 
 class ForSurvey(NamedTuple):

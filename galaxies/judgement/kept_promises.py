@@ -43,8 +43,8 @@ def judge_promises(
     >>> test = judged(split, predictions, "cnn")
     >>> from galaxies.judgement.promises import Promise
     >>> promise = Promise(agreement=0.9, confidence=0.9, threshold=0.5)
-    >>> found = judge_promises(test, (promise,))["90%"]
-    >>> found["decided"], found["galaxies_left"]
+    >>> scores = judge_promises(test, (promise,))["90%"]
+    >>> scores["decided"], scores["galaxies_left"]
     (1.0, 0)
     """
     labels = table["label"].astype(str).to_numpy()
@@ -53,19 +53,19 @@ def judge_promises(
     for promise in promises:
         decisions = decide(p, promise.threshold)
         decided = decisions != UNDECIDED
-        found: dict[str, float | int | str] = {
+        scores: dict[str, float | int | str] = {
             "decided": float(decided.mean()),
             "galaxies_left": int((~decided).sum()),
         }
         if promise.threshold is not None:
-            found["threshold"] = promise.threshold
+            scores["threshold"] = promise.threshold
         if decided.any():
             agreement = float((decisions == labels)[decided].mean())
             images = table["sha1"][decided].nunique() if "sha1" in table else int(decided.sum())
             low, high = clopper_pearson(agreement * images, images)
-            found |= {"agreement": agreement, "agreement_low": low, "agreement_high": high}
-            found["verdict"] = _verdict(low, high, promise.agreement)
-        worth[f"{100 * promise.agreement:g}%"] = found
+            scores |= {"agreement": agreement, "agreement_low": low, "agreement_high": high}
+            scores["verdict"] = _verdict(low, high, promise.agreement)
+        worth[f"{100 * promise.agreement:g}%"] = scores
     return worth
 
 

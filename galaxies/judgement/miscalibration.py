@@ -26,7 +26,10 @@ def expected_calibration_error(labels: Labels, p: Floats, bins: int) -> float:
     """
     order = np.argsort(p, kind="stable")
     gaps = (p - labels)[order]
-    return float(sum(abs(some.sum()) for some in np.array_split(gaps, min(bins, len(p)))) / len(p))
+    return float(
+        sum(abs(gaps_of_bin.sum()) for gaps_of_bin in np.array_split(gaps, min(bins, len(p))))
+        / len(p)
+    )
 
 
 class ByChance(NamedTuple):
@@ -68,8 +71,8 @@ def error_by_chance(labels: Labels, p: Floats, bins: int, seed: int) -> ByChance
     >>> labels = (random.uniform(size=54) < p).astype(int)
     >>> round(expected_calibration_error(labels, p, 15), 2)
     0.13
-    >>> found = error_by_chance(labels, p, 15, seed=1)
-    >>> round(found.mean, 2), found.p_value > 0.1
+    >>> by_chance = error_by_chance(labels, p, 15, seed=1)
+    >>> round(by_chance.mean, 2), by_chance.p_value > 0.1
     (0.17, True)
     """
     errors = _errors_by_chance(p, bins, seed)
@@ -89,14 +92,16 @@ def _errors_by_chance(p: Floats, bins: int, seed: int) -> Floats:
 def _drawn_counts(p: Floats, bins: int, seed: int) -> list[tuple[npt.NDArray[np.int64], float]]:
     """Draw the number of spirals in each bin `_DRAWS` times; also returns that expected."""
     random = np.random.default_rng(seed)
-    found = []
-    for some in np.array_split(np.sort(p), min(bins, len(p))):
+    counts_of_bins = []
+    for p_of_bin in np.array_split(np.sort(p), min(bins, len(p))):
         counts = np.zeros(_DRAWS, np.int64)
-        for start in range(0, len(some), 1000):  # a million galaxies would need a billion numbers
-            chunk = some[start : start + 1000]
+        for start in range(
+            0, len(p_of_bin), 1000
+        ):  # a million galaxies would need a billion numbers
+            chunk = p_of_bin[start : start + 1000]
             counts += (random.random((_DRAWS, len(chunk)), np.float32) < chunk).sum(axis=1)
-        found.append((counts, float(some.sum())))
-    return found
+        counts_of_bins.append((counts, float(p_of_bin.sum())))
+    return counts_of_bins
 
 
 def reliability_bins(labels: Labels, p: Floats, bins: int, seed: int) -> pd.DataFrame:
@@ -187,6 +192,8 @@ def decompose_brier(labels: Labels, p: Floats) -> Brier:
         from sklearn.isotonic import IsotonicRegression
 
     best = IsotonicRegression(y_min=0, y_max=1).fit_transform(p, labels)
-    raw, recalibrated = (float(np.mean((one - labels) ** 2)) for one in (p, best))
+    raw, recalibrated = (
+        float(np.mean((probabilities - labels) ** 2)) for probabilities in (p, best)
+    )
     uncertainty = float(labels.mean() * (1 - labels.mean()))
     return Brier(raw - recalibrated, uncertainty - recalibrated, uncertainty)

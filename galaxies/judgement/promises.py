@@ -143,8 +143,11 @@ def make_promises(
     steps = np.unique(np.floor(sure[last[last >= 0]] * 1e6) / 1e6)[::-1]
     decided = np.searchsorted(-sure, -steps, side="right")
     tested = [_Tested.at(steps, sure, right)]
-    tested += [_Tested.at(steps, sure[some], right[some]) for some in (s[order] for s in surveys)]
-    bounds = np.min([one.bounds(settings.confidence) for one in tested], axis=0)
+    tested += [
+        _Tested.at(steps, sure[of_survey], right[of_survey])
+        for of_survey in (s[order] for s in surveys)
+    ]
+    bounds = np.min([test.bounds(settings.confidence) for test in tested], axis=0)
     promises = []
     for agreement in settings.agreement:
         if not len(steps):
@@ -152,7 +155,7 @@ def make_promises(
                 Promise(agreement=agreement, confidence=settings.confidence, threshold=None)
             )
             continue
-        chances = np.min([one.chances(agreement, settings.confidence) for one in tested], axis=0)
+        chances = np.min([test.chances(agreement, settings.confidence) for test in tested], axis=0)
         first = int(np.argmax(chances))
         proven = int(np.argmin(np.append(bounds[first:] >= agreement, False)))
         last_proven = first + proven - 1
@@ -214,7 +217,11 @@ def choose_promise(promises: tuple[Promise, ...], agreement: float | None) -> Pr
         If no promise is strict enough.
     """
     if agreement is None:
-        half = [one for one in promises if one.threshold is not None and one.decided >= _HALF]
+        half = [
+            promise
+            for promise in promises
+            if promise.threshold is not None and promise.decided >= _HALF
+        ]
         if half:
             return max(half, key=lambda promise: promise.agreement)
         return max(promises, key=lambda promise: (promise.decided, -promise.agreement))

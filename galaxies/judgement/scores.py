@@ -56,8 +56,8 @@ def judged(split: pd.DataFrame, predictions: pd.DataFrame, model: str) -> pd.Dat
     >>> len(test), set(test["split"])
     (20, {'test'})
     """
-    known = split.loc[split["split"] == "train", "galaxy_id"]
-    learned = predictions.loc[predictions["galaxy_id"].isin(known), "galaxy_id"]
+    train = split.loc[split["split"] == "train", "galaxy_id"]
+    learned = predictions.loc[predictions["galaxy_id"].isin(train), "galaxy_id"]
     if not learned.empty:
         raise GalaxiesError(
             f"{model}: predicts {len(learned)} training galaxies, such as {learned.iloc[0]}; "

@@ -72,8 +72,8 @@ def answered(votes: pd.DataFrame, predictions: pd.DataFrame) -> tuple[Answered, 
     test = predictions[predictions["split"] == "test"]
     voted = votes.set_index("galaxy_id").loc[test["galaxy_id"]]
     columns = set(votes.columns) & set(predictions.columns)
-    layouts = [Layout((one,)) for one in layout_of(columns, CAMPAIGNS.values()).campaigns]
-    found = []
+    layouts = [Layout((campaign,)) for campaign in layout_of(columns, CAMPAIGNS.values()).campaigns]
+    answered_by_campaign = []
     for layout in layouts:
         galaxies = Answered(
             layout.campaigns[0],
@@ -84,8 +84,8 @@ def answered(votes: pd.DataFrame, predictions: pd.DataFrame) -> tuple[Answered, 
         )
         drawn: npt.NDArray[np.bool_] = np.asarray(~np.isnan(galaxies.voted).all(axis=1))
         drawn[drawn] = unselected(voted["weight"].to_numpy()[drawn])
-        found.append(galaxies.where(drawn))
-    return tuple(found)
+        answered_by_campaign.append(galaxies.where(drawn))
+    return tuple(answered_by_campaign)
 
 
 def score_answers(galaxies: Answered) -> dict[str, Any]:
@@ -129,7 +129,9 @@ def score_answers(galaxies: Answered) -> dict[str, Any]:
         question.name: _score_question(galaxies, place, question)
         for place, question in enumerate(galaxies.campaign.questions)
     }
-    scores["questions"] = {name: found for name, found in each.items() if found}
+    scores["questions"] = {
+        name: question_scores for name, question_scores in each.items() if question_scores
+    }
     scores["answers"] = _correlations(galaxies)
     return scores
 
@@ -148,18 +150,20 @@ def _errors(galaxies: Answered, places: slice) -> dict[str, float | int]:
 def _score_question(galaxies: Answered, place: int, question: Question) -> dict[str, float | int]:
     columns = question.places
     both = ~np.isnan(galaxies.voted[:, columns] + galaxies.predicted[:, columns]).any(axis=1)
-    known = galaxies.where(np.asarray(both))
+    complete = galaxies.where(np.asarray(both))
     scores: dict[str, float | int] = {}
-    counted = known.where(np.asarray(known.volunteers > 0))
+    counted = complete.where(np.asarray(complete.volunteers > 0))
     if len(counted.voted) > 1:
         scores |= _errors(counted, columns)
         scores["intervals_hold"] = _intervals_hold(counted, place, columns)
     # If a survey has this question without those that lead to it, everybody was asked.
-    total = known.voted[:, columns].sum(axis=1)
-    said = known.voted[:, columns][total >= ASKED] / total[total >= ASKED, None]
-    agreed = said.max(axis=1, initial=0) >= AGREED
+    total = complete.voted[:, columns].sum(axis=1)
+    voted = complete.voted[:, columns][total >= ASKED] / total[total >= ASKED, None]
+    agreed = voted.max(axis=1, initial=0) >= AGREED
     if agreed.any():
-        right = said.argmax(axis=1) == known.predicted[total >= ASKED][:, columns].argmax(axis=1)
+        right = voted.argmax(axis=1) == complete.predicted[total >= ASKED][:, columns].argmax(
+            axis=1
+        )
         scores["agreed"] = int(agreed.sum())
         scores["accuracy"] = float(right[agreed].mean())
     return scores
@@ -181,11 +185,11 @@ def _intervals_hold(galaxies: Answered, place: int, columns: slice) -> float:
     shares /= np.maximum(shares.sum(axis=1, keepdims=True), 1e-30)
     concentrations = galaxies.concentrations[came, place][:, None]
     cumulated = beta_binomial(counts[came].sum(axis=1), shares, concentrations)
-    said = counts[came].astype(np.int64)[..., None]
-    up_to = np.take_along_axis(cumulated, said, axis=2)[..., 0]
+    votes = counts[came].astype(np.int64)[..., None]
+    up_to = np.take_along_axis(cumulated, votes, axis=2)[..., 0]
     below = np.where(
-        said[..., 0] > 0,
-        np.take_along_axis(cumulated, np.maximum(said - 1, 0), axis=2)[..., 0],
+        votes[..., 0] > 0,
+        np.take_along_axis(cumulated, np.maximum(votes - 1, 0), axis=2)[..., 0],
         0.0,
     )
     between = np.random.default_rng(_SEED).random(below.shape)
@@ -231,10 +235,10 @@ def beta_binomial(volunteers: Floats, shares: Floats, concentrations: Floats) ->
 
 def _correlations(galaxies: Answered) -> dict[str, float]:
     """Correlate observed with predicted fractions, if both vary between galaxies."""
-    found: dict[str, float] = {}
+    correlations: dict[str, float] = {}
     for place, answer in enumerate(galaxies.campaign.answers):
         voted, predicted = galaxies.voted[:, place], galaxies.predicted[:, place]
         both = ~np.isnan(voted + predicted) & (galaxies.volunteers > 0)
         if both.sum() > 1 and np.ptp(voted[both]) > 0 and np.ptp(predicted[both]) > 0:
-            found[answer.words] = float(np.corrcoef(voted[both], predicted[both])[0, 1])
-    return found
+            correlations[answer.words] = float(np.corrcoef(voted[both], predicted[both])[0, 1])
+    return correlations

@@ -150,10 +150,10 @@ class _Backward:
     def __init__(self, model: onnx.ModelProto) -> None:
         self.model = model
         self.graph = graph = onnx.shape_inference.infer_shapes(model).graph
-        self.arrays = {one.name: numpy_helper.to_array(one) for one in graph.initializer}
+        self.arrays = {array.name: numpy_helper.to_array(array) for array in graph.initializer}
         self.shapes = {
-            one.name: [dim.dim_value for dim in one.type.tensor_type.shape.dim]
-            for one in (*graph.value_info, *graph.input, *graph.output)
+            tensor.name: [dim.dim_value for dim in tensor.type.tensor_type.shape.dim]
+            for tensor in (*graph.value_info, *graph.input, *graph.output)
         }
         self.slopes: dict[str, list[str]] = {graph.output[0].name: ["direction"]}
         self.nodes: list[Any] = []

@@ -260,7 +260,9 @@ class _Start:
     def campaigns(self) -> tuple[Campaign, ...]:
         """Campaigns that it answers."""
         answered = self.description.questions
-        return tuple(one for one in self.description.campaigns if one.name in answered)
+        return tuple(
+            campaign for campaign in self.description.campaigns if campaign.name in answered
+        )
 
     def answers(self, campaign: Campaign, question: Question) -> bool:
         """Tell whether it answers a question of a campaign."""

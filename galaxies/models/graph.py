@@ -100,21 +100,21 @@ def read_weights(network: keras.Model, path: Path) -> None:
     except (onnx.checker.ValidationError, ValueError) as error:
         raise ValueError(f"{path.name} is not an ONNX file") from error
     graph = onnx.load_model_from_string(content).graph
-    found = {one.name: numpy_helper.to_array(one) for one in graph.initializer}
+    weights = {array.name: numpy_helper.to_array(array) for array in graph.initializer}
     wanted: set[str] = set()
     for layer in network.layers:
         arrays = _arrays(layer)
         for name, variable in arrays.items():
-            if name not in found:
+            if name not in weights:
                 raise ValueError(f"no {name}")
-            values = found[name]
+            values = weights[name]
             if isinstance(layer, layers.Conv2D) and name.endswith("/kernel"):
                 values = values.transpose(2, 3, 1, 0)
             if values.shape != variable.shape:
                 raise ValueError(f"{name} has the shape {values.shape}, expected {variable.shape}")
             variable.assign(values)
         wanted |= set(arrays)
-    unknown = {name for name in found if name.endswith(_LEARNED)} - wanted
+    unknown = {name for name in weights if name.endswith(_LEARNED)} - wanted
     if unknown:
         raise ValueError(f"{min(unknown)} belongs to no layer")
 

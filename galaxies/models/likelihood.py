@@ -185,7 +185,7 @@ def _dirichlet_multinomial(
 ) -> Any:  # noqa: ANN401
     """Compute the log-likelihood of counts (N, answers), of all questions together."""
     log_gamma = tf.math.lgamma
-    volunteers, concentrations = (ops.matmul(one, asks.T) for one in (counts, parameters))
+    volunteers, concentrations = (ops.matmul(numbers, asks.T) for numbers in (counts, parameters))
     of_questions = (
         log_gamma(concentrations)
         - log_gamma(volunteers + concentrations)

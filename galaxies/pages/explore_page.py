@@ -335,8 +335,8 @@ class _Window:
             classifier = self._explorer.classifier(self._bundle.value)
             image = classifier.prepare(self._frame)
             seen = look(classifier, changed(image, self._change), self._agreement.value)
-            found = curves(classifier, image, self._change)
-            self._curves.object = panels.curves_of(found, self._change, seen.threshold)
+            answer_curves = curves(classifier, image, self._change)
+            self._curves.object = panels.curves_of(answer_curves, self._change, seen.threshold)
         except (GalaxiesError, UnreadableImageError) as error:
             self._say(error)
             return

@@ -84,8 +84,8 @@ class FinishedRun:
         dict
             For each group the IDs of the galaxies by their labels.
         """
-        some = self._test.index.sort_values()[:_SHOWN].tolist()
-        groups = {TEST: {str(galaxy_id): galaxy_id for galaxy_id in some}}
+        shown = self._test.index.sort_values()[:_SHOWN].tolist()
+        groups = {TEST: {str(galaxy_id): galaxy_id for galaxy_id in shown}}
         path = self._data / f"predictions/{model}.parquet"
         if path.is_file() and (mistakes := self._mistakes(path)):
             groups[MISTAKES] = mistakes
@@ -101,8 +101,8 @@ class FinishedRun:
     def _mistakes(self, path: Path) -> dict[str, int]:
         p = pd.read_parquet(path, columns=["galaxy_id", "p_spiral"]).set_index("galaxy_id")
         table = self._test.join(p, how="inner")
-        said = np.where(table["p_spiral"] > 0.5, CLASSES[1], CLASSES[0])
-        wrong = table[said != table["label"].astype(str)]
+        predicted = np.where(table["p_spiral"] > 0.5, CLASSES[1], CLASSES[0])
+        wrong = table[predicted != table["label"].astype(str)]
         order = (wrong["p_spiral"] - 0.5).abs().sort_values(ascending=False, kind="stable").index
         return {
             f"{galaxy_id}: {wrong['label'][galaxy_id]}, p_spiral {wrong['p_spiral'][galaxy_id]:.2f}"

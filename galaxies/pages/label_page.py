@@ -37,18 +37,18 @@ def label_page(labelling: Labelling) -> pn.Column:
     told = pn.pane.HTML(sizing_mode="stretch_width")
     picture = pn.pane.HTML(sizing_mode="stretch_width")
     asked = pn.pane.HTML(sizing_mode="stretch_width")
-    said = pn.pane.HTML(visible=False, sizing_mode="stretch_width")
+    problem = pn.pane.HTML(visible=False, sizing_mode="stretch_width")
 
     def press(turn: int, key: str) -> None:
-        said.visible = False
+        problem.visible = False
         try:
             if turn == labelling.turn and key == "u":
                 labelling.undo()
             elif turn == labelling.turn and key.isdecimal():
                 labelling.answer(int(key) - 1)
         except (GalaxiesError, OSError) as error:
-            said.object = f'<p role="alert">{html.escape(str(error))}</p>'
-            said.visible = True
+            problem.object = f'<p role="alert">{html.escape(str(error))}</p>'
+            problem.visible = True
         show()
 
     keys = Keys(press)
@@ -90,7 +90,7 @@ def label_page(labelling: Labelling) -> pn.Column:
         picture,
         asked,
         pn.FlexBox(*buttons, undo),
-        said,
+        problem,
         *keys.models,
         sizing_mode="stretch_width",
     )

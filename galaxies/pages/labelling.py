@@ -82,7 +82,7 @@ class Labelling:
         self._inputs = open_inputs(inputs)
         _refuse_another_survey(output)
         self.votes = VoteFile(vote_file(output))
-        counts = [one.count for one in self._inputs]
+        counts = [source.count for source in self._inputs]
         self.total = None if None in counts else sum(filter(None, counts))
         self.left_out: dict[str, str] = {}
         self.galaxy_id: str | None = None
@@ -96,8 +96,8 @@ class Labelling:
         self._go_on()
 
     def _all_items(self) -> Iterator[Item]:
-        for one in self._inputs:
-            for chunk in one.chunks(SHARD):
+        for source in self._inputs:
+            for chunk in source.chunks(SHARD):
                 yield from chunk.items()
 
     def _asked(self, galaxy_id: str) -> Question | None:
@@ -226,7 +226,7 @@ def finish(inputs: Sequence[str], output: Path) -> Counted:
             raise GalaxiesError(f"the image of galaxy {galaxy_id!r} {error}") from error
 
     given = votes.counts.sum(axis=0)
-    asked = [one.number for one in ASKED.questions if np.any(given[one.places])]
+    asked = [question.number for question in ASKED.questions if np.any(given[question.places])]
     made = write_survey(output.resolve(), votes, asked, jpeg)
     if made is None:
         raise GalaxiesError(f"{path}: all votes were undone; label some galaxies first")

@@ -137,18 +137,18 @@ def look(classifier: Classifier, image: Pixels, agreement: float | None) -> Seen
     (True, True)
     """
     threshold = choose_promise(classifier.description.triage, agreement).threshold
-    found = classifier.predictor.predict(image[None])
+    predicted = classifier.predictor.predict(image[None])
     answers: dict[str, float] = {}
-    if found.answers is not None:
+    if predicted.answers is not None:
         columns = classifier.description.layout.columns
-        pairs = zip(columns, found.answers[0].tolist(), strict=True)
+        pairs = zip(columns, predicted.answers[0].tolist(), strict=True)
         answers = {column: share for column, share in pairs if not np.isnan(share)}
-    unfamiliar = found.familiar is not None and not found.familiar[0]
+    unfamiliar = predicted.familiar is not None and not predicted.familiar[0]
     return Seen(
-        float(found.p_spiral[0]),
-        UNDECIDED if unfamiliar else str(decide(found.p_spiral, threshold)[0]),
-        float(found.vote_fraction[0]),
-        float(found.spread[0]),
+        float(predicted.p_spiral[0]),
+        UNDECIDED if unfamiliar else str(decide(predicted.p_spiral, threshold)[0]),
+        float(predicted.vote_fraction[0]),
+        float(predicted.spread[0]),
         answers,
         threshold,
         unfamiliar,

@@ -270,7 +270,7 @@ def layers(inside: Inside) -> str:
     )
 
 
-def curves_of(found: Sequence[Curve], change: Change, threshold: float | None) -> str:
+def curves_of(curves: Sequence[Curve], change: Change, threshold: float | None) -> str:
     """Draw p against rotation, blur and noise, with a mark where the sliders are.
 
     Examples
@@ -280,7 +280,7 @@ def curves_of(found: Sequence[Curve], change: Change, threshold: float | None) -
     >>> "p(spiral) from 0.30 to 0.90" in drawn
     True
     """
-    drawn = [_curve(each, float(getattr(change, each.name)), threshold) for each in found]
+    drawn = [_curve(each, float(getattr(change, each.name)), threshold) for each in curves]
     return f'<section id="curves" class="curves">{"".join(drawn)}</section>'
 
 

@@ -206,11 +206,13 @@ class VoteFile:
         for galaxies in self.given.values():
             for galaxy_id, given in galaxies.items():
                 if given:
-                    counts.setdefault(galaxy_id, Counter()).update(places[one] for one in given)
+                    counts.setdefault(galaxy_id, Counter()).update(
+                        places[column] for column in given
+                    )
                     people[galaxy_id] += 1
         table = np.zeros((len(counts), len(ASKED.answers)), np.int32)
-        for row, found in enumerate(counts.values()):
-            table[row, list(found)] = list(found.values())
+        for row, votes in enumerate(counts.values()):
+            table[row, list(votes)] = list(votes.values())
         return Votes(
             galaxies=list(counts),
             counts=table,

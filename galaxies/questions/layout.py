@@ -174,7 +174,7 @@ def layout_of(columns: Iterable[str], campaigns: Iterable[Campaign]) -> Layout:
     --------
     >>> from galaxies.questions.registry import CAMPAIGNS
     >>> columns = ["galaxy_id", *Layout((CAMPAIGNS["gz1"],)).columns]
-    >>> [one.name for one in layout_of(columns, CAMPAIGNS.values()).campaigns]
+    >>> [campaign.name for campaign in layout_of(columns, CAMPAIGNS.values()).campaigns]
     ['gz1']
     """
     present = set(columns)

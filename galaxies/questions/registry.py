@@ -45,4 +45,6 @@ def campaign_named(name: str) -> Campaign:
 def in_order(campaigns: set[Campaign]) -> tuple[Campaign, ...]:
     """Sort campaigns in the order of outputs and tables; unknown ones come last, by name."""
     places = {campaign: place for place, campaign in enumerate(CAMPAIGNS.values())}
-    return tuple(sorted(campaigns, key=lambda one: (places.get(one, len(places)), one.name)))
+    return tuple(
+        sorted(campaigns, key=lambda campaign: (places.get(campaign, len(places)), campaign.name))
+    )

@@ -52,16 +52,16 @@ class Voted(NamedTuple):
         """Places of galaxies with different images; an image that occurs twice is no proof."""
         return np.sort(np.unique(self.same_pixels, return_index=True)[1])
 
-    def take(self, some: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> "Voted":
+    def take(self, places: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> "Voted":
         """Select some of the galaxies."""
         return Voted(
-            self.galaxy_ids[some],
-            self.raw[some],
-            self.labels[some],
-            self.vote_fractions[some],
-            self.same_pixels[some],
-            None if self.looks is None else self.looks[some],
-            self.fingerprints[some] if len(self.fingerprints) else self.fingerprints,
+            self.galaxy_ids[places],
+            self.raw[places],
+            self.labels[places],
+            self.vote_fractions[places],
+            self.same_pixels[places],
+            None if self.looks is None else self.looks[places],
+            self.fingerprints[places] if len(self.fingerprints) else self.fingerprints,
         )
 
 
@@ -80,10 +80,10 @@ def require_enough(galaxies: Voted, survey: Path) -> None:
             f"{FEWEST}, better a hundred: have more of them classified by volunteers"
         )
     for place, name in enumerate(CLASSES):
-        found = int((galaxies.labels == place).sum())
-        if found < FEWEST_OF_A_CLASS:
+        of_class = int((galaxies.labels == place).sum())
+        if of_class < FEWEST_OF_A_CLASS:
             raise GalaxiesError(
-                f"{survey}: {found} of {count} galaxies are {name}; calibrating needs at least "
+                f"{survey}: {of_class} of {count} galaxies are {name}; calibrating needs at least "
                 f"{FEWEST_OF_A_CLASS} of each class"
             )
 
@@ -145,7 +145,7 @@ def void_elsewhere(
     >>> judgements = read_description(PRETRAINED / "real").judgements
     >>> on = calibrated_on("mine", [1, 2], "votes")
     >>> void = void_elsewhere(judgements, "kaggle", on)
-    >>> {name: one.triage[0].threshold is None for name, one in void.items()}
+    >>> {name: judgement.triage[0].threshold is None for name, judgement in void.items()}
     {'kaggle': False, 'gz2': True, 'gz1': True}
     """
 
@@ -161,7 +161,7 @@ def void_elsewhere(
 
 def without_promises(judgement: Judgement) -> Judgement:
     """Remove all promises."""
-    void = tuple(one.model_copy(update={"threshold": None}) for one in judgement.triage)
+    void = tuple(promise.model_copy(update={"threshold": None}) for promise in judgement.triage)
     return judgement.model_copy(update={"triage": void, "surveys": {}})
 
 
@@ -260,9 +260,9 @@ def adjust_shares(
     >>> share > judgement.outputs.spiral_share, adjusted.triage[0].threshold
     (True, None)
     """
-    known = outputs.spiral_share
-    share = estimate_spiral_share(judgement.calibration(raw), known)
-    factor = odds_factor(known, share)
+    spiral_share = outputs.spiral_share
+    share = estimate_spiral_share(judgement.calibration(raw), spiral_share)
+    factor = odds_factor(spiral_share, share)
     adjusted = without_promises(judgement).model_copy(
         update={
             "calibration": judgement.calibration.with_odds(factor),

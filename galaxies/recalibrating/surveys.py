@@ -128,10 +128,10 @@ def calibrate_on_votes(
     Examples
     --------
     >>> from pathlib import Path
-    >>> found = calibrate_on_votes(
+    >>> calibrated = calibrate_on_votes(
     ...     Path("models/cnn"), Path("data/simulated"), Path("models/mine"), workers=2
     ... )
-    >>> sum(found.galaxies.values()) >= 30, Path("models/mine/bundle.json").is_file()
+    >>> sum(calibrated.galaxies.values()) >= 30, Path("models/mine/bundle.json").is_file()
     (True, True)
     """
     require_free(output, overwrite)
@@ -156,8 +156,8 @@ def calibrate_on_votes(
     counts = dict(zip(CLASSES, np.bincount(galaxies.labels, minlength=2).tolist(), strict=True))
     void = tuple(
         name
-        for name, one in description.judgements.items()
-        if name != new.campaign and new.judgements[name] != one
+        for name, judgement in description.judgements.items()
+        if name != new.campaign and new.judgements[name] != judgement
     )
     return Calibrated(before, after, counts, learned is not None, familiarity, void)
 
@@ -322,10 +322,10 @@ def adjust_to_shares(
     Examples
     --------
     >>> from pathlib import Path
-    >>> found = adjust_to_shares(
+    >>> adjusted = adjust_to_shares(
     ...     Path("models/cnn"), Path("survey.zip"), Path("models/mine"), workers=2, anyway=True
     ... )
-    >>> found.images, found.unreadable, 0 < found.share < 1, found.written
+    >>> adjusted.images, adjusted.unreadable, 0 < adjusted.share < 1, adjusted.written
     (40, 0, True, True)
     """
     require_free(output, overwrite)

@@ -145,7 +145,10 @@ def _answers(judgement: Judgement, galaxies: Voted) -> _Answers:
     p = judgement.calibration(galaxies.raw)
     sure = certainty(p)
     never = 2.0
-    least = [one.threshold if one.threshold is not None else never for one in judgement.triage]
+    least = [
+        promise.threshold if promise.threshold is not None else never
+        for promise in judgement.triage
+    ]
     decided = sure >= np.array(least)[:, None]
     return _Answers(p.astype(np.float64), judgement.votes(galaxies.raw).astype(float), decided)
 
@@ -158,9 +161,9 @@ def _held_out(judgement: Judgement, galaxies: Voted, dealt: npt.NDArray[np.int64
     for fold in range(FOLDS):
         inside = dealt == fold
         fitted = recalibrate(judgement, galaxies.take(~inside))
-        some = _answers(fitted, galaxies.take(inside))
-        answers.p[inside], answers.votes[inside] = some.p, some.votes
-        answers.decided[:, inside] = some.decided
+        held_out = _answers(fitted, galaxies.take(inside))
+        answers.p[inside], answers.votes[inside] = held_out.p, held_out.votes
+        answers.decided[:, inside] = held_out.decided
     return answers
 
 
@@ -196,12 +199,14 @@ def _share(
 def _errors(repeats: list[_Answers], galaxies: Voted) -> tuple[Range, Range]:
     """Compute the calibration error and the error against the votes, with intervals."""
 
-    def errors(answers: _Answers, some: npt.NDArray[np.int64]) -> tuple[float, float]:
-        off = answers.votes[some] - galaxies.vote_fractions[some]
-        gaps = expected_calibration_error(galaxies.labels[some], answers.p[some], _BINS)
+    def errors(answers: _Answers, places: npt.NDArray[np.int64]) -> tuple[float, float]:
+        off = answers.votes[places] - galaxies.vote_fractions[places]
+        gaps = expected_calibration_error(galaxies.labels[places], answers.p[places], _BINS)
         return gaps, float(np.sqrt(np.mean(off**2)))
 
-    values = np.mean([errors(one, np.arange(len(galaxies.labels))) for one in repeats], axis=0)
+    values = np.mean(
+        [errors(answers, np.arange(len(galaxies.labels))) for answers in repeats], axis=0
+    )
     random = np.random.default_rng(_SEED)
     groups = clusters(galaxies.same_pixels)
     drawn = np.array(
@@ -213,5 +218,5 @@ def _errors(repeats: list[_Answers], galaxies: Voted) -> tuple[Range, Range]:
     # A resample contains galaxies twice, which increases its calibration error; this is subtracted.
     drawn[:, 0] -= max(0.0, drawn[:, 0].mean() - values[0])
     low, high = np.percentile(drawn.clip(0), (2.5, 97.5), axis=0)
-    found = [Range(*map(float, one)) for one in zip(values, low, high, strict=True)]
-    return found[0], found[1]
+    ranges = [Range(*map(float, interval)) for interval in zip(values, low, high, strict=True)]
+    return ranges[0], ranges[1]

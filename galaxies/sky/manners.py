@@ -207,11 +207,11 @@ class Asker:
                 reason = f"no complete answer ({_cause(error)})"
                 continue
             if status == 200:
-                found = self._check(data)
-                if found is None:
+                fault = self._check(data)
+                if fault is None:
                     self._answered()
                     return Answer(data, None, final=True)
-                reason, final = found
+                reason, final = fault
                 wrong += 1
                 if final or wrong == _WRONG_CONTENT:
                     self._answered()

@@ -324,7 +324,7 @@ def _tiles_of(members: list[tuple[_Band, WCS, bool]]) -> Iterator[_Tile]:
     """Make one tile of bands with different names, or a tile of each image."""
     names = [band.name for band, _, _ in members]
     if len(set(names)) == len(names) and all(names):
-        members = sorted(members, key=lambda one: _BLUE_TO_RED.index(one[0].name))
+        members = sorted(members, key=lambda member: _BLUE_TO_RED.index(member[0].name))
         together = [members]
     elif len(members) > 1:
         listed = ", ".join(f"{band.path.name}[{band.hdu}]" for band, _, _ in members[:4])
@@ -338,7 +338,7 @@ def _tiles_of(members: list[tuple[_Band, WCS, bool]]) -> Iterator[_Tile]:
         wcs = bands[0][1]
         height, width = wcs.array_shape
         scale = float(np.mean(proj_plane_pixel_scales(wcs))) * 3600
-        calibrated = all(one for _, _, one in bands)
+        calibrated = all(calibrated for _, _, calibrated in bands)
         yield _Tile(
             tuple(_Pixels(band) for band, _, _ in bands), wcs, (height, width), scale, calibrated
         )
@@ -388,8 +388,8 @@ def _filter_of(header: fits.Header, name: str) -> str:
         letter = str(header.get(key, "")).strip().lower().removeprefix("sdss_")[:1]
         if letter and letter in _BLUE_TO_RED:
             return letter
-    found = re.search(rf"[-_.]([{_BLUE_TO_RED}])\.fit", name.lower())
-    return found.group(1) if found else ""
+    match = re.search(rf"[-_.]([{_BLUE_TO_RED}])\.fit", name.lower())
+    return match.group(1) if match else ""
 
 
 def _words(text: str) -> set[str]:

@@ -62,7 +62,7 @@ def resolve_names(
     >>> cache.close()
     """
     limit = RateLimit(min(_RATE, manners.rate))
-    found: list[tuple[float, float] | str] = []
+    positions: list[tuple[float, float] | str] = []
     with (
         name_resolve.sesame_url.set(tuple(addresses)),
         conf.set_temp("remote_timeout", manners.timeout),
@@ -76,8 +76,8 @@ def resolve_names(
                 cache.put(key, 0, 0, _look_up(name))
                 kept = cache.get(key)
             assert kept is not None
-            found.append(_position(kept.answer))
-    return found
+            positions.append(_position(kept.answer))
+    return positions
 
 
 def _look_up(name: str) -> Answer:

@@ -201,11 +201,11 @@ def _from_names(path: Path, resolve: Resolve | None) -> Positions:
         raise GalaxiesError(f"{path}: has names; nothing to resolve them with")
     ra, dec = np.full((2, len(names)), np.nan)
     reasons: list[str | None] = [None] * len(names)
-    for place, found in enumerate(resolve(names)):
-        if isinstance(found, str):
-            reasons[place] = found
+    for place, position in enumerate(resolve(names)):
+        if isinstance(position, str):
+            reasons[place] = position
         else:
-            ra[place], dec[place] = found
+            ra[place], dec[place] = position
     carried = pa.table(
         {"ra": pa.array(ra, from_pandas=True), "dec": pa.array(dec, from_pandas=True)}
     )
@@ -280,10 +280,10 @@ def _arrow(column: Any) -> pa.Array:  # noqa: ANN401 - astropy has no types
     values = np.asarray(values, values.dtype.newbyteorder("="))
     if values.dtype.kind in "SUO":
         texts = [
-            (one.decode("utf-8", "replace") if isinstance(one, bytes) else str(one)).strip()
-            for one in values.tolist()
+            (value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)).strip()
+            for value in values.tolist()
         ]
-        return pa.array([None if no else one for one, no in zip(texts, missing, strict=True)])
+        return pa.array([None if no else text for text, no in zip(texts, missing, strict=True)])
     return pa.array(values, mask=missing if missing.any() else None)
 
 
@@ -408,29 +408,29 @@ def _texts(path: Path, name: str, column: pa.ChunkedArray) -> list[str]:
 
 def _refuse_twice(path: Path, ids: Sequence[str]) -> None:
     seen: set[str] = set()
-    for row, one in enumerate(ids, 1):
-        if one in seen:
+    for row, galaxy_id in enumerate(ids, 1):
+        if galaxy_id in seen:
             raise GalaxiesError(
-                f"{path}: row {row}: a second galaxy with the ID {one}; keep one of them"
+                f"{path}: row {row}: a second galaxy with the ID {galaxy_id}; keep one of them"
             )
-        seen.add(one)
+        seen.add(galaxy_id)
 
 
 def _iau_names(ra: Floats, dec: Floats) -> list[str]:
     """Name galaxies after their positions, truncated as the IAU asks; no name comes twice."""
     names: list[str] = []
     times: Counter[str] = Counter()
-    for one, other in zip(ra, dec, strict=True):
-        if np.isnan(one):
+    for alpha, delta in zip(ra, dec, strict=True):
+        if np.isnan(alpha):
             names.append(f"row{len(names) + 1}")
             continue
-        centiseconds = int(one / 15 * 3600 * 100 + 1e-6)
+        centiseconds = int(alpha / 15 * 3600 * 100 + 1e-6)
         hours, rest = divmod(centiseconds, 360_000)
-        deciseconds = int(abs(other) * 3600 * 10 + 1e-6)
+        deciseconds = int(abs(delta) * 3600 * 10 + 1e-6)
         degrees, below = divmod(deciseconds, 36_000)
         name = (
             f"J{hours:02d}{rest // 6000:02d}{rest % 6000 / 100:05.2f}"
-            f"{'-' if other < 0 else '+'}{degrees:02d}{below // 600:02d}{below % 600 / 10:04.1f}"
+            f"{'-' if delta < 0 else '+'}{degrees:02d}{below // 600:02d}{below % 600 / 10:04.1f}"
         )
         times[name] += 1
         names.append(name if times[name] == 1 else f"{name}_{times[name]}")

@@ -85,7 +85,7 @@ def write_cutouts(
     """
     refuse_existing(output, overwrite=overwrite)
     table_path = output.with_suffix(".parquet")
-    found: Counter[str] = Counter()
+    reasons: Counter[str] = Counter()
     schema = pa.schema(
         [("galaxy_id", pa.string()), *carried_schema(positions, ["galaxy_id", "error"]),
          ("error", pa.string())]
@@ -101,14 +101,14 @@ def write_cutouts(
                     image = cutout.image
                     data = as_jpeg(image) if isinstance(image, Image.Image) else image
                     archive.writestr(zip_member(member_name(positions.ids[place])), data)
-                found[cutout.reason or ""] += 1
+                reasons[cutout.reason or ""] += 1
                 rows.append(cutout._replace(image=None))
                 if len(rows) == _PIECE or place + 1 == len(positions):
                     start = place + 1 - len(rows)
                     pieces.append(_piece(schema, source, positions, start, rows))
                     rows = []
         write_table(table_path, schema, lambda: iter(pieces))
-    return found
+    return reasons
 
 
 def refuse_existing(output: Path, *, overwrite: bool) -> None:
@@ -159,7 +159,7 @@ def _carried(
     made = [row is not None and row.scale is not None for row in rows]
 
     def named(text: str) -> pa.Array:
-        return pa.array([text or None if one else None for one in made], pa.string())
+        return pa.array([text or None if is_made else None for is_made in made], pa.string())
 
     table = positions.carried.slice(start, len(rows))
     columns = {

@@ -123,7 +123,9 @@ def survey_from_table(
             zipfile.ZipFile(beside / IMAGES, "w") as archive,
         ):
             writer = csv.writer(file, lineterminator="\n")
-            voted = [one for one in asked.columns if one in columns] or list(asked.first.columns)
+            voted = [column for column in asked.columns if column in columns] or list(
+                asked.first.columns
+            )
             writer.writerow(["GalaxyID", *voted])
             for row in _rows(catalogue, paths, asked):
                 try:
@@ -147,7 +149,7 @@ def _campaign(catalogue: Catalogue, name: str | None) -> Campaign:
     columns = catalogue.schema.names
     if name is not None:
         asked = campaign_named(name)
-        lacking = [one for one in asked.first.columns if one not in columns]
+        lacking = [column for column in asked.first.columns if column not in columns]
         if lacking and LABEL not in columns:
             raise GalaxiesError(f"{catalogue.name}: has no column {lacking[0]!r} of {name}")
         return asked
@@ -190,7 +192,7 @@ class _Row(NamedTuple):
 def _rows(catalogue: Catalogue, paths: str, asked: Campaign) -> Iterator[_Row]:
     assert catalogue.ids is not None
     folder = catalogue.name.rpartition("/")[0] or "."
-    voted = [one for one in asked.columns if one in catalogue.schema.names]
+    voted = [column for column in asked.columns if column in catalogue.schema.names]
     columns = [catalogue.ids, paths, *(voted or [LABEL])]
     row = 0
     with tqdm(total=catalogue.count, desc="survey", unit=" galaxies", unit_scale=True) as bar:
@@ -203,7 +205,7 @@ def _rows(catalogue: Catalogue, paths: str, asked: Campaign) -> Iterator[_Row]:
                     path = f"{folder}/{path}"
                 where = f"{catalogue.name}: row {row + place + 1}"
                 votes = (
-                    [_number(where, one, values[one][place]) for one in voted]
+                    [_number(where, column, values[column][place]) for column in voted]
                     if voted
                     else _label(where, values[LABEL][place])
                 )

@@ -64,8 +64,8 @@ class Sample:
     def shares(self, answers: pd.DataFrame) -> npt.NDArray[np.float64]:
         """Select the fractions (N, 37) of the campaign from a table of `read_answers`."""
         columns = list(Layout((self.campaign,)).columns)
-        found: npt.NDArray[np.float64] = answers.reindex(columns=columns).to_numpy(np.float64)
-        return found
+        fractions: npt.NDArray[np.float64] = answers.reindex(columns=columns).to_numpy(np.float64)
+        return fractions
 
 
 def weigh(shares: npt.NDArray[np.floating[Any]], sample: Sample) -> npt.NDArray[np.float64]:

@@ -110,7 +110,7 @@ def read_catalogue(path: str, id_column: str | None = None) -> Catalogue:
     """
     lower = path.lower()
     bare = lower.removesuffix(_COMPRESSED)
-    open_one = next((one for suffix, one in _OPENERS.items() if bare.endswith(suffix)), None)
+    open_one = next((opener for suffix, opener in _OPENERS.items() if bare.endswith(suffix)), None)
     if open_one is None and properties_file(path):
         open_one = open_hats
     if open_one is None or (bare != lower and open_one is open_parquet):
@@ -118,7 +118,7 @@ def read_catalogue(path: str, id_column: str | None = None) -> Catalogue:
             f"{path}: unknown suffix of a table; readable are {', '.join(CATALOGUE_SUFFIXES)}"
         )
     source = open_one(
-        path, {one.lower() for one in (ID_NAMES if id_column is None else [id_column])}
+        path, {name.lower() for name in (ID_NAMES if id_column is None else [id_column])}
     )
     ids = choose_column(path, source.schema.names, ID_NAMES, "--id", id_column)
     if ids is not None:

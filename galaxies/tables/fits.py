@@ -58,9 +58,9 @@ def open_fits(path: str, exact: Collection[str]) -> Source:
     def tables(columns: Sequence[str]) -> Iterator[pa.Table]:
         with _table(path) as hdu:
             for start in range(0, rows, ROWS):
-                some = hdu.data[start : start + ROWS]
-                arrays = [_values(hdu, some, name, schema.field(name).type) for name in columns]
-                yield pa.table(arrays, schema=pa.schema([schema.field(one) for one in columns]))
+                piece = hdu.data[start : start + ROWS]
+                arrays = [_values(hdu, piece, name, schema.field(name).type) for name in columns]
+                yield pa.table(arrays, schema=pa.schema([schema.field(name) for name in columns]))
 
     return Source(schema, rows, metadata, tables)
 
@@ -87,7 +87,7 @@ def is_fits_table(path: str) -> bool:
     except GalaxiesError:
         return False  # whoever reads the image says what is wrong with it
     blocks = range(_BLOCK, len(start), _BLOCK)
-    first = next((one for one in blocks if start.startswith(b"XTENSION=", one)), len(start))
+    first = next((block for block in blocks if start.startswith(b"XTENSION=", block)), len(start))
     kind = start[first : first + _CARD].replace(b" ", b"")
     return b"TABLE" in kind and b"ZIMAGE  =" not in start[first:]
 
@@ -98,8 +98,8 @@ def _table(path: str) -> Iterator[Any]:
     from astropy.io import fits
 
     try:
-        with opened(path) as file, _quietly_opened(file, is_plain_file(path)) as found:
-            for hdu in found:
+        with opened(path) as file, _quietly_opened(file, is_plain_file(path)) as hdus:
+            for hdu in hdus:
                 if type(hdu) in (fits.BinTableHDU, fits.TableHDU):
                     where = hdu.fileinfo()
                     file.seek(0, os.SEEK_END)
@@ -120,8 +120,8 @@ def _quietly_opened(file: IO[bytes], memmap: bool) -> Any:  # noqa: ANN401
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AstropyUserWarning)
-        found = fits.open(file, memmap=memmap, lazy_load_hdus=False)
-    return found
+        hdus = fits.open(file, memmap=memmap, lazy_load_hdus=False)
+    return hdus
 
 
 def _field(hdu: Any, place: int) -> pa.Field:  # noqa: ANN401 - astropy has no types
@@ -170,6 +170,6 @@ def _texts(values: npt.NDArray[np.bytes_]) -> pa.Array:
     try:
         texts = held.cast(pa.string())
     except pa.ArrowInvalid:  # FITS is ASCII, but some programs write Latin letters
-        texts = pa.array([one.decode("latin-1") for one in held.to_pylist()], pa.string())
+        texts = pa.array([text.decode("latin-1") for text in held.to_pylist()], pa.string())
     texts = pc.utf8_rtrim_whitespace(texts)
     return pc.if_else(pc.equal(texts, ""), None, texts)

@@ -45,14 +45,14 @@ def write_fits(path: Path, schema: pa.Schema, pieces: Pieces) -> None:
 
     extent = measure(schema, pieces, _longest)
     columns = [_stored(field, extent) for field in schema]
-    dtype = np.dtype([(f"f{place}", one.dtype) for place, one in enumerate(columns)])
+    dtype = np.dtype([(f"f{place}", column.dtype) for place, column in enumerate(columns)])
     header = _header(schema, columns, extent.rows)
     fits.PrimaryHDU().writeto(path)
     with closing(fits.StreamingHDU(str(path), header)) as stream:
         for piece in pieces():
             data = np.zeros(len(piece), dtype)
-            for place, (field, one) in enumerate(zip(schema, columns, strict=True)):
-                data[f"f{place}"] = _values(field, piece[field.name], one)
+            for place, (field, column) in enumerate(zip(schema, columns, strict=True)):
+                data[f"f{place}"] = _values(field, piece[field.name], column)
             if len(piece):
                 stream.write(data.view(np.uint8))
 
@@ -63,18 +63,18 @@ def _header(schema: pa.Schema, columns: list[_Column], rows: int) -> Any:  # noq
     header = fits.Header()
     header["XTENSION"] = ("BINTABLE", "binary table")
     header["BITPIX"], header["NAXIS"] = 8, 2
-    header["NAXIS1"] = (sum(one.dtype.itemsize for one in columns), "bytes in a row")
+    header["NAXIS1"] = (sum(column.dtype.itemsize for column in columns), "bytes in a row")
     header["NAXIS2"] = (rows, "rows")
     header["PCOUNT"], header["GCOUNT"] = 0, 1
     header["TFIELDS"] = (len(columns), "columns")
-    for number, (field, one) in enumerate(zip(schema, columns, strict=True), 1):
+    for number, (field, column) in enumerate(zip(schema, columns, strict=True), 1):
         words = words_of(field)
         header[f"TTYPE{number}"] = _ascii(field.name)
-        header[f"TFORM{number}"] = one.form
-        if one.null is not None:
-            header[f"TNULL{number}"] = one.null
-        if one.zero is not None:
-            header[f"TSCAL{number}"], header[f"TZERO{number}"] = 1, one.zero
+        header[f"TFORM{number}"] = column.form
+        if column.null is not None:
+            header[f"TNULL{number}"] = column.null
+        if column.zero is not None:
+            header[f"TSCAL{number}"], header[f"TZERO{number}"] = 1, column.zero
         if words.unit:
             header[f"TUNIT{number}"] = _ascii(words.unit)
         if words.ucd:
@@ -130,9 +130,12 @@ def _stored(field: pa.Field, extent: Extent) -> _Column:
             form, np.dtype(f">i{_WIDTHS[form] // 8}"), _null(name, form, zero, extent), zero
         )
     if name not in extent.longest:  # a list of a fixed size
-        one = _stored(field.with_type(kind.value_type), extent)
+        element = _stored(field.with_type(kind.value_type), extent)
         return _Column(
-            f"{kind.list_size}{one.form}", np.dtype((one.dtype, (kind.list_size,))), None, one.zero
+            f"{kind.list_size}{element.form}",
+            np.dtype((element.dtype, (kind.list_size,))),
+            None,
+            element.zero,
         )
     width = max(1, extent.longest[name])
     return _Column(f"{width}A", np.dtype(f"S{width}"))
@@ -161,8 +164,8 @@ def _values(field: pa.Field, column: pa.ChunkedArray, stored: _Column) -> npt.ND
         whole = column.combine_chunks()
         inner = pa.chunked_array([whole.fill_null([None] * kind.list_size).flatten()]
                                  if whole.null_count else [whole.flatten()])  # fmt: skip
-        one = stored._replace(dtype=stored.dtype.base)
-        flat = _values(field.with_type(kind.value_type), inner, one)
+        element = stored._replace(dtype=stored.dtype.base)
+        flat = _values(field.with_type(kind.value_type), inner, element)
         return flat.reshape(len(column), kind.list_size)
     return np.array(_bytes(as_text(column)), stored.dtype)
 

@@ -61,17 +61,17 @@ def open_hats(path: str, exact: Collection[str]) -> Source:
     GalaxiesError
         If it has no partitions, or if they have different columns.
     """
-    found = properties_file(path)
-    if found is None:
+    properties_path = properties_file(path)
+    if properties_path is None:
         raise GalaxiesError(f"{path}: not a HATS catalogue: it has no {_PROPERTIES[0]}")
-    properties = _read_properties(found)
-    partitions = _partitions(found.rpartition("/")[0])
+    properties = _read_properties(properties_path)
+    partitions = _partitions(properties_path.rpartition("/")[0])
     if not partitions:
         raise GalaxiesError(f"{path}: has no partitions (dataset/Norder=…/Dir=…/Npix=….parquet)")
-    sources = [open_parquet(one, exact) for one in partitions]
-    schema = pa.schema([one for one in sources[0].schema if one.name not in _OF_PARTITIONS])
+    sources = [open_parquet(partition, exact) for partition in partitions]
+    schema = pa.schema([field for field in sources[0].schema if field.name not in _OF_PARTITIONS])
     for partition, source in zip(partitions, sources, strict=True):
-        other = pa.schema([one for one in source.schema if one.name not in _OF_PARTITIONS])
+        other = pa.schema([field for field in source.schema if field.name not in _OF_PARTITIONS])
         if not other.equals(schema):
             raise GalaxiesError(f"{partition}: has other columns than {partitions[0]}")
     metadata = {
@@ -84,7 +84,7 @@ def open_hats(path: str, exact: Collection[str]) -> Source:
         for source in sources:
             yield from source.tables(columns)
 
-    return Source(schema, sum(one.rows for one in sources), metadata, tables)
+    return Source(schema, sum(source.rows for source in sources), metadata, tables)
 
 
 def _partitions(folder: str) -> list[str]:
@@ -104,13 +104,13 @@ def _read_properties(path: str) -> dict[str, str]:
 
     def plain(text: str) -> str:
         return _ESCAPED.sub(
-            lambda one: chr(int(one[1][1:], 16)) if len(one[1]) > 1 else one[1], text
+            lambda escape: chr(int(escape[1][1:], 16)) if len(escape[1]) > 1 else escape[1], text
         )
 
     with opened(path) as file:
         lines = file.read().decode("utf-8", "replace").splitlines()
     matches = (_PROPERTY.match(line) for line in lines if not line.lstrip().startswith(("#", "!")))
-    return {plain(one[1]): plain(one[2].strip()) for one in matches if one}
+    return {plain(match[1]): plain(match[2].strip()) for match in matches if match}
 
 
 def require_positions(path: Path, schema: pa.Schema) -> tuple[str, str]:

@@ -59,10 +59,10 @@ def open_parquet(path: str, exact: Collection[str]) -> Source:
     """Open a Parquet table; see `galaxies.tables.text.open_csv`."""
     with reading_parquet(path):
         file = open_parquet_file(path)
-        found, rows = file.schema_arrow, file.metadata.num_rows
-    metadata = {key.decode(): value.decode() for key, value in (found.metadata or {}).items()
+        stored, rows = file.schema_arrow, file.metadata.num_rows
+    metadata = {key.decode(): value.decode() for key, value in (stored.metadata or {}).items()
                 if not key.startswith(b"ARROW:")}  # fmt: skip
-    names = list(found.names)
+    names = list(stored.names)
     if twice := {name for name in names if names.count(name) > 1}:
         raise GalaxiesError(f"{path}: has two columns {min(twice)!r}; rename one")
     words = _words(metadata.pop(ASTROPY, ""))
@@ -71,8 +71,8 @@ def open_parquet(path: str, exact: Collection[str]) -> Source:
     metadata = {key: text for key, text in metadata.items() if not key.startswith(_LENGTH)}
     schema = pa.schema(
         [
-            described(one.name, plain_type(one.type), words.get(one.name, words_of(one)))
-            for one in found
+            described(field.name, plain_type(field.type), words.get(field.name, words_of(field)))
+            for field in stored
         ]
     )
 
@@ -141,12 +141,12 @@ def _words(astropy: str) -> dict[str, Words]:
     try:
         header = get_header_from_yaml(astropy.split("\n"))
         return {
-            one["name"]: Words(
-                one.get("description", ""),
-                str(one.get("unit", "")),
-                str((one.get("meta") or {}).get("ucd", "")),
+            column["name"]: Words(
+                column.get("description", ""),
+                str(column.get("unit", "")),
+                str((column.get("meta") or {}).get("ucd", "")),
             )
-            for one in header["datatype"]
+            for column in header["datatype"]
         }
     except (ValueError, KeyError, TypeError):
         return {}  # only words are lost

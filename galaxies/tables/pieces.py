@@ -49,7 +49,7 @@ def measure(schema: pa.Schema, pieces: Pieces, length: Length) -> Extent:
     Extent(rows=2, longest={'label': 6}, lowest={'galaxy_id': 7}, highest={'galaxy_id': 9})
     """
     rows = 0
-    longest = {one.name: 0 for one in schema if is_written_as_text(one.type)}
+    longest = {field.name: 0 for field in schema if is_written_as_text(field.type)}
     lowest: dict[str, int] = {}
     highest: dict[str, int] = {}
     for piece in pieces():

@@ -45,7 +45,7 @@ def _write_rows(
         pc.fill_null(cell(field, column), "")
         for field, column in zip(schema, piece.columns, strict=True)
     ]
-    cells = [one.combine_chunks() for one in cells]
+    cells = [column.combine_chunks() for column in cells]
     rows = pc.binary_join_element_wise(*cells, between)
     if not between.strip(",") and len(cells) == 1:
         # An empty line would be no row.
@@ -129,8 +129,8 @@ def _around_rows(schema: pa.Schema) -> tuple[str, str]:
     from astropy.io.votable import from_table
     from astropy.io.votable.tree import Param
 
-    found = from_table(empty_astropy_table(_without_unsigned(schema)))
-    table = found.get_first_table()
+    document = from_table(empty_astropy_table(_without_unsigned(schema)))
+    table = document.get_first_table()
     for field, column in zip(table.fields, schema, strict=True):
         if pa.types.is_boolean(column.type):
             field.datatype = "boolean"
@@ -138,10 +138,10 @@ def _around_rows(schema: pa.Schema) -> tuple[str, str]:
             field.arraysize = "*"
         field.ucd = words_of(column).ucd or None
     for name, value in text_metadata(schema).items():
-        param = Param(found, name=name, datatype="char", arraysize="*", value=value)
+        param = Param(document, name=name, datatype="char", arraysize="*", value=value)
         table.params.append(param)
     written = io.BytesIO()
-    found.to_xml(written)
+    document.to_xml(written)
     # Astropy's own version in a comment would change the bytes with every release.
     text = written.getvalue().decode()
     first, last = text.index("<!--"), text.index("-->") + len("-->\n")
@@ -153,7 +153,7 @@ def _without_unsigned(schema: pa.Schema) -> pa.Schema:
     """Replace types that VOTable lacks: unsigned 64-bit integers are text, small ones wider."""
     wider = {pa.int8(): pa.int16(), pa.uint16(): pa.int32(), pa.uint32(): pa.int64(),
              pa.uint64(): pa.string(), pa.float16(): pa.float32()}  # fmt: skip
-    return pa.schema([one.with_type(wider.get(one.type, one.type)) for one in schema])
+    return pa.schema([field.with_type(wider.get(field.type, field.type)) for field in schema])
 
 
 def _xml_cell(field: pa.Field, column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -110,7 +110,7 @@ def open_ecsv(path: str, exact: Collection[str]) -> Source:
         raise GalaxiesError(f"{path}: not an ECSV table: its first line is not '{_ECSV} …'")
     try:
         header = get_header_from_yaml([line[2:] for line in lines[1:]])
-        fields = [_ecsv_field(one, exact) for one in header["datatype"]]
+        fields = [_ecsv_field(column, exact) for column in header["datatype"]]
     except (ValueError, KeyError, TypeError) as error:
         raise GalaxiesError(f"{path}: damaged ECSV header ({error})") from error
     schema = pa.schema(fields)

@@ -25,16 +25,16 @@ def open_votable(path: str, exact: Collection[str]) -> Source:
         with opened(path) as file, warnings.catch_warnings():
             # Services write VOTables that depart from the standard in small things.
             warnings.simplefilter("ignore", AstropyWarning)
-            found = votable.parse_single_table(file)
+            element = votable.parse_single_table(file)
     except (OSError, ValueError, IndexError, votable.exceptions.VOTableSpecError) as error:
         reason = " ".join(str(error).split())[:200]
         raise GalaxiesError(f"{path}: damaged or not a VOTable ({reason})") from error
-    names = [field.name for field in found.fields]
+    names = [field.name for field in element.fields]
     if twice := {name for name in names if names.count(name) > 1}:
         raise GalaxiesError(f"{path}: has two columns {min(twice)!r}; rename one")
     arrays, fields = [], []
-    for field in found.fields:
-        array = _values(found.array[field.ID if field.name not in found.array.dtype.names
+    for field in element.fields:
+        array = _values(element.array[field.ID if field.name not in element.array.dtype.names
                                     else field.name])  # fmt: skip
         words = Words(
             " ".join(str(field.description or "").split()),
@@ -44,7 +44,7 @@ def open_votable(path: str, exact: Collection[str]) -> Source:
         arrays.append(array)
         fields.append(described(field.name, array.type, words))
     table = pa.table(arrays, schema=pa.schema(fields))
-    metadata = {param.name: str(param.value) for param in found.params}
+    metadata = {param.name: str(param.value) for param in element.params}
 
     def tables(columns: Sequence[str]) -> Iterator[pa.Table]:
         yield table.select(list(columns))

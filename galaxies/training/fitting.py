@@ -109,8 +109,8 @@ def best_candidate(
     labels, weights = validation.labels, validation.weights
     best: M | None = None
     history: History = []
-    for one in tqdm(settings, desc=doing, unit=" fits"):
-        candidate = fit(one)
+    for choice in tqdm(settings, desc=doing, unit=" fits"):
+        candidate = fit(choice)
         p = candidate.p_spiral
         row = {
             **candidate.settings,

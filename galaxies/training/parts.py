@@ -100,8 +100,8 @@ def joined(parts: Sequence[Part]) -> Part:
         each = [part.votes for part in parts if part.votes is not None]
         votes = Votes(
             each[0].layout,
-            np.concatenate([one.shares for one in each]),
-            np.concatenate([one.volunteers for one in each]),
+            np.concatenate([votes.shares for votes in each]),
+            np.concatenate([votes.volunteers for votes in each]),
         )
     return Part(
         pd.concat([part.galaxies for part in parts], ignore_index=True),

@@ -231,7 +231,10 @@ def train(
     layout = fitted.layout or Layout((galaxies.campaign,))
     classes = layout.class_places(galaxies.campaign)
     outputs = np.concatenate(
-        [_predict(one, inputs, part.rows, preparation.views, classes) for one, part in new]
+        [
+            _predict(fit_of_fold, inputs, part.rows, preparation.views, classes)
+            for fit_of_fold, part in new
+        ]
     )
     unseen = joined([part for _, part in new])
     labels = {galaxies.campaign: (unseen.labels, unseen.vote_fractions)}
@@ -263,10 +266,12 @@ def train(
         np.concatenate([part.galaxies["galaxy_id"].to_numpy(np.int64) for part in parts]),
         np.concatenate([part.fingerprints for part in parts]),
     )
-    known = KnownGalaxies.fit(*(looks_of(galaxies, part.rows) for part in (parts[0], chooses)))
+    known_galaxies = KnownGalaxies.fit(
+        *(looks_of(galaxies, part.rows) for part in (parts[0], chooses))
+    )
     if apart:
         fitted = fitted._replace(chosen=fitted.chosen | {"proof": len(proof)})
-    return Trained(fitted, description, learned, known)
+    return Trained(fitted, description, learned, known_galaxies)
 
 
 def _images(inputs: npt.NDArray[Any], parts: list[Part]) -> pd.DataFrame:
@@ -279,7 +284,7 @@ def _images(inputs: npt.NDArray[Any], parts: list[Part]) -> pd.DataFrame:
     pixels = [hashlib.sha1(inputs[row].tobytes()).digest() for row in rows]
     numbers = pd.factorize(np.array(pixels, object))[0]
     lowest = galaxies["galaxy_id"].groupby(numbers).transform("min")
-    halves = [hashlib.sha256(str(one).encode()).digest()[0] % 2 == 1 for one in lowest]
+    halves = [hashlib.sha256(str(galaxy_id).encode()).digest()[0] % 2 == 1 for galaxy_id in lowest]
     return pd.DataFrame({"image": numbers, "proves": halves}, index=rows)
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import yaml
 
+from galaxies.base.yaml_files import reading_yaml, refuse_second
 from galaxies.errors import GalaxiesError
 from galaxies.questions.registry import ASKED
 
@@ -80,7 +81,11 @@ def plain_words(label: str) -> str:
 def asked_questions(maps: Sequence[AnswerMap]) -> tuple[int, ...]:
     """List the numbers of the questions that have a column in the maps, in order."""
     columns = {
-        column for one in maps for task in one.tasks.values() for column in task.values() if column
+        column
+        for answer_map in maps
+        for task in answer_map.tasks.values()
+        for column in task.values()
+        if column
     }
     return tuple(
         question.number for question in ASKED.questions if columns.intersection(question.columns)
@@ -91,11 +96,7 @@ class _Texts(yaml.BaseLoader):
     """YAML with text only: `Yes` is not a boolean and 28.30 not a number. No key occurs twice."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                line = node.start_mark.line + 1
-                raise GalaxiesError(f"{key}: occurs twice in the block that starts at line {line}")
+        refuse_second([key.value for key, _ in node.value], node)
         return super().construct_mapping(node, deep)
 
 
@@ -121,21 +122,13 @@ def read_answer_maps(path: Path) -> list[AnswerMap]:
     Examples
     --------
     >>> from pathlib import Path
-    >>> [one] = read_answer_maps(Path("answers.yaml"))
-    >>> one.workflow, one.tasks["T0"]["Smooth"]
+    >>> [answer_map] = read_answer_maps(Path("answers.yaml"))
+    >>> answer_map.workflow, answer_map.tasks["T0"]["Smooth"]
     ('6122', 'Class1.1')
     """
-    try:
+    with reading_yaml(path):
         text = path.read_text(encoding="utf-8-sig")
-        documents = [one for one in yaml.load_all(text, Loader=_Texts) if one]
-    except OSError as error:
-        raise GalaxiesError(f"{path}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise GalaxiesError(f"{path}: not UTF-8 text at byte {error.start}") from error
-    except GalaxiesError as error:
-        raise GalaxiesError(f"{path}: {error}") from error
-    except (yaml.YAMLError, TypeError, RecursionError) as error:
-        raise GalaxiesError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+        documents = [document for document in yaml.load_all(text, Loader=_Texts) if document]
     try:
         maps = [_answer_map(document) for document in documents]
     except GalaxiesError as error:
@@ -180,7 +173,7 @@ def _task(name: str, answers: object) -> dict[str, str | None]:
         raise GalaxiesError(f"{name}: unknown key; tasks have names such as T0")
     if not isinstance(answers, dict):
         raise GalaxiesError(f"{name}: must contain answers, such as `Smooth: Class1.1`")
-    known: dict[str, str | None] = {}
+    columns: dict[str, str | None] = {}
     for label, column in answers.items():
         if column not in ASKED.columns and column not in _LEFT_OUT:
             raise GalaxiesError(
@@ -188,6 +181,6 @@ def _task(name: str, answers: object) -> dict[str, str | None]:
                 f"{ASKED.columns[0]} to {ASKED.columns[-1]}; null leaves an answer out"
             )
         meant = None if column in _LEFT_OUT else str(column)
-        if known.setdefault(plain_words(label), meant) != meant:
+        if columns.setdefault(plain_words(label), meant) != meant:
             raise GalaxiesError(f"{name}.{label}: the same answer has two columns")
-    return known
+    return columns

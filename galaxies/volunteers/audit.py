@@ -79,8 +79,8 @@ def judge_answers(audited: Audited, agreement: float, confidence: float) -> Audi
     >>> from galaxies.volunteers.samples import Audited
     >>> p = np.full(120, 0.99, np.float32)
     >>> audited = Audited(p, np.ones(120, np.int64), decided=np.full(3000, 0.99, np.float32))
-    >>> found = judge_answers(audited, 0.95, 0.9)
-    >>> found.holds, round(found.confidence, 3), round(found.lower, 3)
+    >>> judged = judge_answers(audited, 0.95, 0.9)
+    >>> judged.holds, round(judged.confidence, 3), round(judged.lower, 3)
     (True, 0.983, 0.967)
     """
     right = (audited.p_spiral > 0.5) == audited.answers
@@ -130,7 +130,7 @@ def _bounds(audited: Audited, agreement: float, confidence: float) -> tuple[floa
     give, not that of the machine.
     """
     first = slice(0, CHOOSING)
-    found = None
+    proven = None
     if len(audited.answers) <= CHOOSING:
         return None
     tried = _bounds_to_try(audited.p_spiral[first], audited.answers[first], agreement)
@@ -147,8 +147,8 @@ def _bounds(audited: Audited, agreement: float, confidence: float) -> tuple[floa
             proof = is_proven(later, everything - len(chosen), most, confidence)
         if not proof:
             break
-        found = bounds
-    return found
+        proven = bounds
+    return proven
 
 
 def _proven_at_once(right: Right, agreement: float, confidence: float) -> bool:
@@ -186,7 +186,7 @@ def _bounds_to_try(
     )[last] * (last + 1)
     if speed.max() <= 0:
         return []
-    return [_of_certainty(calibration, float(sure[one])) for one in last[int(speed.argmax()) :]]
+    return [_of_certainty(calibration, float(sure[place])) for place in last[int(speed.argmax()) :]]
 
 
 def _of_certainty(calibration: Calibration, least: float) -> tuple[float, float]:

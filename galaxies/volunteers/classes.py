@@ -152,12 +152,12 @@ def read_classes(path: Path) -> Iterator[pd.DataFrame]:
             yield piece.reset_index(drop=True)
 
 
-def _refuse(path: Path, found: "pd.Series[Any]", numbers: "pd.Series[float]", row: int) -> None:
+def _refuse(path: Path, column: "pd.Series[Any]", numbers: "pd.Series[float]", row: int) -> None:
     """Raise an error for the first value that is not between 0 and 1."""
-    bad = ~numbers.between(0, 1) & found.notna() & (found.astype("str") != "")
+    bad = ~numbers.between(0, 1) & column.notna() & (column.astype("str") != "")
     if bad.any():
         place = int(np.argmax(bad.to_numpy()))
         raise GalaxiesError(
-            f"{path}: row {row + place + 1}: {found.name} is {str(found.iloc[place])[:40]!r}, "
+            f"{path}: row {row + place + 1}: {column.name} is {str(column.iloc[place])[:40]!r}, "
             "not between 0 and 1"
         )

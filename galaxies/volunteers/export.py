@@ -128,7 +128,7 @@ class _Rows:
 def read_export(
     path: Path,
     maps: Sequence[AnswerMap],
-    known: Mapping[str, Sequence[Subject]],
+    subjects: Mapping[str, Sequence[Subject]],
     answers: str,
 ) -> Votes:
     """Count the answers in an export of classifications.
@@ -145,7 +145,7 @@ def read_export(
         Zooniverse's export, with a classification in each line.
     maps : sequence of AnswerMap
         Columns of the answers.
-    known : dict of list of Subject
+    subjects : dict of list of Subject
         The subjects that count, by the ID of their galaxy. Two surveys can have the same IDs: a
         subject counts if its hidden columns are those of the manifest.
     answers : str
@@ -166,16 +166,16 @@ def read_export(
     >>> from pathlib import Path
     >>> from galaxies.volunteers.answers import read_answer_maps
     >>> from galaxies.volunteers.manifest import read_manifest
-    >>> known = {subject.galaxy_id: [subject] for subject in read_manifest(Path("subjects"))}
+    >>> subjects = {subject.galaxy_id: [subject] for subject in read_manifest(Path("subjects"))}
     >>> maps = read_answer_maps(Path("answers.yaml"))
-    >>> votes = read_export(Path("export.csv"), maps, known, "answers.yaml")
+    >>> votes = read_export(Path("export.csv"), maps, subjects, "answers.yaml")
     >>> votes.counts.shape, bool((votes.volunteers >= 40).all()), votes.broken
     ((10, 37), True, {})
     """
     rows = _Rows()
     for line, cells in _lines(path, rows):
         try:
-            _take(rows, cells, line, maps, known)
+            _take(rows, cells, line, maps, subjects)
         except _BrokenError as error:
             _note(rows.broken, str(error), line)
         except _LeftOutError as error:
@@ -245,27 +245,27 @@ def _take(
     cells: dict[str, str],
     line: int,
     maps: Sequence[AnswerMap],
-    known: Mapping[str, Sequence[Subject]],
+    subjects: Mapping[str, Sequence[Subject]],
 ) -> None:
     """Keep a classification."""
     workflow = cells["workflow_id"].strip()
     if not workflow.isdecimal():
         raise _BrokenError("without the number of a workflow")
     rows.workflows[workflow] += 1
-    ours = [one for one in maps if one.workflow in (None, workflow)]
+    ours = [answer_map for answer_map in maps if answer_map.workflow in (None, workflow)]
     if not ours:
         raise _LeftOutError(OTHER_WORKFLOW)
     version = cells["workflow_version"].strip()
-    meant = next((one for one in ours if one.takes(version)), None)
+    meant = next((answer_map for answer_map in ours if answer_map.takes(version)), None)
     if meant is None:
         raise _LeftOutError(OTHER_VERSION)
     number = cells["classification_id"].strip()
     if not number.isdecimal() or int(number) >= 2**63:
         raise _BrokenError("without the number of a classification")
     galaxy, hidden = _galaxy(rows, cells)
-    if galaxy not in known:
+    if galaxy not in subjects:
         raise _LeftOutError(OTHER_SUBJECT)
-    if not any(subject.is_meant(hidden) for subject in known[galaxy]):
+    if not any(subject.is_meant(hidden) for subject in subjects[galaxy]):
         raise _LeftOutError(OTHER_SET)
     if cells.get("gold_standard", "").strip().lower() in _YES:
         raise _LeftOutError(GOLD)
@@ -334,14 +334,14 @@ def _person(cells: dict[str, str]) -> tuple[str, str]:
 
 def _answers(rows: _Rows, annotations: object, line: int, meant: AnswerMap) -> int:
     """Find the columns of a classification, one bit for each."""
-    said: dict[str, tuple[str, ...]] = {}
+    labels_of: dict[str, tuple[str, ...]] = {}
     for task, labels in _said(annotations):
         if task not in meant.tasks:
             rows.unmapped[task[:_SHOWN]] += 1
-        elif said.setdefault(task, labels) != labels:
+        elif labels_of.setdefault(task, labels) != labels:
             raise _BrokenError("that answer a task twice")
     bits = 0
-    for task, labels in said.items():
+    for task, labels in labels_of.items():
         for label in labels:
             if label == _LOST_BY_ZOONIVERSE:
                 raise _BrokenError(f"with {_LOST_BY_ZOONIVERSE!r} from Zooniverse")
@@ -356,10 +356,10 @@ def _said(annotations: object, *, combined: bool = False) -> Iterator[tuple[str,
     """Iterate over tasks and their answers."""
     if not isinstance(annotations, list):
         raise _BrokenError("whose annotations are not a list of tasks")
-    for one in annotations:
-        if not isinstance(one, dict) or not isinstance(one.get("task"), str):
+    for annotation in annotations:
+        if not isinstance(annotation, dict) or not isinstance(annotation.get("task"), str):
             raise _BrokenError("whose annotations are not a list of tasks")
-        value = one.get("value")
+        value = annotation.get("value")
         several = value if isinstance(value, list) else [value]
         if any(isinstance(part, dict) and "task" in part for part in several):
             if combined:
@@ -374,13 +374,13 @@ def _said(annotations: object, *, combined: bool = False) -> Iterator[tuple[str,
                 raise _BrokenError("whose annotations are not a list of tasks")
             if part is not None:
                 labels.append(plain_words(str(part)))
-        yield one["task"], tuple(labels)
+        yield annotation["task"], tuple(labels)
 
 
 def _refuse(path: Path, rows: _Rows, maps: Sequence[AnswerMap], answers: str) -> None:
     """Raise an error if the export is ambiguous, or if nothing can be counted."""
     seen = ", ".join(f"{name} ({count:,} rows)" for name, count in rows.workflows.most_common(5))
-    named = {one.workflow for one in maps}
+    named = {answer_map.workflow for answer_map in maps}
     if None in named and len(rows.workflows) > 1:
         raise GalaxiesError(
             f"{path}: contains several workflows: {seen}; name one in {answers}, such as "
@@ -430,10 +430,10 @@ def _count(rows: _Rows) -> Votes:
         logged_in = where[account[here] & (address[here] >= 0)]
         here = here[account[here] | ~np.isin(where, logged_in)]
         counted += len(here)
-        said = answers[here]
-        np.add.at(volunteers, galaxy[here[said != 0]], 1)
+        bits = answers[here]
+        np.add.at(volunteers, galaxy[here[bits != 0]], 1)
         for place in range(len(ASKED.answers)):
-            np.add.at(counts[:, place], galaxy[here[(said >> place) & 1 == 1]], 1)
+            np.add.at(counts[:, place], galaxy[here[(bits >> place) & 1 == 1]], 1)
     return Votes(
         galaxies=list(rows.galaxies),
         counts=counts,

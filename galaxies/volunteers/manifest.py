@@ -1,12 +1,12 @@
 """The manifest of a subject set: which galaxies a folder asks volunteers about."""
 
-import csv
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from galaxies.errors import GalaxiesError
+from galaxies.volunteers.csv_rows import read_rows
 
 MANIFEST: Final = "manifest.csv"
 
@@ -71,35 +71,23 @@ def read_manifest(folder: Path) -> list[Subject]:
     if not path.is_file():
         raise GalaxiesError(f"{path}: no such file; give a folder made by galaxies ask")
     subjects: dict[str, Subject] = {}
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = csv.DictReader(file)
-            missing = [name for name in _NEEDED if name not in (rows.fieldnames or ())]
-            if missing:
-                raise GalaxiesError(
-                    f"{path}: no column {missing[0]!r}; give a folder made by galaxies ask"
-                )
-            for row in rows:
-                line, galaxy_id = rows.line_num, (row[GALAXY] or "").strip()
-                whole = row[IMAGE] and Path(row[IMAGE]).name == row[IMAGE]
-                known = galaxy_id and row["#bundle"] and row["#chosen"]
-                if not known or not whole or not (row["#batch"] or "").isdecimal():
-                    raise GalaxiesError(f"{path}: line {line}: cut off or damaged; copy it again")
-                if galaxy_id in subjects:
-                    raise GalaxiesError(f"{path}: line {line}: {GALAXY} {galaxy_id!r} occurs twice")
-                subjects[galaxy_id] = Subject(
-                    galaxy_id,
-                    folder / row[IMAGE],
-                    int(row["#batch"]),
-                    line,
-                    # The same few texts in every row.
-                    sys.intern(row["#bundle"]),
-                    sys.intern(row["#chosen"]),
-                    sys.intern(row.get("#table") or UNKNOWN),
-                    sys.intern(row.get("#agreement") or UNKNOWN),
-                )
-    except UnicodeDecodeError as error:
-        raise GalaxiesError(f"{path}: not UTF-8 text at byte {error.start}") from error
-    except csv.Error as error:
-        raise GalaxiesError(f"{path}: not a CSV table: {error}") from error
+    for line, row in read_rows(path, _NEEDED, "give a folder made by galaxies ask"):
+        galaxy_id, image = (row[GALAXY] or "").strip(), row[IMAGE] or ""
+        batch, bundle, chosen = row["#batch"] or "", row["#bundle"], row["#chosen"]
+        whole = image and Path(image).name == image and batch.isdecimal()
+        if not (galaxy_id and bundle and chosen and whole):
+            raise GalaxiesError(f"{path}: line {line}: cut off or damaged; copy it again")
+        if galaxy_id in subjects:
+            raise GalaxiesError(f"{path}: line {line}: {GALAXY} {galaxy_id!r} occurs twice")
+        subjects[galaxy_id] = Subject(
+            galaxy_id,
+            folder / image,
+            int(batch),
+            line,
+            # The same few texts in every row.
+            sys.intern(bundle),
+            sys.intern(chosen),
+            sys.intern(row.get("#table") or UNKNOWN),
+            sys.intern(row.get("#agreement") or UNKNOWN),
+        )
     return list(subjects.values())

@@ -1,6 +1,5 @@
 """Random samples of the machine's decisions, and the answers of people about them."""
 
-import csv
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -26,6 +25,7 @@ from galaxies.judgement.promises import UNDECIDED
 from galaxies.questions.campaign import VOTED, most_voted
 from galaxies.volunteers.choosing import AUDIT
 from galaxies.volunteers.classes import fingerprint, read_columns, refuse_twice
+from galaxies.volunteers.csv_rows import read_rows
 from galaxies.volunteers.manifest import MANIFEST, UNKNOWN, Subject, read_manifest
 from galaxies.volunteers.survey import galaxy_number
 
@@ -294,9 +294,9 @@ def _drawn(classes: Path, subjects: Sequence[Path]) -> tuple[list[str], float | 
             f"{', '.join(map(str, subjects))}: no galaxy was drawn for an audit; "
             "draw some with galaxies ask --audit-share 1"
         )
-    order = sorted(sample.values(), key=lambda one: (one.batch, _lot(one.galaxy_id)))
+    order = sorted(sample.values(), key=lambda subject: (subject.batch, _lot(subject.galaxy_id)))
     target = order[0].agreement
-    return [one.galaxy_id for one in order], None if target == UNKNOWN else float(target)
+    return [subject.galaxy_id for subject in order], None if target == UNKNOWN else float(target)
 
 
 def _lot(galaxy_id: str) -> bytes:
@@ -305,23 +305,23 @@ def _lot(galaxy_id: str) -> bytes:
 
 def _beside_decisions(classes: Path, given: Mapping[str, str], source: str) -> Audited:
     """Look up the galaxies that have an answer; errors name the `source` of the answers."""
-    found: dict[str, float] = {}
+    p_spiral: dict[str, float] = {}
     decided: list[Probabilities] = []
     for piece in _decided(classes):
         decided.append(piece["p_spiral"].to_numpy(np.float32))
-        known = piece[piece["galaxy_id"].isin(given.keys())]
-        for galaxy_id, p in zip(known["galaxy_id"], known["p_spiral"], strict=True):
-            if galaxy_id in found:
+        sampled = piece[piece["galaxy_id"].isin(given.keys())]
+        for galaxy_id, p in zip(sampled["galaxy_id"], sampled["p_spiral"], strict=True):
+            if galaxy_id in p_spiral:
                 raise GalaxiesError(f"{classes}: galaxy {galaxy_id} occurs twice")
-            found[galaxy_id] = p
+            p_spiral[galaxy_id] = p
     for galaxy_id in given:
-        if galaxy_id not in found:
+        if galaxy_id not in p_spiral:
             raise GalaxiesError(
                 f"{source}: galaxy {galaxy_id} is not one that the machine decided in {classes}; "
                 "give the table from which the sample was drawn"
             )
     return Audited(
-        np.array([found[galaxy_id] for galaxy_id in given], np.float32),
+        np.array([p_spiral[galaxy_id] for galaxy_id in given], np.float32),
         np.array([ANSWERS.index(answer) for answer in given.values()], np.int64),
         np.concatenate(decided),
     )
@@ -329,8 +329,8 @@ def _beside_decisions(classes: Path, given: Mapping[str, str], source: str) -> A
 
 def _decided(classes: Path) -> Iterator[pd.DataFrame]:
     for piece in read_columns(classes, _NEEDED):
-        known = piece["decision"].notna() & (piece["decision"] != UNDECIDED)
-        yield piece[known]
+        decided = piece["decision"].notna() & (piece["decision"] != UNDECIDED)
+        yield piece[decided]
 
 
 class _Row(NamedTuple):
@@ -352,31 +352,22 @@ _REQUIRED: Final = (
 
 def _read_answers(path: Path) -> list[_Row]:
     """Read a sample in the order of the draw; galaxies without an answer have an empty one."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = csv.DictReader(file)
-            missing = [name for name in _REQUIRED if name not in (rows.fieldnames or ())]
-            if missing:
-                raise GalaxiesError(
-                    f"{path}: no column {missing[0]!r}; keep all columns that galaxies audit wrote"
-                )
-            sample = [_row(path, line, row) for line, row in enumerate(rows, 2)]
-    except OSError as error:
-        raise GalaxiesError(f"{path}: cannot be read: {error.strerror}") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise GalaxiesError(f"{path}: not a CSV table in UTF-8: {error}") from error
+    rows = read_rows(path, _REQUIRED, "keep all columns that galaxies audit wrote")
+    sample = {line: _row(path, line, cells) for line, cells in rows}
     if not sample:
         raise GalaxiesError(f"{path}: empty; draw a sample with galaxies audit")
+    first = min(sample)
     names: set[str] = set()
-    for line, row in enumerate(sample, 2):
+    for line, row in sample.items():
         if row.galaxy_id in names:
             raise GalaxiesError(f"{path}: line {line}: galaxy {row.galaxy_id} occurs twice")
-        if row[3:] != sample[0][3:]:
+        if row[3:] != sample[first][3:]:
             raise GalaxiesError(
-                f"{path}: line {line}: from another sample than line 2; judge each sample alone"
+                f"{path}: line {line}: from another sample than line {first}; judge each sample "
+                "alone"
             )
         names.add(row.galaxy_id)
-    return sorted(sample)
+    return sorted(sample.values())
 
 
 def _row(path: Path, line: int, row: Mapping[str, str | None]) -> _Row:

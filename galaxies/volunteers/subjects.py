@@ -111,7 +111,7 @@ def ask(
     Asked(batch=2, chosen=2, audited=2)
     """
     _refuse_full(output)
-    known = _bundle(classes, bundle)
+    maker = _bundle(classes, bundle)
     before = [subject for folder in earlier for subject in read_manifest(folder)]
     asked = {subject.galaxy_id for subject in before}
     opened = open_inputs(inputs, names)
@@ -135,7 +135,7 @@ def ask(
     batch = 1 + max((subject.batch for subject in before), default=0)
     with written_beside(output) as beside:
         beside.mkdir()
-        told = (known, fingerprint(classes), str(counted.decided), *_made_for(classes))
+        told = (maker, fingerprint(classes), str(counted.decided), *_made_for(classes))
         _write(beside, chosen, opened, batch, told, workers)
     audited = int((chosen["chosen"] == AUDIT).sum())
     return Asked(batch, len(chosen) - audited, audited)
@@ -150,8 +150,8 @@ class _Counted:
 
     def __iter__(self) -> Iterator[pd.DataFrame]:
         for piece in self._pieces:
-            known = piece["p_spiral"].notna() & (piece["decision"] != UNDECIDED)
-            self.decided += int(known.sum())
+            decided = piece["p_spiral"].notna() & (piece["decision"] != UNDECIDED)
+            self.decided += int(decided.sum())
             yield piece
 
 
@@ -172,14 +172,14 @@ def _refuse_full(output: Path) -> None:
 
 def _bundle(classes: Path, folder: Path | None) -> str:
     """Name the bundle that made a table, and refuse another one."""
-    known = made_by(classes) if classes.is_file() else None
+    maker = made_by(classes) if classes.is_file() else None
     if folder is None:
-        return known or UNKNOWN
+        return maker or UNKNOWN
     read_description(folder)
     wanted = bundle_digest(folder)
-    if known and not same_bundle(known, wanted):
+    if maker and not same_bundle(maker, wanted):
         raise GalaxiesError(
-            f"{classes}: made by another bundle ({known[:12]}…) than {folder} ({wanted[:12]}…); "
+            f"{classes}: made by another bundle ({maker[:12]}…) than {folder} ({wanted[:12]}…); "
             "classify again with that bundle, or give the one that made the table"
         )
     return wanted
@@ -193,16 +193,16 @@ def _refuse_forgotten(output: Path, earlier: Sequence[Path], ids: Collection[str
         folder = path.parent
         if folder.resolve() in named:
             continue
-        found = []
+        again = []
         # Another program's manifest may be no table at all.
         with (
             contextlib.suppress(csv.Error),
             path.open(encoding="utf-8-sig", errors="replace", newline="") as file,
         ):
-            found = [row[GALAXY] for row in csv.DictReader(file) if row.get(GALAXY) in wanted]
-        if found:
+            again = [row[GALAXY] for row in csv.DictReader(file) if row.get(GALAXY) in wanted]
+        if again:
             raise GalaxiesError(
-                f"{folder}: already asks about galaxy {found[0]!r} and {len(found) - 1} more of "
+                f"{folder}: already asks about galaxy {again[0]!r} and {len(again) - 1} more of "
                 f"these; add --earlier {folder}, or write the new folder elsewhere"
             )
 
@@ -220,7 +220,7 @@ def _write(
     What is `told` about all galaxies are the bundle, and the columns after `#chosen`.
     """
     names = _file_names(chosen["galaxy_id"])
-    found: set[str] = set()
+    written: set[str] = set()
 
     def jpeg(item: Item) -> tuple[str, bytes]:
         try:
@@ -236,18 +236,18 @@ def _write(
         tqdm(total=len(chosen), desc="write subjects", unit=" images") as bar,
     ):
         for galaxy_id, data in in_order(pool, jpeg, items_of(inputs, names), 2 * workers):
-            if galaxy_id in found:
+            if galaxy_id in written:
                 raise GalaxiesError(
                     f"galaxy_id {galaxy_id!r} names two images; leave one of them out"
                 )
-            found.add(galaxy_id)
+            written.add(galaxy_id)
             (folder / names[galaxy_id]).write_bytes(data)
             bar.update()
-    gone = [galaxy_id for galaxy_id in names if galaxy_id not in found]
+    gone = [galaxy_id for galaxy_id in names if galaxy_id not in written]
     if gone:
         raise GalaxiesError(
             f"no image of {len(gone):,} of the {len(names):,} galaxies, such as {gone[0]!r}, in "
-            f"{', '.join(one.name for one in inputs)}; give all images that were classified"
+            f"{', '.join(source.name for source in inputs)}; give all images that were classified"
         )
     with (folder / MANIFEST).open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -313,8 +313,8 @@ def items_of(inputs: Sequence[Input], ids: Collection[str]) -> Iterator[Item]:
     >>> item.galaxy_id == first.galaxy_id
     True
     """
-    for one in inputs:
-        for chunk in one.chunks(SHARD):
+    for source in inputs:
+        for chunk in source.chunks(SHARD):
             if isinstance(chunk, FileChunk):  # it would fetch all its files from a bucket
                 rows = zip(chunk.paths, chunk.ids, strict=True)
                 kept = [(path, galaxy_id) for path, galaxy_id in rows if galaxy_id in ids]

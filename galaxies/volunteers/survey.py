@@ -129,16 +129,16 @@ def count_votes(
     """
     output = free_folder(output, overwrite, SURVEY_FILES)
     maps = read_answer_maps(answers)
-    known: dict[str, list[Subject]] = {}
+    asked: dict[str, list[Subject]] = {}
     for folder in {given.resolve(): given for given in subjects}.values():
         for subject in read_manifest(folder):
-            known.setdefault(subject.galaxy_id, []).append(subject)
-    for same in known.values():
+            asked.setdefault(subject.galaxy_id, []).append(subject)
+    for same in asked.values():
         _refuse_two_pictures(same)
     if not export.is_file():
         raise GalaxiesError(f"{export}: no such file; download the project's classification export")
-    votes = read_export(export, maps, known, str(answers))
-    image = partial(_image_of, known)
+    votes = read_export(export, maps, asked, str(answers))
+    image = partial(_image_of, asked)
     made = write_survey(output, votes, asked_questions(maps), image, least_votes=least_votes)
     if made is None:
         raise GalaxiesError(
@@ -160,9 +160,9 @@ def _refuse_two_pictures(subjects: Sequence[Subject]) -> None:
             )
 
 
-def _image_of(known: Mapping[str, Sequence[Subject]], galaxy_id: str) -> bytes:
+def _image_of(subjects: Mapping[str, Sequence[Subject]], galaxy_id: str) -> bytes:
     """Read the JPEG of a subject."""
-    subject = known[galaxy_id][0]
+    subject = subjects[galaxy_id][0]
     image = subject.image
     if not image.is_file():
         raise GalaxiesError(
@@ -248,7 +248,7 @@ def _table(votes: Votes, asked: Sequence[int], least_votes: int) -> tuple[pd.Dat
     table = pd.DataFrame(votes.counts[enough].astype(np.int32), columns=list(ASKED.columns))
     kept = [column for number in asked for column in ASKED.questions[number - 1].columns]
     table = table[kept]
-    names = [name for name, one in zip(votes.galaxies, enough, strict=True) if one]
+    names = [name for name, is_enough in zip(votes.galaxies, enough, strict=True) if is_enough]
     table.insert(0, "galaxy_id", np.array([galaxy_number(name) for name in names], np.int64))
     table["name"] = pd.Series(names, dtype="str")
     table = table.sort_values("galaxy_id", ignore_index=True)

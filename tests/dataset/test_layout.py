@@ -25,7 +25,8 @@ def test_an_absent_survey_says_what_belongs_there(tmp_path):
         (b"gz1", "must contain only"),
         (b"", "must contain only"),
         (b"campaign: gz1: x\n  y", "not YAML: "),
-        (b"campaign: \xff", "not YAML: "),
+        (b"campaign: 2020-13-45", "not YAML: month must be in 1..12"),
+        (b"campaign: \xff", "not UTF-8 text at byte 10"),
     ],
 )
 def test_a_survey_that_names_no_campaign_is_refused_in_one_line(tmp_path, content, said):

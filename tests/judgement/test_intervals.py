@@ -1,10 +1,12 @@
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom, binomtest
 from sklearn.metrics import accuracy_score
 
+from galaxies.base.selection import unselected
 from galaxies.judgement.intervals import (
     clopper_pearson,
     clusters,
@@ -13,8 +15,9 @@ from galaxies.judgement.intervals import (
     student,
     wilson,
 )
-from galaxies.judgement.scores import bootstrap_auc
+from galaxies.judgement.scores import bootstrap_auc, judged
 from galaxies.settings import EvaluateSettings
+from stages.page import images_of_test
 
 
 @given(trials=st.integers(1, 500), share=st.floats(0, 1))
@@ -59,6 +62,73 @@ def test_a_difference_is_that_of_the_accuracies():
     found = compare_models(p == labels, q == labels)
     expected = accuracy_score(labels, p) - accuracy_score(labels, q)
     assert found.accuracy == pytest.approx(expected)
+
+
+def test_identical_images_are_compared_once():
+    random = np.random.default_rng(4)
+    first, second = random.random((2, 200)) < np.array([[0.9], [0.8]])
+    alone = compare_models(first, second)
+    assert compare_models(first, second, np.arange(200)) == alone
+    # Each image ten times under ten IDs: no more is known than before.
+    often = random.permutation(np.tile(np.arange(200), 10))
+    names = np.array([f"{number:040x}" for number in often])
+    assert compare_models(first[often], second[often], names) == pytest.approx(alone)
+    careless = compare_models(first[often], second[often])
+    assert careless.p_value < 1e-6 < 0.001 < alone.p_value
+    # Only the copies say that the first is better.
+    copies = np.repeat([0, 1], [30, 200])
+    better = copies == 0
+    once = compare_models(better, np.zeros(230, bool), copies)
+    assert (once.accuracy, once.p_value) == (0.5, 1)
+
+
+def test_copies_whose_votes_differ_count_by_their_mean():
+    # Three copies of an image, of which the first model is right about two; and two of which one.
+    first = np.array([True, True, False, True, False, True])
+    images = np.array(["a", "a", "a", "b", "b", "c"])
+    compared = compare_models(first, ~first, images)
+    assert compared.accuracy == pytest.approx((1 / 3 + 0 + 1) / 3)
+    assert compared.p_value == 0.5
+
+
+def test_the_interval_covers_what_it_says_with_copies():
+    random = np.random.default_rng(5)
+    covered = rejected = 0
+    for _ in range(400):
+        images = np.repeat(np.arange(150), random.integers(1, 8, 150))
+        first, second = (random.random((2, 150)) < 0.85)[:, images]
+        compared = compare_models(first, second, images)
+        covered += compared.low <= 0 <= compared.high
+        rejected += compared.p_value < 0.05
+    assert covered / 400 > 0.93
+    assert rejected / 400 < 0.06
+
+
+def test_the_images_that_are_compared_are_those_of_the_judged_galaxies(tmp_path, monkeypatch):
+    random = np.random.default_rng(6)
+    ids = random.permutation(400)
+    labels = random.choice(["elliptical", "spiral", None], 400, p=[0.4, 0.4, 0.2])
+    split = pd.DataFrame(
+        {
+            "galaxy_id": ids,
+            "split": random.choice(["train", "validation", "test"], 400),
+            "label": pd.Categorical(labels, categories=["elliptical", "spiral"]),
+            "weight": random.choice([0.2, 1.0], 400),
+        }
+    )
+    images = pd.DataFrame(
+        {"galaxy_id": np.sort(ids), "sha1": [f"{n // 2:040x}" for n in range(400)]}
+    )
+    (tmp_path / "data").mkdir()
+    split.to_parquet(tmp_path / "data/split.parquet")
+    images.to_parquet(tmp_path / "data/images.parquet")
+    predictions = split[["galaxy_id", "split"]].assign(p_spiral=0.5, vote_fraction=0.5)
+    predictions = predictions[predictions["split"] == "test"].sample(frac=1, random_state=1)
+    test = judged(split, predictions, "cnn")
+    test = test[unselected(test["weight"].to_numpy())]
+    monkeypatch.chdir(tmp_path)
+    assert images_of_test().tolist() == [f"{number // 2:040x}" for number in test["galaxy_id"]]
+    assert 20 < len(test) < 120
 
 
 def test_identical_images_are_resampled_together():

@@ -258,6 +258,7 @@ def test_what_cannot_be_read_is_said_in_one_line(tmp_path):
     refused(f"{head}\n", "empty")
     refused(f"{head}\n{first}\n", "no answers yet")
     refused(f"{head}\n{known},spiralish,1,{told}\n", "line 2: answer 'spiralish' of galaxy")
+    refused(f"{head}\n\n{known},spiralish,1,{told}\n", "line 3: answer 'spiralish' of galaxy")
     refused(
         f"{head}\n{known},spiral,1,{told}\n{known},spiral,2,{told}\n", "line 3: .* occurs twice"
     )

@@ -60,8 +60,8 @@ def _version(path: str) -> tuple[int, ...]:
     fs, inside = filesystem(path)
     if not is_local(fs):
         return ()
-    found = Path(inside).stat()
-    return found.st_ino, found.st_size, found.st_mtime_ns
+    status = Path(inside).stat()
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 @lru_cache(maxsize=2)
@@ -128,8 +128,8 @@ class ZipInput:
         """Iterate over chunks of `size` images; the last may be smaller."""
         names, places = self._images(Counter())
         for start in range(0, len(names), size):
-            found = tuple(names.slice(start, size).to_pylist())
-            yield ZipChunk(self.name, found, places[start : start + size])
+            members = tuple(names.slice(start, size).to_pylist())
+            yield ZipChunk(self.name, members, places[start : start + size])
 
     def fingerprint(self) -> dict[str, Any]:
         """Return a description that changes with the input."""

@@ -81,8 +81,8 @@ def images_state(chunk: Chunk) -> str | None:
     digest = hashlib.sha256()
     for path in chunk.paths:
         try:
-            found = os.stat(path)  # noqa: PTH116 - no Path for each of a billion files
-            state = f"{path}\t{found.st_size}\t{found.st_mtime_ns}\n"
+            status = os.stat(path)  # noqa: PTH116 - no Path for each of a billion files
+            state = f"{path}\t{status.st_size}\t{status.st_mtime_ns}\n"
         except (OSError, ValueError):  # it is absent, or in a bucket
             state = f"{path}\n"
         digest.update(state.encode("utf-8", "surrogateescape"))
@@ -101,8 +101,8 @@ def _fetch(addresses: Sequence[str]) -> dict[str, bytes | Exception]:
         else:
             places.setdefault(fs, []).append((address, inside))
     for fs, ours in places.items():
-        found = fs.cat([inside for _, inside in ours], on_error="return")
-        fetched |= {address: found[inside] for address, inside in ours}
+        contents = fs.cat([inside for _, inside in ours], on_error="return")
+        fetched |= {address: contents[inside] for address, inside in ours}
     return fetched
 
 
@@ -264,7 +264,7 @@ class FilesInput:
             if "://" in path:
                 digest.update(repr(file_state(path)).encode())
             else:
-                found = os.stat(path)  # noqa: PTH116 - as above
-                state = f"{path}\t{found.st_size}\t{found.st_mtime_ns}\n"
+                status = os.stat(path)  # noqa: PTH116 - as above
+                state = f"{path}\t{status.st_size}\t{status.st_mtime_ns}\n"
                 digest.update(state.encode("utf-8", "surrogateescape"))
         return {"input": self.name, "images": self.count, "sha256": digest.hexdigest()}

@@ -24,7 +24,7 @@ _CHUNK: Final = 256
 def items_of(images: Any) -> Iterator[Item]:  # noqa: ANN401 - so many kinds
     """Iterate over what `Classifier.classify` takes."""
     if isinstance(images, str | Path) and not is_image(Path(images).name):
-        chunks = (chunk for one in open_inputs([str(images)]) for chunk in one.chunks(_CHUNK))
+        chunks = (chunk for source in open_inputs([str(images)]) for chunk in source.chunks(_CHUNK))
         return chain.from_iterable(chunk.items() for chunk in chunks)
     if isinstance(images, str | Path | bytes | Image.Image) or (
         isinstance(images, np.ndarray)

@@ -52,7 +52,7 @@ def open_inputs(addresses: Sequence[str], names: ColumnNames = ColumnNames()) ->
 
     Examples
     --------
-    >>> [(one.count, one.carried and one.carried.names) for one in open_inputs(
+    >>> [(source.count, source.carried and source.carried.names) for source in open_inputs(
     ...     ["survey.zip", "cutouts/*.jpg", "catalogue.csv"]
     ... )]
     [(40, None), (6, None), (6, ['redshift'])]
@@ -72,12 +72,12 @@ def open_inputs(addresses: Sequence[str], names: ColumnNames = ColumnNames()) ->
         gather()
         inputs.append(_open(path, names))
     gather()
-    for one in inputs:
-        if one.count == 0:
-            raise GalaxiesError(f"{one.name}: contains no image")
+    for source in inputs:
+        if source.count == 0:
+            raise GalaxiesError(f"{source.name}: contains no image")
     if not inputs:
         raise GalaxiesError("nothing to classify; give images, folders, archives or tables")
-    carried = [one.carried for one in inputs if one.carried]
+    carried = [source.carried for source in inputs if source.carried]
     if any(schema != carried[0] for schema in carried):
         raise GalaxiesError("the catalogues have different columns; classify them separately")
     return inputs
@@ -92,15 +92,15 @@ def _expanded(address: str) -> list[str]:
     fs, path = filesystem(address)
     with reaching(address):
         if fs.exists(path):
-            found = [path]
+            paths = [path]
         elif set("*?[") & set(path):
-            found = sorted(fs.glob(path))
-            if not found:
+            paths = sorted(fs.glob(path))
+            if not paths:
                 raise GalaxiesError(f"{address}: no file matches")
         else:
             raise GalaxiesError(f"{address}: no such file or folder")
-        found = [path for one in found for path in _tables_in(fs, one) or [one]]
-    return found if is_local(fs) else [fs.unstrip_protocol(path) for path in found]
+        paths = [path for match in paths for path in _tables_in(fs, match) or [match]]
+    return paths if is_local(fs) else [fs.unstrip_protocol(path) for path in paths]
 
 
 def _tables_in(fs: Any, path: str) -> list[str]:  # noqa: ANN401 - fsspec has no types
@@ -112,7 +112,7 @@ def _tables_in(fs: Any, path: str) -> list[str]:  # noqa: ANN401 - fsspec has no
         return []
     if next(images_below(address, Counter()), None) is not None:
         return []
-    return sorted(one for one in fs.find(path) if one.lower().endswith(".parquet"))
+    return sorted(file for file in fs.find(path) if file.lower().endswith(".parquet"))
 
 
 def _open(path: str, names: ColumnNames) -> Input:

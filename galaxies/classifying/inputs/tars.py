@@ -65,7 +65,9 @@ def _opened(path: str) -> Iterator[IO[bytes]]:
     with opened as file:
         start = file.read(6)
         file.seek(0)
-        opener = next((one for mark, one in _OPENERS.items() if start.startswith(mark)), None)
+        opener = next(
+            (opening for mark, opening in _OPENERS.items() if start.startswith(mark)), None
+        )
         if opener is None:
             yield file
         else:
@@ -210,7 +212,7 @@ class TarInput:
     def chunks(self, size: int) -> Iterator[Chunk]:
         """Iterate over chunks of `size` images; the last may be smaller."""
         with _opened(self.name) as file:
-            places = (self._followed(one) for one in _images(self.name, file, Counter()))
+            places = (self._followed(place) for place in _images(self.name, file, Counter()))
             for batch in batched(places, size):
                 yield TarChunk(self.name, batch)
 
@@ -229,21 +231,19 @@ def _target(member: tarfile.TarInfo) -> str:
 class LoadedChunk:
     """Images in memory, because they can only be read in sequence."""
 
-    ids: tuple[str, ...]
-    data: tuple[bytes | str, ...]
-    """The contents, or why there are none."""
+    images: tuple[Item, ...]
     carried = None
 
     def __len__(self) -> int:
-        return len(self.ids)
+        return len(self.images)
 
     def items(self) -> Iterator[Item]:
         """Iterate over the images in order."""
-        for galaxy_id, data in zip(self.ids, self.data, strict=True):
-            yield Item(galaxy_id, partial(_held, data))
+        return iter(self.images)
 
 
 def _held(data: bytes | str) -> bytes:
+    """Return the contents, or raise why there are none."""
     if isinstance(data, str):
         raise UnreadableImageError(data)
     return data
@@ -268,20 +268,18 @@ class CompressedTarInput:
     def chunks(self, size: int) -> Iterator[Chunk]:
         """Iterate over chunks of `size` images; the last may be smaller."""
         self.skipped.clear()
-        ids: list[str] = []
-        data: list[bytes | str] = []
+        images: list[Item] = []
         held = 0
         with _opened(self.name) as file:
             for member in _images(self.name, file, self.skipped):
                 content = self._content(file, member)
-                ids.append(stem(member.name))
-                data.append(content)
+                images.append(Item(stem(member.name), partial(_held, content)))
                 held += len(content)
-                if len(ids) == size or held > _LARGEST_CHUNK:
-                    yield LoadedChunk(tuple(ids), tuple(data))
-                    ids, data, held = [], [], 0
-        if ids:
-            yield LoadedChunk(tuple(ids), tuple(data))
+                if len(images) == size or held > _LARGEST_CHUNK:
+                    yield LoadedChunk(tuple(images))
+                    images, held = [], 0
+        if images:
+            yield LoadedChunk(tuple(images))
 
     def _content(self, file: IO[bytes], member: tarfile.TarInfo) -> bytes | str:
         if member.islnk() or member.issym():

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from galaxies.sky.positions import Positions
 
 
-def facts(subject: Path, found: "Mapping[str, str]") -> None:
+def facts(subject: Path, properties: "Mapping[str, str]") -> None:
     """Print what a table or bundle is, a fact a line."""
     say(f"{subject}:")
-    table(list(found.items()))
+    table(list(properties.items()))
 
 
 def classified(output: Path, done: "Classified", options: "Options") -> None:
@@ -113,11 +113,11 @@ def planned(source: "Source", positions: "Positions") -> None:
     )
 
 
-def cut_out(output: Path, found: "Counter[str]") -> None:
+def cut_out(output: Path, reasons: "Counter[str]") -> None:
     """Print how many galaxies were cut out, and why others were not."""
-    say(f"{output}: {found['']:,} of {found.total():,} galaxies cut out")
-    for reason, count in found.most_common(10):
+    say(f"{output}: {reasons['']:,} of {reasons.total():,} galaxies cut out")
+    for reason, count in reasons.most_common(10):
         if reason:
             warn(f"  {count:,}: {reason}")
-    if found[""]:
+    if reasons[""]:
         say(f"Classify them: galaxies classify {output} -o classes.parquet")

@@ -1,6 +1,5 @@
 """Compute the features of all galaxies of a survey."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -9,9 +8,8 @@ import numpy as np
 from galaxies.base.arrays import Decoding, Pixels, growing_array
 from galaxies.base.pool import batched, in_order
 from galaxies.bundle.forward import BATCH, ForwardPass
-from galaxies.dataset.archive import UnreadableImages, list_images, read_images
+from galaxies.dataset.archive import list_images, read_images
 from galaxies.errors import GalaxiesError
-from galaxies.images.decode import UnreadableImageError
 from galaxies.judgement.appearance import NUMBERS, appearance
 from galaxies.judgement.familiarity import Looks
 from galaxies.models.inception.features import FEATURES, Features, extract_features
@@ -64,20 +62,22 @@ def survey_features(
         If the archive cannot be used, or if too many images are unreadable.
     """
     members = list_images(archive)
-    unreadable = UnreadableImages(archive, len(members), max_unreadable)
     forward = ForwardPass(backbone / BACKBONE)
-    frames = read_images(archive, members, size, crop, decoding, workers=workers, doing="features")
-
-    def readable() -> Iterator[Pixels]:
-        for member, pixels in frames:
-            if isinstance(pixels, UnreadableImageError):
-                unreadable.add(member, pixels)
-            else:
-                yield pixels
+    frames = read_images(
+        archive,
+        members,
+        size,
+        crop,
+        decoding,
+        max_unreadable=max_unreadable,
+        workers=workers,
+        doing="features",
+    )
+    images = (pixels for _, pixels in frames)
 
     def extract(batch: tuple[Pixels, ...]) -> tuple[Features, Looks]:
-        images = np.stack(batch)
-        return extract_features(forward, images), appearance(images)
+        together = np.stack(batch)
+        return extract_features(forward, together), appearance(together)
 
     done = 0
     with (
@@ -85,7 +85,7 @@ def survey_features(
         growing_array(looks, (NUMBERS,), np.dtype(np.float32)) as other,
         ThreadPoolExecutor(workers) as pool,
     ):
-        for computed, seen in in_order(pool, extract, batched(readable(), BATCH), 2 * workers):
+        for computed, seen in in_order(pool, extract, batched(images, BATCH), 2 * workers):
             file.write(computed.tobytes())
             other.write(seen.tobytes())
             done += len(computed)
