@@ -33,7 +33,8 @@ class Galaxy:
     `axis_ratio` is the true flattening of the light of an elliptical and of the bulge of a disk
     galaxy; `boxiness` is 0 for elliptical isophotes of the bulge and 1 for a box. `inclination` is
     0 face-on. Strengths of arms, ring, patches and lopsidedness are relative to the smooth disk; 0
-    is a perfectly smooth galaxy. Lengths of bar and ring, and `disturbance`, by which the disk is
+    is a perfectly smooth galaxy. `grand_design` is 0 for arms that wobble and differ, 1 for two
+    symmetric ones. Lengths of bar and ring, and `disturbance`, by which the disk is
     pushed about, are in disk scale lengths; `twist` is how far it is turned per scale length.
     `encounter` is what the galaxy goes through: another nucleus in the same envelope, a partner
     close by, one that draws out tails, or what a merger has left. The partner's flux is relative to
@@ -63,6 +64,7 @@ class Galaxy:
     arms: int
     arm_strength: float
     arm_sharpness: float
+    grand_design: float
     pitch: float
     winding: int
     bar_fraction: float
@@ -290,12 +292,12 @@ def _draw_structure(
 ) -> dict[str, Any]:
     """Draw arms, bar, ring, patches, knots, lopsidedness and dust.
 
-    Numbers of arms follow the counts of Elmegreen & Elmegreen 1982 (MNRAS 201, 1021) and Hart et
-    al. 2016 (MNRAS 461, 3663): two mostly, many in flocculent disks. A third of the disks have a
-    bar (Masters et al. 2011, MNRAS 411, 2026), with lengths about the disk's scale length (Erwin
-    2005, MNRAS 364, 283); rings lie at the resonances, one to three scale lengths out (Buta &
-    Combes 1996, Fund. Cosmic Phys. 17, 95). Lopsidedness is that of Rix & Zaritsky 1995 (ApJ 447,
-    82). One early type in thirty has a lane of dust (Kaviraj et al. 2012, MNRAS 423, 49).
+    Numbers of arms follow the counts of Hart et al. 2016 (MNRAS 461, 3663): two mostly, many in
+    flocculent disks. Half of the pairs of arms that show have a grand design, more in barred disks
+    (Elmegreen & Elmegreen 1982, MNRAS 201, 1021). A third of the disks have a bar (Masters et al.
+    2011, MNRAS 411, 2026), with lengths about the disk's scale length (Erwin 2005, MNRAS 364, 283);
+    rings lie at the resonances, one to three scale lengths out (Buta & Combes 1996, Fund. Cosmic
+    Phys. 17, 95). Lopsidedness is that of Rix & Zaritsky 1995 (ApJ 447, 82). One early type in thirty has a lane of dust (Kaviraj et al. 2012, MNRAS 423, 49).
     """
     spiral, irregular = kind == "spiral", kind == "irregular"
     strength = min(float(np.exp(rng.normal(np.log(0.72), 0.6))), 2.2)
@@ -309,10 +311,16 @@ def _draw_structure(
     arms = int(rng.choice([1, 2, 3, 4, 5, 6], p=[0.05, 0.61, 0.14, 0.09, 0.06, 0.05]))
     # Arms open up as the bulge shrinks; a single one, drawn out by a partner, is open.
     pitch = bounded_normal(rng, 21.4 - 12 * bulge_fraction + 6 * (arms == 1), 7.0, 8.0, 42.0)
+    design = 0.0
+    if spiral and arms == 2 and calm == 1.0 and rng.random() < (0.65 if barred else 0.45):
+        design = float(rng.uniform(0.7, 1.0))
+        strength, patchiness = rng.uniform(0.7, 1.5), rng.uniform(0.03, 0.15)
+        pitch = min(pitch, 24.0)  # over half a turn before the disk fades
     return {
         "arms": arms,
         "arm_strength": calm * strength if spiral else 0.0,
         "arm_sharpness": float(rng.uniform(0.5, 2.4)),
+        "grand_design": design,
         "pitch": float(np.deg2rad(pitch)),
         "winding": int(rng.choice([-1, 1])),
         "bar_fraction": float(rng.uniform(0.05, 0.28)) if barred else 0.0,
@@ -325,8 +333,8 @@ def _draw_structure(
         "knot_fraction": calm * young * float(rng.uniform(0.05, 0.45)) * (1.6 if irregular else 1),
         "knots": int(rng.poisson(25 if spiral else 9)),
         "lopsidedness": float(abs(rng.normal(0.0, 0.5 if irregular else 0.12 if spiral else 0.03))),
-        "dust": float(rng.uniform(0.2, 1.6)) if spiral else 0.0,
-        "lane": float(rng.uniform(0.4, 1.5))
+        "dust": min(float(np.exp(rng.normal(-0.2, 0.9))), 4.0) if spiral else 0.0,
+        "lane": float(rng.uniform(0.6, 3.0))
         if kind in ("elliptical", "lenticular") and rng.random() < 0.03
         else 0.0,
     }
