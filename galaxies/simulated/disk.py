@@ -71,7 +71,7 @@ def spiral_pattern(
     # Single precision, because cosines of whole images take half of the time.
     radius, angle = np.minimum(radius, 25.0).astype(np.float32), angle.astype(np.float32)
     irregularity = 1 - galaxy.grand_design
-    start, end = rng.uniform(0.5, 0.9), rng.uniform(2.8, 4.5)
+    start, end = rng.uniform(0.6, 1.0), rng.uniform(2.8, 4.5)
     if galaxy.bar_fraction > 0:
         start = 0.95 * galaxy.bar_length
     end = max(end, galaxy.grand_design * start * np.exp(np.pi * np.tan(galaxy.pitch)))
@@ -99,9 +99,11 @@ def spiral_pattern(
         ):
             patches += np.cos(number * phase + np.float32(shear) * log_radius + np.float32(place))
         patches *= np.float32(galaxy.patchiness / np.sqrt(5.0))
+    # Outwards the arms stand out more (Elmegreen et al. 2011).
+    rise = np.clip(np.float32(0.35) * radius + np.float32(0.5), 0.5, 1.6)
     unequal = 1 + np.float32(uneven) * np.cos(phase + np.float32(side))
     pattern = visible * (
-        np.float32(galaxy.arm_strength) * ridge * unequal * (1 + patches) + patches
+        np.float32(galaxy.arm_strength) * rise * ridge * unequal * (1 + patches) + patches
     )
     if galaxy.lopsidedness > 0:
         heavier = np.cos(angle - np.float32(lopsided)) * np.clip(radius / 2, 0, 1.5)
@@ -121,7 +123,7 @@ def ring_pattern(galaxy: Galaxy, radius: Floats) -> Floats:
     ring = np.exp(-(((radius - where) / width) ** 2) / 2)
     gap = np.exp(-(((radius - 0.62 * where) / (0.2 * where)) ** 2) / 2)
     return np.asarray(
-        galaxy.ring_strength * ring - 0.3 * min(galaxy.ring_strength, 1.5) * gap, dtype=np.float64
+        galaxy.ring_strength * ring - 0.6 * min(galaxy.ring_strength, 1.5) * gap, dtype=np.float64
     )
 
 

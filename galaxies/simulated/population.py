@@ -36,7 +36,8 @@ class Galaxy:
     is a perfectly smooth galaxy. `grand_design` is 0 for arms that wobble and differ, 1 for two
     symmetric ones. Lengths of bar and ring, and `disturbance`, by which the disk is
     pushed about, are in disk scale lengths; `twist` is how far it is turned per scale length.
-    `encounter` is what the galaxy goes through: another nucleus in the same envelope, a partner
+    `arc` is the light of a background galaxy that the gravity of this one bends into an arc,
+    relative to the galaxy's. `encounter` is what the galaxy goes through: another nucleus in the same envelope, a partner
     close by, one that draws out tails, or what a merger has left. The partner's flux is relative to
     the galaxy's, its distance and the tails' length are in half-light radii; `off_centre` is how
     far the middle of the frame lies from the galaxy towards the partner, as a share of the
@@ -79,6 +80,7 @@ class Galaxy:
     lopsidedness: float
     dust: float
     lane: float
+    arc: float
     disturbance: float
     twist: float
     encounter: Encounter
@@ -302,9 +304,9 @@ def _draw_structure(
     spiral, irregular = kind == "spiral", kind == "irregular"
     strength = min(float(np.exp(rng.normal(np.log(0.72), 0.6))), 2.2)
     # Many disks, blue ones too, show next to nothing at this resolution.
-    calm = float(rng.uniform(0.02, 0.25)) if rng.random() < 0.6 else 1.0
+    calm = float(rng.uniform(0.02, 0.25)) if rng.random() < 0.66 else 1.0
     barred = rng.random() < {"spiral": 0.36, "lenticular": 0.15, "irregular": 0.2}.get(kind, 0.0)
-    ringed = rng.random() < {"spiral": 0.10, "lenticular": 0.12}.get(kind, 0.0)
+    ringed = rng.random() < {"spiral": 0.08, "lenticular": 0.10}.get(kind, 0.0)
     patchiness = calm * rng.uniform(0.1, 0.5) * (2.2 if irregular else 1.0)
     # Blue disks form stars, in knots.
     young = float(np.clip(0.95 - disk_g_r, 0.0, 0.6)) if spiral or irregular else 0.0
@@ -312,9 +314,9 @@ def _draw_structure(
     # Arms open up as the bulge shrinks; a single one, drawn out by a partner, is open.
     pitch = bounded_normal(rng, 21.4 - 12 * bulge_fraction + 6 * (arms == 1), 7.0, 8.0, 42.0)
     design = 0.0
-    if spiral and arms == 2 and calm == 1.0 and rng.random() < (0.65 if barred else 0.45):
+    if spiral and arms == 2 and calm == 1.0 and bulge_fraction > 0.06 and rng.random() < (0.65 if barred else 0.45):
         design = float(rng.uniform(0.7, 1.0))
-        strength, patchiness = rng.uniform(0.7, 1.5), rng.uniform(0.03, 0.15)
+        strength, patchiness = rng.uniform(0.9, 1.8), rng.uniform(0.02, 0.12)
         pitch = min(pitch, 24.0)  # over half a turn before the disk fades
     return {
         "arms": arms,
@@ -333,10 +335,11 @@ def _draw_structure(
         "knot_fraction": calm * young * float(rng.uniform(0.05, 0.45)) * (1.6 if irregular else 1),
         "knots": int(rng.poisson(25 if spiral else 9)),
         "lopsidedness": float(abs(rng.normal(0.0, 0.5 if irregular else 0.12 if spiral else 0.03))),
-        "dust": min(float(np.exp(rng.normal(-0.2, 0.9))), 4.0) if spiral else 0.0,
+        "dust": min(float(np.exp(rng.normal(0.2, 0.9))), 5.0) if spiral else 0.0,
         "lane": float(rng.uniform(0.6, 3.0))
         if kind in ("elliptical", "lenticular") and rng.random() < 0.03
         else 0.0,
+        "arc": float(rng.uniform(0.02, 0.07)) if rng.random() < 0.012 * (kind == "elliptical") else 0.0,
     }
 
 

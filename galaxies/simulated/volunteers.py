@@ -34,8 +34,8 @@ class Appearance:
     share of light and `bulge_share` that of the bulge in the visible galaxy. `asymmetry` is what
     changes in a turn by 180 degrees, and `tails` what tails add to the picture, both relative to
     the galaxy's grey levels. `crowding` is how bright other galaxies are beside this one,
-    `starlight` likewise for stars; `partner` is the contrast of these other galaxies and `dip`, in
-    grey levels, how much darker it is between the brightest of them and this one: a second nucleus
+    `starlight` likewise for stars; `partner` is the contrast of these other galaxies and `arc` that of a
+    gravitational arc; `dip`, in grey levels, is how much darker it is between the brightest of them and this one: a second nucleus
     that is blurred into the first is none. `pitch` (degrees), `arm_number`, `boxiness` and
     `irregular` are the galaxy's own; how well they are seen depends on the contrasts.
     """
@@ -50,6 +50,7 @@ class Appearance:
     ring: float = 0.0
     knots: float = 0.0
     lane: float = 0.0
+    arc: float = 0.0
     asymmetry: float = 0.0
     tails: float = 0.0
     crowding: float = 0.0
@@ -63,7 +64,12 @@ class Appearance:
 
 
 def look(
-    galaxy: Galaxy, layers: Mapping[str, Floats], dust: Floats, beam: float, noise_factor: float
+    galaxy: Galaxy,
+    layers: Mapping[str, Floats],
+    arc: Floats,
+    dust: Floats,
+    beam: float,
+    noise_factor: float,
 ) -> Appearance:
     """Measure what is visible of a galaxy in the r band.
 
@@ -73,6 +79,8 @@ def look(
         The galaxy.
     layers : mapping of ndarray of shape (n, n), float64
         Noise-free light of each component after the seeing in nanomaggies per pixel.
+    arc : ndarray of shape (n, n), float64
+        Likewise of a background galaxy drawn out into an arc, which is no layer of its own.
     dust : ndarray of shape (n, n), float64
         Transmission of the dust, which is already applied to the layers.
     beam : float
@@ -94,8 +102,8 @@ def look(
     >>> galaxy = draw_target(rng, faintest=17.0, seeing_fwhm=bands[1].fwhm)
     >>> from galaxies.simulated.survey import draw_scene
     >>> light, _ = draw_scene(galaxy, bands, noise_factor=1.0, rng=rng)
-    >>> dust = np.ones(light.bands.shape[1:])
-    >>> appearance = look(galaxy, light.layers, dust, beam=3.3, noise_factor=1.0)
+    >>> none, clear = np.zeros(light.bands.shape[1:]), np.ones(light.bands.shape[1:])
+    >>> appearance = look(galaxy, light.layers, none, clear, beam=3.3, noise_factor=1.0)
     >>> 0 < appearance.axis_ratio <= 1
     True
     """
@@ -115,13 +123,15 @@ def look(
         slice(max(columns.min() - margin, 0), columns.max() + margin),
     )
 
-    def contrast(without: Floats) -> float:
+    def detail(difference: Floats, wide: float) -> Floats:
         # Only what stands above the neighbouring light catches the eye: large-scale differences
         # do not.
+        fine = gaussian_filter(difference, 0.35 * beam, truncate=2.5)
+        return np.asarray(fine - gaussian_filter(difference, wide * beam, truncate=2.5))
+
+    def contrast(without: Floats) -> float:
         difference = grey[part] - grey_level(np.clip(without[part], 0.0, None))
-        detail = gaussian_filter(difference, 0.35 * beam, truncate=2.5)
-        detail -= gaussian_filter(difference, 3.0 * beam, truncate=2.5)
-        return float(np.sqrt(np.mean(detail[seen[part]] ** 2)) / noise_factor)
+        return float(np.sqrt(np.mean(detail(difference, 3.0)[seen[part]] ** 2)) / noise_factor)
 
     def contrast_of(name: str) -> float:
         return contrast(own - layers[name]) if layers[name].any() else 0.0
@@ -139,9 +149,12 @@ def look(
 
     others = layers["neighbours"] + layers["partner"]
     together = grey_level(own + others)
-    bumps = gaussian_filter(together - grey, 0.35 * beam, truncate=2.5)
-    bumps -= gaussian_filter(together - grey, 2.0 * beam, truncate=2.5)
     close = near > 0.1
+
+    def contrast_near(others: Floats) -> float:
+        bumps = detail(grey_level(own + others) - grey, 2.0)[close]
+        return float(np.sqrt(np.mean(bumps**2)) / noise_factor)
+
     tails = grey_level(own + np.clip(layers["tails"], 0, None)) - grey
     return Appearance(
         contrast=contrast(smooth),
@@ -153,7 +166,8 @@ def look(
         asymmetry=float(difference / whole),
         tails=float(np.clip(tails - 4.0, 0.0, None).sum() / whole),
         crowding=beside("neighbours") + beside("partner"),
-        partner=float(np.sqrt(np.mean(bumps[close] ** 2))) / noise_factor,
+        partner=contrast_near(others),
+        arc=contrast_near(arc) if arc.any() else 0.0,
         dip=_dip(together, np.where(close, others, 0.0)) / noise_factor,
         starlight=beside("stars"),
         boxiness=galaxy.boxiness,
@@ -231,12 +245,12 @@ def odd_features(appearance: Appearance) -> dict[str, float]:
         "Class8.1": 0.8
         * noticed(appearance.ring, 1.5 * CLEAR)
         * rising(appearance.axis_ratio, 0.42, 0.06),
-        "Class8.2": 0.006,
+        "Class8.2": 0.006 + 0.6 * noticed(appearance.arc, CLEAR),
         "Class8.3": 0.006 + 0.15 * shape + 0.12 * tidal,
         "Class8.4": 0.004 + 0.7 * irregular,
         "Class8.5": 0.035 + 0.4 * noticed(appearance.starlight, 0.2),
         "Class8.6": 0.008 + 0.93 * partner + 0.4 * tidal * (1 - partner),
-        "Class8.7": 0.002 + 0.25 * noticed(appearance.lane, 2.2 * CLEAR),
+        "Class8.7": 0.002 + 0.5 * noticed(appearance.lane, 2.0 * CLEAR, 4.0),
     }
 
 
@@ -264,7 +278,7 @@ def chances(appearance: Appearance, artifact: float) -> dict[int, Floats]:
     """
     features = chance_of_features(appearance)
     ratio = appearance.axis_ratio
-    arms = noticed(appearance.arms, 1.05 * CLEAR, 2.4)
+    arms = noticed(appearance.arms, 1.1 * CLEAR, 3.6)
     edge_on = 0.02 + 0.96 * rising(0.41, ratio, 0.05)
     cigar, round_ = rising(0.47, ratio, 0.055), 0.9 * rising(ratio, 0.78, 0.09)
     # How prominent the bulge is: four steps along one line, blurred.
