@@ -4,7 +4,7 @@ Each pattern is the surface brightness of the disk relative to a smooth one, min
 """
 
 import numpy as np
-from scipy.special import i0e
+from scipy.special import expit, i0e
 
 from galaxies.base.arrays import Floats
 from galaxies.simulated.population import Galaxy
@@ -84,11 +84,11 @@ def spiral_pattern(
             np.cos(np.float32(1.6 * (k + 1)) * log_radius + np.float32(starts[k]))
             - np.float32(np.cos(starts[k]))
         )
-    visible = 1 / (1 + np.exp(-(radius - np.float32(start)) / np.float32(0.15)))
-    visible = visible / (1 + np.exp((radius - np.float32(end)) / np.float32(0.4)))
+    visible = expit((radius - np.float32(start)) / np.float32(0.15))
+    visible *= expit((np.float32(end) - radius) / np.float32(0.4))
     ridge = _ridge(galaxy.arms, phase, galaxy.arm_sharpness)
     if galaxy.arms >= 4:
-        inner = 1 / (1 + np.exp((radius - np.float32(1.4)) / np.float32(0.2)))
+        inner = expit((np.float32(1.4) - radius) / np.float32(0.2))
         ridge += inner * (_ridge(2, phase, galaxy.arm_sharpness) - ridge)
     uneven, side, lopsided = rng.uniform(0.0, 0.5) * irregularity, *rng.uniform(0, 2 * np.pi, 2)
     patches = np.zeros_like(radius)

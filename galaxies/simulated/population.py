@@ -295,8 +295,7 @@ def _draw_structure(
     """Draw arms, bar, ring, patches, knots, lopsidedness and dust.
 
     Numbers of arms follow the counts of Hart et al. 2016 (MNRAS 461, 3663): two mostly, many in
-    flocculent disks. Half of the pairs of arms that show have a grand design, more in barred disks
-    (Elmegreen & Elmegreen 1982, MNRAS 201, 1021). A third of the disks have a bar (Masters et al.
+    flocculent disks. Most pairs of arms that show have a grand design, above all in barred disks (Elmegreen & Elmegreen 1982, MNRAS 201, 1021). A third of the disks have a bar (Masters et al.
     2011, MNRAS 411, 2026), with lengths about the disk's scale length (Erwin 2005, MNRAS 364, 283);
     rings lie at the resonances, one to three scale lengths out (Buta & Combes 1996, Fund. Cosmic
     Phys. 17, 95). Lopsidedness is that of Rix & Zaritsky 1995 (ApJ 447, 82). One early type in thirty has a lane of dust (Kaviraj et al. 2012, MNRAS 423, 49).
@@ -306,7 +305,7 @@ def _draw_structure(
     # Many disks, blue ones too, show next to nothing at this resolution.
     calm = float(rng.uniform(0.02, 0.25)) if rng.random() < 0.66 else 1.0
     barred = rng.random() < {"spiral": 0.36, "lenticular": 0.15, "irregular": 0.2}.get(kind, 0.0)
-    ringed = rng.random() < {"spiral": 0.08, "lenticular": 0.10}.get(kind, 0.0)
+    ringed = rng.random() < {"spiral": 0.09, "lenticular": 0.11}.get(kind, 0.0)
     patchiness = calm * rng.uniform(0.1, 0.5) * (2.2 if irregular else 1.0)
     # Blue disks form stars, in knots.
     young = float(np.clip(0.95 - disk_g_r, 0.0, 0.6)) if spiral or irregular else 0.0
@@ -314,7 +313,7 @@ def _draw_structure(
     # Arms open up as the bulge shrinks; a single one, drawn out by a partner, is open.
     pitch = bounded_normal(rng, 21.4 - 12 * bulge_fraction + 6 * (arms == 1), 7.0, 8.0, 42.0)
     design = 0.0
-    if spiral and arms == 2 and calm == 1.0 and bulge_fraction > 0.06 and rng.random() < (0.65 if barred else 0.45):
+    if spiral and arms == 2 and calm == 1.0 and bulge_fraction > 0.06 and rng.random() < (0.8 if barred else 0.65):
         design = float(rng.uniform(0.7, 1.0))
         strength, patchiness = rng.uniform(0.9, 1.8), rng.uniform(0.02, 0.12)
         pitch = min(pitch, 24.0)  # over half a turn before the disk fades
@@ -335,11 +334,13 @@ def _draw_structure(
         "knot_fraction": calm * young * float(rng.uniform(0.05, 0.45)) * (1.6 if irregular else 1),
         "knots": int(rng.poisson(25 if spiral else 9)),
         "lopsidedness": float(abs(rng.normal(0.0, 0.5 if irregular else 0.12 if spiral else 0.03))),
-        "dust": min(float(np.exp(rng.normal(0.2, 0.9))), 5.0) if spiral else 0.0,
+        "dust": min(float(np.exp(rng.normal(0.4, 0.9))), 6.0) if spiral else 0.0,
         "lane": float(rng.uniform(0.6, 3.0))
         if kind in ("elliptical", "lenticular") and rng.random() < 0.03
         else 0.0,
-        "arc": float(rng.uniform(0.02, 0.07)) if rng.random() < 0.012 * (kind == "elliptical") else 0.0,
+        "arc": float(rng.uniform(0.02, 0.07))
+        if kind in ("elliptical", "lenticular") and rng.random() < 0.015
+        else 0.0,
     }
 
 

@@ -257,16 +257,16 @@ def dust_lane(galaxy: Galaxy, size: int, seeing_fwhm: float) -> Floats:
     turn = galaxy.position_angle + (np.pi / 2 if galaxy.lane > 0 else 0.0)
     cosine, sine = np.cos(turn), np.sin(turn)
     along, across = x * cosine + y * sine, -x * sine + y * cosine
-    width = 0.15 * galaxy.disk_scale
+    width = (0.15 if galaxy.lane > 0 else 0.65 * galaxy.thickness) * galaxy.disk_scale
     blurred = np.hypot(width, seeing_fwhm / 2.355)
-    offset = galaxy.winding * 0.08 * galaxy.disk_scale * (1.2 - edge_on)
+    offset = galaxy.winding * 0.12 * galaxy.disk_scale * (1.3 - edge_on)
     if galaxy.lane > 0:
         offset = 0.0
-    lane = np.exp(-np.abs(along) / (1.5 * galaxy.disk_scale))
+    lane = np.exp(-((along / (2.2 * galaxy.disk_scale)) ** 4))
     lane = lane * np.exp(-(((across - offset) / blurred) ** 2) / 2) * width / blurred
     # Optical depths of the Milky Way's extinction curve, relative to r.
     depths = depth * np.array([1.40, 1.0, 0.75])[:, None, None]
-    return np.asarray(1 + 0.85 * np.expm1(-depths) * lane, dtype=np.float64)
+    return np.asarray(1 + 0.95 * np.expm1(-depths) * lane, dtype=np.float64)
 
 
 def deposit(image: Floats, columns: Floats, rows: Floats, flux: Floats) -> None:
