@@ -139,10 +139,10 @@ class Traits:
 # Steep for early types, shallow for disks, as Shen et al. 2003 (MNRAS 343, 978) found; the values
 # are adjusted to the sizes of real cut-outs.
 TRAITS: dict[Kind, Traits] = {
-    "elliptical": Traits(0.17, -21.8, 0.8, 0.605, -0.25, 0.25),
-    "lenticular": Traits(0.33, -21.3, 0.8, 0.48, -0.22, 0.25),
-    "spiral": Traits(0.45, -21.2, 0.9, 0.62, -0.16, 0.26),
-    "irregular": Traits(0.05, -19.9, 0.9, 0.49, -0.16, 0.26),
+    "elliptical": Traits(0.17, -21.8, 0.8, 0.635, -0.25, 0.25),
+    "lenticular": Traits(0.33, -21.3, 0.8, 0.51, -0.22, 0.25),
+    "spiral": Traits(0.45, -21.2, 0.9, 0.65, -0.16, 0.26),
+    "irregular": Traits(0.05, -19.9, 0.9, 0.52, -0.16, 0.26),
 }
 
 # What galaxies go through. Two in a hundred nearby galaxies merge (Darg et al. 2010, MNRAS 401,
@@ -239,7 +239,7 @@ def _draw_shape(
         size, thickness = rng.uniform(0.3, 0.7), rng.uniform(0.12, 0.28)
     elif kind == "spiral":
         fraction, sersic = rng.beta(1.3, 4.5), bounded_normal(rng, 2.0, 0.8, 0.8, 4.0)
-        size, thickness = rng.uniform(0.15, 0.45), rng.uniform(0.08, 0.22)
+        size, thickness = rng.uniform(0.15, 0.45), rng.uniform(0.10, 0.30)
         if rng.random() < 0.25:  # a disk and nothing else
             fraction *= 0.15
     else:

@@ -247,26 +247,30 @@ def dust_lane(galaxy: Galaxy, size: int, seeing_fwhm: float) -> Floats:
     """Compute the transmission of a dust lane in g, r, i, shape (3, size, size).
 
     In an edge-on disk it is in the plane of the disk; in an early type it is across it. Some stars
-    lie before it, and the seeing fills it.
+    lie before it, so it is never black. What is seen of it is the mean over the seeing, weighted by
+    the starlight; all three are taken for Gaussians across the lane.
     """
     edge_on = float(np.clip((np.rad2deg(galaxy.inclination) - 74) / 10, 0, 1))
-    depth = galaxy.lane if galaxy.lane > 0 else galaxy.dust * edge_on
+    across_it = galaxy.lane > 0
+    depth = galaxy.lane if across_it else galaxy.dust * edge_on
     if depth == 0.0:
         return np.ones((len(BANDS), 1, 1))
     x, y = plane(size)
-    turn = galaxy.position_angle + (np.pi / 2 if galaxy.lane > 0 else 0.0)
+    turn = galaxy.position_angle + (np.pi / 2 if across_it else 0.0)
     cosine, sine = np.cos(turn), np.sin(turn)
     along, across = x * cosine + y * sine, -x * sine + y * cosine
-    width = (0.15 if galaxy.lane > 0 else 0.65 * galaxy.thickness) * galaxy.disk_scale
-    blurred = np.hypot(width, seeing_fwhm / 2.355)
-    offset = galaxy.winding * 0.12 * galaxy.disk_scale * (1.3 - edge_on)
-    if galaxy.lane > 0:
-        offset = 0.0
+    # Across an early type the starlight is wide, and the lane is seen as wide as it is.
+    stars = (1.5 if across_it else 0.85 * galaxy.thickness) * galaxy.disk_scale
+    width = (0.12 if across_it else 0.35 * galaxy.thickness) * galaxy.disk_scale
+    offset = 0.0 if across_it else 0.1 * galaxy.winding * (1.3 - edge_on) * galaxy.disk_scale
+    seeing = seeing_fwhm / 2.355
+    nearer = stars**2 / (stars**2 + seeing**2)
+    blurred = np.hypot(width, seeing * np.sqrt(nearer))
     lane = np.exp(-((along / (2.2 * galaxy.disk_scale)) ** 4))
-    lane = lane * np.exp(-(((across - offset) / blurred) ** 2) / 2) * width / blurred
+    lane = lane * np.exp(-(((nearer * across - offset) / blurred) ** 2) / 2) * width / blurred
     # Optical depths of the Milky Way's extinction curve, relative to r.
     depths = depth * np.array([1.40, 1.0, 0.75])[:, None, None]
-    return np.asarray(1 + 0.95 * np.expm1(-depths) * lane, dtype=np.float64)
+    return np.asarray(1 + 0.9 * np.expm1(-depths) * lane, dtype=np.float64)
 
 
 def deposit(image: Floats, columns: Floats, rows: Floats, flux: Floats) -> None:
