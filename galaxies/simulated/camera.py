@@ -21,7 +21,7 @@ ZEROPOINT = 22.5  # magnitude of one nanomaggy
 
 
 # Sky and read noise in nanomaggies per pixel: about the depth of SDSS images.
-SKY_NOISE = {"g": 0.0140, "r": 0.028, "i": 0.036}
+SKY_NOISE = {"g": 0.0156, "r": 0.031, "i": 0.040}
 
 
 # Photon noise of the galaxy: there are about 1 / SHOT electrons per nanomaggy.
@@ -146,7 +146,7 @@ def expose(sky: Floats, rng: np.random.Generator, noise_factor: float) -> Floats
     >>> dark = np.zeros((3, 64, 64))
     >>> exposed = expose(dark, np.random.default_rng(0), noise_factor=1.0)
     >>> exposed.std(axis=(1, 2)).round(3).tolist()
-    [0.014, 0.028, 0.036]
+    [0.016, 0.031, 0.04]
     """
     exposed = np.empty_like(sky)
     for layer, name in enumerate(BANDS):

@@ -239,7 +239,7 @@ def _draw_shape(
         size, thickness = rng.uniform(0.3, 0.7), rng.uniform(0.12, 0.28)
     elif kind == "spiral":
         fraction, sersic = rng.beta(1.3, 4.5), bounded_normal(rng, 2.0, 0.8, 0.8, 4.0)
-        size, thickness = rng.uniform(0.15, 0.45), rng.uniform(0.10, 0.30)
+        size, thickness = rng.uniform(0.15, 0.45), rng.uniform(0.10, 0.34)
         if rng.random() < 0.25:  # a disk and nothing else
             fraction *= 0.15
     else:

@@ -261,7 +261,7 @@ def dust_lane(galaxy: Galaxy, size: int, seeing_fwhm: float) -> Floats:
     along, across = x * cosine + y * sine, -x * sine + y * cosine
     # Across an early type the starlight is wide, and the lane is seen as wide as it is.
     stars = (1.5 if across_it else 0.85 * galaxy.thickness) * galaxy.disk_scale
-    width = (0.12 if across_it else 0.35 * galaxy.thickness) * galaxy.disk_scale
+    width = (0.12 if across_it else 0.4 * galaxy.thickness) * galaxy.disk_scale
     offset = 0.0 if across_it else 0.1 * galaxy.winding * (1.3 - edge_on) * galaxy.disk_scale
     seeing = seeing_fwhm / 2.355
     nearer = stars**2 / (stars**2 + seeing**2)

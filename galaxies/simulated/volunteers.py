@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import gaussian_filter, map_coordinates
+from scipy.ndimage import gaussian_filter, grey_closing, map_coordinates
 
 from galaxies.base.arrays import Floats
 from galaxies.images.colour import grey_level
@@ -29,7 +29,7 @@ class Appearance:
 
     Contrasts are root mean squares against the light without the component, in grey levels over
     the visible galaxy, for a frame of median noise: `contrast` of all structure, and that of
-    `arms`, `bar`, `ring`, `knots` and the `lane` of dust. `axis_ratio` is the apparent one, after
+    `arms`, `bar`, `ring` and `knots`. `lane` is how dark a line of dust is. `axis_ratio` is the apparent one, after
     the seeing; `sharpness` the galaxy's visible radius in seeing disks; `disk_share` the disk's
     share of light and `bulge_share` that of the bulge in the visible galaxy. `asymmetry` is what
     changes in a turn by 180 degrees, and `tails` what tails add to the picture, both relative to
@@ -162,7 +162,9 @@ def look(
         disk_share=galaxy.disk_fraction,
         sharpness=float(2 * np.sqrt(max(major, 0.0)) / beam),
         bulge_share=float(layers["bulge"][seen].sum() / own[seen].sum()),
-        lane=contrast(own / dust) if dust.min() < 0.999 else 0.0,
+        lane=_dark_line(grey[part], grey_level(own / dust)[part], beam) / noise_factor
+        if dust.min() < 0.98
+        else 0.0,
         asymmetry=float(difference / whole),
         tails=float(np.clip(tails - 4.0, 0.0, None).sum() / whole),
         crowding=beside("neighbours") + beside("partner"),
@@ -179,6 +181,16 @@ def look(
         ring=contrast_of("ring"),
         knots=contrast_of("knots"),
     )
+
+
+def _dark_line(grey: Floats, clear: Floats, beam: float) -> float:
+    """How dark the lines are that dust draws, the deepest hundredth: a disk dimmed all over has none.
+
+    Lines are what a morphological closing fills.
+    """
+    side = round(2.5 * beam)
+    lines = grey_closing(grey, side) - grey - (grey_closing(clear, side) - clear)
+    return float(max(np.quantile(lines, 0.99), 0.0))
 
 
 def _turned(grey: Floats, seen: npt.NDArray[np.bool_]) -> Floats:
@@ -251,6 +263,8 @@ def odd_features(appearance: Appearance) -> dict[str, float]:
     """Chance that one volunteer sees each odd feature, by Kaggle's column."""
     tidal = noticed(appearance.tails, 0.12)
     shape = noticed(appearance.asymmetry, 0.24, 3.5)
+    if not appearance.irregular:  # three arms, or one, are no disturbance
+        shape *= 1 - 0.7 * noticed(appearance.arms, CLEAR, 3.6)
     irregular = shape * (0.6 if appearance.irregular else 0.15) + 0.08 * appearance.irregular
     partner = noticed(appearance.crowding, 0.22, 2.6) * noticed(appearance.partner, 0.9 * CLEAR)
     partner *= 0.35 + 0.65 * noticed(appearance.dip, 4.0)
@@ -264,7 +278,7 @@ def odd_features(appearance: Appearance) -> dict[str, float]:
         "Class8.4": 0.004 + 0.7 * irregular,
         "Class8.5": 0.035 + 0.4 * noticed(appearance.starlight, 0.2),
         "Class8.6": 0.008 + 0.93 * partner + 0.4 * tidal * (1 - partner),
-        "Class8.7": 0.002 + 0.5 * noticed(appearance.lane, 1.3 * CLEAR, 4.0),
+        "Class8.7": 0.002 + 0.6 * noticed(appearance.lane, CLEAR, 3.0),
     }
 
 
