@@ -9,7 +9,7 @@ from scipy.special import expit, i0e
 from galaxies.base.arrays import Floats
 from galaxies.simulated.population import Galaxy
 
-DARKEST = 0.4
+DARKEST = 0.45
 """Share of the smooth disk's light that is left where least is.
 
 Between the arms of bright spirals the disk is about a magnitude fainter than in them (Elmegreen et
@@ -25,7 +25,7 @@ def filled(pattern: Floats) -> Floats:
     --------
     >>> import numpy as np
     >>> filled(np.array([-50.0, 0.0, 1.5])).round(2).tolist()
-    [-0.6, 0.0, 1.5]
+    [-0.55, 0.0, 1.5]
     """
     depth = 1 - DARKEST
     darker = depth * np.expm1(np.minimum(pattern, 0.0) / depth)

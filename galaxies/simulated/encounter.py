@@ -42,8 +42,8 @@ def partner_light(galaxy: Galaxy, band: Band, size: int, rng: np.random.Generato
 def arc_light(galaxy: Galaxy, band: Band, size: int, rng: np.random.Generator) -> Floats:
     """Draw a blue galaxy behind this one, drawn out around it by gravity.
 
-    The radius is that of an Einstein ring, a little over the half-light radius in SLACS's lenses
-    (Bolton et al. 2008, ApJ 682, 964), but far enough out to be told from the galaxy.
+    Most real ones lie within the half-light radius (Bolton et al. 2008, ApJ 682, 964), where nobody
+    sees them in such a frame. These lie outside, as those around groups do.
 
     Returns
     -------

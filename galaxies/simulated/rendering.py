@@ -28,7 +28,8 @@ FAST = galsim.GSParams(
 SERSIC_STEP = 0.25  # GalSim tabulates each Sersic index once, so indices are rounded
 
 OWN = ("bulge", "disk", "arms", "bar", "ring", "knots")
-"""Components of the galaxy itself; arms and rings are what they add to the smooth disk."""
+"""Components of the galaxy itself; arms and rings are what they add to the smooth disk, and the gap
+beside a bar is missing in the disk."""
 
 SCALES = (1.05, 1.0, 0.98)
 """Scale lengths of a disk in g, r, i: outwards it is bluer (de Jong 1996, A&A 313, 377)."""

@@ -29,15 +29,16 @@ class Appearance:
 
     Contrasts are root mean squares against the light without the component, in grey levels over
     the visible galaxy, for a frame of median noise: `contrast` of all structure, and that of
-    `arms`, `bar`, `ring` and `knots`. `lane` is how dark a line of dust is. `axis_ratio` is the apparent one, after
-    the seeing; `sharpness` the galaxy's visible radius in seeing disks; `disk_share` the disk's
-    share of light and `bulge_share` that of the bulge in the visible galaxy. `asymmetry` is what
-    changes in a turn by 180 degrees, and `tails` what tails add to the picture, both relative to
-    the galaxy's grey levels. `crowding` is how bright other galaxies are beside this one,
-    `starlight` likewise for stars; `partner` is the contrast of these other galaxies and `arc` that of a
-    gravitational arc; `dip`, in grey levels, is how much darker it is between the brightest of them and this one: a second nucleus
-    that is blurred into the first is none. `pitch` (degrees), `arm_number`, `boxiness` and
-    `irregular` are the galaxy's own; how well they are seen depends on the contrasts.
+    `arms`, `bar`, `ring` and `knots`; `lane` is how dark the line is that dust draws.
+    `axis_ratio` is the apparent one, after the seeing; `sharpness` the galaxy's visible radius in
+    seeing disks; `disk_share` the disk's share of light and `bulge_share` that of the bulge in the
+    visible galaxy. `asymmetry` is what changes in a turn by 180 degrees, and `tails` what tails add
+    to the picture, both relative to the galaxy's grey levels. `crowding` is how bright other
+    galaxies are beside this one, `starlight` likewise for stars; `partner` is the contrast of these
+    other galaxies, `arc` that of a gravitational arc, and `dip`, in grey levels, how much darker it
+    is between the brightest other galaxy and this one: a second nucleus that is blurred into the
+    first is none. `pitch` (degrees), `arm_number`, `boxiness` and `irregular` are the galaxy's own;
+    how well they are seen depends on the contrasts.
     """
 
     contrast: float = 0.0
@@ -140,7 +141,7 @@ def look(
     covariance = np.cov(np.stack([rows, columns]).astype(np.float64), aweights=weights)
     minor, major = np.linalg.eigvalsh(np.atleast_2d(covariance))
     whole = grey[seen].sum()
-    difference = np.abs(grey - _turned(grey, seen))[seen].sum()
+    difference = np.abs(grey - turned(grey, seen))[seen].sum()
     x = np.arange(size) - (size - 1) / 2
     near = np.exp(-np.hypot(*np.meshgrid(x, x)) * PIXEL / (0.5 * galaxy.petrosian_r90))
 
@@ -162,7 +163,7 @@ def look(
         disk_share=galaxy.disk_fraction,
         sharpness=float(2 * np.sqrt(max(major, 0.0)) / beam),
         bulge_share=float(layers["bulge"][seen].sum() / own[seen].sum()),
-        lane=_dark_line(grey[part], grey_level(own / dust)[part], beam) / noise_factor
+        lane=dark_line(grey[part], grey_level(own / dust)[part], beam) / noise_factor
         if dust.min() < 0.98
         else 0.0,
         asymmetry=float(difference / whole),
@@ -183,18 +184,18 @@ def look(
     )
 
 
-def _dark_line(grey: Floats, clear: Floats, beam: float) -> float:
-    """How dark the lines are that dust draws, the deepest hundredth: a disk dimmed all over has none.
+def dark_line(grey: Floats, clear: Floats, beam: float) -> float:
+    """Measure how dark the lines are that dust draws: the deepest hundredth of them.
 
-    Lines are what a morphological closing fills.
+    Lines are what a morphological closing fills; a disk that is dimmed all over has none.
     """
     side = round(2.5 * beam)
     lines = grey_closing(grey, side) - grey - (grey_closing(clear, side) - clear)
     return float(max(np.quantile(lines, 0.99), 0.0))
 
 
-def _turned(grey: Floats, seen: npt.NDArray[np.bool_]) -> Floats:
-    """Turn by 180 degrees around the middle of what is seen, not that of the frame.
+def turned(grey: Floats, seen: npt.NDArray[np.bool_]) -> Floats:
+    """Turn an image by 180 degrees around the middle of what is seen, not that of the frame.
 
     The centre matters most for thin galaxies (Conselice, Bershady & Jangren 2000, ApJ 529, 886).
     """
