@@ -223,10 +223,10 @@ def _draw_shape(
         }
     if kind == "lenticular":
         fraction, sersic = rng.beta(3.0, 4.5), bounded_normal(rng, 3.0, 0.8, 1.5, 5.0)
-        size, thickness = rng.uniform(0.3, 0.7), rng.uniform(0.12, 0.28)
+        size, thickness = rng.uniform(0.2, 0.5), rng.uniform(0.12, 0.28)
     elif kind == "spiral":
         fraction, sersic = rng.beta(1.3, 4.5), bounded_normal(rng, 2.0, 0.8, 0.8, 4.0)
-        size, thickness = rng.uniform(0.15, 0.45), rng.uniform(0.10, 0.34)
+        size, thickness = rng.uniform(0.1, 0.32), rng.uniform(0.10, 0.34)
         if rng.random() < 0.25:  # a disk and nothing else
             fraction *= 0.15
     else:
