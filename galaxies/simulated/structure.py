@@ -48,7 +48,7 @@ def draw_structure(
     patchiness = calm * rng.uniform(0.1, 0.5) * (2.2 if irregular else 1.0)
     # Blue disks form stars, in knots.
     young = float(np.clip(0.95 - disk_g_r, 0.0, 0.6)) if spiral or irregular else 0.0
-    arms = int(rng.choice([1, 2, 3, 4, 5, 6], p=[0.05, 0.61, 0.14, 0.09, 0.06, 0.05]))
+    arms = int(rng.choice([1, 2, 3, 4, 5, 6], p=[0.05, 0.66, 0.13, 0.09, 0.04, 0.03]))
     # Arms open up as the bulge shrinks; a single one, drawn out by a partner, is open.
     pitch = bounded_normal(rng, 21.4 - 12 * bulge_fraction + 6 * (arms == 1), 7.0, 8.0, 42.0)
     design = 0.0

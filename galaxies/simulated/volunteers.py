@@ -263,7 +263,7 @@ def chance_of_features(appearance: Appearance) -> float:
 def odd_features(appearance: Appearance) -> dict[str, float]:
     """Chance that one volunteer sees each odd feature, by Kaggle's column."""
     tidal = noticed(appearance.tails, 0.12)
-    shape = noticed(appearance.asymmetry, 0.24, 3.5)
+    shape = noticed(appearance.asymmetry, 0.22, 3.5)
     if not appearance.irregular:  # three arms, or one, are no disturbance
         shape *= 1 - 0.7 * noticed(appearance.arms, CLEAR, 3.6)
     irregular = shape * (0.6 if appearance.irregular else 0.15) + 0.08 * appearance.irregular
@@ -309,7 +309,7 @@ def chances(appearance: Appearance, artifact: float) -> dict[int, Floats]:
     ratio = appearance.axis_ratio
     arms = noticed(appearance.arms, CLEAR, 3.6)
     edge_on = 0.02 + 0.96 * rising(0.41, ratio, 0.05)
-    cigar, round_ = rising(0.49, ratio, 0.055), 0.9 * rising(ratio, 0.80, 0.09)
+    cigar, round_ = rising(0.51, ratio, 0.055), 0.9 * rising(ratio, 0.80, 0.09)
     # How prominent the bulge is: four steps along one line, blurred.
     prominence = 6.5 * appearance.bulge_share**0.6 - 1.9
     bulge = np.array([rising(limit, prominence, 0.65) for limit in (-1.8, 0.7, 2.5)])
@@ -342,7 +342,7 @@ def _arm_number(number: int, arms: float) -> Floats:
     truth[min(number, 5) - 1] = 1.0
     slip = 0.05 if number <= 2 else 0.12
     near = np.convolve(truth, [slip, 1 - 2 * slip, slip], "same")
-    plain = arms * {1: 0.6, 2: 0.95, 3: 0.6, 4: 0.5}.get(number, 0.4)
+    plain = arms * {1: 0.6, 2: 0.95, 3: 0.6, 4: 0.5}.get(number, 0.65)
     # Many arms that cannot be told apart look like two, or like nothing that can be counted.
     count = plain * near / near.sum() + (1 - plain) * 0.45 * counted / counted.sum()
     return _shares(*count, (1 - plain) * 0.55)
