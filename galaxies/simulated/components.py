@@ -23,7 +23,8 @@ COMPONENTS: Final = (
     "bulge", "disk", "bar", "arms", "ring", "tails", "knots", "partner", "neighbours", "stars"
 )  # fmt: skip
 """The layers in order. Arms and ring are the light above the smooth disk; where they are darker
-than the disk, the disk is darkened. The partner is that of an encounter."""
+than the disk, the disk is darkened, as it is beside a bar. The partner is that of an encounter,
+and an arc is a neighbour."""
 
 COMPONENTS_FILE: Final = "components.npz"
 

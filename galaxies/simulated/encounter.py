@@ -1,9 +1,9 @@
-"""The light of an encounter: the partner of a galaxy, and the tails that it pulls out."""
+"""The light of an encounter: the partner of a galaxy, the tails that it pulls out, and arcs."""
 
 import numpy as np
 
 from galaxies.base.arrays import Floats
-from galaxies.simulated.camera import PIXEL, Band, colours
+from galaxies.simulated.camera import PIXEL, Band, blur, colours
 from galaxies.simulated.population import Galaxy
 from galaxies.simulated.rendering import deposit, draw_profile, sersic_profile
 
@@ -37,6 +37,43 @@ def partner_light(galaxy: Galaxy, band: Band, size: int, rng: np.random.Generato
     magnitude = galaxy.r_magnitude - 2.5 * np.log10(galaxy.partner_flux)
     flux = colours(magnitude, galaxy.bulge_g_r - galaxy.partner_blueness, galaxy.bulge_r_i)
     return flux[:, None, None] * draw_profile(profile, band, size)
+
+
+def arc_light(galaxy: Galaxy, band: Band, size: int, rng: np.random.Generator) -> Floats:
+    """Draw a blue galaxy behind this one, drawn out around it by gravity.
+
+    Most real ones lie within the half-light radius (Bolton et al. 2008, ApJ 682, 964), where nobody
+    sees them in such a frame. These lie outside, as those around groups do.
+
+    Returns
+    -------
+    ndarray of shape (3, size, size), float64
+        Nanomaggies per pixel in g, r, i.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> import numpy as np
+    >>> from galaxies.simulated.camera import draw_bands
+    >>> from galaxies.simulated.population import draw_target
+    >>> rng = np.random.default_rng(0)
+    >>> bands = draw_bands(rng)
+    >>> galaxy = draw_target(rng, faintest=17.0, seeing_fwhm=bands[1].fwhm)
+    >>> arc_light(replace(galaxy, arc=0.05), bands[1], 100, rng).shape
+    (3, 100, 100)
+    """
+    painted = np.zeros((size, size))
+    radius = max(galaxy.half_light_radius * rng.uniform(1.5, 2.2), 3.0) / PIXEL
+    half_length = np.deg2rad(rng.uniform(25.0, 60.0))
+    along = np.linspace(-2.0, 2.0, 120)
+    azimuth = rng.uniform(0, 2 * np.pi) + half_length * along / 2
+    middle = (size - 1) / 2
+    columns, rows = middle + radius * np.cos(azimuth), middle + radius * np.sin(azimuth)
+    deposit(painted, columns, rows, np.exp(-(along**2) / 2))
+    painted /= max(painted.sum(), 1e-9)
+    magnitude = galaxy.r_magnitude - 2.5 * np.log10(galaxy.arc)
+    tint = colours(magnitude, rng.uniform(0.1, 0.6), rng.uniform(0.0, 0.3))
+    return tint[:, None, None] * blur(painted, band.kernel)
 
 
 def tail_map(galaxy: Galaxy, size: int, rng: np.random.Generator) -> Floats:

@@ -170,7 +170,7 @@ def star_wings(flux: Floats, size: int, place: Floats, rng: np.random.Generator)
 
 def stray_light(size: int, rng: np.random.Generator) -> Floats:
     """Glow of a bright star off the frame and an imperfect sky level, shape (3, size, size)."""
-    level = np.array([SKY_NOISE[name] for name in BANDS]) * rng.normal(0.0, 0.12, 3)
+    level = np.array([SKY_NOISE[name] for name in BANDS]) * rng.normal([-0.18, -0.12, -0.18], 0.12)
     if rng.random() < 0.08:
         level += np.array([0.004, 0.007, 0.016]) * rng.exponential(1.0)
     glow = np.repeat(level[:, None, None], size * size, axis=1).reshape(3, size, size)

@@ -7,7 +7,7 @@ between the kinds, as they do in nature: no single number separates ellipticals 
 
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, Literal
+from typing import Any
 
 import astropy.units as u
 import numpy as np
@@ -15,9 +15,13 @@ from astropy.cosmology import Planck18
 from scipy.special import gammaincinv
 
 from galaxies.base.arrays import Floats
-
-Kind = Literal["elliptical", "lenticular", "spiral", "irregular"]
-Encounter = Literal["none", "nuclei", "pair", "tidal", "remnant"]
+from galaxies.simulated.structure import (
+    Encounter,
+    Kind,
+    bounded_normal,
+    draw_encounter,
+    draw_structure,
+)
 
 SMALLEST = 3.0  # arcsec, Petrosian 90% radius, the limit of Galaxy Zoo 2
 # What the survey takes for sky near a bright galaxy is partly the galaxy: its radii come out small
@@ -33,13 +37,15 @@ class Galaxy:
     `axis_ratio` is the true flattening of the light of an elliptical and of the bulge of a disk
     galaxy; `boxiness` is 0 for elliptical isophotes of the bulge and 1 for a box. `inclination` is
     0 face-on. Strengths of arms, ring, patches and lopsidedness are relative to the smooth disk; 0
-    is a perfectly smooth galaxy. Lengths of bar and ring, and `disturbance`, by which the disk is
+    is a perfectly smooth galaxy. `grand_design` is 0 for arms that wobble and differ, 1 for two
+    symmetric ones. Lengths of bar and ring, and `disturbance`, by which the disk is
     pushed about, are in disk scale lengths; `twist` is how far it is turned per scale length.
-    `encounter` is what the galaxy goes through: another nucleus in the same envelope, a partner
-    close by, one that draws out tails, or what a merger has left. The partner's flux is relative to
-    the galaxy's, its distance and the tails' length are in half-light radii; `off_centre` is how
-    far the middle of the frame lies from the galaxy towards the partner, as a share of the
-    distance.
+    `arc` is the light of a background galaxy that the gravity of this one bends into an arc,
+    relative to the galaxy's. `encounter` is what the galaxy goes through: another nucleus in the
+    same envelope, a partner close by, one that draws out tails, or what a merger has left. The
+    partner's flux is relative to the galaxy's, its distance and the tails' length are in half-light
+    radii; `off_centre` is how far the middle of the frame lies from the galaxy towards the partner,
+    as a share of the distance.
     `tail_fraction` is the light in all tails relative to the galaxy's.
     """
 
@@ -63,6 +69,7 @@ class Galaxy:
     arms: int
     arm_strength: float
     arm_sharpness: float
+    grand_design: float
     pitch: float
     winding: int
     bar_fraction: float
@@ -77,6 +84,7 @@ class Galaxy:
     lopsidedness: float
     dust: float
     lane: float
+    arc: float
     disturbance: float
     twist: float
     encounter: Encounter
@@ -97,13 +105,6 @@ class Galaxy:
     def disk_fraction(self) -> float:
         """Share of the r-band light in the disk, its bar and its knots."""
         return 1.0 - self.bulge_fraction
-
-
-def bounded_normal(
-    rng: np.random.Generator, mean: float, spread: float, low: float, high: float
-) -> float:
-    """Draw a normal deviate, clipped to a physical range."""
-    return float(np.clip(rng.normal(mean, spread), low, high))
 
 
 @cache
@@ -135,20 +136,10 @@ class Traits:
 # Steep for early types, shallow for disks, as Shen et al. 2003 (MNRAS 343, 978) found; the values
 # are adjusted to the sizes of real cut-outs.
 TRAITS: dict[Kind, Traits] = {
-    "elliptical": Traits(0.17, -21.8, 0.8, 0.605, -0.25, 0.25),
-    "lenticular": Traits(0.33, -21.3, 0.8, 0.48, -0.22, 0.25),
-    "spiral": Traits(0.45, -21.2, 0.9, 0.62, -0.16, 0.26),
-    "irregular": Traits(0.05, -19.9, 0.9, 0.49, -0.16, 0.26),
-}
-
-# What galaxies go through. Two in a hundred nearby galaxies merge (Darg et al. 2010, MNRAS 401,
-# 1043); many more have a neighbour in front or behind that people take for a partner.
-ENCOUNTERS: dict[Encounter, float] = {
-    "none": 0.81,
-    "nuclei": 0.06,
-    "pair": 0.075,
-    "tidal": 0.035,
-    "remnant": 0.02,
+    "elliptical": Traits(0.17, -21.8, 0.8, 0.635, -0.25, 0.25),
+    "lenticular": Traits(0.33, -21.3, 0.8, 0.51, -0.22, 0.25),
+    "spiral": Traits(0.45, -21.2, 0.9, 0.65, -0.16, 0.26),
+    "irregular": Traits(0.05, -19.9, 0.9, 0.52, -0.16, 0.26),
 }
 
 
@@ -171,7 +162,7 @@ def draw_galaxy(rng: np.random.Generator, faintest: float) -> Galaxy:
     Counts grow as 10^(0.6 m), as for any local population. Colours follow the red sequence and the
     blue cloud (Strateva et al. 2001, AJ 122, 1861), axis ratios of ellipticals and the thickness of
     disks Padilla & Strauss 2008 (MNRAS 388, 1321), pitch angles Kennicutt 1981 (AJ 86, 1847). See
-    also `_draw_structure` and `_draw_encounter`.
+    also `draw_structure` and `draw_encounter`.
 
     Examples
     --------
@@ -206,8 +197,8 @@ def draw_galaxy(rng: np.random.Generator, faintest: float) -> Galaxy:
         inclination=inclination,
         **shape,
         **colours,
-        **_draw_structure(kind, shape["bulge_fraction"], colours["disk_g_r"], rng),
-        **_draw_encounter(kind, rng),
+        **draw_structure(kind, shape["bulge_fraction"], colours["disk_g_r"], rng),
+        **draw_encounter(kind, rng),
     )
 
 
@@ -232,10 +223,10 @@ def _draw_shape(
         }
     if kind == "lenticular":
         fraction, sersic = rng.beta(3.0, 4.5), bounded_normal(rng, 3.0, 0.8, 1.5, 5.0)
-        size, thickness = rng.uniform(0.3, 0.7), rng.uniform(0.12, 0.28)
+        size, thickness = rng.uniform(0.2, 0.5), rng.uniform(0.12, 0.28)
     elif kind == "spiral":
         fraction, sersic = rng.beta(1.3, 4.5), bounded_normal(rng, 2.0, 0.8, 0.8, 4.0)
-        size, thickness = rng.uniform(0.15, 0.45), rng.uniform(0.08, 0.22)
+        size, thickness = rng.uniform(0.1, 0.32), rng.uniform(0.10, 0.34)
         if rng.random() < 0.25:  # a disk and nothing else
             fraction *= 0.15
     else:
@@ -282,92 +273,6 @@ def _draw_colours(
         "bulge_r_i": float(0.39 + 0.5 * (bulge_g_r - 0.83) + rng.normal(0.0, 0.03)),
         "disk_g_r": float(disk_g_r),
         "disk_r_i": float(0.24 + 0.5 * (disk_g_r - 0.50) + rng.normal(0.0, 0.03)),
-    }
-
-
-def _draw_structure(
-    kind: Kind, bulge_fraction: float, disk_g_r: float, rng: np.random.Generator
-) -> dict[str, Any]:
-    """Draw arms, bar, ring, patches, knots, lopsidedness and dust.
-
-    Numbers of arms follow the counts of Elmegreen & Elmegreen 1982 (MNRAS 201, 1021) and Hart et
-    al. 2016 (MNRAS 461, 3663): two mostly, many in flocculent disks. A third of the disks have a
-    bar (Masters et al. 2011, MNRAS 411, 2026), with lengths about the disk's scale length (Erwin
-    2005, MNRAS 364, 283); rings lie at the resonances, one to three scale lengths out (Buta &
-    Combes 1996, Fund. Cosmic Phys. 17, 95). Lopsidedness is that of Rix & Zaritsky 1995 (ApJ 447,
-    82). One early type in thirty has a lane of dust (Kaviraj et al. 2012, MNRAS 423, 49).
-    """
-    spiral, irregular = kind == "spiral", kind == "irregular"
-    strength = min(float(np.exp(rng.normal(np.log(0.72), 0.6))), 2.2)
-    # Many disks, blue ones too, show next to nothing at this resolution.
-    calm = float(rng.uniform(0.02, 0.25)) if rng.random() < 0.6 else 1.0
-    barred = rng.random() < {"spiral": 0.36, "lenticular": 0.15, "irregular": 0.2}.get(kind, 0.0)
-    ringed = rng.random() < {"spiral": 0.10, "lenticular": 0.12}.get(kind, 0.0)
-    patchiness = calm * rng.uniform(0.1, 0.5) * (2.2 if irregular else 1.0)
-    # Blue disks form stars, in knots.
-    young = float(np.clip(0.95 - disk_g_r, 0.0, 0.6)) if spiral or irregular else 0.0
-    arms = int(rng.choice([1, 2, 3, 4, 5, 6], p=[0.05, 0.61, 0.14, 0.09, 0.06, 0.05]))
-    # Arms open up as the bulge shrinks; a single one, drawn out by a partner, is open.
-    pitch = bounded_normal(rng, 21.4 - 12 * bulge_fraction + 6 * (arms == 1), 7.0, 8.0, 42.0)
-    return {
-        "arms": arms,
-        "arm_strength": calm * strength if spiral else 0.0,
-        "arm_sharpness": float(rng.uniform(0.5, 2.4)),
-        "pitch": float(np.deg2rad(pitch)),
-        "winding": int(rng.choice([-1, 1])),
-        "bar_fraction": float(rng.uniform(0.05, 0.28)) if barred else 0.0,
-        "bar_length": float(rng.uniform(0.7, 1.5)),
-        "bar_width": float(rng.uniform(0.2, 0.4)),
-        "ring_strength": float(rng.uniform(0.4, 2.0)) if ringed else 0.0,
-        "ring_radius": float(rng.uniform(1.2, 2.8)),
-        "ring_width": float(rng.uniform(0.12, 0.35)),
-        "patchiness": float(patchiness) if spiral or irregular else float(abs(rng.normal(0, 0.08))),
-        "knot_fraction": calm * young * float(rng.uniform(0.05, 0.45)) * (1.6 if irregular else 1),
-        "knots": int(rng.poisson(25 if spiral else 9)),
-        "lopsidedness": float(abs(rng.normal(0.0, 0.5 if irregular else 0.12 if spiral else 0.03))),
-        "dust": float(rng.uniform(0.2, 1.6)) if spiral else 0.0,
-        "lane": float(rng.uniform(0.4, 1.5))
-        if kind in ("elliptical", "lenticular") and rng.random() < 0.03
-        else 0.0,
-    }
-
-
-def _draw_encounter(kind: Kind, rng: np.random.Generator) -> dict[str, Any]:
-    """Draw a partner, tails, and how far the disk is pushed out of shape.
-
-    Fluxes from equal to a sixth are those of pairs that people call mergers, and tails hold a few
-    to twenty per cent of the light (Darg et al. 2010, MNRAS 401, 1552); one to two tails of a few
-    radii are what an encounter of disks draws out (Toomre & Toomre 1972, ApJ 178, 623).
-    """
-    stages = list(ENCOUNTERS)
-    encounter = stages[rng.choice(len(stages), p=list(ENCOUNTERS.values()))]
-    disturbance = 0.0
-    if encounter in ("tidal", "remnant"):
-        disturbance = rng.uniform(0.15, 0.55)
-    elif encounter == "pair" or kind == "irregular":
-        disturbance = rng.uniform(0.0, 0.3)
-    tailed = rng.random() < {"tidal": 1.0, "remnant": 0.7, "pair": 0.25, "nuclei": 0.3}.get(
-        encounter, 0.0
-    )
-    alone = encounter in ("none", "remnant") or (encounter == "tidal" and rng.random() < 0.25)
-    near, far = {"nuclei": (0.4, 1.1), "pair": (0.9, 2.6)}.get(encounter, (0.4, 2.6))
-    return {
-        "disturbance": float(disturbance),
-        "twist": float(rng.normal(0.0, 0.5) * disturbance),
-        "encounter": encounter,
-        "partner_flux": 0.0 if alone else float(6.0 ** rng.uniform(-1.0, 0.1)),
-        "partner_distance": float(rng.uniform(near, far)),
-        "partner_direction": float(rng.uniform(0.0, 2 * np.pi)),
-        "partner_radius": float(np.exp(rng.normal(-0.9 if encounter == "nuclei" else -0.3, 0.3))),
-        "partner_axis_ratio": float(rng.uniform(0.25, 1.0)),
-        "partner_sersic": float(
-            rng.choice([2.5, 4.0] if encounter == "nuclei" else [1.0, 1.5, 2.5, 4.0])
-        ),
-        "partner_blueness": float(abs(rng.normal(0.0, 0.2))),
-        "off_centre": float(rng.uniform(0.0, 0.6)) if encounter == "nuclei" else 0.0,
-        "tails": int(rng.choice([1, 2], p=[0.55, 0.45])) if tailed else 0,
-        "tail_fraction": float(rng.uniform(0.03, 0.2)) if tailed else 0.0,
-        "tail_length": float(rng.uniform(1.5, 5.0)),
     }
 
 

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 
 import galsim
 import numpy as np
-from scipy.special import i0e
 
 from galaxies.base.arrays import Floats
 from galaxies.images.colour import BANDS
 from galaxies.simulated.camera import PIXEL, Band, blur, colours, plane
+from galaxies.simulated.disk import bar_gap, filled, ring_pattern, spiral_pattern
 from galaxies.simulated.population import Galaxy
 
 FAST = galsim.GSParams(
@@ -28,7 +28,11 @@ FAST = galsim.GSParams(
 SERSIC_STEP = 0.25  # GalSim tabulates each Sersic index once, so indices are rounded
 
 OWN = ("bulge", "disk", "arms", "bar", "ring", "knots")
-"""Components of the galaxy itself; arms and rings are what they add to the smooth disk."""
+"""Components of the galaxy itself; arms and rings are what they add to the smooth disk, and the gap
+beside a bar is missing in the disk."""
+
+SCALES = (1.05, 1.0, 0.98)
+"""Scale lengths of a disk in g, r, i: outwards it is bluer (de Jong 1996, A&A 313, 377)."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,12 @@ def galaxy_light(
         layers[name] = flux[1] * draw_profile(profile, bands[1], size)
     for layer in (0, 2):
         # One drawing of all at once where they need not be told apart.
-        both = galsim.Add([profile * flux[layer] for profile, flux in profiles.values()])
+        both = galsim.Add(
+            [
+                (profile.dilate(SCALES[layer]) if name == "disk" else profile) * flux[layer]
+                for name, (profile, flux) in profiles.items()
+            ]
+        )
         light[layer] = draw_profile(both, bands[layer], size)
     painted, fluxes, smear = _paint(galaxy, old, young, size, rng)
     if painted:
@@ -120,7 +129,8 @@ def galaxy_light(
         seen = blur(np.concatenate([sums, maps]), kernels, *smear)
         light[::2] += seen[:2]
         for name, tint, layer in zip(painted, tints, seen[2:], strict=True):
-            layers[name] = layers[name] + tint[1] * layer
+            part = "disk" if name == "gap" else name
+            layers[part] = layers[part] + tint[1] * layer
     light[1] = np.sum(list(layers.values()), axis=0)
     return Light(light, layers)
 
@@ -157,17 +167,21 @@ def _paint(
     radius, angle = np.hypot(along, across), np.arctan2(across, along)
     thin = np.exp(-radius) * PIXEL**2 / (2 * np.pi * galaxy.disk_scale**2 * foreshortening)
     thin *= galaxy.disk_fraction * (1 - galaxy.bar_fraction) * (1 - galaxy.knot_fraction)
-    arms = spiral_pattern(galaxy, radius, angle, rng)
+    turn = rng.uniform(0, np.pi)
+    arms = spiral_pattern(galaxy, radius, angle - turn, rng)
+    light = filled(arms)
     # Arms are a little bluer than the disk between them.
-    maps["arms"], fluxes["arms"] = thin * arms, young * np.array([1.08, 1.0, 0.95])
+    maps["arms"], fluxes["arms"] = thin * light, young * np.array([1.12, 1.0, 0.94])
     if galaxy.disturbance > 0:
         maps["disk"], fluxes["disk"] = thin, young
+    # Each takes its light from the disk that the others have left.
     if galaxy.ring_strength > 0:
-        ring = ring_pattern(galaxy, radius)
-        maps["ring"], fluxes["ring"] = thin * ring, fluxes["arms"]
-        arms = arms + ring
+        arms = arms + ring_pattern(galaxy, radius)
+        light, before = filled(arms), light
+        maps["ring"], fluxes["ring"] = thin * (light - before), fluxes["arms"]
     if galaxy.bar_fraction > 0:
-        turn = rng.uniform(0, np.pi)
+        light, before = filled(arms + bar_gap(galaxy, radius)), light
+        maps["gap"], fluxes["gap"] = thin * (light - before), young
         lengthwise = (along * np.cos(turn) + across * np.sin(turn)) / galaxy.bar_length
         sideways = across * np.cos(turn) - along * np.sin(turn)
         sideways = sideways / (galaxy.bar_length * galaxy.bar_width)
@@ -177,12 +191,12 @@ def _paint(
     if galaxy.knots > 0 and galaxy.knot_fraction > 0:
         share = galaxy.disk_fraction * galaxy.knot_fraction
         knots = np.zeros(size * size)
-        chance = np.cumsum(np.clip(thin * (1 + arms) ** 2, 0, None).ravel())
+        chance = np.cumsum((thin * (1 + light) ** 2).ravel())
         places = np.searchsorted(chance, rng.uniform(0, chance[-1], galaxy.knots))
         flux = np.exp(rng.normal(0.0, 0.9, galaxy.knots))
         # Half of the young light is in knots, half spread along the arms.
         np.add.at(knots, places, 0.5 * share * flux / flux.sum())
-        spread = np.clip(thin * (1 + arms), 0, None)
+        spread = thin * (1 + light)
         spread *= 0.5 * share / max(spread.sum(), 1e-12)
         maps["knots"] = knots.reshape(size, size) + spread
         # Young stars are about 0.35 mag bluer than the disk they light up.
@@ -214,89 +228,8 @@ def _push(
             push += np.sin(wave[0] * turned + wave[1] * across + rng.uniform(0, 2 * np.pi))
     strength = 0.9 * galaxy.disturbance
     return turned + strength * shove[0], across + strength * max(
-        0.6 * foreshortening, 0.12
+        0.6 * foreshortening, 0.07
     ) * shove[1]
-
-
-def spiral_pattern(
-    galaxy: Galaxy, radius: Floats, angle: Floats, rng: np.random.Generator
-) -> Floats:
-    """Compute the surface brightness of the disk relative to a smooth one, minus 1, in its plane.
-
-    Logarithmic arms of constant pitch with some wobble and unequal brightness, patches sheared
-    along them, and a lopsided side.
-
-    Parameters
-    ----------
-    galaxy : Galaxy
-        The galaxy.
-    radius : ndarray
-        Distance from the centre in disk scale lengths.
-    angle : ndarray
-        Azimuth in radians.
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    ndarray, like `radius`, float64
-        At least -0.9.
-
-    Examples
-    --------
-    >>> from dataclasses import replace
-    >>> import numpy as np
-    >>> from galaxies.simulated.population import draw_galaxy
-    >>> rng = np.random.default_rng(0)
-    >>> spiral = replace(draw_galaxy(rng, faintest=17.0), arms=2, arm_strength=1.0)
-    >>> angle = np.linspace(-np.pi, np.pi, 200)
-    >>> pattern = spiral_pattern(spiral, np.full(200, 1.5), angle, rng)
-    >>> pattern.shape, bool(np.ptp(pattern) > 0.5)
-    ((200,), True)
-    """
-    # Single precision, because cosines of whole images take half of the time.
-    radius, angle = np.minimum(radius, 25.0).astype(np.float32), angle.astype(np.float32)
-    log_radius = np.log(radius + np.float32(0.08))
-    waves, starts = rng.normal(0.0, 0.30, 3), rng.uniform(0, 2 * np.pi, 3)
-    phase = angle - np.float32(galaxy.winding / np.tan(galaxy.pitch)) * log_radius
-    for k in range(3):
-        phase = phase + np.float32(waves[k] / (k + 1)) * np.cos(
-            np.float32(1.6 * (k + 1)) * log_radius + np.float32(starts[k])
-        )
-    start, end = rng.uniform(0.3, 0.9), rng.uniform(2.8, 4.5)
-    visible = 1 / (1 + np.exp(-(radius - np.float32(start)) / np.float32(0.15)))
-    visible = visible / (1 + np.exp((radius - np.float32(end)) / np.float32(0.4)))
-    sharpness = np.float32(galaxy.arm_sharpness)
-    ridge = np.exp(sharpness * (np.cos(galaxy.arms * phase) - 1)) / np.float32(i0e(sharpness)) - 1
-    uneven, side, lopsided = rng.uniform(0.0, 0.5), *rng.uniform(0, 2 * np.pi, 2)
-    patches = np.zeros_like(radius)
-    if galaxy.patchiness > 0:
-        numbers, shears = rng.integers(1, 9, 10), rng.normal(0.0, 5.0, 10)
-        for number, shear, place in zip(
-            numbers, shears, rng.uniform(0, 2 * np.pi, 10), strict=True
-        ):
-            patches += np.cos(number * phase + np.float32(shear) * log_radius + np.float32(place))
-        patches *= np.float32(galaxy.patchiness / np.sqrt(5.0))
-    unequal = 1 + np.float32(uneven) * np.cos(phase + np.float32(side))
-    pattern = visible * (
-        np.float32(galaxy.arm_strength) * ridge * unequal * (1 + patches) + patches
-    )
-    if galaxy.lopsidedness > 0:
-        heavier = np.cos(angle - np.float32(lopsided)) * np.clip(radius / 2, 0, 1.5)
-        pattern += np.float32(galaxy.lopsidedness) * heavier
-    return np.asarray(np.maximum(pattern, -0.9), dtype=np.float64)
-
-
-def ring_pattern(galaxy: Galaxy, radius: Floats) -> Floats:
-    """Compute the surface brightness of a ring relative to the smooth disk, shaped like `radius`.
-
-    The ring has swept up the material of a gap inside it.
-    """
-    where, width = galaxy.ring_radius, galaxy.ring_width
-    ring = np.exp(-(((radius - where) / width) ** 2) / 2)
-    gap = np.exp(-(((radius - 0.62 * where) / (0.2 * where)) ** 2) / 2)
-    return np.asarray(
-        galaxy.ring_strength * ring - 0.3 * min(galaxy.ring_strength, 1.5) * gap, dtype=np.float64
-    )
 
 
 def _thickness_kernel(thickness: float, cosine: float, sine: float) -> tuple[Floats, ...]:
@@ -314,26 +247,31 @@ def _thickness_kernel(thickness: float, cosine: float, sine: float) -> tuple[Flo
 def dust_lane(galaxy: Galaxy, size: int, seeing_fwhm: float) -> Floats:
     """Compute the transmission of a dust lane in g, r, i, shape (3, size, size).
 
-    In an edge-on disk it is in the plane of the disk; in an early type it is across it.
+    In an edge-on disk it is in the plane of the disk; in an early type it is across it. Some stars
+    lie before it, so it is never black. What is seen of it is the mean over the seeing, weighted by
+    the starlight; all three are taken for Gaussians across the lane.
     """
     edge_on = float(np.clip((np.rad2deg(galaxy.inclination) - 74) / 10, 0, 1))
-    depth = galaxy.lane if galaxy.lane > 0 else galaxy.dust * edge_on
+    across_it = galaxy.lane > 0
+    depth = galaxy.lane if across_it else galaxy.dust * edge_on
     if depth == 0.0:
         return np.ones((len(BANDS), 1, 1))
     x, y = plane(size)
-    turn = galaxy.position_angle + (np.pi / 2 if galaxy.lane > 0 else 0.0)
+    turn = galaxy.position_angle + (np.pi / 2 if across_it else 0.0)
     cosine, sine = np.cos(turn), np.sin(turn)
     along, across = x * cosine + y * sine, -x * sine + y * cosine
-    width = 0.09 * galaxy.disk_scale
-    blurred = np.hypot(width, seeing_fwhm / 2.355)
-    offset = galaxy.winding * 0.08 * galaxy.disk_scale * (1.2 - edge_on)
-    if galaxy.lane > 0:
-        offset = 0.0
-    lane = np.exp(-np.abs(along) / (1.5 * galaxy.disk_scale))
-    lane = lane * np.exp(-(((across - offset) / blurred) ** 2) / 2) * width / blurred
+    # Across an early type the starlight is wide, and the lane is seen as wide as it is.
+    stars = (1.5 if across_it else 0.85 * galaxy.thickness) * galaxy.disk_scale
+    width = (0.12 if across_it else 0.4 * galaxy.thickness) * galaxy.disk_scale
+    offset = 0.0 if across_it else 0.1 * galaxy.winding * (1.3 - edge_on) * galaxy.disk_scale
+    seeing = seeing_fwhm / 2.355
+    nearer = stars**2 / (stars**2 + seeing**2)
+    blurred = np.hypot(width, seeing * np.sqrt(nearer))
+    lane = np.exp(-((along / (2.2 * galaxy.disk_scale)) ** 4))
+    lane = lane * np.exp(-(((nearer * across - offset) / blurred) ** 2) / 2) * width / blurred
     # Optical depths of the Milky Way's extinction curve, relative to r.
     depths = depth * np.array([1.40, 1.0, 0.75])[:, None, None]
-    return np.asarray(np.exp(-depths * lane), dtype=np.float64)
+    return np.asarray(1 + 0.9 * np.expm1(-depths) * lane, dtype=np.float64)
 
 
 def deposit(image: Floats, columns: Floats, rows: Floats, flux: Floats) -> None:

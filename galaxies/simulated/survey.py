@@ -42,6 +42,7 @@ from galaxies.simulated.components import (
     pack_components,
     write_components,
 )
+from galaxies.simulated.encounter import arc_light
 from galaxies.simulated.field import field_light, star_wings, stray_light
 from galaxies.simulated.population import Galaxy, draw_target
 from galaxies.simulated.rendering import Light, dust_lane, galaxy_light
@@ -111,8 +112,13 @@ def draw_scene(
     field = field_light(galaxy, bands, full, rng)
     dust = dust_lane(galaxy, full, seeing)
     layers = {name: layer * dust[1] for name, layer in own.layers.items()} | dict(field.layers)
-    appearance = look(galaxy, layers, dust[1], seeing / PIXEL, noise_factor)
     light = np.clip(own.bands, 0.0, None) * dust + field.bands + stray_light(full, rng)
+    arc = np.zeros_like(light)
+    if galaxy.arc > 0:
+        arc = arc_light(galaxy, bands[1], full, rng)
+    appearance = look(galaxy, layers, arc[1], dust[1], seeing / PIXEL, noise_factor)
+    light += arc
+    layers["neighbours"] = layers["neighbours"] + arc[1]
     frame = (
         slice(margin + down, margin + down + size),
         slice(margin + right, margin + right + size),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import gaussian_filter, map_coordinates
+from scipy.ndimage import gaussian_filter, grey_closing, map_coordinates
 
 from galaxies.base.arrays import Floats
 from galaxies.images.colour import grey_level
@@ -29,15 +29,16 @@ class Appearance:
 
     Contrasts are root mean squares against the light without the component, in grey levels over
     the visible galaxy, for a frame of median noise: `contrast` of all structure, and that of
-    `arms`, `bar`, `ring`, `knots` and the `lane` of dust. `axis_ratio` is the apparent one, after
-    the seeing; `sharpness` the galaxy's visible radius in seeing disks; `disk_share` the disk's
-    share of light and `bulge_share` that of the bulge in the visible galaxy. `asymmetry` is what
-    changes in a turn by 180 degrees, and `tails` what tails add to the picture, both relative to
-    the galaxy's grey levels. `crowding` is how bright other galaxies are beside this one,
-    `starlight` likewise for stars; `partner` is the contrast of these other galaxies and `dip`, in
-    grey levels, how much darker it is between the brightest of them and this one: a second nucleus
-    that is blurred into the first is none. `pitch` (degrees), `arm_number`, `boxiness` and
-    `irregular` are the galaxy's own; how well they are seen depends on the contrasts.
+    `arms`, `bar`, `ring` and `knots`; `lane` is how dark the line is that dust draws.
+    `axis_ratio` is the apparent one, after the seeing; `sharpness` the galaxy's visible radius in
+    seeing disks; `disk_share` the disk's share of light and `bulge_share` that of the bulge in the
+    visible galaxy. `asymmetry` is what changes in a turn by 180 degrees, and `tails` what tails add
+    to the picture, both relative to the galaxy's grey levels. `crowding` is how bright other
+    galaxies are beside this one, `starlight` likewise for stars; `partner` is the contrast of these
+    other galaxies, `arc` that of a gravitational arc, and `dip`, in grey levels, how much darker it
+    is between the brightest other galaxy and this one: a second nucleus that is blurred into the
+    first is none. `pitch` (degrees), `arm_number`, `boxiness` and `irregular` are the galaxy's own;
+    how well they are seen depends on the contrasts.
     """
 
     contrast: float = 0.0
@@ -50,6 +51,7 @@ class Appearance:
     ring: float = 0.0
     knots: float = 0.0
     lane: float = 0.0
+    arc: float = 0.0
     asymmetry: float = 0.0
     tails: float = 0.0
     crowding: float = 0.0
@@ -63,7 +65,12 @@ class Appearance:
 
 
 def look(
-    galaxy: Galaxy, layers: Mapping[str, Floats], dust: Floats, beam: float, noise_factor: float
+    galaxy: Galaxy,
+    layers: Mapping[str, Floats],
+    arc: Floats,
+    dust: Floats,
+    beam: float,
+    noise_factor: float,
 ) -> Appearance:
     """Measure what is visible of a galaxy in the r band.
 
@@ -73,6 +80,8 @@ def look(
         The galaxy.
     layers : mapping of ndarray of shape (n, n), float64
         Noise-free light of each component after the seeing in nanomaggies per pixel.
+    arc : ndarray of shape (n, n), float64
+        Likewise of a background galaxy drawn out into an arc, which is no layer of its own.
     dust : ndarray of shape (n, n), float64
         Transmission of the dust, which is already applied to the layers.
     beam : float
@@ -94,8 +103,8 @@ def look(
     >>> galaxy = draw_target(rng, faintest=17.0, seeing_fwhm=bands[1].fwhm)
     >>> from galaxies.simulated.survey import draw_scene
     >>> light, _ = draw_scene(galaxy, bands, noise_factor=1.0, rng=rng)
-    >>> dust = np.ones(light.bands.shape[1:])
-    >>> appearance = look(galaxy, light.layers, dust, beam=3.3, noise_factor=1.0)
+    >>> none, clear = np.zeros(light.bands.shape[1:]), np.ones(light.bands.shape[1:])
+    >>> appearance = look(galaxy, light.layers, none, clear, beam=3.3, noise_factor=1.0)
     >>> 0 < appearance.axis_ratio <= 1
     True
     """
@@ -115,13 +124,15 @@ def look(
         slice(max(columns.min() - margin, 0), columns.max() + margin),
     )
 
-    def contrast(without: Floats) -> float:
+    def detail(difference: Floats, wide: float) -> Floats:
         # Only what stands above the neighbouring light catches the eye: large-scale differences
         # do not.
+        fine = gaussian_filter(difference, 0.35 * beam, truncate=2.5)
+        return np.asarray(fine - gaussian_filter(difference, wide * beam, truncate=2.5))
+
+    def contrast(without: Floats) -> float:
         difference = grey[part] - grey_level(np.clip(without[part], 0.0, None))
-        detail = gaussian_filter(difference, 0.35 * beam, truncate=2.5)
-        detail -= gaussian_filter(difference, 3.0 * beam, truncate=2.5)
-        return float(np.sqrt(np.mean(detail[seen[part]] ** 2)) / noise_factor)
+        return float(np.sqrt(np.mean(detail(difference, 3.0)[seen[part]] ** 2)) / noise_factor)
 
     def contrast_of(name: str) -> float:
         return contrast(own - layers[name]) if layers[name].any() else 0.0
@@ -130,7 +141,7 @@ def look(
     covariance = np.cov(np.stack([rows, columns]).astype(np.float64), aweights=weights)
     minor, major = np.linalg.eigvalsh(np.atleast_2d(covariance))
     whole = grey[seen].sum()
-    difference = np.abs(grey - grey[::-1, ::-1])[seen].sum()
+    difference = np.abs(grey - turned(grey, seen))[seen].sum()
     x = np.arange(size) - (size - 1) / 2
     near = np.exp(-np.hypot(*np.meshgrid(x, x)) * PIXEL / (0.5 * galaxy.petrosian_r90))
 
@@ -139,9 +150,12 @@ def look(
 
     others = layers["neighbours"] + layers["partner"]
     together = grey_level(own + others)
-    bumps = gaussian_filter(together - grey, 0.35 * beam, truncate=2.5)
-    bumps -= gaussian_filter(together - grey, 2.0 * beam, truncate=2.5)
     close = near > 0.1
+
+    def contrast_near(others: Floats) -> float:
+        bumps = detail(grey_level(own + others) - grey, 2.0)[close]
+        return float(np.sqrt(np.mean(bumps**2)) / noise_factor)
+
     tails = grey_level(own + np.clip(layers["tails"], 0, None)) - grey
     return Appearance(
         contrast=contrast(smooth),
@@ -149,11 +163,14 @@ def look(
         disk_share=galaxy.disk_fraction,
         sharpness=float(2 * np.sqrt(max(major, 0.0)) / beam),
         bulge_share=float(layers["bulge"][seen].sum() / own[seen].sum()),
-        lane=contrast(own / dust) if dust.min() < 0.999 else 0.0,
+        lane=dark_line(grey[part], grey_level(own / dust)[part], beam) / noise_factor
+        if dust.min() < 0.98
+        else 0.0,
         asymmetry=float(difference / whole),
         tails=float(np.clip(tails - 4.0, 0.0, None).sum() / whole),
         crowding=beside("neighbours") + beside("partner"),
-        partner=float(np.sqrt(np.mean(bumps[close] ** 2))) / noise_factor,
+        partner=contrast_near(others),
+        arc=contrast_near(arc) if arc.any() else 0.0,
         dip=_dip(together, np.where(close, others, 0.0)) / noise_factor,
         starlight=beside("stars"),
         boxiness=galaxy.boxiness,
@@ -165,6 +182,30 @@ def look(
         ring=contrast_of("ring"),
         knots=contrast_of("knots"),
     )
+
+
+def dark_line(grey: Floats, clear: Floats, beam: float) -> float:
+    """Measure how dark the lines are that dust draws: the deepest hundredth of them.
+
+    Lines are what a morphological closing fills; a disk that is dimmed all over has none.
+    """
+    side = round(2.5 * beam)
+    lines = grey_closing(grey, side) - grey - (grey_closing(clear, side) - clear)
+    return float(max(np.quantile(lines, 0.99), 0.0))
+
+
+def turned(grey: Floats, seen: npt.NDArray[np.bool_]) -> Floats:
+    """Turn an image by 180 degrees around the middle of what is seen, not that of the frame.
+
+    The centre matters most for thin galaxies (Conselice, Bershady & Jangren 2000, ApJ 529, 886).
+    """
+    weights = np.where(seen, grey, 0.0)
+    steps = []
+    for axis in (0, 1):
+        along = weights.sum(axis=1 - axis)
+        middle = (along * np.arange(len(grey))).sum() / along.sum()
+        steps.append(round(2 * middle) - (len(grey) - 1))
+    return np.roll(grey[::-1, ::-1], steps, (0, 1))
 
 
 def _dip(grey: Floats, others: Floats) -> float:
@@ -222,21 +263,23 @@ def chance_of_features(appearance: Appearance) -> float:
 def odd_features(appearance: Appearance) -> dict[str, float]:
     """Chance that one volunteer sees each odd feature, by Kaggle's column."""
     tidal = noticed(appearance.tails, 0.12)
-    shape = noticed(appearance.asymmetry, 0.45, 4.0)
+    shape = noticed(appearance.asymmetry, 0.22, 3.5)
+    if not appearance.irregular:  # three arms, or one, are no disturbance
+        shape *= 1 - 0.7 * noticed(appearance.arms, CLEAR, 3.6)
     irregular = shape * (0.6 if appearance.irregular else 0.15) + 0.08 * appearance.irregular
     partner = noticed(appearance.crowding, 0.22, 2.6) * noticed(appearance.partner, 0.9 * CLEAR)
     partner *= 0.35 + 0.65 * noticed(appearance.dip, 4.0)
     return {
         # Seen from the side a ring is a line.
         "Class8.1": 0.8
-        * noticed(appearance.ring, 1.5 * CLEAR)
+        * noticed(appearance.ring, 1.2 * CLEAR, 3.0)
         * rising(appearance.axis_ratio, 0.42, 0.06),
-        "Class8.2": 0.006,
+        "Class8.2": 0.006 + 0.6 * noticed(appearance.arc, CLEAR),
         "Class8.3": 0.006 + 0.15 * shape + 0.12 * tidal,
         "Class8.4": 0.004 + 0.7 * irregular,
         "Class8.5": 0.035 + 0.4 * noticed(appearance.starlight, 0.2),
         "Class8.6": 0.008 + 0.93 * partner + 0.4 * tidal * (1 - partner),
-        "Class8.7": 0.002 + 0.25 * noticed(appearance.lane, 2.2 * CLEAR),
+        "Class8.7": 0.002 + 0.6 * noticed(appearance.lane, CLEAR, 3.0),
     }
 
 
@@ -264,9 +307,9 @@ def chances(appearance: Appearance, artifact: float) -> dict[int, Floats]:
     """
     features = chance_of_features(appearance)
     ratio = appearance.axis_ratio
-    arms = noticed(appearance.arms, 1.05 * CLEAR, 2.4)
+    arms = noticed(appearance.arms, CLEAR, 3.6)
     edge_on = 0.02 + 0.96 * rising(0.41, ratio, 0.05)
-    cigar, round_ = rising(0.47, ratio, 0.055), 0.9 * rising(ratio, 0.78, 0.09)
+    cigar, round_ = rising(0.51, ratio, 0.055), 0.9 * rising(ratio, 0.80, 0.09)
     # How prominent the bulge is: four steps along one line, blurred.
     prominence = 6.5 * appearance.bulge_share**0.6 - 1.9
     bulge = np.array([rising(limit, prominence, 0.65) for limit in (-1.8, 0.7, 2.5)])
@@ -297,8 +340,9 @@ def _arm_number(number: int, arms: float) -> Floats:
     counted = np.array([0.07, 0.30, 0.05, 0.02, 0.02])
     truth = np.zeros(5)
     truth[min(number, 5) - 1] = 1.0
-    near = np.convolve(truth, [0.12, 0.76, 0.12], "same")
-    plain = arms * {1: 0.6, 2: 0.95, 3: 0.6, 4: 0.5}.get(number, 0.4)
+    slip = 0.05 if number <= 2 else 0.12
+    near = np.convolve(truth, [slip, 1 - 2 * slip, slip], "same")
+    plain = arms * {1: 0.6, 2: 0.95, 3: 0.6, 4: 0.5}.get(number, 0.65)
     # Many arms that cannot be told apart look like two, or like nothing that can be counted.
     count = plain * near / near.sum() + (1 - plain) * 0.45 * counted / counted.sum()
     return _shares(*count, (1 - plain) * 0.55)

@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from galaxies.simulated.camera import blur, draw_bands
-from galaxies.simulated.encounter import partner_light, tail_map
+from galaxies.simulated.camera import blur, draw_bands, plane
+from galaxies.simulated.disk import DARKEST, filled, ring_pattern, spiral_pattern
+from galaxies.simulated.encounter import arc_light, partner_light, tail_map
 from galaxies.simulated.field import field_light
 from galaxies.simulated.population import Galaxy, draw_galaxy
 from galaxies.simulated.rendering import (
@@ -14,8 +15,6 @@ from galaxies.simulated.rendering import (
     deposit,
     dust_lane,
     galaxy_light,
-    ring_pattern,
-    spiral_pattern,
 )
 
 RADIUS, ANGLE = np.meshgrid(np.linspace(0.1, 5, 40), np.linspace(-np.pi, np.pi, 80))
@@ -34,6 +33,7 @@ def galaxy(**changes: object) -> Galaxy:
         "disk_scale": 3.5,
         "bulge_fraction": 0.2,
         "inclination": 0.3,
+        "grand_design": 0.0,
         "bar_fraction": 0.0,
         "ring_strength": 0.0,
         "lopsidedness": 0.0,
@@ -43,6 +43,7 @@ def galaxy(**changes: object) -> Galaxy:
         "tails": 0,
         "tail_fraction": 0.0,
         "boxiness": 0.0,
+        "arc": 0.0,
         "petrosian_r90": 9.0,
     }
     return replace(drawn, **(plain | changes))
@@ -54,7 +55,6 @@ def draw(one: Galaxy, seed: int = 1):
 
 def test_a_galaxy_without_structure_has_a_flat_pattern() -> None:
     pattern = spiral_pattern(galaxy(), RADIUS, ANGLE, np.random.default_rng(0))
-    assert pattern.min() >= -0.9
     assert pattern.std() > 0.1
     smooth = galaxy(arm_strength=0.0, patchiness=0.0)
     flat = spiral_pattern(smooth, RADIUS, ANGLE, np.random.default_rng(0))
@@ -68,6 +68,78 @@ def test_a_disk_has_as_many_arms_as_it_should(arms: int) -> None:
                              np.random.default_rng(0))  # fmt: skip
     waves = np.abs(np.fft.rfft(pattern))
     assert waves[1:].argmax() + 1 == arms
+
+
+@pytest.mark.parametrize("arms", [1, 2, 3, 6])
+@pytest.mark.parametrize("inclination", [0.0, 0.6, 1.1])
+@pytest.mark.parametrize("bar", [0.0, 0.25])
+def test_nothing_makes_a_hole_in_the_disk(arms: int, inclination: float, bar: float) -> None:
+    one = galaxy(
+        arms=arms, inclination=inclination, bar_fraction=bar, arm_strength=1.8, arm_sharpness=2.4,
+        patchiness=0.5, ring_strength=1.5, ring_radius=2.0, ring_width=0.2, lopsidedness=0.2,
+        thickness=0.2, position_angle=0.5, knot_fraction=0.0,
+    )  # fmt: skip
+    light = draw(one, seed=arms)
+    x, y = plane(160)
+    cosine, sine = np.cos(0.5), np.sin(0.5)
+    flattening = np.hypot(np.cos(inclination), 0.2 * np.sin(inclination))
+    radius = np.hypot(x * cosine + y * sine, (y * cosine - x * sine) / flattening) / one.disk_scale
+    for inner in np.arange(0.2, 3.0, 0.2):
+        isophote = (radius >= inner) & (radius < inner + 0.2)
+        for band in light.bands:
+            assert band[isophote].min() > 0.2 * np.median(band[isophote])
+
+
+def test_a_pattern_takes_no_more_than_there_is_and_adds_what_it_likes() -> None:
+    patterns = np.linspace(-20, 20, 2001)
+    left = 1 + filled(patterns)
+    assert left.min() >= DARKEST
+    assert (np.diff(left) >= 0).all()
+    np.testing.assert_allclose(left[patterns >= 0], 1 + patterns[patterns >= 0])
+
+
+def turning(one: Galaxy, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Radii of the arms, and there the azimuth of one and the disk's light all around."""
+    angle = np.linspace(0, 2 * np.pi, 361)[:-1]
+    radii = np.geomspace(0.6, 8.0, 120)
+    grid = np.meshgrid(radii, angle, indexing="ij")
+    light = 1 + filled(spiral_pattern(one, *grid, np.random.default_rng(seed)))
+    azimuth = np.unwrap(np.angle(np.fft.fft(light, axis=1)[:, 2])) / 2
+    return radii, azimuth, light
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_arms_of_a_grand_design_are_two_alike_and_turn_by_half_a_circle(seed: int) -> None:
+    one = galaxy(
+        arms=2, grand_design=0.9, arm_strength=1.0, arm_sharpness=1.5, patchiness=0.05,
+        pitch=np.deg2rad(20.0),
+    )  # fmt: skip
+    _, azimuth, light = turning(one, seed)
+    contrast = light.max(axis=1) / light.min(axis=1)
+    plain = contrast > 2.0
+    assert np.ptp(azimuth[plain]) > np.pi
+    opposite = np.roll(light, 180, axis=1)
+    assert np.abs(light - opposite)[plain].max() < 0.4 * light[plain].max()
+
+
+def test_many_spirals_with_two_arms_have_a_grand_design() -> None:
+    rng = np.random.default_rng(0)
+    drawn = [draw_galaxy(rng, 17.0) for _ in range(2000)]
+    plain = [one for one in drawn if one.arms == 2 and one.arm_strength > 0.5]
+    designed = [one for one in plain if one.grand_design > 0]
+    assert len(designed) > 0.4 * len(plain)
+    assert all(one.arm_strength >= 0.9 and one.patchiness <= 0.12 for one in designed)
+    assert all(one.kind == "spiral" and one.arms == 2 for one in designed)
+
+
+def test_arms_begin_at_the_ends_of_the_bar() -> None:
+    one = galaxy(arms=2, grand_design=1.0, arm_strength=1.0, patchiness=0.0, bar_fraction=0.2,
+                 bar_length=1.2)  # fmt: skip
+    radii, azimuth, light = turning(one, 0)
+    contrast = np.ptp(light, axis=1)
+    assert contrast[radii < 0.7].max() < 0.3 * contrast.max()
+    start = azimuth[np.abs(radii - 0.95 * 1.2).argmin()]
+    assert abs(np.sin(start)) < 0.15
 
 
 def test_the_layers_add_up_to_the_light() -> None:
@@ -132,6 +204,17 @@ def test_tails_hold_their_light_outside_the_middle() -> None:
     assert not tail_map(galaxy(), 160, np.random.default_rng(0)).any()
 
 
+def test_an_arc_lies_outside_the_galaxy_with_its_light() -> None:
+    one = galaxy(arc=0.05)
+    band = draw_bands(np.random.default_rng(0))[1]
+    arc = arc_light(one, band, 160, np.random.default_rng(1))
+    galaxy_flux = 10 ** (0.4 * (22.5 - one.r_magnitude))
+    assert arc[1].sum() == pytest.approx(0.05 * galaxy_flux, rel=0.05)
+    row, column = np.unravel_index(arc[1].argmax(), (160, 160))
+    distance = np.hypot(row - 79.5, column - 79.5) * 0.396
+    assert 1.3 * one.half_light_radius < distance < 2.4 * one.half_light_radius
+
+
 def test_the_field_keeps_stars_neighbours_partner_and_tails_apart() -> None:
     one = galaxy(partner_flux=0.5, tails=1, tail_fraction=0.1)
     light = field_light(one, draw_bands(np.random.default_rng(0)), 160, np.random.default_rng(3))
@@ -146,6 +229,14 @@ def test_dust_darkens_blue_light_most_and_only_where_there_is_some() -> None:
     assert lane[0].min() < lane[1].min() < lane[2].min() < 1
     assert (dust_lane(galaxy(dust=1.0, lane=0.0), 80, 1.3) == 1).all()
     assert dust_lane(galaxy(dust=0.0, lane=1.0), 80, 1.3).min() < 0.9
+
+
+def test_a_lane_of_dust_is_dark_and_never_black() -> None:
+    large = {"disk_scale": 8.0, "thickness": 0.25, "inclination": np.pi / 2}
+    lane = dust_lane(galaxy(dust=6.0, lane=0.0, **large), 160, 1.3)
+    assert 0.1 < lane.min() < 0.5
+    small = dust_lane(galaxy(dust=6.0, lane=0.0, **(large | {"disk_scale": 2.0})), 160, 1.3)
+    assert small.min() > lane.min()
 
 
 def test_blurring_moves_no_light_and_takes_one_kernel_after_the_other() -> None:

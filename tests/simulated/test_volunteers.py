@@ -14,6 +14,8 @@ from galaxies.simulated.volunteers import (
     cast_votes,
     chance_of_features,
     chances,
+    dark_line,
+    turned,
 )
 
 STRENGTH = st.floats(0.0, 40.0)
@@ -30,6 +32,7 @@ APPEARANCES = st.builds(
     ring=STRENGTH,
     knots=STRENGTH,
     lane=STRENGTH,
+    arc=STRENGTH,
     asymmetry=st.floats(0.0, 2.0),
     tails=st.floats(0.0, 5.0),
     crowding=st.floats(0.0, 50.0),
@@ -90,6 +93,7 @@ def test_as_many_answer_as_get_there(appearance: Appearance, volunteers: int, se
         ("asymmetry", "Class6.1"),
         ("starlight", "Class6.1"),
         ("lane", "Class6.1"),
+        ("arc", "Class6.1"),
         ("boxiness", "Class9.2"),
         ("axis_ratio", "Class7.1"),
         ("pitch", "Class10.3"),
@@ -129,6 +133,33 @@ def test_arms_that_are_seen_are_counted_and_others_are_not() -> None:
         assert counted > 0.3
         assert counted > blurred
     assert share(replace(SPIRAL, arms=1.0), "Class11.6") > 0.4
+
+
+def test_an_arc_and_a_lane_of_dust_are_named_by_those_who_see_them() -> None:
+    assert share(Appearance(arc=15.0), "Class8.2") > 0.5 > 4 * share(Appearance(), "Class8.2")
+    assert share(Appearance(lane=15.0), "Class8.7") > 0.5 > 4 * share(Appearance(), "Class8.7")
+
+
+def test_three_arms_are_no_disturbance() -> None:
+    lopsided = Appearance(asymmetry=0.4)
+    armed = replace(lopsided, arms=15.0, arm_number=3)
+    assert share(armed, "Class6.1") < 0.6 * share(lopsided, "Class6.1")
+
+
+def test_a_thin_galaxy_off_the_centre_of_the_frame_is_symmetric() -> None:
+    rows, columns = np.indices((60, 60))
+    thin = 100 * np.exp(-(((rows - 31) / 1.5) ** 2) / 2 - (((columns - 28) / 9) ** 2) / 2)
+    seen = thin > 12
+    assert np.abs(thin - turned(thin, seen))[seen].sum() < 0.01 * thin[seen].sum()
+    assert np.abs(thin - thin[::-1, ::-1])[seen].sum() > 0.5 * thin[seen].sum()
+
+
+def test_a_line_of_dust_is_seen_and_a_disk_dimmed_all_over_is_not() -> None:
+    rows, columns = np.indices((60, 60))
+    disk = 100 * np.exp(-(((rows - 30) / 6) ** 2) / 2 - (((columns - 30) / 20) ** 2) / 2)
+    line = 1 - 0.4 * np.exp(-(((rows - 30) / 1.5) ** 2) / 2)
+    assert dark_line(disk * line, disk, 3.3) > 15
+    assert dark_line(0.6 * disk, disk, 3.3) == 0.0
 
 
 def test_a_second_nucleus_makes_a_merger_only_if_it_can_be_told_apart() -> None:
