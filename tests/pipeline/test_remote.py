@@ -49,12 +49,12 @@ def test_a_survey_goes_to_a_bucket_and_into_a_new_clone(bucket, tiny_survey, tmp
     # `dvc exp apply` wants the outputs of all stages.
     run(one, "dvc", "exp", "branch", "mine", "mine")
     run(one, "git", "checkout", "--quiet", "mine")
-    run(one, "dvc", "checkout", "split")
-    run(one, "dvc", "push", "data/mine.dvc", "split")
+    run(one, "dvc", "checkout", "pack", "split")
+    run(one, "dvc", "push", "data/mine.dvc", "pack", "split")
 
     run(tmp_path, "git", "clone", "--quiet", str(one), str(two))
-    run(two, "dvc", "fetch", "data/mine.dvc", "split")
-    run(two, "dvc", "pull", "data/mine.dvc", "split")
+    run(two, "dvc", "fetch", "data/mine.dvc", "pack", "split")
+    run(two, "dvc", "pull", "data/mine.dvc", "pack", "split")
     for name in ("data/mine/images_training_rev1.zip", "data/split.parquet"):
         assert (two / name).read_bytes() == (one / name).read_bytes()
     assert "didn't change, skipping" in run(two, "dvc", "repro", "--single-item", "split")
