@@ -228,8 +228,29 @@ def file_hashes(folder: Path) -> dict[str, str]:
     >>> file_hashes(real) == read_description(real).files
     True
     """
-    names = sorted(path.name for path in folder.iterdir() if _is_part(path))
-    return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in parts(folder)
+        if path.name != DESCRIPTION
+    }
+
+
+def parts(folder: Path) -> list[Path]:
+    """List the files of a bundle, by name.
+
+    Neither what systems leave in folders, such as `.DS_Store`, nor notes about the bundle.
+
+    Examples
+    --------
+    >>> from galaxies.bundle.pretrained import PRETRAINED
+    >>> [path.name for path in parts(PRETRAINED / "real")][:3]
+    ['bundle.json', 'familiarity.npz', 'gradient.onnx']
+    """
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.is_file() and not path.name.startswith(".") and path.suffix not in _NOTES
+    )
 
 
 def require_own_files(folder: Path, description: Description) -> None:
@@ -261,16 +282,6 @@ def require_own_files(folder: Path, description: Description) -> None:
                 f"{folder / name}: is not the file that the bundle was written with, as "
                 f"{DESCRIPTION} says; copy the whole bundle again"
             )
-
-
-def _is_part(path: Path) -> bool:
-    # Not what systems leave in folders, such as .DS_Store, nor notes about the bundle.
-    return (
-        path.is_file()
-        and path.name != DESCRIPTION
-        and not path.name.startswith(".")
-        and path.suffix not in _NOTES
-    )
 
 
 def _upgraded(text: str) -> str:

@@ -25,6 +25,7 @@ from galaxies.classifying.result import result_schema
 from galaxies.classifying.shards import Shards
 from galaxies.classifying.verdict import Familiarity, Verdict
 from galaxies.errors import GalaxiesError
+from galaxies.judgement.promises import choose_promise
 from galaxies.tables.columns import ColumnNames
 from galaxies.tables.sources import filesystem, is_local
 from galaxies.tables.writing import require_columns, require_table, write_table
@@ -35,7 +36,7 @@ ENOUGH: Final = 80
 SHARD: Final = 4096
 """Galaxies per shard; a job with another size would be a different job."""
 
-_FORMAT: Final = 4
+_FORMAT: Final = 5
 
 
 class Classified(NamedTuple):
@@ -125,6 +126,7 @@ def run_job(
     description = read_description(bundle)
     if options.campaign is not None:
         description = description.by(options.campaign)
+    choose_promise(description.triage, options.agreement)  # before anything is made
     answers = table_schema(description, bundle, options.questions)
     made = Shards(shards or f"{output.absolute()}.shards")
     writing = ExitStack()
@@ -153,7 +155,7 @@ def run_job(
             # Other filters and another depth: not familiar until enough galaxies show it.
             verdict = verdict._replace(familiar=False, too_few=True)
         finish = partial(familiar.finish, verdict=verdict)
-        metadata = provenance(description, job["bundle"]["sha256"], options, verdict)
+        metadata = provenance(description, job["bundle"], options, verdict)
         decisions = _write_table(output, schema.with_metadata(metadata), made, count, finish)
         made.remove()
         skipped = sum((+source.skipped for source in opened), Counter())
@@ -168,12 +170,12 @@ def _keep_existing(output: Path, shards: Shards) -> None:
         raise GalaxiesError(f"{output}: exists; --overwrite replaces it")
 
 
-def _what_is_done(inputs: Sequence[Input], output: Path, bundle: dict[str, Any]) -> dict[str, Any]:
+def _what_is_done(inputs: Sequence[Input], output: Path, maker: dict[str, Any]) -> dict[str, Any]:
     """Describe what must be the same to continue an earlier run."""
     return {
         "format": _FORMAT,
         "version": __version__,
-        "bundle": bundle,
+        **maker,
         "input": [source.fingerprint() for source in inputs],
         "shard": SHARD,
         "output": str(output.absolute()),

@@ -23,8 +23,8 @@ class Options:
     views : {1, 8}, optional
         Number of views to average; by default that of the bundle.
     agreement : float, optional
-        Target agreement with the volunteers, between 0.5 and 1; by default the highest that the
-        bundle has proven and that decides at least half of its validation galaxies.
+        Target agreement with the volunteers, at least 0.5 and below 1; by default the highest that
+        the bundle has proven and that decides at least half of its validation galaxies.
     device : {"cpu", "gpu"}
         The device that computes.
     campaign : str, optional
@@ -58,6 +58,10 @@ class Options:
     def __post_init__(self) -> None:
         if self.views not in (None, 1, 8):
             raise GalaxiesError(f"views: must be 1 or 8, got {self.views!r}")
+        if self.agreement is not None and not 0.5 <= self.agreement < 1:
+            raise GalaxiesError(
+                f"agreement: must be at least 0.5 and below 1, such as 0.95; got {self.agreement:g}"
+            )
         if self.device not in ("cpu", "gpu"):
             raise GalaxiesError(f"device: must be 'cpu' or 'gpu', got {self.device!r}")
         if self.questions not in ("first", "all"):
@@ -74,20 +78,20 @@ class Options:
         Returns
         -------
         dict
-            `sha256` of the bundle, and all options.
+            The SHA-256 of the `bundle`, and all `options`.
 
         Examples
         --------
         >>> from pathlib import Path
         >>> fingerprint = Options(views=8).fingerprint(Path("models/cnn"))
-        >>> len(fingerprint["sha256"]), fingerprint["views"]
+        >>> len(fingerprint["bundle"]), fingerprint["options"]["views"]
         (64, 8)
         """
-        return {"sha256": bundle_digest(bundle), **asdict(self)}
+        return {"bundle": bundle_digest(bundle), "options": asdict(self)}
 
 
 def bundle_digest(bundle: Path) -> str:
-    """Compute the SHA-256 of all files of a bundle.
+    """Compute the SHA-256 of all files of a bundle, but notes about it.
 
     Parameters
     ----------
@@ -105,7 +109,9 @@ def bundle_digest(bundle: Path) -> str:
     >>> len(bundle_digest(Path("models/cnn")))
     64
     """
+    from galaxies.bundle.description import parts  # slow to import, and `--help` needs none of it
+
     digest = hashlib.sha256()
-    for path in sorted(bundle.iterdir()):
+    for path in parts(bundle):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()

@@ -117,7 +117,7 @@ class Shards:
                 return
             if not overwrite:
                 raise GalaxiesError(
-                    f"{self.folder}: started with another {' and another '.join(changed)}; use the "
+                    f"{self.folder}: started with {' and '.join(map(_other, changed))}; use the "
                     "same to continue, or --overwrite to start again"
                 )
             self.remove()
@@ -153,3 +153,7 @@ class Shards:
             fs.rm_file(f"{inside}/{name}")
         if "file" in fs.protocol and not self._names():
             fs.rmdir(inside)
+
+
+def _other(key: str) -> str:
+    return "other options" if key == "options" else f"another {key}"

@@ -132,10 +132,11 @@ def classify(
     Columns of the table: galaxy_id (file name, or id of the catalogue), p_spiral
     (calibrated probability), spread (standard deviation of the fraction of
     volunteers who see a spiral), label, decision (elliptical, spiral or ask
-    volunteers), familiar (whether the images look like those that the bundle was
+    volunteers), familiar (whether the galaxy looks like those that the bundle was
     calibrated on), error (why an image could not be read); with --questions all, a
-    column for each answer, such as bar_yes; bundle (which made the row); then the
-    other columns of a catalogue. `galaxies info` prints what made a table.
+    column for each answer, such as bar_yes, as a fraction of all volunteers; bundle
+    (which made the row); then the other columns of a catalogue. `galaxies info`
+    prints what made a table.
 
     To continue an interrupted run, give the same command again.
 

@@ -27,7 +27,8 @@ Agreement = Annotated[
     float | None,
     typer.Option(
         help="Target agreement with the volunteers, for the decisions; default: the highest that "
-        "is proven and decides half of the galaxies that the bundle was calibrated on."
+        "is proven and decides half of the galaxies that the bundle was calibrated on. The "
+        "pretrained bundles have 0.9, 0.95 and 0.99."
     ),
 ]
 BUNDLE: Final = "BUNDLE"

@@ -229,8 +229,8 @@ def choose_promise(promises: tuple[Promise, ...], agreement: float | None) -> Pr
     if not strict:
         made = ", ".join(f"{promise.agreement:g}" for promise in promises)
         raise GalaxiesError(
-            f"no promise for an agreement of {agreement:g}: the model was trained with "
-            f"triage.agreement [{made}]; lower the target, or add it there and train again"
+            f"no promise for an agreement of {agreement:g}: the bundle has {made}; lower "
+            "the target, or add it to triage.agreement and train again"
         )
     return min(strict, key=lambda promise: promise.agreement)
 

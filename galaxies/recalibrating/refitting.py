@@ -1,7 +1,7 @@
 """Fit the calibrations and promises of a bundle again, without training."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
@@ -65,7 +65,7 @@ class Voted(NamedTuple):
         )
 
 
-def require_enough(galaxies: Voted, survey: Path) -> None:
+def require_enough(galaxies: Voted, survey: Path, left_out: int = 0) -> None:
     """Make sure that there are enough galaxies, and of both classes.
 
     Raises
@@ -76,8 +76,10 @@ def require_enough(galaxies: Voted, survey: Path) -> None:
     count = len(galaxies.labels)
     if count < FEWEST:
         raise GalaxiesError(
-            f"{survey}: {count} galaxies with images and votes; calibrating needs at least "
-            f"{FEWEST}, better a hundred: have more of them classified by volunteers"
+            f"{survey}: {count} galaxies with images and votes"
+            + (f", and {left_out} that the bundle has learned" if left_out else "")
+            + f"; calibrating needs at least {FEWEST}, better a hundred: have more of "
+            "them classified by volunteers"
         )
     for place, name in enumerate(CLASSES):
         of_class = int((galaxies.labels == place).sum())
@@ -88,28 +90,40 @@ def require_enough(galaxies: Voted, survey: Path) -> None:
             )
 
 
-def require_new(
-    galaxy_ids: Sequence[object] | npt.NDArray[np.int64],
-    fingerprints: Fingerprints,
-    learned: Learned | None,
-    bundle: Path,
-    survey: Path,
-) -> None:
-    """Make sure that a bundle has seen none of the images in training, under whatever number.
+def new_to(
+    learned: Learned | None, fingerprints: Fingerprints, bundle: Path, survey: Path
+) -> npt.NDArray[np.bool_]:
+    """Tell which galaxies a bundle has not seen in training, under whatever number.
+
+    Only these can say how good it is.
+
+    Parameters
+    ----------
+    learned : Learned, optional
+        What it has seen; all galaxies are new if that is unknown.
+    fingerprints : ndarray of shape (N, 3), uint64
+        Of the packed images.
+    bundle, survey : Path
+        For the error.
+
+    Returns
+    -------
+    ndarray of shape (N,), bool
 
     Raises
     ------
     GalaxiesError
-        If it has.
+        If it has seen all of them.
     """
-    if learned is None:
-        return
-    places = np.flatnonzero(learned.shown(fingerprints))
-    if len(places):
+    new = np.ones(len(fingerprints), bool)
+    if learned is not None:
+        new = ~learned.shown(fingerprints)
+    if len(new) and not new.any():
         raise GalaxiesError(
-            f"{survey}: the bundle {bundle} was trained on the images of {len(places):,} of these "
-            f"{len(fingerprints):,} galaxies, such as {galaxy_ids[places[0]]}; leave them out"
+            f"{survey}: the bundle {bundle} has learned all of these {len(new):,} galaxies; "
+            "calibrate it on others"
         )
+    return new
 
 
 def require_another_survey(judgement: Judgement, on: CalibratedOn, bundle: Path) -> None:

@@ -44,10 +44,10 @@ from galaxies.recalibrating.refitting import (
     Voted,
     adjust_shares,
     calibrated_on,
+    new_to,
     recalibrate,
     require_another_survey,
     require_enough,
-    require_new,
     void_elsewhere,
     without_promises,
 )
@@ -67,7 +67,9 @@ class Calibrated(NamedTuple):
     galaxies: dict[str, int]
     """Number of galaxies of each class."""
     knows_what_it_learned: bool
-    """Whether the bundle has its training galaxies, so that these could be checked."""
+    """Whether the bundle has its training galaxies, so that these could be left out."""
+    left_out: int
+    """Number of galaxies that it has learned, and that say nothing about it."""
     familiarity: ForSurvey | None
     """The galaxies that it is compared with from now on; `None` for a bundle without any."""
     void: tuple[str, ...] = ()
@@ -86,6 +88,8 @@ class Adjusted(NamedTuple):
     share_low: float
     share_high: float
     """Its 95% interval, if only the shares differ."""
+    left_out: int
+    """Number of images that the bundle has learned, and that say nothing about it."""
     test: Mixture
     written: bool
     """Whether the bundle was saved."""
@@ -122,8 +126,8 @@ def calibrate_on_votes(
     Raises
     ------
     GalaxiesError
-        If there are fewer than 30 galaxies with images and votes, or fewer than 5 of a class, or if
-        the bundle was trained on some of them or calibrated on all of them.
+        If there are fewer than 30 galaxies with images and votes that the bundle has not learned,
+        or fewer than 5 of a class, or if the bundle is calibrated on them already.
 
     Examples
     --------
@@ -142,24 +146,26 @@ def calibrate_on_votes(
     predictor = Predictor(bundle, description=description)
     galaxies = read_voted(predictor, archive, read_votes(table, campaign), workers=workers)
     learned = read_learned(bundle)
-    require_new(galaxies.galaxy_ids, galaxies.fingerprints, learned, bundle, survey)
-    require_enough(galaxies, survey)
+    new = new_to(learned, galaxies.fingerprints, bundle, survey)
+    galaxies = galaxies.take(np.flatnonzero(new))
+    left_out = int((~new).sum())
+    require_enough(galaxies, survey, left_out)
     on = calibrated_on(survey.resolve().name, galaxies.galaxy_ids, "votes")
     require_another_survey(description.judgement, on, bundle)
     before, after = judge_recalibration(description.judgement, galaxies)
     made = recalibrate(description.judgement, galaxies).model_copy(update={"calibrated": on})
-    new, familiarity = description.judged(made), _familiarity(predictor, galaxies)
+    after_it, familiarity = description.judged(made), _familiarity(predictor, galaxies)
     if familiarity is not None and familiarity.replaced:
-        judgements = void_elsewhere(new.judgements, new.campaign, on)
-        new = new.model_copy(update={"judgements": judgements})
-    copy_recalibrated(bundle, output, new, None if familiarity is None else familiarity.known)
+        judgements = void_elsewhere(after_it.judgements, after_it.campaign, on)
+        after_it = after_it.model_copy(update={"judgements": judgements})
+    copy_recalibrated(bundle, output, after_it, None if familiarity is None else familiarity.known)
     counts = dict(zip(CLASSES, np.bincount(galaxies.labels, minlength=2).tolist(), strict=True))
     void = tuple(
         name
         for name, judgement in description.judgements.items()
-        if name != new.campaign and new.judgements[name] != judgement
+        if name != after_it.campaign and after_it.judgements[name] != judgement
     )
-    return Calibrated(before, after, counts, learned is not None, familiarity, void)
+    return Calibrated(before, after, counts, learned is not None, left_out, familiarity, void)
 
 
 def _familiarity(predictor: Predictor, galaxies: Voted) -> ForSurvey | None:
@@ -316,8 +322,8 @@ def adjust_to_shares(
     Raises
     ------
     GalaxiesError
-        If the bundle has no outputs for each class or was trained on some of the galaxies, or if
-        fewer than 30 images can be read.
+        If the bundle has no outputs for each class, or if fewer than 30 images that it has not
+        learned can be read.
 
     Examples
     --------
@@ -336,11 +342,12 @@ def adjust_to_shares(
     ids, raw, marks, unreadable = _raw_probabilities(
         bundle, archive if archive.is_file() else images, workers
     )
+    new = new_to(read_learned(bundle), marks, bundle, images)
+    ids, raw = np.array(ids)[new].tolist(), raw[new]
     if len(raw) < FEWEST:
         raise GalaxiesError(
             f"{images}: {len(raw)} readable images; estimating shares needs {FEWEST}"
         )
-    require_new(ids, marks, read_learned(bundle), bundle, images)
     on = calibrated_on(images.resolve().name, ids, "shares")
     require_another_survey(description.judgement, on, bundle)
     test = compare_with_mixture(outputs, raw)
@@ -354,8 +361,10 @@ def adjust_to_shares(
             }
         )
         copy_recalibrated(bundle, output, made)
-    within = share_interval(outputs, raw)
-    return Adjusted(len(raw), unreadable, outputs.spiral_share, share, *within, test, written)
+    within, left_out = share_interval(outputs, raw), int((~new).sum())
+    return Adjusted(
+        len(raw), unreadable, outputs.spiral_share, share, *within, left_out, test, written
+    )
 
 
 class _Read(NamedTuple):

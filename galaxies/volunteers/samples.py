@@ -18,7 +18,7 @@ from galaxies.classifying.provenance import (
     recorded,
     same_bundle,
 )
-from galaxies.dataset.layout import VOTES, survey_file
+from galaxies.dataset.layout import VOTES, read_campaign, survey_file
 from galaxies.dataset.votes import read_votes
 from galaxies.errors import GalaxiesError
 from galaxies.judgement.promises import UNDECIDED
@@ -55,6 +55,8 @@ class Audited(NamedTuple):
     """Confidence for which it was drawn; `None` if it is not recorded."""
     once: bool = False
     """Whether it is judged only once, when all its galaxies have answers."""
+    campaigns: tuple[str, str] | None = None
+    """Whose votes the table promises, and whose the answers are, if both are known and differ."""
 
 
 def write_sample(
@@ -254,7 +256,12 @@ def read_survey_audit(classes: Path, survey: Path, subjects: Sequence[Path]) -> 
             "an audit; give the survey that galaxies votes made of them, or wait for votes"
         )
     audited = _beside_decisions(classes, given, folders)
-    return audited._replace(left_out=len(sample) - len(given), agreement=agreement)
+    promised, asked = recorded(classes, CAMPAIGN), read_campaign(survey).name
+    return audited._replace(
+        left_out=len(sample) - len(given),
+        agreement=agreement,
+        campaigns=(promised, asked) if promised not in (None, UNKNOWN, asked) else None,
+    )
 
 
 def _drawn(classes: Path, subjects: Sequence[Path]) -> tuple[list[str], float | None]:

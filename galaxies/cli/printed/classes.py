@@ -38,6 +38,11 @@ def classified(output: Path, done: "Classified", options: "Options") -> None:
     if done.unreadable:
         warn(f"{done.unreadable:,} could not be read; the column error says why")
     promise = verdict.promise
+    if options.agreement is not None and options.agreement != promise.agreement:
+        warn(
+            f"The bundle has no target agreement of {options.agreement:g}; the next stricter one, "
+            f"{promise.agreement:g}, is used"
+        )
     if promise.threshold is not None and verdict.known >= FEWEST and verdict.familiar is not False:
         warn(
             f"Target agreement {promise.agreement:g} with the votes of {verdict.campaign}, proven "
@@ -76,9 +81,10 @@ def _about(verdict: "Verdict", options: "Options") -> list[str]:
         )
     elif verdict.unfamiliar:
         lines.append(
-            f"{verdict.unfamiliar:,} images look different from the galaxies that the bundle was "
-            "calibrated on"
-            + (": its promises do not hold for them" if options.anyway else ", and go to people")
+            f"{many(verdict.unfamiliar, 'image')} look{'s' if verdict.unfamiliar == 1 else ''} "
+            "different from the galaxies that the bundle was calibrated on"
+            + (": its promises do not hold" if options.anyway else ": the machine decides nothing")
+            + " there"
         )
     return lines
 

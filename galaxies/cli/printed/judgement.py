@@ -22,6 +22,7 @@ def calibrated(survey: Path, bundle: Path, output: Path, done: "Calibrated") -> 
         )
     classes = ", ".join(f"{count:,} {name}" for name, count in done.galaxies.items())
     say(f"{survey}: {sum(done.galaxies.values()):,} galaxies ({classes})")
+    _left_out(done.left_out)
     before, after = done.before, done.after
     rows = [
         ("accuracy", before.accuracy, after.accuracy),
@@ -41,6 +42,11 @@ def calibrated(survey: Path, bundle: Path, output: Path, done: "Calibrated") -> 
             f"  It makes no promises for {' and '.join(done.void)}, whose votes on "
             f"{survey.resolve().name} are unknown"
         )
+
+
+def _left_out(count: int) -> None:
+    if count:
+        say(f"  left out: {many(count, 'galaxy')} that the bundle has learned, under any number")
 
 
 def _familiarity(survey: "ForSurvey | None") -> list[str]:
@@ -72,6 +78,7 @@ def adjusted(images: Path, done: "Adjusted") -> None:
     from galaxies.recalibrating.surveys import LEAST_P_VALUE
 
     say(f"{images}: {many(done.images, 'image')}; {done.unreadable:,} could not be read")
+    _left_out(done.left_out)
     say(
         f"  share of spirals: {done.share:.3f} (95% interval {done.share_low:.3f}-"
         f"{done.share_high:.3f}; in the bundle: {done.known:.3f})\n"
@@ -96,6 +103,12 @@ def audited(
         warn(
             f"warning: {answers.left_out:,} {gap}; if these are the difficult ones, the answers "
             "are not a random sample"
+        )
+    if answers.campaigns is not None:
+        promised, asked = answers.campaigns
+        warn(
+            f"warning: the table promises agreement with the votes of {promised}; these answers "
+            f"are votes of {asked}, so what follows is about agreement with {asked}"
         )
     say(
         f"{many(done.answered, 'answer')}; {done.agreed:,} agree with the machine: "
