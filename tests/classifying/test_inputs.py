@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pickle
+import sys
 import tarfile
 import tracemalloc
 import zipfile
@@ -514,6 +515,7 @@ def test_the_column_of_images_is_said_if_there_are_several(kind, tmp_path):
         ("a\0b", "no such file or folder"),
     ],
 )
-def test_an_address_that_cannot_be_reached_is_named(address, said):
+def test_an_address_that_cannot_be_reached_is_named(address, said, monkeypatch):
+    monkeypatch.setitem(sys.modules, "s3fs", None)  # as if it were not installed
     with pytest.raises(GalaxiesError, match=said):
         open_inputs([address])

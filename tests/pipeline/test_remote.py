@@ -1,12 +1,13 @@
 """A survey of one's own: tracked, queued, pushed to S3, and fetched into a new clone.
 
-The server is moto's; the test needs moto[server,s3] and dvc-s3, which no other needs.
+The server is moto's.
 """
 
 import shutil
 
 import pytest
 import requests
+from moto.server import ThreadedMotoServer
 
 from clones import make_clone, run
 from tests.pipeline.conftest import TINY
@@ -17,12 +18,10 @@ pytestmark = pytest.mark.pipeline
 @pytest.fixture
 def bucket(monkeypatch) -> str:
     """Address of an S3 server with a bucket `galaxies`."""
-    pytest.importorskip("dvc_s3", reason="dvc-s3 is not installed")
-    server = pytest.importorskip("moto.server", reason="moto[server,s3] is not installed")
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    service = server.ThreadedMotoServer(port=0)
+    service = ThreadedMotoServer(port=0)
     service.start()
     host, port = service.get_host_and_port()
     requests.put(f"http://{host}:{port}/galaxies", timeout=60).raise_for_status()
