@@ -169,7 +169,7 @@ class Description(BaseModel):
         """
         if campaign not in self.judgements:
             raise GalaxiesError(
-                f"this bundle is calibrated for {' and '.join(self.judgements)}, not for the votes "
+                f"this bundle is calibrated for {', '.join(self.judgements)}, not for the votes "
                 f"of {campaign}; omit the campaign, calibrate the bundle on a survey of "
                 f"{campaign}, or use another bundle"
             )
@@ -199,6 +199,11 @@ def read_description(folder: Path) -> Description:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
+        if not folder.exists():
+            raise GalaxiesError(
+                f"{folder}: no such folder; give a bundle's, or the name of a pretrained one, real "
+                "or simulated"
+            ) from error
         raise GalaxiesError(f"{folder}: not a bundle: {DESCRIPTION} cannot be read") from error
     try:
         description = Description.model_validate_json(_upgraded(text))

@@ -72,7 +72,7 @@ def test_a_campaign_is_changed_there_and_back():
     assert (other.survey, other.size) == (both.survey, both.size)
     assert other.by("gz2") == both
     with pytest.raises(
-        GalaxiesError, match=r"^this bundle is calibrated for gz2 and gz1, not for the votes of kag"
+        GalaxiesError, match=r"^this bundle is calibrated for gz2, gz1, not for the votes of kag"
     ):
         both.by("kaggle")
 
