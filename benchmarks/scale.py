@@ -179,7 +179,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=Path("galaxies/pretrained/real"))
     parser.add_argument("--most", type=int, default=300, help="galaxies of each survey")
     parser.add_argument("-o", "--output", type=Path, default=Path("benchmarks/scale.json"))
-    parser.add_argument("--figure", type=Path, default=Path("docs/scale_of_frames.png"))
+    parser.add_argument("--figure", type=Path, default=Path("docs/results/scale.png"))
     options = parser.parse_args()
     groups = {
         campaign: measure(options.model, options.data, campaign, options.most)
