@@ -16,6 +16,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
 from galaxies.base.arrays import Decoding, Pixels
+from galaxies.images.complete import check_jpeg, check_png, png_header
 
 LARGEST_IMAGE: Final = 64_000_000
 """Pixels; a larger image could be a decompression bomb and is not decoded."""
@@ -159,6 +160,7 @@ def _decode_jpeg(data: bytes, wanted: int | None) -> tuple[Image.Image, tuple[in
     scans = data.count(_SCAN)
     if scans > _SCANS or scans * width * height > _SCANNED:
         raise UnreadableImageError(f"has too many scans: {scans} of {width}x{height} pixels")
+    check_jpeg(data)
     scale = 1 if wanted is None else _scale((width, height), wanted)
     least = {"min_height": -(-height // scale), "min_width": -(-width // scale)}
     exif_orientation = 1
@@ -232,15 +234,17 @@ def _open_png(data: bytes) -> ImageFile.ImageFile:
         raise UnreadableImageError("is empty")
     if not data.startswith(_PNG):
         raise UnreadableImageError("is not a JPEG or PNG")
-    _check_chunks(data)
+    parts = _checked_chunks(data)
     image = PngImageFile(io.BytesIO(data))
     check_size(*image.size)
+    check_png(png_header(data), parts)
     return image
 
 
-def _check_chunks(data: bytes) -> None:
-    """Compare the checksums of a PNG, because Pillow skips those of the pixels."""
+def _checked_chunks(data: bytes) -> list[memoryview]:
+    """Compare the checksums of a PNG, because Pillow skips those of the pixels; return these."""
     place = len(_PNG)
+    parts: list[memoryview] = []
     for _ in range(_CHUNKS):
         if place + 12 > len(data):
             raise UnreadableImageError("cannot be decoded (it is cut off)")
@@ -250,8 +254,10 @@ def _check_chunks(data: bytes) -> None:
             raise UnreadableImageError("cannot be decoded (it is cut off)")
         if zlib.crc32(memoryview(data)[place + 4 : end]) != int.from_bytes(data[end : end + 4]):
             raise UnreadableImageError(f"cannot be decoded (wrong checksum at byte {place})")
+        if kind == b"IDAT":
+            parts.append(memoryview(data)[place + 8 : end])
         if kind == b"IEND":
-            return
+            return parts
         place = end + 4
     raise UnreadableImageError(f"cannot be decoded (more than {_CHUNKS:,} chunks)")
 
