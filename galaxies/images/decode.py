@@ -6,7 +6,7 @@ import math
 import struct
 import zlib
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
 from galaxies.base.arrays import Decoding, Pixels
-from galaxies.images.complete import check_jpeg, check_png, png_header
+from galaxies.images.complete import Header, check_jpeg, check_png, png_header
 
 LARGEST_IMAGE: Final = 64_000_000
 """Pixels; a larger image could be a decompression bomb and is not decoded."""
@@ -88,7 +88,10 @@ def decode_image(data: bytes) -> Image.Image:
         if data.startswith(_JPEG):
             frame, _, exif_orientation = _decode_jpeg(data, None)
             return _upright(frame, exif_orientation)
-        return as_rgb(_open_png(data))
+        image = _open_png(data)
+        frame = as_rgb(image)
+        _check_depth(png_header(data), image)
+        return frame
 
 
 def decode_reduced(data: bytes, size: int, crop: float, decoding: Decoding) -> Pixels:
@@ -241,6 +244,17 @@ def _open_png(data: bytes) -> ImageFile.ImageFile:
     return image
 
 
+def _check_depth(header: Header, image: Image.Image) -> None:
+    """Refuse of 16-bit colours what `eight_bits` refuses of greys: Pillow drops the lower bits."""
+    if header.depth != 16 or image.mode not in ("RGB", "RGBA"):
+        return
+    if "transparency" in image.info:
+        raise UnreadableImageError("has a transparent colour of 16 bits; scale it to 8 bits")
+    high = int(np.asarray(image)[:, :, :3].max())
+    if high < 16:
+        _refuse_few_bits(256 * high + 255)
+
+
 def _checked_chunks(data: bytes) -> list[memoryview]:
     """Compare the checksums of a PNG, because Pillow skips those of the pixels; return these."""
     place = len(_PNG)
@@ -316,7 +330,10 @@ def _without_alpha(image: Image.Image) -> Image.Image:
             "has floats, of which black and white are not known; scale it to 8 bits"
         )
     if image.mode.startswith("I"):
-        return Image.fromarray(eight_bits(np.asarray(image))).convert("RGB")
+        greys = np.asarray(image)
+        if isinstance(hidden := image.info.get("transparency"), int):
+            greys = np.where(greys == hidden, 0, greys)
+        return Image.fromarray(eight_bits(greys)).convert("RGB")
     if image.has_transparency_data:
         image = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
         sky = Image.new("RGBA", image.size, "black")
@@ -344,10 +361,14 @@ def eight_bits(pixels: npt.NDArray[Any]) -> Pixels:
             f"has numbers from {low} to {high}, more than 16 bits; scale it to 8 bits"
         )
     if 0 < high < 4096:
-        raise UnreadableImageError(
-            f"has 16 bits, but no number above {high}; scale it to all 16 bits, or to 8"
-        )
+        _refuse_few_bits(high)
     return np.asarray(pixels >> 8, dtype=np.uint8)
+
+
+def _refuse_few_bits(high: int) -> NoReturn:
+    raise UnreadableImageError(
+        f"has 16 bits, but no number above {high}; scale it to all 16 bits, or to 8"
+    )
 
 
 def _upright(image: Image.Image, exif_orientation: int) -> Image.Image:

@@ -32,7 +32,7 @@ def png(rows, interlaced=0, size=(96, 96), depth=8, colour=2, extra=b""):
 
 
 def plain(frame):
-    return b"".join(b"\0" + row.tobytes() for row in frame)
+    return b"".join(b"\0" + row.astype(row.dtype.newbyteorder(">")).tobytes() for row in frame)
 
 
 def adam7(frame):
@@ -76,6 +76,46 @@ def test_pngs_of_every_mode_have_as_many_rows_as_they_need(mode):
         file = io.BytesIO()
         (image.quantize(colours) if mode == "P" else image).save(file, "PNG")
         assert decode_image(file.getvalue()).size == (61, 83)
+
+
+DEEP = GALAXY.astype(np.uint16) * 16  # 12 of 16 bits
+OPAQUE = np.full((96, 96, 1), 65_535, np.uint16)
+
+
+@pytest.mark.parametrize(
+    ("frame", "colour"),
+    [
+        (DEEP[:, :, :1], 0),
+        (DEEP, 2),
+        (np.concatenate([DEEP[:, :, :1], OPAQUE], axis=2), 4),
+        (np.concatenate([DEEP, OPAQUE], axis=2), 6),
+    ],
+)
+def test_twelve_bits_in_sixteen_are_refused_in_every_colour(frame, colour):
+    with pytest.raises(UnreadableImageError, match="has 16 bits, but no number above 4"):
+        decode_image(png(plain(frame), depth=16, colour=colour))
+    full = np.concatenate([frame[:, :, :-1] * 16, OPAQUE], axis=2) if colour > 3 else frame * 16
+    shown = GALAXY if colour in (2, 6) else GALAXY[:, :, :1].repeat(3, axis=2)
+    decoded = np.asarray(decode_image(png(plain(full), depth=16, colour=colour)))
+    assert np.array_equal(decoded, shown)
+
+
+def test_a_transparent_grey_is_sky_with_sixteen_bits_as_with_eight():
+    grey = GALAXY[:, :, :1].copy()
+    grey[grey == 255] = 254
+    grey[:30] = 255
+    few = png(plain(grey), colour=0, extra=chunk(b"tRNS", b"\0\xff"))
+    many = png(
+        plain(grey.astype(np.uint16) * 257), depth=16, colour=0, extra=chunk(b"tRNS", b"\xff\xff")
+    )
+    assert np.array_equal(np.asarray(decode_image(many)), np.asarray(decode_image(few)))
+    assert not np.asarray(decode_image(many))[:30].any()
+
+
+def test_a_transparent_colour_of_sixteen_bits_is_refused():
+    data = png(plain(DEEP * 16), depth=16, extra=chunk(b"tRNS", bytes(6)))
+    with pytest.raises(UnreadableImageError, match="has a transparent colour of 16 bits"):
+        decode_image(data)
 
 
 def progressive(frame, mode="RGB", **options):
