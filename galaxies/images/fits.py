@@ -13,11 +13,13 @@ from galaxies.images.colour import colour_image, grey_level
 from galaxies.images.decode import UnreadableImageError, check_size, damage_named
 from galaxies.images.fits_file import (
     LARGEST_LIGHT,
+    Plane,
     Unit,
     read_plane,
     read_units,
     unpacked,
 )
+from galaxies.images.units import FluxUnit, common_scale, read_unit
 
 Planes = npt.NDArray[np.float64]
 
@@ -27,8 +29,6 @@ _KINDS: Final = ("EXTNAME", "EXTTYPE", "DES_EXT", "IMTYPE", "HDUCLAS2", "HDUCLAS
 """Keywords that say what a plane is: EXTNAME of most surveys; LSST; DES; Legacy; ESO."""
 _NO_NAMES: Final = ("", "PRIMARY", "COMPRESSED_IMAGE")  # the last is from fpack
 _FILTERS: Final = ("FILTER", "BAND", "FILTER1", "FILTER2", "FILTNAM1", "FILTERS", "PUPIL")
-_NANOMAGGIES: Final = ("nanomagg", "nmgy")
-_MAGNITUDES: Final = ("mag", "mag/arcsec2", "mag/arcsec^2", "mag/arcsec**2", "mag arcsec-2", "dex")
 _NO_BANDS: Final = ("STOKES", "TIME", "UTC", "PHASE", "COMPLEX")
 """Kinds of the third axis of a cube (CTYPE3) whose planes are not bands."""
 _FEWEST_LEVELS: Final = 3  # a mask has two
@@ -47,6 +47,7 @@ class _Band(NamedTuple):
     light: bool | None
     """Whether its names say that it is light."""
     wavelength: float | None
+    flux: FluxUnit
 
 
 def decode_fits(data: bytes) -> Image.Image:
@@ -55,7 +56,7 @@ def decode_fits(data: bytes) -> Image.Image:
     The asinh stretch of Lupton et al. (2004, PASP 116, 133) with the weights of SDSS images
     (`galaxies.images.colour.colour_image`). One band gives a grey frame; two or more give a colour
     frame of the bluest, a middle and the reddest. If `BUNIT` is nanomaggies, fluxes are used
-    unchanged; otherwise the median is the sky, and the 99.5th percentile is set to 2 nanomaggies
+    as they are; otherwise the median is the sky, and the 99.5th percentile is set to 2 nanomaggies
     per pixel.
 
     Parameters
@@ -93,8 +94,8 @@ def decode_fits(data: bytes) -> Image.Image:
             data = unpacked(data)
         units = read_units(data)
         bands = _light_of(units)
-        planes = _in_order(data, units[0].header, bands)
-        calibrated = _calibrated(bands)
+        factors, calibrated = _scales(bands)
+        planes = _in_order(data, units[0].header, bands, factors)
     frame = colour_frame(planes, calibrated)
     [first, *others] = bands
     if (
@@ -173,16 +174,15 @@ def _light_of(units: Sequence[Unit]) -> list[_Band]:
 def _named(unit: Unit) -> _Band:
     header = unit.header
     says = [is_light(name) for name in _names(unit)]
-    unit_of_light = str(header.get("BUNIT", "")).lower()
+    flux = read_unit(str(header.get("BUNIT", "")))
     # An inverse variance of nanomaggies has 1/nanomaggies^2.
-    inverse = any(name in unit_of_light for name in _NANOMAGGIES) and (
-        "^" in unit_of_light or "**" in unit_of_light or "1/" in unit_of_light
-    )
-    light = False if inverse or False in says else (True if True in says else None)
+    dark = not flux.light or False in says
+    light = False if dark else (True if True in says else None)
     instrument = f"{header.get('TELESCOP', '')} {header.get('INSTRUME', '')}"
     names = [str(header[key]) for key in (*_FILTERS, "EXTNAME") if key in header]
     lengths = (wavelength(name, instrument) for name in names)
-    return _Band(unit, light, next((length for length in lengths if length is not None), None))
+    length = next((length for length in lengths if length is not None), None)
+    return _Band(unit, light, length, flux)
 
 
 def _first_is_science(units: Sequence[Unit]) -> bool:
@@ -194,13 +194,15 @@ def _first_is_science(units: Sequence[Unit]) -> bool:
     return kinds[0] < 0 and any(kind > 0 for kind in kinds[1:])
 
 
-def _in_order(data: bytes, primary: fits.Header, bands: list[_Band]) -> Planes:
-    """Read all bands from blue to red."""
+def _in_order(
+    data: bytes, primary: fits.Header, bands: list[_Band], factors: list[float]
+) -> Planes:
+    """Read all bands from blue to red, in one unit."""
     if len({band.unit.shape for band in bands}) > 1:
         raise UnreadableImageError("has bands of different shapes")
     shape = bands[0].unit.shape
     if len(bands) == 1 and len(shape) == 3:
-        return _cube(data, primary, bands[0].unit)
+        return _scaled(_cube(data, primary, bands[0].unit), factors[0])
     if len(shape) != 2:
         raise UnreadableImageError(f"has axes that cannot be read: {'x'.join(map(str, shape))}")
     check_size(*shape)
@@ -211,7 +213,14 @@ def _in_order(data: bytes, primary: fits.Header, bands: list[_Band]) -> Planes:
     if len(set(lengths)) < len(lengths):
         raise UnreadableImageError(f"has several planes of one band ({_list(bands)})")
     order = np.argsort(lengths)
-    return np.stack([read_plane(data, bands[place].unit) for place in order])
+    return np.stack(
+        [_scaled(read_plane(data, bands[place].unit), factors[place]) for place in order]
+    )
+
+
+def _scaled(plane: Plane, factor: float) -> Plane:
+    """Bring a plane to another unit, but not the marks of its blank pixels."""
+    return plane if factor == 1 else np.where(np.abs(plane) < _NUMBER, plane * factor, np.nan)
 
 
 def _cube(data: bytes, primary: fits.Header, unit: Unit) -> Planes:
@@ -260,19 +269,23 @@ def _names(unit: Unit) -> list[str]:
 
 
 def _list(bands: Sequence[_Band]) -> str:
-    return ", ".join((*_names(band.unit), "without a name")[0] for band in bands[:5])
+    return ", ".join(
+        (*_names(band.unit), "without a name")[0]
+        + ("" if band.flux.light else f" in {str(band.unit.header['BUNIT']).strip()}")
+        for band in bands[:5]
+    )
 
 
-def _calibrated(bands: Sequence[_Band]) -> bool:
-    """Whether all planes are in nanomaggies."""
-    units = [str(band.unit.header.get("BUNIT", "")).strip().lower() for band in bands]
-    for unit in units:
-        if unit in _MAGNITUDES:
-            raise UnreadableImageError(f"is in {unit}, where brighter is less; give fluxes")
-    calibrated = [any(name in unit for name in _NANOMAGGIES) for unit in units]
-    if any(calibrated) and not all(calibrated):
+def _scales(bands: Sequence[_Band]) -> tuple[list[float], bool]:
+    """Find factors that bring all planes to one unit, and whether it is the nanomaggy."""
+    for band in bands:
+        if band.flux.wrong:
+            raise UnreadableImageError(band.flux.wrong)
+    scales = common_scale([band.flux for band in bands])
+    if scales is None:
+        units = (str(band.unit.header.get("BUNIT", "")).strip() or "none" for band in bands)
         raise UnreadableImageError(f"has bands of different units: {', '.join(units)}")
-    return all(calibrated)
+    return scales
 
 
 def _light(planes: Planes, calibrated: bool) -> Planes:
