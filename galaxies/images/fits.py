@@ -15,6 +15,7 @@ from galaxies.images.fits_file import (
     LARGEST_LIGHT,
     Plane,
     Unit,
+    number,
     read_plane,
     read_units,
     unpacked,
@@ -27,10 +28,18 @@ _GZIP: Final = b"\x1f\x8b"
 _MOST_BANDS: Final = 12
 _KINDS: Final = ("EXTNAME", "EXTTYPE", "DES_EXT", "IMTYPE", "HDUCLAS2", "HDUCLAS3")
 """Keywords that say what a plane is: EXTNAME of most surveys; LSST; DES; Legacy; ESO."""
+_EXPOSURES: Final = ("IMAGETYP", "OBSTYPE", "PROCTYPE", "PRODTYPE")
+"""Keywords that say what was exposed, or made of it: a flat field or weights, say."""
+_ON_SKY: Final = ("SKY", "EXPOSURE", "EXP")  # said of exposures with galaxies too
 _NO_NAMES: Final = ("", "PRIMARY", "COMPRESSED_IMAGE")  # the last is from fpack
 _FILTERS: Final = ("FILTER", "BAND", "FILTER1", "FILTER2", "FILTNAM1", "FILTERS", "PUPIL")
-_NO_BANDS: Final = ("STOKES", "TIME", "UTC", "PHASE", "COMPLEX")
+_NO_BANDS: Final = (
+    "STOKES", "TIME", "UTC", "PHASE", "COMPLEX", "VELO", "VRAD", "VOPT", "ZOPT", "BETA", "FELO"
+)  # fmt: skip
 """Kinds of the third axis of a cube (CTYPE3) whose planes are not bands."""
+_LONGER: Final = ("WAVE", "AWAV")
+_SHORTER: Final = ("FREQ", "ENER", "WAVN")
+"""Kinds of the third axis along which wavelengths grow, or shrink."""
 _FEWEST_LEVELS: Final = 3  # a mask has two
 _BRIGHT: Final = 99.5  # percentile of a frame without a known unit
 _NUMBER: Final = 1e15  # larger values are not fluxes in any unit, but marks of blank pixels
@@ -147,7 +156,11 @@ def colour_frame(planes: Planes, calibrated: bool) -> Image.Image:
 
 def _light_of(units: Sequence[Unit]) -> list[_Band]:
     """Choose the planes of light; nothing is guessed."""
-    images = [_named(unit) for unit in units if len(unit.shape) > 1 and 0 not in unit.shape]
+    # Extensions inherit from a header without an image.
+    primary = fits.Header() if units[0].shape else units[0].header
+    images = [
+        _named(unit, primary) for unit in units if len(unit.shape) > 1 and 0 not in unit.shape
+    ]
     if not images:
         raise UnreadableImageError("contains no image")
     possible = [band for band in images if band.light is not False]
@@ -171,18 +184,27 @@ def _light_of(units: Sequence[Unit]) -> list[_Band]:
     return chosen
 
 
-def _named(unit: Unit) -> _Band:
+def _named(unit: Unit, primary: fits.Header) -> _Band:
     header = unit.header
     says = [is_light(name) for name in _names(unit)]
     flux = read_unit(str(header.get("BUNIT", "")))
     # An inverse variance of nanomaggies has 1/nanomaggies^2.
-    dark = not flux.light or False in says
+    dark = not flux.light or False in says or bool(_exposed(header) or _exposed(primary))
     light = False if dark else (True if True in says else None)
     instrument = f"{header.get('TELESCOP', '')} {header.get('INSTRUME', '')}"
     names = [str(header[key]) for key in (*_FILTERS, "EXTNAME") if key in header]
     lengths = (wavelength(name, instrument) for name in names)
     length = next((length for length in lengths if length is not None), None)
     return _Band(unit, light, length, flux)
+
+
+def _exposed(header: fits.Header) -> str:
+    """Say what was exposed, if it was not the sky."""
+    for key in _EXPOSURES:
+        said = [word for word in words(str(header.get(key, ""))) if word not in _ON_SKY]
+        if is_light(" ".join(said)) is False:
+            return f"{key} {header[key]}"
+    return ""
 
 
 def _first_is_science(units: Sequence[Unit]) -> bool:
@@ -241,9 +263,25 @@ def _cube(data: bytes, primary: fits.Header, unit: Unit) -> Planes:
         raise UnreadableImageError(f"has {count} bands, but BANDS names {len(lengths)}")
     if len(set(lengths)) < len(lengths):
         raise UnreadableImageError("has one band twice in BANDS")
+    names = [str(unit.header.get(f"PLANE{place}", "")) for place in range(count + 1)]
+    if others := [name for name in names if is_light(name) is False]:
+        raise UnreadableImageError(f"has planes that are not light: {', '.join(others)}")
     planes = read_plane(data, unit)
+    if lengths:
+        return planes[np.argsort(lengths)]
     # Without names, bands go from blue to red.
-    return planes[np.argsort(lengths)] if lengths else planes
+    return planes[::-1] if _from_red(unit.header, kind) else planes
+
+
+def _from_red(header: fits.Header, kind: str) -> bool:
+    """Whether the third axis of a cube goes from red to blue."""
+    if not kind.startswith((*_LONGER, *_SHORTER)):
+        return False
+    step = number(header, "CDELT3", 1.0) * number(header, "PC3_3", 1.0)
+    step = number(header, "CD3_3", step)
+    if step == 0 or kind.endswith("TAB"):
+        raise UnreadableImageError(f"has bands in an order that is not known ({kind})")
+    return (step < 0) != kind.startswith(_SHORTER)
 
 
 def _lengths(header: fits.Header) -> list[float]:
@@ -270,7 +308,7 @@ def _names(unit: Unit) -> list[str]:
 
 def _list(bands: Sequence[_Band]) -> str:
     return ", ".join(
-        (*_names(band.unit), "without a name")[0]
+        (*_names(band.unit), _exposed(band.unit.header) or "without a name")[0]
         + ("" if band.flux.light else f" in {str(band.unit.header['BUNIT']).strip()}")
         for band in bands[:5]
     )
@@ -300,10 +338,10 @@ def _light(planes: Planes, calibrated: bool) -> Planes:
         raise UnreadableImageError(
             f"has no valid pixel in {holes.max():.0%} of the centre of band {holes.argmax() + 1}"
         )
-    for number, plane in enumerate(planes, 1):
+    for place, plane in enumerate(planes, 1):
         inside = plane[height // 4 : -(height // 4), width // 4 : -(width // 4)]
         if 1 < len(np.unique(inside[np.isfinite(inside)])) < _FEWEST_LEVELS:
-            raise UnreadableImageError(f"has only two values in band {number}, like a mask")
+            raise UnreadableImageError(f"has only two values in band {place}, like a mask")
     if calibrated and good.all():
         return planes
     planes = np.where(good, planes, np.nan)

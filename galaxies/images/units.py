@@ -10,15 +10,18 @@ _TOKEN: Final = re.compile(
     r"(?P<number>\d+\.?\d*([eE][-+]?\d+)?|\.\d+)|(?P<word>[A-Za-z_%]+)|(?P<sign>[-+^*/.()])|\s+"
 )
 _PIXEL: Final = frozenset(("pixel", "pix"))
-_NOT_LIGHT: Final = _PIXEL | frozenset(
-    (
+_NOT_LIGHT: Final = frozenset(
+    re.findall(
+        r"\w+",
         "s sec second min minute h hr hour d day yr year ms us ns ks m cm mm um nm km a angstrom "
-        "micron pc kpc mpc deg degree arcmin arcsec arcsecond rad sr ma beam hz khz mhz ghz ev "
-        "kev bit bitmask flag sigma snr"
-    ).split()
+        "micron pc kpc mpc deg degree arcmin arcsec arcsecond rad sr ma beam pixel pix hz khz mhz "
+        "ghz ev kev bit bitmask flag sigma snr",
+    )
 )
 """Times, lengths, angles and frequencies: fluxes are divided by them."""
-_LIGHT: Final = frozenset("count electron adu dn jy maggy photon flux erg w".split())
+_LIGHT: Final = frozenset(
+    ("count", "electron", "adu", "dn", "jy", "maggy", "photon", "flux", "erg", "w")
+)
 _SAME: Final = {
     "ct": "count",
     "cts": "count",
