@@ -156,3 +156,29 @@ def test_real_frames_are_complete_however_they_are_written(subsampling, restart)
             for quality in (30, 95):
                 check_jpeg(progressive(frame, quality=quality, subsampling=subsampling, **restart))
             check_jpeg(progressive(frame, "L", **restart))
+
+
+def scans(*script):
+    """The headers of a progressive JPEG of three colours, with no data between them."""
+    frame = struct.pack(">BHHB", 8, 96, 96, 3) + bytes([1, 34, 0, 2, 17, 1, 3, 17, 1])
+    data = b"\xff\xd8\xff\xc2" + struct.pack(">H", 2 + len(frame)) + frame
+    for colours, first, last, before, now in script:
+        named = b"".join(bytes([colour, 0]) for colour in colours)
+        scan = bytes([len(colours)]) + named + bytes([first, last, 16 * before + now])
+        data += b"\xff\xda" + struct.pack(">H", 2 + len(scan)) + scan + b"\x12\xff\0\xff\xd0\x34"
+    return data + b"\xff\xd9"
+
+
+# As encoders that search for the smallest file write it: single colours, bands and bits.
+SCRIPT = [
+    ((1,), 0, 0, 0, 0), ((2, 3), 0, 0, 0, 1), ((1,), 1, 8, 0, 2), ((1,), 9, 63, 0, 2),
+    ((1,), 1, 63, 2, 1), ((1,), 1, 63, 1, 0), ((2,), 1, 63, 0, 0), ((3,), 1, 8, 0, 0),
+    ((3,), 9, 63, 0, 0), ((2, 3), 0, 0, 1, 0),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("left_out", range(len(SCRIPT)))
+def test_every_scan_of_any_script_counts(left_out):
+    check_jpeg(scans(*SCRIPT))
+    with pytest.raises(ValueError, match="scans are missing"):
+        check_jpeg(scans(*SCRIPT[:left_out], *SCRIPT[left_out + 1 :]))
