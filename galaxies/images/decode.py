@@ -6,7 +6,7 @@ import math
 import struct
 import zlib
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
 from galaxies.base.arrays import Decoding, Pixels
+from galaxies.images.complete import Header, check_jpeg, check_png, png_header
 
 LARGEST_IMAGE: Final = 64_000_000
 """Pixels; a larger image could be a decompression bomb and is not decoded."""
@@ -87,7 +88,10 @@ def decode_image(data: bytes) -> Image.Image:
         if data.startswith(_JPEG):
             frame, _, exif_orientation = _decode_jpeg(data, None)
             return _upright(frame, exif_orientation)
-        return as_rgb(_open_png(data))
+        image = _open_png(data)
+        frame = as_rgb(image)
+        _check_depth(png_header(data), image)
+        return frame
 
 
 def decode_reduced(data: bytes, size: int, crop: float, decoding: Decoding) -> Pixels:
@@ -159,6 +163,7 @@ def _decode_jpeg(data: bytes, wanted: int | None) -> tuple[Image.Image, tuple[in
     scans = data.count(_SCAN)
     if scans > _SCANS or scans * width * height > _SCANNED:
         raise UnreadableImageError(f"has too many scans: {scans} of {width}x{height} pixels")
+    check_jpeg(data)
     scale = 1 if wanted is None else _scale((width, height), wanted)
     least = {"min_height": -(-height // scale), "min_width": -(-width // scale)}
     exif_orientation = 1
@@ -232,15 +237,28 @@ def _open_png(data: bytes) -> ImageFile.ImageFile:
         raise UnreadableImageError("is empty")
     if not data.startswith(_PNG):
         raise UnreadableImageError("is not a JPEG or PNG")
-    _check_chunks(data)
+    parts = _checked_chunks(data)
     image = PngImageFile(io.BytesIO(data))
     check_size(*image.size)
+    check_png(png_header(data), parts)
     return image
 
 
-def _check_chunks(data: bytes) -> None:
-    """Compare the checksums of a PNG, because Pillow skips those of the pixels."""
+def _check_depth(header: Header, image: Image.Image) -> None:
+    """Refuse of 16-bit colours what `eight_bits` refuses of greys: Pillow drops the lower bits."""
+    if header.depth != 16 or image.mode not in ("RGB", "RGBA"):
+        return
+    if "transparency" in image.info:
+        raise UnreadableImageError("has a transparent colour of 16 bits; scale it to 8 bits")
+    high = int(np.asarray(image)[:, :, :3].max())
+    if high < 16:
+        _refuse_few_bits(256 * high + 255)
+
+
+def _checked_chunks(data: bytes) -> list[memoryview]:
+    """Compare the checksums of a PNG, because Pillow skips those of the pixels; return these."""
     place = len(_PNG)
+    parts: list[memoryview] = []
     for _ in range(_CHUNKS):
         if place + 12 > len(data):
             raise UnreadableImageError("cannot be decoded (it is cut off)")
@@ -250,8 +268,10 @@ def _check_chunks(data: bytes) -> None:
             raise UnreadableImageError("cannot be decoded (it is cut off)")
         if zlib.crc32(memoryview(data)[place + 4 : end]) != int.from_bytes(data[end : end + 4]):
             raise UnreadableImageError(f"cannot be decoded (wrong checksum at byte {place})")
+        if kind == b"IDAT":
+            parts.append(memoryview(data)[place + 8 : end])
         if kind == b"IEND":
-            return
+            return parts
         place = end + 4
     raise UnreadableImageError(f"cannot be decoded (more than {_CHUNKS:,} chunks)")
 
@@ -310,7 +330,10 @@ def _without_alpha(image: Image.Image) -> Image.Image:
             "has floats, of which black and white are not known; scale it to 8 bits"
         )
     if image.mode.startswith("I"):
-        return Image.fromarray(eight_bits(np.asarray(image))).convert("RGB")
+        greys = np.asarray(image)
+        if isinstance(hidden := image.info.get("transparency"), int):
+            greys = np.where(greys == hidden, 0, greys)
+        return Image.fromarray(eight_bits(greys)).convert("RGB")
     if image.has_transparency_data:
         image = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
         sky = Image.new("RGBA", image.size, "black")
@@ -338,10 +361,14 @@ def eight_bits(pixels: npt.NDArray[Any]) -> Pixels:
             f"has numbers from {low} to {high}, more than 16 bits; scale it to 8 bits"
         )
     if 0 < high < 4096:
-        raise UnreadableImageError(
-            f"has 16 bits, but no number above {high}; scale it to all 16 bits, or to 8"
-        )
+        _refuse_few_bits(high)
     return np.asarray(pixels >> 8, dtype=np.uint8)
+
+
+def _refuse_few_bits(high: int) -> NoReturn:
+    raise UnreadableImageError(
+        f"has 16 bits, but no number above {high}; scale it to all 16 bits, or to 8"
+    )
 
 
 def _upright(image: Image.Image, exif_orientation: int) -> Image.Image:

@@ -13,11 +13,14 @@ from galaxies.images.colour import colour_image, grey_level
 from galaxies.images.decode import UnreadableImageError, check_size, damage_named
 from galaxies.images.fits_file import (
     LARGEST_LIGHT,
+    Plane,
     Unit,
+    number,
     read_plane,
     read_units,
     unpacked,
 )
+from galaxies.images.units import FluxUnit, common_scale, read_unit
 
 Planes = npt.NDArray[np.float64]
 
@@ -25,12 +28,18 @@ _GZIP: Final = b"\x1f\x8b"
 _MOST_BANDS: Final = 12
 _KINDS: Final = ("EXTNAME", "EXTTYPE", "DES_EXT", "IMTYPE", "HDUCLAS2", "HDUCLAS3")
 """Keywords that say what a plane is: EXTNAME of most surveys; LSST; DES; Legacy; ESO."""
+_EXPOSURES: Final = ("IMAGETYP", "OBSTYPE", "PROCTYPE", "PRODTYPE")
+"""Keywords that say what was exposed, or made of it: a flat field or weights, say."""
+_ON_SKY: Final = ("SKY", "EXPOSURE", "EXP")  # said of exposures with galaxies too
 _NO_NAMES: Final = ("", "PRIMARY", "COMPRESSED_IMAGE")  # the last is from fpack
 _FILTERS: Final = ("FILTER", "BAND", "FILTER1", "FILTER2", "FILTNAM1", "FILTERS", "PUPIL")
-_NANOMAGGIES: Final = ("nanomagg", "nmgy")
-_MAGNITUDES: Final = ("mag", "mag/arcsec2", "mag/arcsec^2", "mag/arcsec**2", "mag arcsec-2", "dex")
-_NO_BANDS: Final = ("STOKES", "TIME", "UTC", "PHASE", "COMPLEX")
+_NO_BANDS: Final = (
+    "STOKES", "TIME", "UTC", "PHASE", "COMPLEX", "VELO", "VRAD", "VOPT", "ZOPT", "BETA", "FELO"
+)  # fmt: skip
 """Kinds of the third axis of a cube (CTYPE3) whose planes are not bands."""
+_LONGER: Final = ("WAVE", "AWAV")
+_SHORTER: Final = ("FREQ", "ENER", "WAVN")
+"""Kinds of the third axis along which wavelengths grow, or shrink."""
 _FEWEST_LEVELS: Final = 3  # a mask has two
 _BRIGHT: Final = 99.5  # percentile of a frame without a known unit
 _NUMBER: Final = 1e15  # larger values are not fluxes in any unit, but marks of blank pixels
@@ -47,6 +56,7 @@ class _Band(NamedTuple):
     light: bool | None
     """Whether its names say that it is light."""
     wavelength: float | None
+    flux: FluxUnit
 
 
 def decode_fits(data: bytes) -> Image.Image:
@@ -55,7 +65,7 @@ def decode_fits(data: bytes) -> Image.Image:
     The asinh stretch of Lupton et al. (2004, PASP 116, 133) with the weights of SDSS images
     (`galaxies.images.colour.colour_image`). One band gives a grey frame; two or more give a colour
     frame of the bluest, a middle and the reddest. If `BUNIT` is nanomaggies, fluxes are used
-    unchanged; otherwise the median is the sky, and the 99.5th percentile is set to 2 nanomaggies
+    as they are; otherwise the median is the sky, and the 99.5th percentile is set to 2 nanomaggies
     per pixel.
 
     Parameters
@@ -93,8 +103,8 @@ def decode_fits(data: bytes) -> Image.Image:
             data = unpacked(data)
         units = read_units(data)
         bands = _light_of(units)
-        planes = _in_order(data, units[0].header, bands)
-        calibrated = _calibrated(bands)
+        factors, calibrated = _scales(bands)
+        planes = _in_order(data, units[0].header, bands, factors)
     frame = colour_frame(planes, calibrated)
     [first, *others] = bands
     if (
@@ -146,7 +156,11 @@ def colour_frame(planes: Planes, calibrated: bool) -> Image.Image:
 
 def _light_of(units: Sequence[Unit]) -> list[_Band]:
     """Choose the planes of light; nothing is guessed."""
-    images = [_named(unit) for unit in units if len(unit.shape) > 1 and 0 not in unit.shape]
+    # Extensions inherit from a header without an image.
+    primary = fits.Header() if units[0].shape else units[0].header
+    images = [
+        _named(unit, primary) for unit in units if len(unit.shape) > 1 and 0 not in unit.shape
+    ]
     if not images:
         raise UnreadableImageError("contains no image")
     possible = [band for band in images if band.light is not False]
@@ -170,19 +184,27 @@ def _light_of(units: Sequence[Unit]) -> list[_Band]:
     return chosen
 
 
-def _named(unit: Unit) -> _Band:
+def _named(unit: Unit, primary: fits.Header) -> _Band:
     header = unit.header
     says = [is_light(name) for name in _names(unit)]
-    unit_of_light = str(header.get("BUNIT", "")).lower()
+    flux = read_unit(str(header.get("BUNIT", "")))
     # An inverse variance of nanomaggies has 1/nanomaggies^2.
-    inverse = any(name in unit_of_light for name in _NANOMAGGIES) and (
-        "^" in unit_of_light or "**" in unit_of_light or "1/" in unit_of_light
-    )
-    light = False if inverse or False in says else (True if True in says else None)
+    dark = not flux.light or False in says or bool(_exposed(header) or _exposed(primary))
+    light = False if dark else (True if True in says else None)
     instrument = f"{header.get('TELESCOP', '')} {header.get('INSTRUME', '')}"
     names = [str(header[key]) for key in (*_FILTERS, "EXTNAME") if key in header]
     lengths = (wavelength(name, instrument) for name in names)
-    return _Band(unit, light, next((length for length in lengths if length is not None), None))
+    length = next((length for length in lengths if length is not None), None)
+    return _Band(unit, light, length, flux)
+
+
+def _exposed(header: fits.Header) -> str:
+    """Say what was exposed, if it was not the sky."""
+    for key in _EXPOSURES:
+        said = [word for word in words(str(header.get(key, ""))) if word not in _ON_SKY]
+        if is_light(" ".join(said)) is False:
+            return f"{key} {header[key]}"
+    return ""
 
 
 def _first_is_science(units: Sequence[Unit]) -> bool:
@@ -194,13 +216,15 @@ def _first_is_science(units: Sequence[Unit]) -> bool:
     return kinds[0] < 0 and any(kind > 0 for kind in kinds[1:])
 
 
-def _in_order(data: bytes, primary: fits.Header, bands: list[_Band]) -> Planes:
-    """Read all bands from blue to red."""
+def _in_order(
+    data: bytes, primary: fits.Header, bands: list[_Band], factors: list[float]
+) -> Planes:
+    """Read all bands from blue to red, in one unit."""
     if len({band.unit.shape for band in bands}) > 1:
         raise UnreadableImageError("has bands of different shapes")
     shape = bands[0].unit.shape
     if len(bands) == 1 and len(shape) == 3:
-        return _cube(data, primary, bands[0].unit)
+        return _scaled(_cube(data, primary, bands[0].unit), factors[0])
     if len(shape) != 2:
         raise UnreadableImageError(f"has axes that cannot be read: {'x'.join(map(str, shape))}")
     check_size(*shape)
@@ -211,7 +235,14 @@ def _in_order(data: bytes, primary: fits.Header, bands: list[_Band]) -> Planes:
     if len(set(lengths)) < len(lengths):
         raise UnreadableImageError(f"has several planes of one band ({_list(bands)})")
     order = np.argsort(lengths)
-    return np.stack([read_plane(data, bands[place].unit) for place in order])
+    return np.stack(
+        [_scaled(read_plane(data, bands[place].unit), factors[place]) for place in order]
+    )
+
+
+def _scaled(plane: Plane, factor: float) -> Plane:
+    """Bring a plane to another unit, but not the marks of its blank pixels."""
+    return plane if factor == 1 else np.where(np.abs(plane) < _NUMBER, plane * factor, np.nan)
 
 
 def _cube(data: bytes, primary: fits.Header, unit: Unit) -> Planes:
@@ -232,9 +263,25 @@ def _cube(data: bytes, primary: fits.Header, unit: Unit) -> Planes:
         raise UnreadableImageError(f"has {count} bands, but BANDS names {len(lengths)}")
     if len(set(lengths)) < len(lengths):
         raise UnreadableImageError("has one band twice in BANDS")
+    names = [str(unit.header.get(f"PLANE{place}", "")) for place in range(count + 1)]
+    if others := [name for name in names if is_light(name) is False]:
+        raise UnreadableImageError(f"has planes that are not light: {', '.join(others)}")
     planes = read_plane(data, unit)
+    if lengths:
+        return planes[np.argsort(lengths)]
     # Without names, bands go from blue to red.
-    return planes[np.argsort(lengths)] if lengths else planes
+    return planes[::-1] if _from_red(unit.header, kind) else planes
+
+
+def _from_red(header: fits.Header, kind: str) -> bool:
+    """Whether the third axis of a cube goes from red to blue."""
+    if not kind.startswith((*_LONGER, *_SHORTER)):
+        return False
+    step = number(header, "CDELT3", 1.0) * number(header, "PC3_3", 1.0)
+    step = number(header, "CD3_3", step)
+    if step == 0 or kind.endswith("TAB"):
+        raise UnreadableImageError(f"has bands in an order that is not known ({kind})")
+    return (step < 0) != kind.startswith(_SHORTER)
 
 
 def _lengths(header: fits.Header) -> list[float]:
@@ -260,19 +307,23 @@ def _names(unit: Unit) -> list[str]:
 
 
 def _list(bands: Sequence[_Band]) -> str:
-    return ", ".join((*_names(band.unit), "without a name")[0] for band in bands[:5])
+    return ", ".join(
+        (*_names(band.unit), _exposed(band.unit.header) or "without a name")[0]
+        + ("" if band.flux.light else f" in {str(band.unit.header['BUNIT']).strip()}")
+        for band in bands[:5]
+    )
 
 
-def _calibrated(bands: Sequence[_Band]) -> bool:
-    """Whether all planes are in nanomaggies."""
-    units = [str(band.unit.header.get("BUNIT", "")).strip().lower() for band in bands]
-    for unit in units:
-        if unit in _MAGNITUDES:
-            raise UnreadableImageError(f"is in {unit}, where brighter is less; give fluxes")
-    calibrated = [any(name in unit for name in _NANOMAGGIES) for unit in units]
-    if any(calibrated) and not all(calibrated):
+def _scales(bands: Sequence[_Band]) -> tuple[list[float], bool]:
+    """Find factors that bring all planes to one unit, and whether it is the nanomaggy."""
+    for band in bands:
+        if band.flux.wrong:
+            raise UnreadableImageError(band.flux.wrong)
+    scales = common_scale([band.flux for band in bands])
+    if scales is None:
+        units = (str(band.unit.header.get("BUNIT", "")).strip() or "none" for band in bands)
         raise UnreadableImageError(f"has bands of different units: {', '.join(units)}")
-    return all(calibrated)
+    return scales
 
 
 def _light(planes: Planes, calibrated: bool) -> Planes:
@@ -287,10 +338,10 @@ def _light(planes: Planes, calibrated: bool) -> Planes:
         raise UnreadableImageError(
             f"has no valid pixel in {holes.max():.0%} of the centre of band {holes.argmax() + 1}"
         )
-    for number, plane in enumerate(planes, 1):
+    for place, plane in enumerate(planes, 1):
         inside = plane[height // 4 : -(height // 4), width // 4 : -(width // 4)]
         if 1 < len(np.unique(inside[np.isfinite(inside)])) < _FEWEST_LEVELS:
-            raise UnreadableImageError(f"has only two values in band {number}, like a mask")
+            raise UnreadableImageError(f"has only two values in band {place}, like a mask")
     if calibrated and good.all():
         return planes
     planes = np.where(good, planes, np.nan)

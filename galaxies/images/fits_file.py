@@ -161,7 +161,7 @@ def read_plane(data: bytes, unit: Unit) -> Plane:
         return decompress(table + bytes(-len(table) % _BLOCK)).reshape(unit.shape)
     kind = np.dtype(_TYPES[_whole(header, "BITPIX")])
     raw = np.frombuffer(data, kind, math.prod(unit.shape), unit.data).reshape(unit.shape)
-    scale, zero = _number(header, "BSCALE", 1.0), _number(header, "BZERO", 0.0)
+    scale, zero = number(header, "BSCALE", 1.0), number(header, "BZERO", 0.0)
     pixels = np.asarray(raw, dtype=np.float64) * scale + zero
     if kind.kind != "f" and "BLANK" in header:
         pixels[raw == _whole(header, "BLANK")] = np.nan
@@ -204,7 +204,20 @@ def _whole(header: fits.Header, key: str, default: int | None = None) -> int:
     return value
 
 
-def _number(header: fits.Header, key: str, default: float) -> float:
+def number(header: fits.Header, key: str, default: float) -> float:
+    """Read a number from a header.
+
+    Raises
+    ------
+    UnreadableImageError
+        If it is none, or not finite.
+
+    Examples
+    --------
+    >>> from astropy.io import fits
+    >>> number(fits.Header({"CDELT3": -2}), "CDELT3", 1.0)
+    -2.0
+    """
     value = header.get(key, default)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise UnreadableImageError(f"cannot be decoded ({key} is {value!r})")

@@ -28,6 +28,12 @@ _BLANK: Final = 0.995
 """A frame with a larger even part is blank."""
 _ONE_SIDE: Final = 0.25
 """A frame with a larger even part on one side alone is cut off."""
+_RECTANGLE: Final = 0.18
+"""So is one with a larger even rectangle: of 16,931 real frames one has 0.16, and no other 0.1."""
+_SHARP: Final = 0.75
+"""Part of its sides at which the picture begins; half of them is the most around a galaxy on a
+black sky."""
+_BESIDE: Final = 20  # pixels of the side for each that an edge may be frayed by a JPEG
 
 
 def read_frame(image: AnyImage) -> Image.Image:
@@ -110,8 +116,8 @@ def refuse_blank(pixels: Pixels) -> None:
     Raises
     ------
     UnreadableImageError
-        If the frame is blank, or blank on one side up to the centre. A pixel is blank if it and its
-        eight neighbours differ by no more than two grey levels.
+        If the frame is blank, or blank on one side up to the centre, or in a rectangle. A pixel is
+        blank if it and its eight neighbours differ by no more than two grey levels.
 
     Examples
     --------
@@ -125,17 +131,55 @@ def refuse_blank(pixels: Pixels) -> None:
     high = np.maximum(np.maximum(rows[:-2], rows[1:-1]), rows[2:])
     low = np.minimum(np.minimum(rows[:-2], rows[1:-1]), rows[2:])
     # Almost every galaxy is done here: a frame with so few even columns of three is not blank.
-    if np.count_nonzero(high - low <= _EVEN) < _ONE_SIDE * high.size:
+    if np.count_nonzero(high - low <= _EVEN) < _RECTANGLE * high.size:
         return
     high = np.maximum(np.maximum(high[:, :-6], high[:, 3:-3]), high[:, 6:])
     low = np.minimum(np.minimum(low[:, :-6], low[:, 3:-3]), low[:, 6:])
     colours = high - low <= _EVEN
     even = colours[:, 0::3] & colours[:, 1::3] & colours[:, 2::3]
-    if even.mean() > _BLANK:
+    share = even.mean()
+    if share < _RECTANGLE:
+        return
+    if share > _BLANK:
         raise UnreadableImageError("is blank: there is no galaxy in it")
     # The sky around a galaxy may be even, but then on both sides of it.
     if (even & ~even[::-1, ::-1]).mean() > _ONE_SIDE:
         raise UnreadableImageError("is blank on one side, up to the galaxy at the centre")
+    top, end, left, right = _largest_rectangle(even)
+    area = (end - top) * (right - left) / even.size
+    if area > _RECTANGLE and _is_sharp(even, top, end, left, right):
+        raise UnreadableImageError(f"is blank in a rectangle of {area:.0%} of its centre")
+
+
+def _largest_rectangle(even: npt.NDArray[np.bool_]) -> tuple[int, int, int, int]:
+    """Find the largest rectangle that is even everywhere: first and last row and column."""
+    best, place = 0, (0, 0, 0, 0)
+    heights = [0] * even.shape[1]
+    for row, line in enumerate(even.tolist()):
+        heights = [height + 1 if good else 0 for height, good in zip(heights, line, strict=True)]
+        # Columns whose rectangles may still grow to the right, each higher than the one before.
+        open_ones: list[tuple[int, int]] = []
+        for column, height in enumerate([*heights, 0]):
+            start = column
+            while open_ones and open_ones[-1][1] >= height:
+                start, high = open_ones.pop()
+                if high * (column - start) > best:
+                    best = high * (column - start)
+                    place = (row + 1 - high, row + 1, start, column)
+            open_ones.append((start, height))
+    return place
+
+
+def _is_sharp(even: npt.NDArray[np.bool_], top: int, end: int, left: int, right: int) -> bool:
+    """Whether the picture begins right outside the rectangle, along each side within the frame."""
+    beside = max(len(even) // _BESIDE, 1)
+    outside = [
+        even[max(top - beside, 0) : top, left:right],
+        even[end : end + beside, left:right],
+        even[top:end, max(left - beside, 0) : left].T,
+        even[top:end, right : right + beside].T,
+    ]
+    return all((~side).any(axis=0).mean() > _SHARP for side in outside if side.size)
 
 
 def check_array(array: npt.NDArray[np.generic]) -> None:

@@ -377,3 +377,111 @@ def test_more_planes_that_are_not_light(name):
 def test_two_bands_with_names_are_colours():
     named = pixels(write(fits.PrimaryHDU(BANDS[:2]), BANDS="gr"))
     assert named[20, 30, 0] > 60
+
+
+def test_nanomaggies_of_another_size_are_scaled():
+    expected = pixels(write(fits.PrimaryHDU(BANDS), BUNIT="nanomaggies"))
+    data = write(fits.PrimaryHDU(1000 * BANDS), BUNIT="1e-3 nanomaggies")
+    assert np.array_equal(pixels(data), expected)
+
+
+@pytest.mark.parametrize("units", [("Jy", "mJy", "uJy"), ("nmgy", "1e-3 nmgy", "uJy")])
+def test_bands_of_different_units_are_brought_to_one(units):
+    sizes = (1, 1e3, 1e6) if units[0] == "Jy" else (1, 1e3, 3.631)
+    same, mixed = [fits.PrimaryHDU()], [fits.PrimaryHDU()]
+    for name, band, unit, size in zip("gri", BANDS, units, sizes, strict=True):
+        marked = np.hypot(X - 3, Y - 3) < 2  # a mark of blank pixels stays one
+        same.append(hdu(np.where(marked, 1e20, band), FILTER=name, BUNIT=units[0]))
+        mixed.append(hdu(np.where(marked, 1e20, band * size), FILTER=name, BUNIT=unit))
+    assert np.abs(pixels(write(*same)).astype(int) - pixels(write(*mixed))).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("unit", "said"),
+    [
+        ("mag / arcsec2", r"is in mag / arcsec2, where brighter is less"),
+        ("mag(AB)", r"is in mag\(AB\), where brighter is less"),
+        ("log10(flux)", r"is in log10\(flux\), a logarithm"),
+        ("nmgy/arcsec2", "is in nmgy/arcsec2; give nanomaggies for each pixel"),
+        ("nJy**2", r"no plane of light, only without a name in nJy\*\*2"),
+        ("1/(ELECTRONS/S)**2", r"no plane of light, only without a name in 1/\(ELECTRONS/S\)\*\*2"),
+        ("s", "no plane of light, only without a name in s"),
+    ],
+)
+def test_a_plane_that_is_no_flux_says_its_unit(unit, said):
+    with pytest.raises(UnreadableImageError, match=said):
+        decode_fits(write(fits.PrimaryHDU(GLOW), BUNIT=unit))
+
+
+def test_a_band_whose_unit_is_a_square_is_a_variance():
+    light = [hdu(BANDS[0], "G", BUNIT="adu"), hdu(BANDS[1], "R", BUNIT="adu")]
+    expected = pixels(write(fits.PrimaryHDU(), *light))
+    more = [one.copy() for one in light] + [hdu(LEFT_OUT, "Z", BUNIT="(adu)^2")]
+    assert np.array_equal(pixels(write(fits.PrimaryHDU(), *more)), expected)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("EXTNAME", "CONF"), ("EXTNAME", "IVM"), ("EXTNAME", "OBJECTS"), ("IMAGETYP", "WEIGHT"),
+        ("EXTNAME", "SEGMENTATION"), ("IMAGETYP", "Dark Frame"), ("OBSTYPE", "FLAT"),
+        ("OBSTYPE", "bias"), ("OBSTYPE", "sky flat"), ("PROCTYPE", "Weight"), ("PRODTYPE", "wtmap"),
+        ("IMAGETYP", "MASK"), ("IMAGETYP", "VARIANCE"),
+    ],
+)  # fmt: skip
+def test_a_plane_that_says_it_is_no_light_is_refused(key, value):
+    with pytest.raises(UnreadableImageError, match=f"no plane of light, only .*{value}"):
+        decode_fits(write(fits.PrimaryHDU(GLOW), **{key: value}))
+    if key != "EXTNAME":
+        with pytest.raises(UnreadableImageError, match="no plane of light"):
+            decode_fits(write(fits.PrimaryHDU(), hdu(GLOW), **{key: value}))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("IMAGETYP", "object"), ("IMAGETYP", "Light Frame"), ("IMAGETYP", "EXT"),
+        ("OBSTYPE", "IMAGING"), ("OBSTYPE", "sky"), ("PROCTYPE", "Stacked"), ("PRODTYPE", "image"),
+        ("IMAGETYP", "exposure"),
+    ],
+)  # fmt: skip
+def test_an_exposure_of_the_sky_is_light(key, value):
+    expected = pixels(write(fits.PrimaryHDU(GLOW)))
+    assert np.array_equal(pixels(write(fits.PrimaryHDU(GLOW), **{key: value})), expected)
+
+
+def test_a_cube_that_names_its_planes_must_have_bands_only():
+    header = {"PLANE1": "IMAGE", "PLANE2": "INVVAR", "PLANE3": "MASK"}
+    with pytest.raises(UnreadableImageError, match="planes that are not light: INVVAR, MASK"):
+        decode_fits(write(fits.PrimaryHDU(BANDS), **header))
+
+
+@pytest.mark.parametrize(
+    ("header", "from_red"),
+    [
+        ({"CTYPE3": "FREQ", "CDELT3": 1e14}, True), ({"CTYPE3": "FREQ", "CDELT3": -1e14}, False),
+        ({"CTYPE3": "WAVE", "CDELT3": -1e-7}, True), ({"CTYPE3": "AWAV", "CDELT3": 1e-7}, False),
+        ({"CTYPE3": "WAVE", "CD3_3": -1e-7}, True), ({"CTYPE3": "WAVE-LOG"}, False),
+        ({"CTYPE3": "FREQ-LSR", "PC3_3": -1.0}, False), ({"CTYPE3": "ENER"}, True),
+        ({"CTYPE3": "FREQ", "CDELT3": 1e14, "BANDS": "gri"}, False),
+    ],
+)  # fmt: skip
+def test_a_spectral_axis_is_put_in_order_of_wavelength(header, from_red):
+    expected = pixels(write(fits.PrimaryHDU(BANDS)))
+    cube = BANDS[::-1] if from_red else BANDS
+    assert np.array_equal(pixels(write(fits.PrimaryHDU(cube), **header)), expected)
+
+
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        ({"CTYPE3": "VELO-LSR"}, "third axis that is not the bands, but VELO-LSR"),
+        ({"CTYPE3": "VRAD"}, "third axis that is not the bands, but VRAD"),
+        ({"CTYPE3": "WAVE-TAB"}, "an order that is not known"),
+        ({"CTYPE3": "FREQ", "CDELT3": 0.0}, "an order that is not known"),
+        ({"CTYPE3": "FREQ", "CDELT3": "one"}, "CDELT3 is 'one'"),
+    ],
+)
+def test_a_spectral_axis_without_an_order_is_refused(header, said):
+    with pytest.raises(UnreadableImageError, match=said):
+        decode_fits(write(fits.PrimaryHDU(BANDS), **header))

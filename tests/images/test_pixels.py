@@ -1,6 +1,7 @@
 """A frame has the same pixels through every door, and one without a galaxy has none."""
 
 import io
+import zipfile
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from PIL import Image
 
 from galaxies.images.decode import UnreadableImageError, as_rgb
 from galaxies.images.pixels import check_array, read_frame, read_pixels, refuse_blank
-from tests.conftest import draw_galaxy, encode
+from tests.conftest import draw_galaxy, encode, real_data
 
 GALAXY = draw_galaxy(np.random.default_rng(1), spiral=True, side=160)
 SHAPE = (32, 0.5, "scaled")
@@ -150,6 +151,48 @@ def test_a_frame_without_a_galaxy_is_refused(frame):
     for door in (frame, encode(frame, quality=95)):
         with pytest.raises(UnreadableImageError, match="is blank"):
             refuse_blank(read_pixels(door, *SHAPE))
+
+
+LARGE = np.minimum(draw_galaxy(np.random.default_rng(1), spiral=True, side=400), 240)
+LARGE += np.random.default_rng(2).integers(0, 10, LARGE.shape, dtype=np.uint8)
+
+
+def blanked(rows, columns, level=0):
+    frame = LARGE.copy()
+    frame[rows, columns] = level
+    return frame
+
+
+ALL = slice(None)
+
+
+@pytest.mark.parametrize("level", [0, 255])
+@pytest.mark.parametrize(
+    ("rows", "columns"),
+    [
+        *((slice(248, None), ALL), (slice(152), ALL), (ALL, slice(248, None))),
+        *((half, other) for half in (slice(200), slice(200, None)) for other in (slice(200), ALL)),
+        (slice(200), slice(200, None)),
+        (slice(150, 255), slice(140, 260)),
+    ],
+)
+def test_a_frame_with_a_blank_rectangle_is_refused(rows, columns, level):
+    frame = blanked(rows, columns, level)
+    for door in (frame, encode(frame, quality=95)):
+        with pytest.raises(UnreadableImageError, match=r"is blank (in a rectangle of|on one)"):
+            refuse_blank(read_pixels(door, 64, 0.5, "scaled"))
+
+
+@pytest.mark.parametrize("rows", [slice(130), slice(300, None)])
+def test_a_frame_at_the_edge_of_its_survey_is_not_refused(rows):
+    refuse_blank(read_pixels(blanked(rows, ALL), 64, 0.5, "scaled"))
+
+
+def test_real_frames_have_no_blank_rectangle():
+    for survey in ("gz1", "gz2", "kaggle"):
+        with zipfile.ZipFile(real_data() / survey / "images_training_rev1.zip") as archive:
+            for name in [name for name in archive.namelist() if name.endswith(".jpg")][:50]:
+                refuse_blank(read_pixels(archive.read(name), 64, 0.5, "scaled"))
 
 
 @given(spiral=st.booleans(), seed=st.integers(0, 10**6), noise=st.booleans(), dark=st.booleans())
