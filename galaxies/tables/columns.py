@@ -1,6 +1,6 @@
 """Columns of tables: what describes them, and which have the IDs and the files."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -157,6 +157,45 @@ def choose_column(
         if same:
             return same[0]
     return None
+
+
+def choose_table(source: str, tables: Sequence[Sequence[str]], exact: Collection[str]) -> int:
+    """Find the table of a file with several that is the catalogue.
+
+    Parameters
+    ----------
+    source : str
+        Name of the file, for errors.
+    tables : sequence of sequence of str
+        Names of the columns of each table.
+    exact : collection of str
+        Names of columns of IDs, in lower case.
+
+    Returns
+    -------
+    int
+        The only table, or the only one with IDs and files, or the only one with IDs.
+
+    Raises
+    ------
+    GalaxiesError
+        If it could be one or another.
+
+    Examples
+    --------
+    >>> choose_table("a.fits", [["start", "stop"], ["ID", "path"]], ["id"])
+    1
+    """
+    held = [{name.lower() for name in names} for names in tables]
+    with_ids = [place for place, names in enumerate(held) if names & set(exact)]
+    with_files = [place for place in with_ids if held[place] & set(PATH_NAMES)]
+    possible = with_files or with_ids or list(range(len(tables)))
+    if len(possible) > 1:
+        raise GalaxiesError(
+            f"{source}: has {len(tables)} tables, and {len(possible)} of them may be the "
+            f"catalogue (tables {possible[0] + 1} and {possible[1] + 1}); write each to a file"
+        )
+    return possible[0]
 
 
 def _listed(columns: Sequence[str]) -> str:
