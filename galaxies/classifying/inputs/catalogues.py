@@ -1,12 +1,13 @@
 """Catalogues: tables of IDs and image files, of every format."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import pyarrow as pa
 
-from galaxies.classifying.inputs.chunks import file_state
+from galaxies.classifying.inputs.chunks import container_state, content_state
 from galaxies.classifying.inputs.files import FileChunk
 from galaxies.errors import GalaxiesError
 from galaxies.tables.catalogue import Catalogue, read_catalogue
@@ -18,7 +19,7 @@ from galaxies.tables.columns import (
     exact_ids,
     plain_type,
 )
-from galaxies.tables.hats import properties_file
+from galaxies.tables.hats import partitions_of, properties_file
 from galaxies.tables.sources import filesystem, reaching
 
 _LOOKED_AT: Final = 100  # paths of a catalogue that are checked
@@ -117,5 +118,11 @@ class CatalogueInput:
 
     def fingerprint(self) -> dict[str, Any]:
         """Return a description that changes with the input."""
-        state = file_state(properties_file(self.name) or self.name)
-        return state | {"ids": self._ids, "paths": self._paths}
+        named = {"ids": self._ids, "paths": self._paths}
+        properties = properties_file(self.name)
+        if properties is None:
+            return content_state(self.name) | named
+        digest = hashlib.sha256()
+        for partition in partitions_of(properties):
+            digest.update(repr(container_state(partition)).encode())
+        return content_state(properties) | named | {"partitions": digest.hexdigest()}

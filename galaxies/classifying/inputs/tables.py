@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from galaxies.classifying.inputs.catalogues import carried_fields, check_ids, is_bytes
-from galaxies.classifying.inputs.chunks import Chunk, Item, file_state, stem
+from galaxies.classifying.inputs.chunks import Chunk, Item, container_state, stem
 from galaxies.classifying.inputs.files import READ_AT_ONCE
 from galaxies.images.decode import LARGEST_IMAGE, UnreadableImageError
 from galaxies.tables.catalogue import read_catalogue
@@ -138,4 +138,4 @@ class TableInput:
 
     def fingerprint(self) -> dict[str, Any]:
         """Return a description that changes with the input."""
-        return file_state(self.name) | {"ids": self._ids}
+        return container_state(self.name) | {"ids": self._ids}

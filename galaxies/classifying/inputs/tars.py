@@ -16,7 +16,13 @@ from typing import IO, Any, Final, NamedTuple
 import pyarrow as pa
 
 from galaxies.base.pool import batched
-from galaxies.classifying.inputs.chunks import Chunk, Item, file_state, stem, why_skipped
+from galaxies.classifying.inputs.chunks import (
+    Chunk,
+    Item,
+    container_state,
+    stem,
+    why_skipped,
+)
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import LARGEST_IMAGE, UnreadableImageError
 from galaxies.tables.sources import filesystem, reaching
@@ -218,7 +224,7 @@ class TarInput:
 
     def fingerprint(self) -> dict[str, Any]:
         """Return a description that changes with the input."""
-        return file_state(self.name)
+        return container_state(self.name)
 
 
 def _target(member: tarfile.TarInfo) -> str:
@@ -296,4 +302,4 @@ class CompressedTarInput:
 
     def fingerprint(self) -> dict[str, Any]:
         """Return a description that changes with the input."""
-        return file_state(self.name)
+        return container_state(self.name)
