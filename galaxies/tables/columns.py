@@ -23,8 +23,11 @@ DEC_NAMES: Final = ("dec", "dej2000", "decj2000", "_dej2000", "de_icrs", "decmea
                     "target_dec", "decl")  # fmt: skip
 """Names of columns of positions, in upper or lower case."""
 
-_ROUNDED: Final = r"^\s*[+-]?[0-9]+(\.0*|(\.[0-9]+)?[eE]\+[0-9]+)\s*$"
-"""What spreadsheets and pandas make of integers: 5.9E+17, 100008.0."""
+_ROUNDED: Final = (
+    r"^\s*[+-]?([0-9]+(\.0*|,0|([.,][0-9]+)?[eE]\+[0-9]+)"
+    r"|([0-9]+[.,][0-9]*|[.,][0-9]+)[eEdD]\+?0*([5-9]|[1-9][0-9]+))\s*$"
+)
+"""What spreadsheets, pandas and Java make of integers: 5.9E+17, 5,9E17, 100008.0; 1e5 is a name."""
 
 
 class ColumnNames(NamedTuple):

@@ -5,6 +5,7 @@ import pytest
 
 from galaxies.errors import GalaxiesError
 from galaxies.tables.catalogue import read_catalogue
+from galaxies.tables.columns import exact_ids
 
 SDSS = 587722981741363323
 
@@ -84,3 +85,26 @@ def test_of_several_tables_of_a_votable_the_one_with_ids_and_files_is_read(tmp_p
     assert held(tmp_path / "a.vot") == {"id": [1], "path": ["a.jpg"]}
     votable(tmp_path / "b.vot", good, good)
     refused(tmp_path / "b.vot", r"b.vot: has 2 tables, and 2 of them may be the catalogue")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "5.8772298174136E17",
+        "5.8772e17",
+        "5,8E+17",
+        "5,8e17",
+        ".58E18",
+        "5.E5",
+        "5.9D17",
+        "100008,0",
+    ],
+)
+def test_ids_that_another_program_rounded_are_refused(text):
+    with pytest.raises(GalaxiesError, match="row 2: .* is a rounded number, and its other digits"):
+        exact_ids("a.csv", "id", pa.chunked_array([["7", text]]), row=0)
+
+
+@pytest.mark.parametrize("text", ["1e5", "7E3", "1.5E4", "5E17", "J1.5E17", "1.5", "12,000", "1.1"])
+def test_names_that_only_look_like_numbers_stay(text):
+    assert exact_ids("a.csv", "id", pa.chunked_array([[text]]), row=0) == [text]
