@@ -215,9 +215,10 @@ def require_exact(source: str, field: pa.Field) -> None:
         If it has numbers with a point: float64 rounds the 18 digits of an SDSS object ID.
     """
     if not (pa.types.is_integer(field.type) or is_text(field.type)):
+        why = ", which cannot hold 18 digits" if pa.types.is_floating(field.type) else ""
         raise GalaxiesError(
             f"{source}: column {field.name!r}, row 1 and on: IDs must be integers or text, but are "
-            f"{field.type}, which cannot hold 18 digits; make the column again as int64 or text"
+            f"{field.type}{why}; make the column again as int64 or text"
         )
 
 

@@ -1,7 +1,9 @@
 """Catalogues that other readers take for something else, without a word."""
 
+import numpy as np
 import pyarrow as pa
 import pytest
+from astropy.io import fits
 
 from galaxies.errors import GalaxiesError
 from galaxies.tables.catalogue import read_catalogue
@@ -101,10 +103,126 @@ def test_of_several_tables_of_a_votable_the_one_with_ids_and_files_is_read(tmp_p
     ],
 )
 def test_ids_that_another_program_rounded_are_refused(text):
-    with pytest.raises(GalaxiesError, match="row 2: .* is a rounded number, and its other digits"):
+    with pytest.raises(GalaxiesError, match=r"row 2: .* is a rounded number, and its other digits"):
         exact_ids("a.csv", "id", pa.chunked_array([["7", text]]), row=0)
 
 
 @pytest.mark.parametrize("text", ["1e5", "7E3", "1.5E4", "5E17", "J1.5E17", "1.5", "12,000", "1.1"])
 def test_names_that_only_look_like_numbers_stay(text):
     assert exact_ids("a.csv", "id", pa.chunked_array([[text]]), row=0) == [text]
+
+
+PATHS = fits.Column("path", "9A", array=["a.jpg", "b.jpg"])
+
+
+def fits_file(path, *tables, cards=(), **options):
+    """Write tables, each of columns; cards are put into the first header."""
+    hdus = [fits.BinTableHDU.from_columns(list(columns)) for columns in tables]
+    fits.HDUList([fits.PrimaryHDU(), *hdus]).writeto(path, **options)
+    content = path.read_bytes()
+    end = content.index(b"END".ljust(80), 2880)
+    added = b"".join(card.encode().ljust(80) for card in cards)
+    path.write_bytes(
+        content[:end] + added + content[end : end + 80] + content[end + 80 + len(added) :]
+    )
+    return path
+
+
+def test_of_several_fits_tables_the_one_with_ids_and_files_is_read(tmp_path):
+    ids = fits.Column("id", "K", array=[1, 2])
+    other = [fits.Column("start", "J", array=[5])]
+    fits_file(tmp_path / "a.fits", other, [ids], [ids, PATHS])
+    assert held(tmp_path / "a.fits") == {"id": [1, 2], "path": ["a.jpg", "b.jpg"]}
+    fits_file(tmp_path / "b.fits", [ids, PATHS], [ids, PATHS])
+    refused(tmp_path / "b.fits", r"b.fits: has 2 tables, and 2 of them may be the catalogue")
+    fits_file(tmp_path / "c.fits", other, other)
+    refused(tmp_path / "c.fits", r"c.fits: has 2 tables")
+
+
+@pytest.mark.parametrize(
+    ("cards", "expected"),
+    [
+        (["TZERO1  = 1000"], [SDSS + 1000, 1001]),
+        (["TZERO1  = 1000.0"], [SDSS + 1000, 1001]),
+        (["TZERO1  = -7"], [SDSS - 7, -6]),
+        (["TZERO1  = 9223372036854775808"], [SDSS + 2**63, 2**63 + 1]),
+        (["TNULL1  = 1", "TZERO1  = 5"], [SDSS + 5, None]),
+    ],
+)
+def test_integers_of_fits_are_never_rounded(cards, expected, tmp_path):
+    ids = fits.Column("n", "K", array=[SDSS, 1])
+    fits_file(tmp_path / "a.fits", [ids], cards=cards)
+    assert held(tmp_path / "a.fits") == {"n": expected}
+
+
+def test_scaled_integers_of_fits_are_numbers_and_no_ids(tmp_path):
+    column = fits.Column("n", "J", array=[10, 20])
+    fits_file(tmp_path / "a.fits", [column], cards=["TSCAL1  = 0.5", "TZERO1  = 1", "TNULL1  = 20"])
+    assert held(tmp_path / "a.fits") == {"n": [6.0, None]}
+    column = fits.Column("id", "J", array=[10, 20])
+    fits_file(tmp_path / "b.fits", [column], cards=["TSCAL1  = 2"])
+    refused(tmp_path / "b.fits", "column 'id', row 1 and on: IDs must be integers or text")
+    column = fits.Column("n", "K", array=[2**63 - 1, 2])
+    fits_file(tmp_path / "c.fits", [column], cards=["TZERO1  = 1000"])
+    refused(tmp_path / "c.fits", "column 'n': TZERO 1000 leads beyond 64-bit integers")
+    lists = np.array([np.array([1, 2]), np.array([3])], object)
+    fits_file(tmp_path / "d.fits", [fits.Column("n", "PJ()", array=lists)], cards=["TZERO1  = 5"])
+    refused(tmp_path / "d.fits", "column 'n': lists with TSCAL or TZERO are not read")
+
+
+def test_every_element_of_a_fits_column_is_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr("galaxies.tables.fits.ROWS", 1)
+    ragged = [np.array([1, 2]), np.array([3])]
+    columns = [
+        fits.Column("names", "8A", dim="(4,2)", array=np.array([["aa", "bb"], ["aa", "cc"]])),
+        fits.Column("flags", "2L", array=np.array([[True, False], [False, True]])),
+        fits.Column("bits", "3X", array=np.array([[1, 0, 1], [0, 0, 1]], bool)),
+        fits.Column("z", "C", array=np.array([1 + 2j, 3 + 4j])),
+        fits.Column("list", "PJ()", array=np.array(ragged, object)),
+        fits.Column("real", "QD()", array=np.array([one / 2 for one in ragged], object)),
+        fits.Column("text", "PA()", array=np.array(["abc", "de"], object)),
+        fits.Column("pairs", "PC()", array=np.array([one + 1j for one in ragged], object)),
+    ]
+    fits_file(tmp_path / "a.fits", columns)
+    assert held(tmp_path / "a.fits") == {
+        "names": [["aa", "bb"], ["aa", "cc"]],
+        "flags": [[True, False], [False, True]],
+        "bits": [[True, False, True], [False, False, True]],
+        "z": [[1.0, 2.0], [3.0, 4.0]],
+        "list": [[1, 2], [3]],
+        "real": [[0.5, 1.0], [1.5]],
+        "text": ["abc", "de"],
+        "pairs": [[[1.0, 1.0], [2.0, 1.0]], [[3.0, 1.0]]],
+    }
+    texts = fits.Column("id", "8A", dim="(4,2)", array=np.array([["aa", "bb"], ["aa", "cc"]]))
+    fits_file(tmp_path / "b.fits", [texts, PATHS])
+    refused(tmp_path / "b.fits", "column 'id', row 1 and on: IDs must be integers or text, but are")
+
+
+def test_a_text_of_fits_ends_at_a_zero(tmp_path):
+    fits_file(tmp_path / "a.fits", [fits.Column("n", "8A", array=np.array([b"12\x0034", b"12"]))])
+    assert held(tmp_path / "a.fits") == {"n": ["12", "12"]}
+
+
+def test_a_fits_table_in_ascii(tmp_path):
+    columns = [
+        fits.Column("id", "I20", array=np.array([SDSS, SDSS + 2])),
+        fits.Column("path", "A80", array=["a.jpg", "b.jpg"]),
+        fits.Column("mag", "F10.3", array=np.array([1.5, 2.25])),
+    ]
+    fits.TableHDU.from_columns(columns).writeto(tmp_path / "a.fits")
+    assert held(tmp_path / "a.fits") == {
+        "id": [SDSS, SDSS + 2], "path": ["a.jpg", "b.jpg"], "mag": [1.5, 2.25],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("spoilt", [b"\x00\xc8a.jpg", b"'path"])
+def test_a_fits_table_that_does_not_match_its_checksum_is_refused(spoilt, tmp_path):
+    ids = fits.Column("id", "K", array=[100, 200])
+    paths = fits.Column("path", "9A", array=["x.jpg", "a.jpg"])
+    path = fits_file(tmp_path / "a.fits", [ids, paths], checksum=True)
+    assert held(path)["id"] == [100, 200]
+    content = bytearray(path.read_bytes())
+    content[content.index(spoilt) + 1] ^= 1
+    path.write_bytes(content)
+    refused(path, "a.fits: its table does not match .*CHECKSUM of its header; copy it again")

@@ -17,6 +17,7 @@ from galaxies.tables.columns import (
     ColumnNames,
     choose_column,
     exact_ids,
+    is_text,
     plain_type,
 )
 from galaxies.tables.hats import partitions_of, properties_file
@@ -77,6 +78,12 @@ class CatalogueInput:
                 f"{path}: needs a column of IDs ({', '.join(ID_NAMES)}, or --id) and one of files "
                 f"({', '.join(PATH_NAMES)}, or --path), or a column of images; it has "
                 f"{', '.join(columns[:8])}"
+            )
+        kind = self._catalogue.schema.field(place).type
+        if not is_text(kind):
+            raise GalaxiesError(
+                f"{path}: column {place!r}, row 1 and on: files must be text, one for each row, "
+                f"but are {kind}; choose another with --path, or make the column again as text"
             )
         self._ids, self._paths = self._catalogue.ids, place
         self._folder = path.rstrip("/").rpartition("/")[0]
