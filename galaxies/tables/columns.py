@@ -12,6 +12,9 @@ from galaxies.errors import GalaxiesError
 ROWS: Final = 131_072
 """Rows of a table that are in memory together."""
 
+LONGEST_TEXT: Final = 65_536
+"""Bytes of a text in a cell; a few kilobytes of a compressed table may hold gigabytes."""
+
 ID_NAMES: Final = ("galaxy_id", "GalaxyID", "id", "objid", "id_str")
 """Names of a column of IDs, in upper or lower case; the first that a catalogue has counts."""
 
@@ -220,6 +223,42 @@ def require_exact(source: str, field: pa.Field) -> None:
             f"{source}: column {field.name!r}, row 1 and on: IDs must be integers or text, but are "
             f"{field.type}{why}; make the column again as int64 or text"
         )
+
+
+def require_short(source: str, table: pa.Table, row: int) -> None:
+    """Refuse texts that are longer than `LONGEST_TEXT`.
+
+    Parameters
+    ----------
+    source : str
+        Name of the table, for errors.
+    table : Table
+        Some of its rows; columns of text may be dictionaries.
+    row : int
+        Rows of the table before these.
+
+    Raises
+    ------
+    GalaxiesError
+        If there is one.
+    """
+    for field, column in zip(table.schema, table.columns, strict=True):
+        held = pa.types.is_dictionary(field.type)
+        if not is_text(field.type.value_type if held else field.type):
+            continue
+        for chunk in column.chunks:
+            longest = pc.max(pc.binary_length(chunk.dictionary if held else chunk)).as_py() or 0
+            if longest > LONGEST_TEXT:
+                lengths = pc.binary_length(chunk.dictionary if held else chunk)
+                lengths = lengths.take(chunk.indices) if held else lengths
+                long = pc.fill_null(pc.greater(lengths, LONGEST_TEXT), False)
+                place = pc.index(long, True).as_py()
+                if place >= 0:
+                    raise GalaxiesError(
+                        f"{source}: column {field.name!r}, row {row + place + 1}: a text of "
+                        f"{lengths[place].as_py():,} bytes; {LONGEST_TEXT:,} are possible; leave "
+                        "the column out"
+                    )
 
 
 def exact_ids(source: str, name: str, values: pa.ChunkedArray, row: int) -> list[str]:

@@ -17,8 +17,10 @@ from galaxies.tables.columns import (
     Rebatched,
     Words,
     described,
+    is_text,
     plain,
     plain_type,
+    require_short,
     words_of,
 )
 from galaxies.tables.pieces import Pieces, measure, most_letters
@@ -28,6 +30,9 @@ from galaxies.tables.text import ECSV_NAMES
 
 PANDAS: Final = "PANDAS_ATTRS"
 """Metadata that pandas reads into `DataFrame.attrs`, and writes again."""
+
+_ROWS: Final = 8192
+"""Rows that are unpacked together."""
 
 _LENGTH: Final = "table::len::"
 
@@ -48,11 +53,68 @@ def reading_parquet(path: str) -> Iterator[None]:
         raise GalaxiesError(f"{path}: damaged or not a Parquet table ({reason})") from error
 
 
-def open_parquet_file(path: str) -> pq.ParquetFile:
-    """Open a Parquet table, on disk or in a bucket, to read it piece by piece."""
+def open_parquet_file(path: str, packed: Sequence[str] = ()) -> pq.ParquetFile:
+    """Open a Parquet table, on disk or in a bucket, to read it piece by piece.
+
+    Parameters
+    ----------
+    path : str
+        Path or address.
+    packed : sequence of str
+        Columns of text to read as dictionaries, in which a text that is repeated is held once.
+
+    Returns
+    -------
+    ParquetFile
+    """
     fs, inside = url_to_fs(path)
     # With a pre-buffer, all data would stay in memory until the end.
-    return pq.ParquetFile(fs.open(inside), buffer_size=1 << 20, pre_buffer=False)
+    return pq.ParquetFile(
+        fs.open(inside),
+        buffer_size=1 << 20,
+        pre_buffer=False,
+        read_dictionary=list(packed),
+        page_checksum_verification=True,
+    )
+
+
+def parquet_rows(
+    path: str, columns: Sequence[str], groups: Sequence[int] | None = None
+) -> Iterator[pa.Table]:
+    """Iterate over the rows of a Parquet table, or of some row groups, in plain types.
+
+    Parameters
+    ----------
+    path : str
+        Path or address.
+    columns : sequence of str
+        The columns to read.
+    groups : sequence of int, optional
+        Places of row groups; by default all.
+
+    Yields
+    ------
+    Table
+        At most `_ROWS` rows.
+
+    Raises
+    ------
+    GalaxiesError
+        If it is damaged, or a text is longer than `galaxies.tables.columns.LONGEST_TEXT`.
+    """
+    with reading_parquet(path), open_parquet_file(path) as file:
+        texts = [one.name for one in file.schema_arrow if one.name in columns and is_text(one.type)]
+    with reading_parquet(path), open_parquet_file(path, texts) as file:
+        places = range(file.num_row_groups) if groups is None else groups
+        row = sum(
+            file.metadata.row_group(place).num_rows for place in range(min(places, default=0))
+        )
+        for batch in file.iter_batches(_ROWS, list(places), columns=list(columns)):
+            table = pa.Table.from_batches([batch]).select(list(columns))
+            # Before a kilobyte that is repeated a million times is unpacked.
+            require_short(path, table, row)
+            row += len(table)
+            yield plain(table)
 
 
 def open_parquet(path: str, exact: Collection[str]) -> Source:
@@ -77,10 +139,10 @@ def open_parquet(path: str, exact: Collection[str]) -> Source:
     )
 
     def tables(columns: Sequence[str]) -> Iterator[pa.Table]:
-        with reading_parquet(path), open_parquet_file(path) as again:
-            for batch in again.iter_batches(ROWS, columns=list(columns)):
-                table = pa.Table.from_batches([batch]).select(list(columns))
-                yield plain(table).cast(pa.schema([schema.field(name) for name in columns]))
+        wanted = pa.schema([schema.field(name) for name in columns])
+        for table in parquet_rows(path, columns):
+            with reading_parquet(path):
+                yield table.cast(wanted)
 
     return Source(schema, rows, metadata, tables)
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from astropy.io import fits
 
@@ -226,3 +227,36 @@ def test_a_fits_table_that_does_not_match_its_checksum_is_refused(spoilt, tmp_pa
     content[content.index(spoilt) + 1] ^= 1
     path.write_bytes(content)
     refused(path, "a.fits: its table does not match .*CHECKSUM of its header; copy it again")
+
+
+def test_a_parquet_table_that_does_not_match_its_checksums_is_refused(tmp_path):
+    table = pa.table({"id": [1001, 1002, 1003]})
+    path = tmp_path / "a.parquet"
+    options = {"compression": "none", "use_dictionary": False, "write_page_checksum": True}
+    pq.write_table(table, path, **options)
+    assert held(path) == table.to_pydict()
+    content = bytearray(path.read_bytes())
+    content[content.index((1002).to_bytes(8, "little")) + 1] = 9
+    path.write_bytes(content)
+    refused(path, "a.parquet: damaged or not a Parquet table .*CRC")
+
+
+@pytest.mark.parametrize("dictionary", [True, False])
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string()])
+def test_a_text_of_a_megabyte_is_refused_before_it_is_repeated(dictionary, kind, tmp_path):
+    """A few kilobytes would become 20 GB."""
+    notes = pa.DictionaryArray.from_arrays(
+        pa.array([0] * 5 + [1] * (20_000 if dictionary else 1), pa.int32()),
+        pa.array(["short", "x" * 1_000_000], kind),
+    )
+    table = pa.table({"id": range(len(notes)), "note": notes if dictionary else notes.cast(kind)})
+    if dictionary:  # so that only the pages of the file are a dictionary
+        pq.write_table(table, tmp_path / "a.parquet", store_schema=False, compression="zstd")
+    else:
+        pq.write_table(table, tmp_path / "a.parquet", use_dictionary=False, compression="zstd")
+    assert (tmp_path / "a.parquet").stat().st_size < 100_000
+    refused(
+        tmp_path / "a.parquet",
+        "a.parquet: column 'note', row 6: a text of 1,000,000 bytes; 65,536 are possible; leave",
+    )
+    assert held(tmp_path / "a.parquet", ["id"])["id"][:2] == [0, 1]
