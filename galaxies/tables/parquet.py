@@ -26,7 +26,7 @@ from galaxies.tables.columns import (
 from galaxies.tables.pieces import Pieces, measure, most_letters
 from galaxies.tables.rows import text_metadata
 from galaxies.tables.sources import Source
-from galaxies.tables.text import ECSV_NAMES
+from galaxies.tables.text import ECSV_NAMES, read_header
 
 PANDAS: Final = "PANDAS_ATTRS"
 """Metadata that pandas reads into `DataFrame.attrs`, and writes again."""
@@ -198,10 +198,8 @@ def _words(astropy: str) -> dict[str, Words]:
     """Read the units and descriptions that astropy has written."""
     if not astropy:
         return {}
-    from astropy.table.meta import get_header_from_yaml
-
     try:
-        header = get_header_from_yaml(astropy.split("\n"))
+        header = read_header(astropy.split("\n"))
         return {
             column["name"]: Words(
                 column.get("description", ""),

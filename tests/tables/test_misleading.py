@@ -1,5 +1,7 @@
 """Catalogues that other readers take for something else, without a word."""
 
+import gzip
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -260,3 +262,96 @@ def test_a_text_of_a_megabyte_is_refused_before_it_is_repeated(dictionary, kind,
         "a.parquet: column 'note', row 6: a text of 1,000,000 bytes; 65,536 are possible; leave",
     )
     assert held(tmp_path / "a.parquet", ["id"])["id"][:2] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        ('id,path,note\n1,a.jpg,"big\n2,b.jpg,\n3,c.jpg,small"\n', 2),
+        ('id,path,note\n1,a.jpg,\n2,"b.jpg,x\n3,c.jpg",y\n', 3),
+        ('id,path,note\n1,a.jpg,"big"ger\n', 2),
+        ('id,path,note\n1,a.jpg,"big\r2,b.jpg,small"\n', 2),
+        ('id,path,note\r\n1,a.jpg,"big', 2),
+        ("id,path,note\n1,a.jpg,x\n\ufeff2,b.jpg,y\n", 3),
+    ],
+)
+@pytest.mark.parametrize("suffix", ["csv", "ecsv", "csv.gz"])
+def test_rows_cannot_disappear_in_a_cell(content, line, suffix, tmp_path):
+    header = ["%ECSV 1.0", "---", "delimiter: ','", "datatype:"]
+    header += [f"- {{name: {name}, datatype: string}}" for name in ("id", "path", "note")]
+    if suffix == "ecsv":
+        content = "".join(f"# {one}\n" for one in header) + content
+        line += len(header)
+    data = content.encode()
+    (tmp_path / f"a.{suffix}").write_bytes(gzip.compress(data) if suffix == "csv.gz" else data)
+    refused(
+        tmp_path / f"a.{suffix}", f"a.{suffix}: line {line}: (a quoted cell|begins with a byte)"
+    )
+
+
+def test_quotes_in_a_csv_that_are_no_riddle(tmp_path):
+    (tmp_path / "a.csv").write_text(
+        '\ufeff"id",path,note\r\n"1","a,b.jpg","say ""yes"""\r\n2,5" wide.jpg,""\r\n'
+    )
+    assert held(tmp_path / "a.csv") == {
+        "id": [1, 2], "path": ["a,b.jpg", '5" wide.jpg'], "note": ['say "yes"', None],
+    }  # fmt: skip
+
+
+def test_numbers_in_a_csv_that_float64_cannot_hold_stay_text(tmp_path):
+    (tmp_path / "a.csv").write_text(
+        "id,point,power,decimal,saved,repr\n"
+        f"1,{SDSS}.0,5.87722981741363325e17,0.12345678901234567890,{0.1:.18e},{1 / 3!r}\n"
+        f"2,1.0,1.5,1.5,{1.5:.18e},{2e-7 / 3!r}\n"
+    )
+    found = held(tmp_path / "a.csv")
+    assert found["point"] == [f"{SDSS}.0", "1.0"]
+    assert found["power"][0] == "5.87722981741363325e17"
+    assert found["decimal"][0] == "0.12345678901234567890"
+    assert found["saved"] == [0.1, 1.5]
+    assert found["repr"] == [1 / 3, 2e-7 / 3]
+
+
+def ecsv(path, kinds, rows, more=()):
+    names = [kind.split(":")[0] for kind in kinds]
+    datatype = [
+        f"# - {{name: {name}, datatype: {kind.split(':')[1]}}}"
+        for name, kind in zip(names, kinds, strict=True)
+    ]
+    lines = ["# %ECSV 1.0", "# ---", "# datatype:", *datatype, *more, " ".join(names), *rows]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_logical_values_of_ecsv(tmp_path):
+    rows = [f"1 {text}" for text in ("T", "yes", "True", "1", "F", "no", "false", '""')]
+    ecsv(tmp_path / "a.ecsv", ["id:int64", "ok:bool"], rows)
+    assert held(tmp_path / "a.ecsv")["ok"] == [True] * 4 + [False] * 3 + [None]
+    ecsv(tmp_path / "b.ecsv", ["id:int64", "ok:bool"], ["1 maybe"])
+    refused(tmp_path / "b.ecsv", "b.ecsv: column 'ok': 'maybe' is not a logical value")
+
+
+def test_an_ecsv_that_does_not_fit_its_header_is_refused(tmp_path):
+    ecsv(tmp_path / "a.ecsv", ["id:int64", "n:int32"], [f"1 {SDSS}"])
+    refused(tmp_path / "a.ecsv", "a.ecsv: column 'n': ")
+    path = ecsv(tmp_path / "b.ecsv", ["id:int64", "n:int32"], ["1 2"])
+    path.write_text(path.read_text().replace("id n", "id m"))
+    refused(path, "b.ecsv: line 6: has other columns than the header above it")
+    ecsv(tmp_path / "c.ecsv", ["id:float64"], ["5.8772298174136E17"])
+    with pytest.raises(GalaxiesError, match="is a rounded number"):
+        exact_ids("c", "id", next(read_catalogue(str(tmp_path / "c.ecsv")).pieces())["id"], 0)
+
+
+def test_a_header_that_multiplies_itself_takes_no_memory(tmp_path):
+    meta = ["# meta:", "#   a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    for level in range(1, 9):
+        meta.append(f"#   a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 10)}]")
+    ecsv(tmp_path / "a.ecsv", ["id:int64"], ["1"], meta)
+    refused(tmp_path / "a.ecsv", r"a.ecsv: damaged ECSV header \(too many references")
+    ecsv(tmp_path / "b.ecsv", ["id:int64"], ["1"], ["# meta: " + "[" * 9999])
+    refused(tmp_path / "b.ecsv", "b.ecsv: damaged ECSV header")
+    header = gzip.compress(b"# %ECSV 1.0\n" + b"#" * 50_000_000)
+    (tmp_path / "c.ecsv.gz").write_bytes(header)
+    refused(tmp_path / "c.ecsv.gz", "c.ecsv.gz: an ECSV header of more than 1,048,576 letters")
+    ecsv(tmp_path / "d.ecsv", ["id:int64"], ["1"], ["# meta:", "#   a: &x [1]", "#   b: *x"])
+    assert read_catalogue(str(tmp_path / "d.ecsv")).metadata == {"a": "[1]", "b": "[1]"}
