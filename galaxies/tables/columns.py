@@ -96,19 +96,26 @@ class Rebatched:
 
     tables: Iterable[pa.Table]
     rows: int
+    largest: int | None = None
+    """Bytes above which a piece ends early."""
 
     def __iter__(self) -> Iterator[pa.Table]:
         waiting: list[pa.Table] = []
-        held = 0
+        held = size = 0
         for table in self.tables:
             waiting.append(table)
             held += len(table)
+            size += table.nbytes
             if held >= self.rows:
                 whole, start = pa.concat_tables(waiting), 0
                 while held - start >= self.rows:
                     yield whole.slice(start, self.rows)
                     start += self.rows
                 waiting, held = [whole.slice(start)], held - start
+                size = waiting[0].nbytes
+            elif self.largest is not None and size > self.largest and held:
+                yield pa.concat_tables(waiting)
+                waiting, held, size = [], 0, 0
         if held:
             yield pa.concat_tables(waiting)
 

@@ -31,8 +31,11 @@ from galaxies.tables.text import ECSV_NAMES, read_header
 PANDAS: Final = "PANDAS_ATTRS"
 """Metadata that pandas reads into `DataFrame.attrs`, and writes again."""
 
-_ROWS: Final = 8192
+_ROWS: Final = 4096
 """Rows that are unpacked together."""
+
+_LARGEST_GROUP: Final = 1 << 28
+"""Bytes above which a row group ends early."""
 
 _LENGTH: Final = "table::len::"
 
@@ -164,7 +167,7 @@ def write_parquet(path: Path, schema: pa.Schema, pieces: Pieces) -> None:
     schema = schema.with_metadata(held)
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         # Many small row groups would be slow to read.
-        for table in Rebatched(pieces(), ROWS):
+        for table in Rebatched(pieces(), ROWS, _LARGEST_GROUP):
             writer.write_table(table.cast(schema))
 
 

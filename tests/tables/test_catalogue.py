@@ -221,6 +221,10 @@ def test_pieces_have_the_rows_in_order(lengths, rows):
     assert [n for piece in pieces for n in piece] == list(range(sum(lengths)))
     assert all(len(piece) == rows for piece in pieces[:-1])
     assert not pieces or 0 < len(pieces[-1]) <= rows
+    small = [piece["n"].to_pylist() for piece in Rebatched(tables, 99, largest=8)]
+    assert [n for piece in small for n in piece] == list(range(sum(lengths)))
+    assert all(small)
+    assert len(small) >= sum(n > 1 for n in lengths)
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".ecsv.gz"])
