@@ -248,6 +248,14 @@ def require_short(source: str, table: pa.Table, row: int) -> None:
     ------
     GalaxiesError
         If there is one.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> require_short("a.csv", pa.table({"note": ["", "x" * 70_000]}), row=100)
+    Traceback (most recent call last):
+    ...
+    galaxies.errors.GalaxiesError: a.csv: column 'note', row 102: a text of 70,000 bytes; 65,536...
     """
     for field, column in zip(table.schema, table.columns, strict=True):
         held = pa.types.is_dictionary(field.type)

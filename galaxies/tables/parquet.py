@@ -59,16 +59,7 @@ def reading_parquet(path: str) -> Iterator[None]:
 def open_parquet_file(path: str, packed: Sequence[str] = ()) -> pq.ParquetFile:
     """Open a Parquet table, on disk or in a bucket, to read it piece by piece.
 
-    Parameters
-    ----------
-    path : str
-        Path or address.
-    packed : sequence of str
-        Columns of text to read as dictionaries, in which a text that is repeated is held once.
-
-    Returns
-    -------
-    ParquetFile
+    The columns in `packed` are read as dictionaries, in which a text that is repeated is held once.
     """
     fs, inside = url_to_fs(path)
     # With a pre-buffer, all data would stay in memory until the end.
@@ -86,24 +77,7 @@ def parquet_rows(
 ) -> Iterator[pa.Table]:
     """Iterate over the rows of a Parquet table, or of some row groups, in plain types.
 
-    Parameters
-    ----------
-    path : str
-        Path or address.
-    columns : sequence of str
-        The columns to read.
-    groups : sequence of int, optional
-        Places of row groups; by default all.
-
-    Yields
-    ------
-    Table
-        At most `_ROWS` rows.
-
-    Raises
-    ------
-    GalaxiesError
-        If it is damaged, or a text is longer than `galaxies.tables.columns.LONGEST_TEXT`.
+    It is an error if a text is longer than `galaxies.tables.columns.LONGEST_TEXT`.
     """
     with reading_parquet(path), open_parquet_file(path) as file:
         texts = [one.name for one in file.schema_arrow if one.name in columns and is_text(one.type)]
