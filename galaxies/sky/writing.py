@@ -15,7 +15,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from galaxies.base.outputs import written_beside, zip_member
-from galaxies.classifying.inputs.chunks import Item, file_state
+from galaxies.classifying.inputs.chunks import Item, content_state
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import UnreadableImageError
 from galaxies.sky.cutouts import Cutout, Source, cut_all
@@ -224,7 +224,7 @@ class SkyInput:
         """Return a description that changes with the input."""
         source = self._source
         named = {"images": source.name, "release": source.release, "layer": source.layer}
-        return {**file_state(str(Path(self.name).absolute())), **named}
+        return {**content_state(str(Path(self.name).absolute())), **named}
 
 
 @dataclass(frozen=True)

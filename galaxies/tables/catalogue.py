@@ -7,7 +7,14 @@ from typing import Final
 import pyarrow as pa
 
 from galaxies.errors import GalaxiesError
-from galaxies.tables.columns import ID_NAMES, ROWS, Rebatched, choose_column, require_exact
+from galaxies.tables.columns import (
+    ID_NAMES,
+    ROWS,
+    Rebatched,
+    choose_column,
+    require_exact,
+    require_short,
+)
 from galaxies.tables.fits import open_fits
 from galaxies.tables.hats import open_hats, properties_file
 from galaxies.tables.parquet import open_parquet
@@ -68,10 +75,19 @@ class Catalogue:
         Raises
         ------
         GalaxiesError
-            If the file is damaged.
+            If the file is damaged, or a text is longer than
+            `galaxies.tables.columns.LONGEST_TEXT`.
         """
         wanted = list(self.schema.names if columns is None else columns)
-        return iter(Rebatched(self._source.tables(wanted), rows))
+        return iter(Rebatched(self._short(wanted), rows))
+
+    def _short(self, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """Make sure that no text is so long that a piece of the table would fill the memory."""
+        row = 0
+        for table in self._source.tables(columns):
+            require_short(self.name, table, row)
+            row += len(table)
+            yield table
 
 
 def read_catalogue(path: str, id_column: str | None = None) -> Catalogue:

@@ -1,6 +1,6 @@
 """Columns of tables: what describes them, and which have the IDs and the files."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -11,6 +11,9 @@ from galaxies.errors import GalaxiesError
 
 ROWS: Final = 131_072
 """Rows of a table that are in memory together."""
+
+LONGEST_TEXT: Final = 65_536
+"""Bytes of a text in a cell; a few kilobytes of a compressed table may hold gigabytes."""
 
 ID_NAMES: Final = ("galaxy_id", "GalaxyID", "id", "objid", "id_str")
 """Names of a column of IDs, in upper or lower case; the first that a catalogue has counts."""
@@ -23,8 +26,11 @@ DEC_NAMES: Final = ("dec", "dej2000", "decj2000", "_dej2000", "de_icrs", "decmea
                     "target_dec", "decl")  # fmt: skip
 """Names of columns of positions, in upper or lower case."""
 
-_ROUNDED: Final = r"^\s*[+-]?[0-9]+(\.0*|(\.[0-9]+)?[eE]\+[0-9]+)\s*$"
-"""What spreadsheets and pandas make of integers: 5.9E+17, 100008.0."""
+_ROUNDED: Final = (
+    r"^\s*[+-]?([0-9]+(\.0*|,0|([.,][0-9]+)?[eE]\+[0-9]+)"
+    r"|([0-9]+[.,][0-9]*|[.,][0-9]+)[eEdD]\+?0*([5-9]|[1-9][0-9]+))\s*$"
+)
+"""What spreadsheets, pandas and Java make of integers: 5.9E+17, 5,9E17, 100008.0; 1e5 is a name."""
 
 
 class ColumnNames(NamedTuple):
@@ -90,19 +96,26 @@ class Rebatched:
 
     tables: Iterable[pa.Table]
     rows: int
+    largest: int | None = None
+    """Bytes above which a piece ends early."""
 
     def __iter__(self) -> Iterator[pa.Table]:
         waiting: list[pa.Table] = []
-        held = 0
+        held = size = 0
         for table in self.tables:
             waiting.append(table)
             held += len(table)
+            size += table.nbytes
             if held >= self.rows:
                 whole, start = pa.concat_tables(waiting), 0
                 while held - start >= self.rows:
                     yield whole.slice(start, self.rows)
                     start += self.rows
                 waiting, held = [whole.slice(start)], held - start
+                size = waiting[0].nbytes
+            elif self.largest is not None and size > self.largest and held:
+                yield pa.concat_tables(waiting)
+                waiting, held, size = [], 0, 0
         if held:
             yield pa.concat_tables(waiting)
 
@@ -159,6 +172,45 @@ def choose_column(
     return None
 
 
+def choose_table(source: str, tables: Sequence[Sequence[str]], exact: Collection[str]) -> int:
+    """Find the table of a file with several that is the catalogue.
+
+    Parameters
+    ----------
+    source : str
+        Name of the file, for errors.
+    tables : sequence of sequence of str
+        Names of the columns of each table.
+    exact : collection of str
+        Names of columns of IDs, in lower case.
+
+    Returns
+    -------
+    int
+        The only table, or the only one with IDs and files, or the only one with IDs.
+
+    Raises
+    ------
+    GalaxiesError
+        If it could be one or another.
+
+    Examples
+    --------
+    >>> choose_table("a.fits", [["start", "stop"], ["ID", "path"]], ["id"])
+    1
+    """
+    held = [{name.lower() for name in names} for names in tables]
+    with_ids = [place for place, names in enumerate(held) if names & set(exact)]
+    with_files = [place for place in with_ids if held[place] & set(PATH_NAMES)]
+    possible = with_files or with_ids or list(range(len(tables)))
+    if len(possible) > 1:
+        raise GalaxiesError(
+            f"{source}: has {len(tables)} tables, and {len(possible)} of them may be the "
+            f"catalogue (tables {possible[0] + 1} and {possible[1] + 1}); write each to a file"
+        )
+    return possible[0]
+
+
 def _listed(columns: Sequence[str]) -> str:
     more = f" and {len(columns) - 8} more" if len(columns) > 8 else ""
     return ", ".join(columns[:8]) + more
@@ -173,10 +225,55 @@ def require_exact(source: str, field: pa.Field) -> None:
         If it has numbers with a point: float64 rounds the 18 digits of an SDSS object ID.
     """
     if not (pa.types.is_integer(field.type) or is_text(field.type)):
+        why = ", which cannot hold 18 digits" if pa.types.is_floating(field.type) else ""
         raise GalaxiesError(
             f"{source}: column {field.name!r}, row 1 and on: IDs must be integers or text, but are "
-            f"{field.type}, which cannot hold 18 digits; make the column again as int64 or text"
+            f"{field.type}{why}; make the column again as int64 or text"
         )
+
+
+def require_short(source: str, table: pa.Table, row: int) -> None:
+    """Refuse texts that are longer than `LONGEST_TEXT`.
+
+    Parameters
+    ----------
+    source : str
+        Name of the table, for errors.
+    table : Table
+        Some of its rows; columns of text may be dictionaries.
+    row : int
+        Rows of the table before these.
+
+    Raises
+    ------
+    GalaxiesError
+        If there is one.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> require_short("a.csv", pa.table({"note": ["", "x" * 70_000]}), row=100)
+    Traceback (most recent call last):
+    ...
+    galaxies.errors.GalaxiesError: a.csv: column 'note', row 102: a text of 70,000 bytes; 65,536...
+    """
+    for field, column in zip(table.schema, table.columns, strict=True):
+        held = pa.types.is_dictionary(field.type)
+        if not is_text(field.type.value_type if held else field.type):
+            continue
+        for chunk in column.chunks:
+            longest = pc.max(pc.binary_length(chunk.dictionary if held else chunk)).as_py() or 0
+            if longest > LONGEST_TEXT:
+                lengths = pc.binary_length(chunk.dictionary if held else chunk)
+                lengths = lengths.take(chunk.indices) if held else lengths
+                long = pc.fill_null(pc.greater(lengths, LONGEST_TEXT), False)
+                place = pc.index(long, True).as_py()
+                if place >= 0:
+                    raise GalaxiesError(
+                        f"{source}: column {field.name!r}, row {row + place + 1}: a text of "
+                        f"{lengths[place].as_py():,} bytes; {LONGEST_TEXT:,} are possible; leave "
+                        "the column out"
+                    )
 
 
 def exact_ids(source: str, name: str, values: pa.ChunkedArray, row: int) -> list[str]:

@@ -1,6 +1,5 @@
 """FITS tables."""
 
-import math
 import os
 import warnings
 from collections.abc import Collection, Iterator, Sequence
@@ -8,12 +7,11 @@ from contextlib import contextmanager
 from typing import IO, Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from galaxies.errors import GalaxiesError
-from galaxies.tables.columns import ROWS, Words, described
+from galaxies.tables.columns import ROWS, choose_table
+from galaxies.tables.fits_columns import fits_field, fits_values
 from galaxies.tables.sources import Source, is_plain_file, opened
 
 _STRUCTURE: Final = frozenset(
@@ -33,20 +31,23 @@ _NAMES: Final = {keyword: name for name, keyword in KEYWORDS.items()}
 _BLOCK: Final = 2880
 _CARD: Final = 80
 _LOOKED_AT: Final = 40  # blocks of headers
+_STEP: Final = 1000 * _BLOCK
+_ONES: Final = 0xFFFFFFFF
 
 
 def open_fits(path: str, exact: Collection[str]) -> Source:
-    """Open the first table of a FITS file; see `galaxies.tables.text.open_csv`.
+    """Open the only table of a FITS file with IDs; see `galaxies.tables.text.open_csv`.
 
     On disk it is mapped into memory piece by piece; a compressed file, or one in a bucket, is in
     memory as a whole.
     """
-    with _table(path) as hdu:
+    with _table(path, exact) as (hdu, file):
+        _check_sums(path, hdu, file)
         names = [column.name for column in hdu.columns]
         if twice := {name for name in names if names.count(name) > 1}:
             raise GalaxiesError(f"{path}: has two columns {min(twice)!r}; rename one")
         rows = len(hdu.data) if names else 0
-        fields = [_field(hdu, place) for place in range(len(names))]
+        fields = [fits_field(path, hdu, place) for place in range(len(names))]
         columns = {card.keyword for card in hdu.header.cards if card.keyword[-1:].isdigit()}
         metadata = {
             _NAMES.get(keyword, keyword.lower()): str(value)
@@ -56,10 +57,10 @@ def open_fits(path: str, exact: Collection[str]) -> Source:
     schema = pa.schema(fields)
 
     def tables(columns: Sequence[str]) -> Iterator[pa.Table]:
-        with _table(path) as hdu:
+        with _table(path, exact) as (hdu, _):
             for start in range(0, rows, ROWS):
                 piece = hdu.data[start : start + ROWS]
-                arrays = [_values(hdu, piece, name, schema.field(name).type) for name in columns]
+                arrays = [fits_values(path, hdu, piece, name) for name in columns]
                 yield pa.table(arrays, schema=pa.schema([schema.field(name) for name in columns]))
 
     return Source(schema, rows, metadata, tables)
@@ -93,21 +94,22 @@ def is_fits_table(path: str) -> bool:
 
 
 @contextmanager
-def _table(path: str) -> Iterator[Any]:
-    """Open the first table of a file."""
+def _table(path: str, exact: Collection[str]) -> Iterator[tuple[Any, IO[bytes]]]:
+    """Open the table of a file that is the catalogue."""
     from astropy.io import fits
 
     try:
         with opened(path) as file, _quietly_opened(file, is_plain_file(path)) as hdus:
-            for hdu in hdus:
-                if type(hdu) in (fits.BinTableHDU, fits.TableHDU):
-                    where = hdu.fileinfo()
-                    file.seek(0, os.SEEK_END)
-                    if file.tell() < where["datLoc"] + hdu.size:
-                        raise GalaxiesError(f"{path}: cut off; copy it again")
-                    yield hdu
-                    return
-            raise GalaxiesError(f"{path}: has no table")
+            found = [hdu for hdu in hdus if type(hdu) in (fits.BinTableHDU, fits.TableHDU)]
+            if not found:
+                raise GalaxiesError(f"{path}: has no table")
+            found = [hdu for hdu in found if hdu.header["NAXIS2"]] or found[:1]
+            held = [[column.name or "" for column in hdu.columns] for hdu in found]
+            hdu = found[choose_table(path, held, exact)]
+            file.seek(0, os.SEEK_END)
+            if file.tell() < hdu.fileinfo()["datLoc"] + hdu.size:
+                raise GalaxiesError(f"{path}: cut off; copy it again")
+            yield hdu, file
     except (OSError, ValueError, TypeError, KeyError, IndexError) as error:
         reason = " ".join(str(error).split())[:200]
         raise GalaxiesError(f"{path}: damaged or not a FITS table ({reason})") from error
@@ -124,52 +126,38 @@ def _quietly_opened(file: IO[bytes], memmap: bool) -> Any:  # noqa: ANN401
     return hdus
 
 
-def _field(hdu: Any, place: int) -> pa.Field:  # noqa: ANN401 - astropy has no types
-    column = hdu.columns[place]
-    words = Words(
-        str(hdu.header.get(f"TCOMM{place + 1}", "")),
-        column.unit or "",
-        str(hdu.header.get(f"TUCD{place + 1}", "")),
-    )
-    return described(column.name, _values(hdu, hdu.data[:0], column.name, None).type, words)
-
-
-def _values(hdu: Any, data: Any, name: str, kind: pa.DataType | None) -> pa.Array:  # noqa: ANN401
-    """Convert a column; blanks, TNULL and a logical value that is neither T nor F are missing."""
-    column = hdu.columns[name]
-    if str(column.format).lstrip("0123456789") == "L":
-        raw = np.asarray(data.view(np.ndarray)[column.name])
-        raw = raw.reshape(len(raw), math.prod(raw.shape[1:]))[:, 0] if raw.ndim > 1 else raw
-        return pa.array(raw == ord("T"), pa.bool_(), mask=~np.isin(raw, (ord("T"), ord("F"))))
-    if str(column.format).lstrip("0123456789")[:1] == "A":
-        return _texts(np.asarray(data.view(np.ndarray)[column.name]))
-    values = np.asarray(data[name])
-    if values.dtype.kind in "US":  # of a table in ASCII, or of variable length
-        return _texts(values.astype("S"))
-    values = np.ascontiguousarray(values.astype(values.dtype.newbyteorder("="), copy=False))
-    if values.ndim > 1:
-        return pa.FixedSizeListArray.from_arrays(
-            pa.array(values.ravel()), math.prod(values.shape[1:])
+def _check_sums(path: str, hdu: Any, file: IO[bytes]) -> None:  # noqa: ANN401
+    """Compare a table with `DATASUM` and `CHECKSUM`, sums of 32-bit numbers."""
+    datasum = str(hdu.header.get("DATASUM", "")).strip()
+    checksum = str(hdu.header.get("CHECKSUM", "")).strip()
+    if not datasum.isdigit() and not checksum:
+        return
+    where = hdu.fileinfo()
+    data = _sum(file, where["datLoc"], hdu.size + -hdu.size % _BLOCK)
+    header = _sum(file, where["hdrLoc"], where["datLoc"] - where["hdrLoc"])
+    wrong = [
+        *(["DATASUM"] if datasum.isdigit() and data != int(datasum) else []),
+        *(["CHECKSUM"] if checksum and _folded(data + header) not in (0, _ONES) else []),
+    ]
+    if wrong:
+        raise GalaxiesError(
+            f"{path}: its table does not match {' and '.join(wrong)} of its header; copy it again, "
+            "or write it again if a program changed it without them"
         )
-    missing: npt.NDArray[np.bool_] | None = None
-    if values.dtype.kind in "iu" and column.null is not None:
-        null = int(column.null) + int(column.bzero or 0)
-        limits = np.iinfo(values.dtype)
-        if limits.min <= null <= limits.max:
-            missing = values == null
-    elif values.dtype.kind == "f":
-        missing = np.isnan(values)  # how the format writes a missing number
-    return pa.array(values, kind, mask=missing)
 
 
-def _texts(values: npt.NDArray[np.bytes_]) -> pa.Array:
-    """Decode texts, without the blanks or zeros at their end; an empty one is missing."""
-    if values.ndim > 1:  # an array of texts in a cell is rare; its first is kept
-        values = values.reshape(len(values), math.prod(values.shape[1:]))[:, 0]
-    held = pa.array(np.ascontiguousarray(values), pa.binary())
-    try:
-        texts = held.cast(pa.string())
-    except pa.ArrowInvalid:  # FITS is ASCII, but some programs write Latin letters
-        texts = pa.array([text.decode("latin-1") for text in held.to_pylist()], pa.string())
-    texts = pc.utf8_rtrim_whitespace(texts)
-    return pc.if_else(pc.equal(texts, ""), None, texts)
+def _sum(file: IO[bytes], start: int, size: int) -> int:
+    """Add 32-bit numbers in ones' complement."""
+    file.seek(start)
+    total = 0
+    while size > 0 and (data := file.read(min(size, _STEP))):
+        size -= len(data)
+        numbers = np.frombuffer(data + bytes(-len(data) % 4), ">u4")
+        total = _folded(total + int(numbers.sum(dtype=np.uint64)))
+    return total
+
+
+def _folded(total: int) -> int:
+    while total > _ONES:
+        total = (total & _ONES) + (total >> 32)
+    return total

@@ -65,7 +65,7 @@ def open_hats(path: str, exact: Collection[str]) -> Source:
     if properties_path is None:
         raise GalaxiesError(f"{path}: not a HATS catalogue: it has no {_PROPERTIES[0]}")
     properties = _read_properties(properties_path)
-    partitions = _partitions(properties_path.rpartition("/")[0])
+    partitions = partitions_of(properties_path)
     if not partitions:
         raise GalaxiesError(f"{path}: has no partitions (dataset/Norder=…/Dir=…/Npix=….parquet)")
     sources = [open_parquet(partition, exact) for partition in partitions]
@@ -87,9 +87,9 @@ def open_hats(path: str, exact: Collection[str]) -> Source:
     return Source(schema, sum(source.rows for source in sources), metadata, tables)
 
 
-def _partitions(folder: str) -> list[str]:
-    """List the partitions, in the order of HEALPix."""
-    fs, inside = filesystem(f"{folder}/dataset")
+def partitions_of(properties: str) -> list[str]:
+    """List the partitions beside a file of properties, in the order of HEALPix."""
+    fs, inside = filesystem(f"{properties.rpartition('/')[0]}/dataset")
     places = []
     for name in fs.find(inside):
         if match := _PARTITION.search(name):

@@ -17,17 +17,25 @@ from galaxies.tables.columns import (
     Rebatched,
     Words,
     described,
+    is_text,
     plain,
     plain_type,
+    require_short,
     words_of,
 )
 from galaxies.tables.pieces import Pieces, measure, most_letters
 from galaxies.tables.rows import text_metadata
 from galaxies.tables.sources import Source
-from galaxies.tables.text import ECSV_NAMES
+from galaxies.tables.text import ECSV_NAMES, read_header
 
 PANDAS: Final = "PANDAS_ATTRS"
 """Metadata that pandas reads into `DataFrame.attrs`, and writes again."""
+
+_ROWS: Final = 4096
+"""Rows that are unpacked together."""
+
+_LARGEST_GROUP: Final = 1 << 28
+"""Bytes above which a row group ends early."""
 
 _LENGTH: Final = "table::len::"
 
@@ -48,11 +56,42 @@ def reading_parquet(path: str) -> Iterator[None]:
         raise GalaxiesError(f"{path}: damaged or not a Parquet table ({reason})") from error
 
 
-def open_parquet_file(path: str) -> pq.ParquetFile:
-    """Open a Parquet table, on disk or in a bucket, to read it piece by piece."""
+def open_parquet_file(path: str, packed: Sequence[str] = ()) -> pq.ParquetFile:
+    """Open a Parquet table, on disk or in a bucket, to read it piece by piece.
+
+    The columns in `packed` are read as dictionaries, in which a text that is repeated is held once.
+    """
     fs, inside = url_to_fs(path)
     # With a pre-buffer, all data would stay in memory until the end.
-    return pq.ParquetFile(fs.open(inside), buffer_size=1 << 20, pre_buffer=False)
+    return pq.ParquetFile(
+        fs.open(inside),
+        buffer_size=1 << 20,
+        pre_buffer=False,
+        read_dictionary=list(packed),
+        page_checksum_verification=True,
+    )
+
+
+def parquet_rows(
+    path: str, columns: Sequence[str], groups: Sequence[int] | None = None
+) -> Iterator[pa.Table]:
+    """Iterate over the rows of a Parquet table, or of some row groups, in plain types.
+
+    It is an error if a text is longer than `galaxies.tables.columns.LONGEST_TEXT`.
+    """
+    with reading_parquet(path), open_parquet_file(path) as file:
+        texts = [one.name for one in file.schema_arrow if one.name in columns and is_text(one.type)]
+    with reading_parquet(path), open_parquet_file(path, texts) as file:
+        places = range(file.num_row_groups) if groups is None else groups
+        row = sum(
+            file.metadata.row_group(place).num_rows for place in range(min(places, default=0))
+        )
+        for batch in file.iter_batches(_ROWS, list(places), columns=list(columns)):
+            table = pa.Table.from_batches([batch]).select(list(columns))
+            # Before a kilobyte that is repeated a million times is unpacked.
+            require_short(path, table, row)
+            row += len(table)
+            yield plain(table)
 
 
 def open_parquet(path: str, exact: Collection[str]) -> Source:
@@ -77,10 +116,10 @@ def open_parquet(path: str, exact: Collection[str]) -> Source:
     )
 
     def tables(columns: Sequence[str]) -> Iterator[pa.Table]:
-        with reading_parquet(path), open_parquet_file(path) as again:
-            for batch in again.iter_batches(ROWS, columns=list(columns)):
-                table = pa.Table.from_batches([batch]).select(list(columns))
-                yield plain(table).cast(pa.schema([schema.field(name) for name in columns]))
+        wanted = pa.schema([schema.field(name) for name in columns])
+        for table in parquet_rows(path, columns):
+            with reading_parquet(path):
+                yield table.cast(wanted)
 
     return Source(schema, rows, metadata, tables)
 
@@ -102,7 +141,7 @@ def write_parquet(path: Path, schema: pa.Schema, pieces: Pieces) -> None:
     schema = schema.with_metadata(held)
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         # Many small row groups would be slow to read.
-        for table in Rebatched(pieces(), ROWS):
+        for table in Rebatched(pieces(), ROWS, _LARGEST_GROUP):
             writer.write_table(table.cast(schema))
 
 
@@ -136,10 +175,8 @@ def _words(astropy: str) -> dict[str, Words]:
     """Read the units and descriptions that astropy has written."""
     if not astropy:
         return {}
-    from astropy.table.meta import get_header_from_yaml
-
     try:
-        header = get_header_from_yaml(astropy.split("\n"))
+        header = read_header(astropy.split("\n"))
         return {
             column["name"]: Words(
                 column.get("description", ""),

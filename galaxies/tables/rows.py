@@ -165,6 +165,9 @@ def _xml_cell(field: pa.Field, column: pa.ChunkedArray) -> pa.ChunkedArray:
     if pa.types.is_floating(field.type):
         return pc.if_else(pc.is_nan(column), "NaN", texts)
     strange = pc.match_substring_regex(texts, _NOT_IN_XML)
+    if is_main_id(field):
+        # Readers take the blanks around a cell away.
+        strange = pc.or_(strange, pc.match_substring_regex(texts, r"^\s|\s$"))
     if pc.any(strange).as_py():
         if is_main_id(field):
             place = pc.index(strange, True).as_py()

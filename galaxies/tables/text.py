@@ -2,13 +2,16 @@
 
 import csv
 import io
+import re
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from decimal import Context, Decimal
 from typing import IO, Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
+import yaml
 
 from galaxies.errors import GalaxiesError
 from galaxies.tables.columns import Words, described
@@ -17,6 +20,10 @@ from galaxies.tables.sources import Source, on_disk, opened
 _WHOLE: Final = "^(0|-?[1-9][0-9]*)$"
 # A name, such as 007, or more digits than float64 has.
 _NO_NUMBER: Final = r"^[+-]?(0[0-9]+|[0-9]{16,})$"
+_LONG: Final = r"[0-9](\.?[0-9]){15}"
+"""Sixteen digits, which float64 may not hold."""
+_YES: Final = ("true", "t", "yes", "1")
+_NO: Final = ("false", "f", "no", "0")
 _TRUTH: Final = {"true": True, "True": True, "TRUE": True, "false": False, "False": False,
                  "FALSE": False}  # fmt: skip
 _KINDS: Final = (pa.bool_(), pa.int64(), pa.uint64(), pa.float64())
@@ -26,7 +33,11 @@ _EXACT: Final = (pa.int64(), pa.uint64())
 """The same for IDs."""
 
 _BLOCK: Final = 1 << 22
+_LONGEST_HEADER: Final = 1 << 20
+_ALIASES: Final = 8
+_DEPTH: Final = 50
 _ECSV: Final = "# %ECSV"
+_BOM: Final = "\ufeff"
 
 ECSV_NAMES: Final = {
     pa.bool_(): "bool", pa.int8(): "int8", pa.int16(): "int16", pa.int32(): "int32",
@@ -58,6 +69,7 @@ def open_csv(path: str, exact: Collection[str]) -> Source:
     >>> source.rows, [(field.name, str(field.type)) for field in source.schema]
     (6, [('id', 'int64'), ('path', 'string'), ('redshift', 'double')])
     """
+    _require_whole_cells(path, skip=0, delimiter=",")
     with _reading(path), opened(path) as file, _as_text(file) as text:
         names = next(csv.reader(text), None)
     if not names:
@@ -81,13 +93,13 @@ def open_csv(path: str, exact: Collection[str]) -> Source:
 
     def tables(columns: Sequence[str]) -> Iterator[pa.Table]:
         for table in _texts(path, names, skip=0, delimiter=","):
-            yield _typed(table, schema, columns)
+            yield _typed(path, table, schema, columns)
 
     return Source(schema, rows, {}, tables)
 
 
-def _as_text(file: IO[bytes]) -> io.TextIOWrapper:
-    return io.TextIOWrapper(file, "utf-8-sig", newline="")
+def _as_text(file: IO[bytes], errors: str = "strict") -> io.TextIOWrapper:
+    return io.TextIOWrapper(file, "utf-8-sig", errors, newline="")
 
 
 def _refuse_twice(path: str, names: Sequence[str]) -> None:
@@ -98,33 +110,73 @@ def _refuse_twice(path: str, names: Sequence[str]) -> None:
 
 def open_ecsv(path: str, exact: Collection[str]) -> Source:
     """Open an ECSV table; its header names the types. See `open_csv`."""
-    from astropy.table.meta import get_header_from_yaml
-
-    lines: list[str] = []
-    with _reading(path), opened(path) as file, _as_text(file) as text:
-        for line in text:
-            if not line.startswith("#"):
-                break
-            lines.append(line.rstrip("\r\n"))
-    if not lines or not lines[0].startswith(_ECSV):
-        raise GalaxiesError(f"{path}: not an ECSV table: its first line is not '{_ECSV} …'")
+    lines, first = _ecsv_header(path)
     try:
-        header = get_header_from_yaml([line[2:] for line in lines[1:]])
+        header = read_header([line[2:] for line in lines[1:]])
         fields = [_ecsv_field(column, exact) for column in header["datatype"]]
     except (ValueError, KeyError, TypeError) as error:
-        raise GalaxiesError(f"{path}: damaged ECSV header ({error})") from error
+        reason = " ".join(str(error).split())[:200]
+        raise GalaxiesError(f"{path}: damaged ECSV header ({reason})") from error
     schema = pa.schema(fields)
     _refuse_twice(path, schema.names)
     delimiter = header.get("delimiter", " ")
+    if sorted(next(csv.reader([first], delimiter=delimiter), [])) != sorted(schema.names):
+        raise GalaxiesError(
+            f"{path}: line {len(lines) + 1}: has other columns than the header above it; write the "
+            "table again"
+        )
+    _require_whole_cells(path, skip=len(lines), delimiter=delimiter)
     metadata = header.get("meta") or {}
 
     def tables(columns: Sequence[str]) -> Iterator[pa.Table]:
         for table in _texts(path, schema.names, skip=len(lines), delimiter=delimiter):
-            yield _typed(table, schema, columns)
+            yield _typed(path, table, schema, columns)
 
     with _reading(path):
         rows = sum(map(len, tables(schema.names[:1])))
     return Source(schema, rows, {str(k): str(v) for k, v in metadata.items()}, tables)
+
+
+def _ecsv_header(path: str) -> tuple[list[str], str]:
+    """Read the lines of the header, and the one with the names of the columns."""
+    lines: list[str] = []
+    left = _LONGEST_HEADER
+    with _reading(path), opened(path) as file, _as_text(file) as text:
+        while (line := text.readline(left)).startswith("#"):
+            left -= len(line)
+            if left <= 0:
+                raise GalaxiesError(
+                    f"{path}: an ECSV header of more than {_LONGEST_HEADER:,} letters"
+                )
+            lines.append(line.rstrip("\r\n"))
+    if not lines or not lines[0].startswith(_ECSV):
+        raise GalaxiesError(f"{path}: not an ECSV table: its first line is not '{_ECSV} …'")
+    return lines, line.rstrip("\r\n")
+
+
+def read_header(lines: Sequence[str]) -> dict[str, Any]:
+    """Read a header that astropy or another program has written in YAML.
+
+    Raises
+    ------
+    ValueError
+        If it is not YAML, or would take gigabytes or hours: it refers to its own parts, or has
+        lists in lists, many times.
+    """
+    from astropy.table.meta import YamlParseError, get_header_from_yaml
+
+    try:
+        aliases = depth = 0
+        for token in yaml.scan("\n".join(lines)):
+            aliases += isinstance(token, yaml.AliasToken)
+            depth += isinstance(token, yaml.FlowSequenceStartToken | yaml.FlowMappingStartToken)
+            depth -= isinstance(token, yaml.FlowSequenceEndToken | yaml.FlowMappingEndToken)
+            if aliases > _ALIASES or depth > _DEPTH:
+                raise ValueError("too many references (*) to its own parts, or lists in lists")
+        header: dict[str, Any] = get_header_from_yaml(lines)
+    except (yaml.YAMLError, YamlParseError, RecursionError) as error:
+        raise ValueError(str(error)) from error
+    return header
 
 
 def _ecsv_field(column: dict[str, Any], exact: Collection[str]) -> pa.Field:
@@ -135,6 +187,32 @@ def _ecsv_field(column: dict[str, Any], exact: Collection[str]) -> pa.Field:
     ucd = (column.get("meta") or {}).get("ucd", "")
     return described(name, kind, Words(column.get("description", ""), str(column.get("unit", "")),
                                        str(ucd)))  # fmt: skip
+
+
+def _require_whole_cells(path: str, *, skip: int, delimiter: str) -> None:
+    """Refuse a quote that is not closed in its line: rows could disappear in a cell.
+
+    So that no damaged table is read as a shorter one, this also concerns cells that are meant to
+    have line breaks.
+    """
+    cell = rf'(?:"(?:[^"]|"")*"|[^"{delimiter}][^{delimiter}]*|)'
+    whole = re.compile(rf"{cell}(?:{delimiter}{cell})*")
+    with opened(path) as file, _as_text(file, errors="surrogateescape") as text:
+        number = 0
+        while line := text.readline(_BLOCK):
+            number += 1
+            if len(line) == _BLOCK:
+                raise GalaxiesError(f"{path}: line {number}: is longer than {_BLOCK:,} letters")
+            if line.startswith(_BOM):
+                raise GalaxiesError(
+                    f"{path}: line {number}: begins with a byte-order mark, as where two files "
+                    "were joined; remove it, and the second header"
+                )
+            if '"' in line and number > skip and not whole.fullmatch(line.rstrip("\r\n")):
+                raise GalaxiesError(
+                    f"{path}: line {number}: a quoted cell does not end with its quote in this "
+                    "line; mend the quotes, or write tables with line breaks in cells as .parquet"
+                )
 
 
 def _texts(path: str, names: Sequence[str], *, skip: int, delimiter: str) -> Iterator[pa.Table]:
@@ -202,7 +280,21 @@ def _fits(texts: pa.ChunkedArray, kind: pa.DataType) -> bool:
         pc.cast(_number(texts), kind)
     except pa.ArrowInvalid:
         return False
-    return True
+    return not pa.types.is_floating(kind) or _comes_back(texts)
+
+
+def _comes_back(texts: pa.ChunkedArray) -> bool:
+    """Whether float64 holds every digit of numbers."""
+    long = _number(texts.filter(pc.match_substring_regex(texts, _LONG)))
+    again = pc.cast(pc.cast(long, pa.float64()), pa.string())
+    return all(map(_is_held, long.filter(pc.not_equal(again, long)).to_pylist()))
+
+
+def _is_held(text: str) -> bool:
+    """Whether a float64, written with as many digits, is this text."""
+    written = Decimal(text)
+    digits = len(written.as_tuple().digits)
+    return Context(prec=digits).create_decimal(Decimal(float(text))) == written
 
 
 def _number(texts: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -210,17 +302,31 @@ def _number(texts: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.replace_substring_regex(pc.utf8_trim_whitespace(texts), r"^\+", "")
 
 
-def _typed(table: pa.Table, schema: pa.Schema, columns: Sequence[str]) -> pa.Table:
+def _typed(path: str, table: pa.Table, schema: pa.Schema, columns: Sequence[str]) -> pa.Table:
     """Convert text to the types of a schema; empty text is missing."""
     arrays = []
     for name in columns:
         texts, kind = table[name], schema.field(name).type
         texts = pc.if_else(pc.equal(texts, ""), None, texts)
-        if pa.types.is_boolean(kind):
-            lower = pc.utf8_lower(texts)
-            arrays.append(pc.or_(pc.equal(lower, "true"), pc.equal(lower, "1")))
-        elif pa.types.is_string(kind):
+        if pa.types.is_string(kind):
             arrays.append(texts)
+        elif pa.types.is_boolean(kind):
+            arrays.append(_logical(path, name, texts))
         else:
-            arrays.append(pc.cast(_number(texts), kind))
+            try:
+                arrays.append(pc.cast(_number(texts), kind))
+            except pa.ArrowInvalid as error:
+                raise GalaxiesError(f"{path}: column {name!r}: {error}") from error
     return pa.table(arrays, schema=pa.schema([schema.field(name) for name in columns]))
+
+
+def _logical(path: str, name: str, texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    lower = pc.utf8_lower(texts)
+    yes = pc.is_in(lower, pa.array(_YES))
+    strange = pc.invert(pc.or_(yes, pc.is_in(lower, pa.array([*_NO, None], pa.string()))))
+    if pc.any(strange).as_py():
+        text = texts[pc.index(strange, True).as_py()]
+        raise GalaxiesError(
+            f"{path}: column {name!r}: {text.as_py()!r} is not a logical value; write True or False"
+        )
+    return pc.if_else(pc.is_null(lower), None, yes)

@@ -1,10 +1,13 @@
 """Inputs that change while a job is stopped, two jobs at once, and files in several places."""
 
+import gzip
+import io
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 import zipfile
 from functools import partial
@@ -14,7 +17,10 @@ from pathlib import Path
 import fsspec
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from astropy.io import fits
 
 from galaxies.base.outputs import sole_writer
 from galaxies.classifying import engines, job
@@ -141,6 +147,72 @@ def test_an_archive_of_the_same_size_and_time_is_noticed(cutouts, tree_bundle, t
     assert (tmp_path / "packed.zip").stat().st_size == size
     with pytest.raises(GalaxiesError, match="started with another input"):
         run_job([str(tmp_path / "packed.zip")], tmp_path / "classes.csv", tree_bundle, LOCAL)
+
+
+def in_csv(path, rows):
+    path.write_text("id,path\n" + "".join(f"{one},{file}\n" for one, file in rows))
+
+
+def in_fits(path, rows):
+    columns = [
+        fits.Column(name, "40A", array=np.array(column))
+        for name, column in zip(("id", "path"), zip(*rows, strict=True), strict=True)
+    ]
+    fits.BinTableHDU.from_columns(columns).writeto(path, overwrite=True)
+
+
+def in_parquet(path, rows):
+    ids, files = zip(*rows, strict=True)
+    pq.write_table(pa.table({"id": ids, "path": files}), path, compression="none")
+
+
+def in_tar(path, rows):
+    with tarfile.open(path, "w") as archive:
+        for one, file in rows:
+            member = tarfile.TarInfo(f"{one}.jpg")
+            data = (path.parent / file).read_bytes().ljust(9000, b"\0")
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+
+
+def in_tar_gz(path, rows):
+    in_tar(path.with_suffix(".plain"), rows)
+    packed = gzip.compress(path.with_suffix(".plain").read_bytes(), mtime=0)
+    path.write_bytes(packed.ljust(200_000, b"\0"))
+
+
+def in_images(path, rows):
+    images = [(path.parent / file).read_bytes().ljust(9000, b"\0") for _, file in rows]
+    table = pa.table({"id": [one for one, _ in rows], "image": images})
+    pq.write_table(table, path, compression="none", use_dictionary=False, write_statistics=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [
+        ("a.csv", in_csv),
+        ("a.fits", in_fits),
+        ("a.parquet", in_parquet),
+        ("a.tar", in_tar),
+        ("a.tgz", in_tar_gz),
+        ("b.parquet", in_images),
+    ],
+)
+def test_an_input_of_equal_size_and_time_is_another_job(
+    name, write, cutouts, tree_bundle, tmp_path
+):
+    files = [f"cutouts/g{number:02d}.jpg" for number in range(GALAXIES)]
+    ids = [f"g{number:02d}" for number in range(GALAXIES)]
+    source, output = tmp_path / name, tmp_path / "classes.csv"
+    write(source, list(zip(ids, files, strict=True)))
+    os.utime(source, (1, 1))
+    size = source.stat().st_size
+    start(source, output, tree_bundle)
+    write(source, list(zip(ids, reversed(files), strict=True)))
+    os.utime(source, (1, 1))
+    assert source.stat().st_size == size
+    with pytest.raises(GalaxiesError, match="started with another input"):
+        run_job([str(source)], output, tree_bundle, LOCAL)
 
 
 @pytest.mark.parametrize("shards", [None, "pieces"])

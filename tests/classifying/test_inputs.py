@@ -329,6 +329,42 @@ def test_links_in_a_tar_archive_are_rows(tmp_path):
     assert packed[1][1].startswith("is a link to a/one.jpg; unpack the archive")
 
 
+def test_a_hard_link_in_a_tar_archive_is_to_what_stands_before_it(tmp_path):
+    members = [
+        ("early.jpg", HARD | {"linkname": "one.dat"}),
+        ("one.dat", b"1"),
+        ("hard.jpg", HARD | {"linkname": "one.dat"}),
+        ("soft.jpg", LINK | {"linkname": "one.dat"}),
+        ("one.dat", b"2"),
+        ("again.jpg", HARD | {"linkname": "hard.jpg"}),
+        ("late.jpg", HARD | {"linkname": "one.dat"}),
+    ]
+    assert rows(tar_of(tmp_path / "links.tar", members)) == [
+        ("early", "is a link to one.dat, which is not in the archive"),
+        ("hard", b"1"), ("soft", b"2"), ("again", b"1"), ("late", b"2"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("members", "comment"), [(3, b""), (3, b"of the survey"), (65_536, b"of the survey")]
+)
+def test_a_zip_archive_lists_as_many_members_as_its_end_says(members, comment, tmp_path):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.comment = comment
+        for number in range(members):
+            archive.writestr(f"{number}.jpg", b"")
+    assert open_inputs([str(path)])[0].count == members
+    content = bytearray(path.read_bytes())
+    large = members > 65_535
+    end = content.rindex(b"PK\6\6" if large else b"PK\5\6")
+    content[end + (32 if large else 10)] += 1
+    path.write_bytes(content)
+    said = f"a.zip: lists {members:,} members, but its end says {members + 1:,}"
+    with pytest.raises(GalaxiesError, match=said):
+        open_inputs([str(path)])
+
+
 def test_whether_a_tar_archive_is_compressed_is_seen_not_believed(tmp_path):
     members = [(f"{n}.jpg", bytes([n]) * 600) for n in range(5)]
     expected = rows(tar_of(tmp_path / "a.tar", members))

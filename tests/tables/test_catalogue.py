@@ -21,6 +21,7 @@ from galaxies.tables.catalogue import read_catalogue
 from galaxies.tables.columns import ID_NAMES, Rebatched, choose_column, exact_ids, words_of
 
 SDSS = 587722981741363323
+IN_A_LINE = string.printable.replace("\n", "").replace("\r", "")
 FORMATS = {"fits": "fits", "vot": "votable", "ecsv": "ascii.ecsv", "parquet": "parquet",
            "csv": "ascii.csv"}  # fmt: skip
 
@@ -118,7 +119,7 @@ def test_columns_of_csv_get_the_first_type_that_fits(tmp_path):
     ids=st.lists(
         st.one_of(
             st.integers(-(2**63), 2**64 - 1).map(str),
-            st.text(string.printable, min_size=1, max_size=9).filter(str.strip),
+            st.text(IN_A_LINE, min_size=1, max_size=9).filter(str.strip),
             st.sampled_from(["NA", "null", "None", "nan", "-0", "+1", "1_0", "0x1", "1e5", "é"]),
         ),
         min_size=1,
@@ -220,6 +221,10 @@ def test_pieces_have_the_rows_in_order(lengths, rows):
     assert [n for piece in pieces for n in piece] == list(range(sum(lengths)))
     assert all(len(piece) == rows for piece in pieces[:-1])
     assert not pieces or 0 < len(pieces[-1]) <= rows
+    small = [piece["n"].to_pylist() for piece in Rebatched(tables, 99, largest=8)]
+    assert [n for piece in small for n in piece] == list(range(sum(lengths)))
+    assert all(small)
+    assert len(small) >= sum(n > 1 for n in lengths)
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".ecsv.gz"])

@@ -186,6 +186,8 @@ def test_values_survive_every_format(suffix, table, tmp_path_factory):
                     (one or "").encode("ascii", "backslashreplace").decode().rstrip() or None
                     for one in expected
                 ]
+            if suffix == ".vot":  # whose readers take the blanks around a text away
+                expected = [(one or "").strip() or None for one in expected]
             if suffix in (".csv", ".vot"):
                 values = [None if one is None else str(one) for one in values]
                 expected = list(map(_plain, expected))
@@ -226,7 +228,14 @@ def test_values_without_a_place_in_a_format_become_text(tmp_path):
 
 @pytest.mark.parametrize(
     ("suffix", "name"),
-    [(".fits", "\u03b11"), (".fits", "a "), (".vot", "a\x01"), (".fits", "a\x01")],
+    [
+        (".fits", "\u03b11"),
+        (".fits", "a "),
+        (".vot", "a\x01"),
+        (".fits", "a\x01"),
+        (".vot", " a"),
+        (".vot", "a\n"),
+    ],
 )
 def test_ids_that_would_change_are_refused(suffix, name, tmp_path):
     schema = pa.schema([described("galaxy_id", pa.string(), Words(ucd=MAIN_ID))])

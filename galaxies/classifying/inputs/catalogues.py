@@ -1,12 +1,13 @@
 """Catalogues: tables of IDs and image files, of every format."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import pyarrow as pa
 
-from galaxies.classifying.inputs.chunks import file_state
+from galaxies.classifying.inputs.chunks import container_state, content_state
 from galaxies.classifying.inputs.files import FileChunk
 from galaxies.errors import GalaxiesError
 from galaxies.tables.catalogue import Catalogue, read_catalogue
@@ -16,9 +17,10 @@ from galaxies.tables.columns import (
     ColumnNames,
     choose_column,
     exact_ids,
+    is_text,
     plain_type,
 )
-from galaxies.tables.hats import properties_file
+from galaxies.tables.hats import partitions_of, properties_file
 from galaxies.tables.sources import filesystem, reaching
 
 _LOOKED_AT: Final = 100  # paths of a catalogue that are checked
@@ -77,6 +79,12 @@ class CatalogueInput:
                 f"({', '.join(PATH_NAMES)}, or --path), or a column of images; it has "
                 f"{', '.join(columns[:8])}"
             )
+        kind = self._catalogue.schema.field(place).type
+        if not is_text(kind):
+            raise GalaxiesError(
+                f"{path}: column {place!r}, row 1 and on: files must be text, one for each row, "
+                f"but are {kind}; choose another with --path, or make the column again as text"
+            )
         self._ids, self._paths = self._catalogue.ids, place
         self._folder = path.rstrip("/").rpartition("/")[0]
         self.id_type = self._catalogue.schema.field(self._ids).type
@@ -117,5 +125,11 @@ class CatalogueInput:
 
     def fingerprint(self) -> dict[str, Any]:
         """Return a description that changes with the input."""
-        state = file_state(properties_file(self.name) or self.name)
-        return state | {"ids": self._ids, "paths": self._paths}
+        named = {"ids": self._ids, "paths": self._paths}
+        properties = properties_file(self.name)
+        if properties is None:
+            return content_state(self.name) | named
+        digest = hashlib.sha256()
+        for partition in partitions_of(properties):
+            digest.update(repr(container_state(partition)).encode())
+        return content_state(properties) | named | {"partitions": digest.hexdigest()}

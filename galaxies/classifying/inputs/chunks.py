@@ -1,14 +1,15 @@
 """Images, and chunks of a few thousand of them."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any, Final, NamedTuple, Protocol
 
 import pyarrow as pa
 
 from galaxies.images.pixels import AnyImage
-from galaxies.tables.sources import filesystem
+from galaxies.tables.sources import filesystem, is_local
 
 _FITS: Final = (".fits", ".fit", ".fts")
 _PACKED: Final = (".gz", ".fz")
@@ -112,3 +113,23 @@ def file_state(path: str) -> dict[str, Any]:
     marks = ("ETag", "etag", "mtime", "LastModified", "created")
     changed = next((info[key] for key in marks if key in info), None)
     return {"input": path, "size": info["size"], "changed": str(changed)}
+
+
+def container_state(path: str) -> dict[str, Any]:
+    """Return what changes with a file of many images, which would take too long to read.
+
+    Its time of change cannot be set, but also changes if the file is moved.
+    """
+    state = file_state(path)
+    fs, inside = filesystem(path)
+    return state | ({"ctime": Path(inside).stat().st_ctime_ns} if is_local(fs) else {})
+
+
+def content_state(path: str) -> dict[str, Any]:
+    """Return what changes with the contents of a catalogue, also if it keeps size and time."""
+    state = file_state(path)
+    fs, inside = filesystem(path)
+    if not is_local(fs):
+        return state  # what a bucket says of it changes with the contents
+    with Path(inside).open("rb") as file:
+        return state | {"sha256": hashlib.file_digest(file, "sha256").hexdigest()}

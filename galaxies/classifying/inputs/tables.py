@@ -10,12 +10,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from galaxies.classifying.inputs.catalogues import carried_fields, check_ids, is_bytes
-from galaxies.classifying.inputs.chunks import Chunk, Item, file_state, stem
+from galaxies.classifying.inputs.chunks import Chunk, Item, container_state, stem
 from galaxies.classifying.inputs.files import READ_AT_ONCE
 from galaxies.images.decode import LARGEST_IMAGE, UnreadableImageError
 from galaxies.tables.catalogue import read_catalogue
-from galaxies.tables.columns import ColumnNames, plain
-from galaxies.tables.parquet import open_parquet_file, reading_parquet
+from galaxies.tables.columns import ColumnNames
+from galaxies.tables.parquet import open_parquet_file, parquet_rows, reading_parquet
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,15 @@ class TableChunk:
             return None
         schema = pa.schema(self.fields)
         with reading_parquet(self.table), open_parquet_file(self.table) as file:
-            pieces = [schema.empty_table()]
-            for place, rows in self._groups(file):
-                group = file.read_row_group(place, schema.names, use_threads=False)
-                pieces.append(plain(group.select(schema.names)[rows]).cast(schema))
+            groups = list(self._groups(file))
+        pieces = [schema.empty_table()]
+        for place, rows in groups:
+            row = 0
+            for table in parquet_rows(self.table, schema.names, [place]):
+                wanted = slice(max(rows.start - row, 0), max(rows.stop - row, 0))
+                with reading_parquet(self.table):
+                    pieces.append(table[wanted].cast(schema))
+                row += len(table)
         return pa.concat_tables(pieces)
 
     def _groups(self, file: pq.ParquetFile) -> Iterator[tuple[int, slice]]:
@@ -138,4 +143,4 @@ class TableInput:
 
     def fingerprint(self) -> dict[str, Any]:
         """Return a description that changes with the input."""
-        return file_state(self.name) | {"ids": self._ids}
+        return container_state(self.name) | {"ids": self._ids}

@@ -16,7 +16,13 @@ from typing import IO, Any, Final, NamedTuple
 import pyarrow as pa
 
 from galaxies.base.pool import batched
-from galaxies.classifying.inputs.chunks import Chunk, Item, file_state, stem, why_skipped
+from galaxies.classifying.inputs.chunks import (
+    Chunk,
+    Item,
+    container_state,
+    stem,
+    why_skipped,
+)
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import LARGEST_IMAGE, UnreadableImageError
 from galaxies.tables.sources import filesystem, reaching
@@ -41,6 +47,16 @@ class _Place(NamedTuple):
     size: int
     problem: str | None = None
     """Why it cannot be read."""
+
+
+class _Linked(NamedTuple):
+    """A member that links lead to; an archive may have several of one name."""
+
+    offset: int
+    place: _Place
+    target: str | None
+    """Where it leads itself, if it is a link."""
+    hard: bool
 
 
 class _Headers:
@@ -179,35 +195,38 @@ class TarInput:
         self.skipped: Counter[str] = Counter()
         self.remarks: list[str] = []
         self.count: int | None = 0
-        links: dict[str, str] = {}
+        targets: set[str] = set()
         with _opened(path) as file:
             for member in _images(path, file, self.skipped):
                 self.count += 1
-                if member.islnk() or member.issym():
-                    links[posixpath.normpath(member.name)] = _target(member)
-        self._links = links
-        self._linked: dict[str, _Place] = {}
-        """Places of files that links lead to."""
-        if links:
-            targets = set(links.values())
+                if _is_link(member):
+                    targets.add(_target(member))
+        self._linked: dict[str, list[_Linked]] = {}
+        """By name, in the order of the archive."""
+        if targets:
             with _opened(path) as file:
                 for member in _members(path, file):
                     name = posixpath.normpath(member.name)
-                    if name in targets and name not in links:
-                        self._linked[name] = _place(member)
+                    if name in targets:
+                        self._linked.setdefault(name, []).append(_linked(member))
 
     def _followed(self, member: tarfile.TarInfo) -> _Place:
         """Find the image that a member is, or is a link to."""
-        if not (member.islnk() or member.issym()):
-            return _place(member)
-        name = target = posixpath.normpath(member.name)
+        link = _linked(member)
         for _ in range(_LINKS):
-            target = self._links.get(target, target)
-        linked = self._linked.get(target)
-        if linked is None:
-            problem = f"is a link to {_target(member)}, which is not in the archive"
-            return _Place(name, 0, 0, problem)
-        return linked._replace(name=member.name)
+            if link.target is None:
+                return link.place._replace(name=member.name)
+            # A hard link is to what is unpacked before it, a symbolic one to what remains at last.
+            found = [
+                one
+                for one in self._linked.get(link.target, ())
+                if not link.hard or one.offset < link.offset
+            ]
+            if not found:
+                break
+            link = found[-1]
+        problem = f"is a link to {_target(member)}, which is not in the archive"
+        return _Place(posixpath.normpath(member.name), 0, 0, problem)
 
     def chunks(self, size: int) -> Iterator[Chunk]:
         """Iterate over chunks of `size` images; the last may be smaller."""
@@ -218,7 +237,16 @@ class TarInput:
 
     def fingerprint(self) -> dict[str, Any]:
         """Return a description that changes with the input."""
-        return file_state(self.name)
+        return container_state(self.name)
+
+
+def _is_link(member: tarfile.TarInfo) -> bool:
+    return member.islnk() or member.issym()
+
+
+def _linked(member: tarfile.TarInfo) -> _Linked:
+    target = _target(member) if _is_link(member) else None
+    return _Linked(member.offset, _place(member), target, member.islnk())
 
 
 def _target(member: tarfile.TarInfo) -> str:
@@ -282,7 +310,7 @@ class CompressedTarInput:
             yield LoadedChunk(tuple(images))
 
     def _content(self, file: IO[bytes], member: tarfile.TarInfo) -> bytes | str:
-        if member.islnk() or member.issym():
+        if _is_link(member):
             return f"is a link to {_target(member)}; unpack the archive, or only its compression"
         place = _place(member)
         if place.problem:
@@ -296,4 +324,4 @@ class CompressedTarInput:
 
     def fingerprint(self) -> dict[str, Any]:
         """Return a description that changes with the input."""
-        return file_state(self.name)
+        return container_state(self.name)
