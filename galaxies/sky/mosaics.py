@@ -22,6 +22,7 @@ from galaxies.base.arrays import Floats
 from galaxies.errors import GalaxiesError, needs
 from galaxies.images.decode import UnreadableImageError
 from galaxies.images.fits import colour_frame
+from galaxies.images.units import read_unit
 from galaxies.sky.cutouts import FIRST_RADIUS, GUESS, MEASURED, Cutout
 from galaxies.sky.manners import OUTSIDE
 from galaxies.sky.positions import Positions
@@ -43,6 +44,7 @@ _NO_LIGHT: Final = frozenset(
 """Words in the name of a file or extension that holds no light."""
 _OPEN: Final = 128  # tiles whose files are open at a time
 _MARGIN: Final = 3  # pixels around a frame, which its edges are interpolated from
+_MAGGIES: Final = ("maggy", 1.0)
 _PLAIN: Final = {-32: ">f4", -64: ">f8", 16: ">i2", 32: ">i4", 8: "u1"}
 """Numpy's name for the numbers of a FITS image, by `BITPIX`."""
 _MISSING: Final = 0.05  # share of a frame that may lie beyond the edge of a tile, or have no data
@@ -361,10 +363,16 @@ def _images(path: Path) -> Iterator[tuple[_Band, WCS, bool]]:
                 if not wcs.has_celestial:
                     continue
                 wcs.array_shape = hdu.shape
-                unit = str(header.get("BUNIT", "")).lower()
+                stated = str(header.get("BUNIT", ""))
+                unit = read_unit(stated)
+                if not unit.light:
+                    continue
+                nanomaggies = unit.words == (_MAGGIES,)
+                if unit.wrong or (nanomaggies and unit.factor != 1):
+                    wrong = unit.wrong or f"is in {stated}; give nanomaggies"
+                    raise GalaxiesError(f"{path}: {wrong}")
                 name = _filter_of(header, path.name)
-                band = _Band(path, number, name, _plain(hdu, path))
-                yield band, wcs, "nanomagg" in unit or "nmgy" in unit
+                yield _Band(path, number, name, _plain(hdu, path)), wcs, nanomaggies
     except (OSError, ValueError, TypeError, WcsError) as error:
         raise GalaxiesError(f"{path}: not a FITS image that can be read: {error}") from error
 

@@ -285,3 +285,22 @@ def test_a_folder_without_mosaics_is_one_line(tmp_path):
         Mosaics(tmp_path)
     with pytest.raises(GalaxiesError, match="no such folder"):
         Mosaics(tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    ("unit", "said"),
+    [
+        ("mag", "where brighter is less"),
+        ("log(nanomaggies)", "a logarithm"),
+        ("1e-3 nanomaggies", "give nanomaggies"),
+    ],
+)
+def test_a_unit_that_is_no_flux_is_named(tmp_path, unit, said):
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype, wcs.wcs.crval = ["RA---TAN", "DEC--TAN"], [150, 2]
+    wcs.wcs.crpix, wcs.wcs.cdelt = [50, 50], [-0.0001, 0.0001]
+    header = wcs.to_header()
+    header["BUNIT"] = unit
+    fits.PrimaryHDU(np.zeros((99, 99), np.float32), header).writeto(tmp_path / "field_r.fits")
+    with pytest.raises(GalaxiesError, match=rf"field_r\.fits: .*{said}"):
+        Mosaics(tmp_path)
