@@ -27,10 +27,13 @@ CAMPAIGN: Final = "campaign"
 AGREEMENT: Final = "agreement"
 """Metadata: the target agreement of the decisions."""
 
+THRESHOLD: Final = "threshold"
+"""Metadata: the certainty from which the machine decided, or `none`."""
+
 SHORT: Final = 12
 
 _FACTS: Final = (
-    "creator", BUNDLE, "model", "survey", "campaign", "calibration", "agreement", "threshold",
+    "creator", BUNDLE, "model", "survey", "campaign", "calibration", "agreement", THRESHOLD,
     "anyway", "questions", "views", "size", "crop", "decoding", "device",
 )  # fmt: skip
 """Names of the metadata, in the order in which they are shown."""
@@ -79,7 +82,7 @@ def provenance(
         CAMPAIGN: description.campaign,
         "calibration": _sigmoid(description.calibration),
         AGREEMENT: f"{verdict.promise.agreement:g}",
-        "threshold": "none"
+        THRESHOLD: "none"
         if verdict.promise.threshold is None
         else f"{verdict.promise.threshold:.6g}",
         "anyway": "yes" if options.anyway else "no",

@@ -201,7 +201,7 @@ def _campaign(catalogue: Catalogue, name: str | None) -> Campaign:
 
 
 def _refuse_some_votes(catalogue: Catalogue, asked: Campaign) -> None:
-    """Refuse votes beside labels that do not answer the first question: which of them count?"""
+    """Refuse votes beside labels that do not answer the first question."""
     columns = catalogue.schema.names
     some = [column for column in asked.columns if column in columns]
     lacking = [column for column in asked.first.columns if column not in columns]
@@ -303,8 +303,9 @@ def _refuse_first(
         place = _label(where, label).index(1)
         if known[place] < max(known):
             raise GalaxiesError(
-                f"{where}: label is {label!r}, but most votes are for {first[known.index(max(known))]}; "
-                f"remove the column {LABEL!r} if the votes are right, or else those of the votes"
+                f"{where}: label is {label!r}, but most votes are for "
+                f"{first[known.index(max(known))]}; remove the column {LABEL!r}, or those of the "
+                "votes, whichever is wrong"
             )
 
 

@@ -24,7 +24,13 @@ from galaxies.errors import GalaxiesError
 from galaxies.judgement.promises import UNDECIDED
 from galaxies.questions.campaign import VOTED, most_voted
 from galaxies.volunteers.choosing import AUDIT
-from galaxies.volunteers.classes import fingerprint, read_columns, refuse_twice
+from galaxies.volunteers.classes import (
+    fingerprint,
+    read_columns,
+    recorded_threshold,
+    refuse_edited,
+    refuse_twice,
+)
 from galaxies.volunteers.csv_rows import read_rows
 from galaxies.volunteers.manifest import MANIFEST, UNKNOWN, Subject, read_manifest
 from galaxies.volunteers.survey import galaxy_number
@@ -335,8 +341,11 @@ def _beside_decisions(classes: Path, given: Mapping[str, str], source: str) -> A
 
 
 def _decided(classes: Path) -> Iterator[pd.DataFrame]:
+    row, threshold = 0, recorded_threshold(classes)
     for piece in read_columns(classes, _NEEDED):
-        decided = piece["decision"].notna() & (piece["decision"] != UNDECIDED)
+        refuse_edited(classes, piece, row, threshold)
+        row += len(piece)
+        decided = piece["decision"].notna() & ~piece["decision"].isin(["", UNDECIDED])
         yield piece[decided]
 
 

@@ -106,9 +106,9 @@ def ask(
     >>> from pathlib import Path
     >>> ask(
     ...     Path("classes.parquet"), ["survey.zip"], Path("more_subjects"),
-    ...     number=4, choose="uncertain", audit_share=0.5, seed=0, earlier=[Path("subjects")],
+    ...     number=2, choose="uncertain", audit_share=0.5, seed=0, earlier=[Path("subjects")],
     ... )
-    Asked(batch=2, chosen=2, audited=2)
+    Asked(batch=2, chosen=1, audited=1)
     """
     _refuse_full(output)
     maker = _bundle(classes, bundle)

@@ -22,7 +22,6 @@ from galaxies.surveys.from_table import survey_from_table
 from galaxies.tables.columns import ColumnNames
 from tests.conftest import draw_galaxy, encode
 
-
 FIRST = "Class1.1,Class1.2,Class1.3"
 
 

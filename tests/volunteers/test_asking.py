@@ -311,7 +311,10 @@ def test_images_that_are_gone_leave_no_folder(survey, tmp_path):
     [
         ({"p_spiral": 1.5}, r"row 1: p_spiral is '1.5', not between 0 and 1"),
         ({"galaxy_id": "7"}, "galaxy_id '7' occurs twice"),
-        ({"decision": "spiral"}, "no galaxy to ask about: the machine decides all"),
+        (
+            {"decision": "spiral", "p_spiral": 0.9},
+            "no galaxy to ask about: the machine decides all",
+        ),
         ({"p_spiral": np.float32("nan")}, "no galaxy to ask about"),
     ],
 )

@@ -8,7 +8,7 @@ from scipy.stats import binom
 from typer.testing import CliRunner
 
 from galaxies.classifying.classifier import COLUMNS
-from galaxies.classifying.provenance import AGREEMENT, BUNDLE, CAMPAIGN
+from galaxies.classifying.provenance import AGREEMENT, BUNDLE, CAMPAIGN, THRESHOLD
 from galaxies.cli import app
 from galaxies.errors import GalaxiesError
 from galaxies.questions.campaign import VOTED
@@ -487,3 +487,47 @@ def test_a_galaxy_that_occurs_twice_is_refused_before_people_answer(tmp_path):
     with pytest.raises(GalaxiesError, match=expected):
         write_sample(tmp_path / "classes.csv", tmp_path / "a.csv", number=5, seed=1, agreement=0.9)
     assert not (tmp_path / "a.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("decision", "p", "said"),
+    [
+        ("elliptical", 0.99, "row 2: decision is 'elliptical', but p_spiral is 0.99"),
+        ("spiral", 0.3, "row 2: decision is 'spiral', but p_spiral is 0.3"),
+        ("spiral", None, "row 2: decision is 'spiral', but p_spiral is nan"),
+        ("spiral", 1.5, "row 2: .*p_spiral is 1.5"),
+        ("artifact", 0.99, "row 2: decision is 'artifact'"),
+        ("spiral", 0.85, r"row 2: .*p_spiral is 0.8\d*, less certain than its threshold of 0.9"),
+    ],
+)
+def test_tables_with_edited_rows_are_neither_audited_nor_asked_about(tmp_path, decision, p, said):
+    path = tmp_path / "classes.parquet"
+    columns = {
+        "galaxy_id": ["7", "8", "9", "10"],
+        "p_spiral": pa.array([0.95, p, None, 0.5], pa.float32()),
+        "spread": pa.array([0.1] * 4, pa.float32()),
+        "decision": ["spiral", decision, None, "ask volunteers"],
+    }
+    table = pa.table(columns).replace_schema_metadata({AGREEMENT: "0.9", THRESHOLD: "0.9"})
+    write_table(path, table.schema, lambda: iter([table]))
+    with pytest.raises(GalaxiesError, match=said):
+        write_sample(path, tmp_path / "a.csv", number=5, seed=1)
+    options = {"number": 50, "choose": "uncertain", "audit_share": 0.8, "seed": 1}
+    with pytest.raises(GalaxiesError, match="row 2: "):
+        ask(path, [str(write_picture(tmp_path / "images"))], tmp_path / "subjects", **options)
+
+
+def write_picture(folder):
+    folder.mkdir()
+    picture = encode(draw_galaxy(np.random.default_rng(3), True, side=32))
+    (folder / "7.jpg").write_bytes(picture)
+    return folder
+
+
+def test_a_table_that_decides_nothing_has_no_decisions(tmp_path):
+    path = tmp_path / "classes.parquet"
+    columns = {"galaxy_id": ["7"], "p_spiral": [0.9], "decision": ["spiral"]}
+    table = pa.table(columns).replace_schema_metadata({AGREEMENT: "0.9", THRESHOLD: "none"})
+    write_table(path, table.schema, lambda: iter([table]))
+    with pytest.raises(GalaxiesError, match=r"row 1: .* though the table decides nothing"):
+        write_sample(path, tmp_path / "a.csv", number=5, seed=1)
