@@ -189,7 +189,7 @@ def matches(
 
 
 def same_images(marks: Fingerprints) -> npt.NDArray[np.int64]:
-    """Number images so that copies, also turned or mirrored ones, have the same number.
+    """Give copies of an image the same number, also turned or mirrored ones.
 
     Parameters
     ----------

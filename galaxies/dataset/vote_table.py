@@ -26,6 +26,11 @@ survey leaves out, such as a merger in Galaxy Zoo 1."""
 LARGEST_SUM: Final = 1.1
 """The largest; corrected fractions may miss 1 a little."""
 
+LEAST_WEIGHT: Final = 1e-9
+"""Smallest weight of a galaxy. Beside larger or smaller ones, others would not count at all."""
+
+LARGEST_WEIGHT: Final = 1e9
+
 
 def campaigns_of(path: Path, table: pd.DataFrame) -> "pd.Series[str]":
     """Find the name of each row's campaign: in its own column, or that of the survey."""
@@ -62,7 +67,7 @@ def read_rows(path: Path, required: tuple[str, ...]) -> pd.DataFrame:
         # kept, so that the index gives the line.
         table = pd.read_csv(
             path, dtype=str, encoding="utf-8-sig", keep_default_na=False, skip_blank_lines=False
-        ).fillna("")
+        )
     except (pd.errors.EmptyDataError, pd.errors.ParserError) as error:
         raise GalaxiesError(f"{path}: not a CSV table: {str(error).strip()}") from error
     except UnicodeDecodeError as error:
@@ -74,7 +79,18 @@ def read_rows(path: Path, required: tuple[str, ...]) -> pd.DataFrame:
     for column in dict.fromkeys((*required, CAMPAIGN, SURVEY, WEIGHT, *answers)):
         if f"{column}.1" in table.columns:  # the name that pandas gives to a second one
             raise GalaxiesError(f"{path}: column {column!r} twice")
-    table = table[(table != "").any(axis=1)]
+    short = table.isna()  # only where the row has ended
+    table = table.fillna("")
+    filled = (table != "").any(axis=1)
+    table, short = table[filled], short[filled]
+    refuse(
+        path,
+        short.any(axis=1),
+        lambda row: (
+            f"has {len(table.columns) - short.loc[row].sum()} of {len(table.columns)} fields; the "
+            "file is cut off or damaged, so copy it again"
+        ),
+    )
     if table.empty:
         raise GalaxiesError(f"{path}: no rows")
     return table
@@ -135,8 +151,11 @@ def read_weights(path: Path, table: pd.DataFrame) -> "pd.Series[float]":
     weights = pd.to_numeric(texts, errors="coerce")
     refuse(
         path,
-        ~((weights > 0) & np.isfinite(weights)),
-        lambda row: f"{WEIGHT} {reprlib.repr(texts[row])} is not a number above 0",
+        ~weights.between(LEAST_WEIGHT, LARGEST_WEIGHT),
+        lambda row: (
+            f"{WEIGHT} {reprlib.repr(texts[row])} is not a number above 0, from {LEAST_WEIGHT:g} to "
+            f"{LARGEST_WEIGHT:,.0f}; divide all weights by a typical one"
+        ),
     )
     return weights
 

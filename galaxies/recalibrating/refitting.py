@@ -91,8 +91,8 @@ def require_enough(galaxies: Voted, survey: Path, left_out: int = 0) -> None:
         of_class = int((labels == place).sum())
         if of_class < FEWEST_OF_A_CLASS:
             raise GalaxiesError(
-                f"{survey}: {of_class} of {len(labels)} galaxies are {name}; calibrating needs at least "
-                f"{FEWEST_OF_A_CLASS} of each class"
+                f"{survey}: {of_class} of {len(labels)} galaxies are {name}; calibrating needs "
+                f"at least {FEWEST_OF_A_CLASS} of each class"
             )
 
 
