@@ -30,11 +30,14 @@ AGREEMENT: Final = "agreement"
 THRESHOLD: Final = "threshold"
 """Metadata: the certainty from which the machine decided, or `none`."""
 
+VIEWS: Final = "views"
+"""Metadata: the number of views that were averaged."""
+
 SHORT: Final = 12
 
 _FACTS: Final = (
     "creator", BUNDLE, "model", "survey", "campaign", "calibration", "agreement", THRESHOLD,
-    "anyway", "questions", "views", "size", "crop", "decoding", "device",
+    "anyway", "questions", VIEWS, "size", "crop", "decoding", "device",
 )  # fmt: skip
 """Names of the metadata, in the order in which they are shown."""
 
@@ -87,7 +90,7 @@ def provenance(
         else f"{verdict.promise.threshold:.6g}",
         "anyway": "yes" if options.anyway else "no",
         "questions": options.questions,
-        "views": str(options.views or description.views),
+        VIEWS: str(options.views or description.views),
         "size": str(description.size),
         "crop": f"{description.crop:g}",
         "decoding": description.decoding,

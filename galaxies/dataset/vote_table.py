@@ -1,5 +1,6 @@
 """The table of votes as it is in a file: rows of text, checked line by line."""
 
+import csv
 import reprlib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -67,7 +68,7 @@ def read_rows(path: Path, required: tuple[str, ...]) -> pd.DataFrame:
         # kept, so that the index gives the line.
         table = pd.read_csv(
             path, dtype=str, encoding="utf-8-sig", keep_default_na=False, skip_blank_lines=False
-        )
+        ).fillna("")
     except (pd.errors.EmptyDataError, pd.errors.ParserError) as error:
         raise GalaxiesError(f"{path}: not a CSV table: {str(error).strip()}") from error
     except UnicodeDecodeError as error:
@@ -79,21 +80,25 @@ def read_rows(path: Path, required: tuple[str, ...]) -> pd.DataFrame:
     for column in dict.fromkeys((*required, CAMPAIGN, SURVEY, WEIGHT, *answers)):
         if f"{column}.1" in table.columns:  # the name that pandas gives to a second one
             raise GalaxiesError(f"{path}: column {column!r} twice")
-    short = table.isna()  # only where the row has ended
-    table = table.fillna("")
-    filled = (table != "").any(axis=1)
-    table, short = table[filled], short[filled]
-    refuse(
-        path,
-        short.any(axis=1),
-        lambda row: (
-            f"has {len(table.columns) - short.loc[row].sum()} of {len(table.columns)} fields; the "
-            "file is cut off or damaged, so copy it again"
-        ),
-    )
+    table = table[(table != "").any(axis=1)]
+    if (table.iloc[:, -1] == "").any():
+        _refuse_cut_off(path)
     if table.empty:
         raise GalaxiesError(f"{path}: no rows")
     return table
+
+
+def _refuse_cut_off(path: Path) -> None:
+    """Refuse rows with fewer fields than the header, which pandas fills with blanks."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = csv.reader(file)
+        header = next(rows)
+        for cells in rows:
+            if any(cells) and len(cells) < len(header):
+                raise GalaxiesError(
+                    f"{path}: line {rows.line_num}: has {len(cells)} of {len(header)} fields; the "
+                    "file is cut off or damaged, so copy it again"
+                )
 
 
 def read_ids(path: Path, table: pd.DataFrame) -> pd.DataFrame:
@@ -153,8 +158,8 @@ def read_weights(path: Path, table: pd.DataFrame) -> "pd.Series[float]":
         path,
         ~weights.between(LEAST_WEIGHT, LARGEST_WEIGHT),
         lambda row: (
-            f"{WEIGHT} {reprlib.repr(texts[row])} is not a number above 0, from {LEAST_WEIGHT:g} to "
-            f"{LARGEST_WEIGHT:,.0f}; divide all weights by a typical one"
+            f"{WEIGHT} {reprlib.repr(texts[row])} is not a number above 0, from "
+            f"{LEAST_WEIGHT:g} to {LARGEST_WEIGHT:g}; divide all weights by a typical one"
         ),
     )
     return weights
