@@ -89,8 +89,8 @@ def fingerprints(images: Pixels) -> Fingerprints:
 
 
 def _packed(bits: npt.NDArray[np.bool_]) -> Fingerprints:
-    words = np.ascontiguousarray(np.packbits(bits, axis=1)).view(">u8")
-    return words.astype(np.uint64)
+    words: Fingerprints = np.packbits(bits, axis=1).view(">u8").astype(np.uint64)
+    return words
 
 
 def orientations(marks: Fingerprints) -> npt.NDArray[np.uint64]:

@@ -176,8 +176,10 @@ def recorded_threshold(path: Path) -> float | None:
     told = recorded(path, THRESHOLD) if path.is_file() else None
     if told == "none":
         return np.inf  # it decided nothing
+    if told is None:
+        return None
     try:
-        return None if told is None else float(told)
+        return float(told)
     except ValueError as error:
         raise GalaxiesError(
             f"{path}: records the threshold {told[:40]!r}, which is no number; give the table that "

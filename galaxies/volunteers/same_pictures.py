@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-from galaxies.bundle.pretrained import PRETRAINED
+from galaxies.bundle.pretrained import DESCRIPTION, PRETRAINED
 from galaxies.classifying.classifier import Classifier
 from galaxies.classifying.options import Options, bundle_digest
 from galaxies.classifying.provenance import CAMPAIGN, VIEWS, made_by, recorded, same_bundle
@@ -39,7 +39,8 @@ def same_classifier(classes: Path, bundle: Path | None = None) -> Classifier | N
     maker, views, campaign = made_by(classes), recorded(classes, VIEWS), recorded(classes, CAMPAIGN)
     if maker is None or campaign is None or views not in ("1", "8"):
         return None
-    at_hand = [bundle] if bundle else sorted(path.parent for path in PRETRAINED.glob("*/bundle.json"))
+    pretrained = sorted(path.parent for path in PRETRAINED.glob(f"*/{DESCRIPTION}"))
+    at_hand = [bundle] if bundle else pretrained
     for folder in at_hand:
         if same_bundle(bundle_digest(folder), maker):
             # The least strict promise, which is not used.

@@ -5,7 +5,14 @@ import time
 import numpy as np
 import pytest
 
-from galaxies.base.fingerprints import MOST_DIFFERENT, fingerprints, matches, orientations, same_images, upright
+from galaxies.base.fingerprints import (
+    MOST_DIFFERENT,
+    fingerprints,
+    matches,
+    orientations,
+    same_images,
+    upright,
+)
 from galaxies.bundle.learned import Learned
 from galaxies.bundle.views import view_of
 from tests.conftest import draw_galaxy

@@ -105,13 +105,13 @@ def test_other_pictures_under_the_same_ids_are_refused(survey, tmp_path):
     table, paths = classified(tmp_path), sorted((tmp_path / "images").iterdir())
     inputs = [str(tmp_path / "images")]
     changes = {"choose": "random", "audit_share": 0.5}
-    assert ask(table, inputs, tmp_path / "a", **OPTIONS | changes).checked
+    assert ask(table, inputs, tmp_path / "a/subjects", **OPTIONS | changes).checked
     pictures = [path.read_bytes() for path in paths]
     for path, other in zip(paths, pictures[1:] + pictures[:1], strict=True):
         path.write_bytes(other)
     with pytest.raises(GalaxiesError, match=r"picture of galaxy '\d+' is not the one in the table"):
-        ask(table, inputs, tmp_path / "b", **OPTIONS | changes)
-    assert not (tmp_path / "b").exists()
+        ask(table, inputs, tmp_path / "b/subjects", **OPTIONS | changes)
+    assert not (tmp_path / "b/subjects").exists()
 
 
 def test_pictures_that_cannot_be_compared_are_mentioned(survey, tmp_path):
