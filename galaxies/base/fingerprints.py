@@ -148,7 +148,8 @@ def upright(marks: Fingerprints) -> Fingerprints:
     known = (np.arange(len(_TRANSPOSED)) != _TRANSPOSED) | (_ROWS == _COLUMNS)
     every = orientations(marks) & _packed(known[None])
     first = np.lexsort([every[:, :, word] for word in range(_WORDS)], axis=0)[0]
-    return every[first, np.arange(len(marks))]
+    chosen: Fingerprints = every[first, np.arange(len(marks))]
+    return chosen
 
 
 def matches(

@@ -127,8 +127,8 @@ def read_sample(path: Path) -> list[Row]:
     if told.of([row.galaxy_id for row in whole]) != told:
         raise GalaxiesError(
             f"{path}: a galaxy_id, place, {', '.join(Told._fields[:-2])} or table is not as "
-            "galaxies audit wrote it; draw the sample again with the same --seed and --number, and copy "
-            "only the answers into it"
+            "galaxies audit wrote it; draw the sample again with the same --seed and --number, and "
+            "copy only the answers into it"
         )
     return whole
 
