@@ -89,7 +89,8 @@ def fingerprints(images: Pixels) -> Fingerprints:
 
 
 def _packed(bits: npt.NDArray[np.bool_]) -> Fingerprints:
-    words: Fingerprints = np.packbits(bits, axis=1).view(">u8").astype(np.uint64)
+    whole = np.ascontiguousarray(np.packbits(bits, axis=1))
+    words: Fingerprints = whole.view(">u8").astype(np.uint64)
     return words
 
 
