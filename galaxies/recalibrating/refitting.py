@@ -300,7 +300,16 @@ def calibrated_on(
     by: Literal["votes", "shares"],
     fingerprints: Fingerprints | None = None,
 ) -> CalibratedOn:
-    """Describe the survey that a bundle was calibrated on, by IDs and by images."""
+    """Describe the survey that a bundle was calibrated on, by IDs and by images.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> marks = np.array([[1, 2, 3], [4, 5, 6]], np.uint64)
+    >>> on = calibrated_on("mine", [7, 8], "votes", marks)
+    >>> on.has_galaxies_of(calibrated_on("other", [1, 2], "votes", marks[::-1]))
+    True
+    """
     ids = sorted(map(str, galaxy_ids))
     return CalibratedOn(
         survey=survey,
