@@ -120,6 +120,15 @@ def new_to(
     ------
     GalaxiesError
         If it has seen all of them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from pathlib import Path
+    >>> seen, other = np.array([[1, 2, 3]], np.uint64), np.full((1, 3), 2**64 - 1, np.uint64)
+    >>> learned = Learned(np.array([100008]), seen)
+    >>> new_to(learned, np.concatenate([seen, other]), Path("models/cnn"), Path("mine")).tolist()
+    [False, True]
     """
     new = np.ones(len(fingerprints), bool)
     if learned is not None:
