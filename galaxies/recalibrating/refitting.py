@@ -125,6 +125,7 @@ def new_to(
     --------
     >>> import numpy as np
     >>> from pathlib import Path
+    >>> from galaxies.bundle.learned import Learned
     >>> seen, other = np.array([[1, 2, 3]], np.uint64), np.full((1, 3), 2**64 - 1, np.uint64)
     >>> learned = Learned(np.array([100008]), seen)
     >>> new_to(learned, np.concatenate([seen, other]), Path("models/cnn"), Path("mine")).tolist()
