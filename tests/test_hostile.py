@@ -148,7 +148,7 @@ VOTE_CASES = [
     ),
     csv("no artifact column", votes("1,1,0", header=HEADER[:-9]), "no column 'Class1.3'"),
     csv("a column twice", votes("1,1,0,0,1", header=f"{HEADER},Class1.1"), "column 'Class1.1' twi"),
-    csv("a row cut off", votes("1,1,0,0", "2,1"), "line 3: Class1.2 of GalaxyID 2 is ''"),
+    csv("a row cut off", votes("1,1,0,0", "2,1"), "line 3: has 2 of 4 fields; the file is cut off"),
     csv("an ID twice", votes("1,1,0,0", "2,1,0,0", "1,1,0,0"), "line 4: GalaxyID 1 occurs twice"),
     csv("an ID twice, padded", votes("7,1,0,0", "007,1,0,0"), "line 3: GalaxyID 007 occurs twice"),
     csv("no ID", votes(",1,0,0"), "line 2: GalaxyID '' is not a whole number"),

@@ -1,5 +1,9 @@
-"""Fingerprints of images: the same frame is found again under another number or another quality."""
+"""Fingerprints of images: the same frame is found again under another number or another quality.
 
+Also turned or mirrored, because the sky has no up or down.
+"""
+
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
@@ -21,6 +25,9 @@ _WORDS: Final = 3
 
 _TOGETHER: Final = 1024
 
+_AT_ONCE: Final = 16
+"""Images that are compared at once; more would not stay in the cache."""
+
 _PLACES: Final = np.arange(_SIDE)
 _COSINES: Final = np.cos(
     np.pi * (2 * _PLACES[None, :] + 1) * _PLACES[:, None] / (2 * _SIDE)
@@ -31,6 +38,17 @@ _LOWEST: Final = sorted(
     (row + column, row, column) for row in range(_SIDE) for column in range(_SIDE) if row + column
 )[: 64 * _WORDS]
 """The 192 lowest frequencies, without the mean."""
+
+_ROWS, _COLUMNS = np.array([(row, column) for _, row, column in _LOWEST]).T
+
+_TRANSPOSED: Final = np.array(
+    [
+        next((k for k, (_, *other) in enumerate(_LOWEST) if other == [column, row]), place)
+        for place, (_, row, column) in enumerate(_LOWEST)
+    ]
+)
+"""Places of the frequencies in an image with rows and columns exchanged. Three of the 192 are not
+among the lowest there; they keep their own, which may cost three bits."""
 
 
 def fingerprints(images: Pixels) -> Fingerprints:
@@ -66,13 +84,78 @@ def fingerprints(images: Pixels) -> Fingerprints:
         sums = np.add.reduceat(np.add.reduceat(grey, starts, axis=1), starts, axis=2)
         small = np.sqrt(sums / (widths[:, None] * widths))
         waves = _COSINES @ small @ _COSINES.T
-        rows, columns = np.array([(row, column) for _, row, column in _LOWEST]).T
-        bits = np.ascontiguousarray(np.packbits(waves[:, rows, columns] > 0, axis=1))
-        marks[start : start + _TOGETHER] = bits.view(">u8")
+        marks[start : start + _TOGETHER] = _packed(waves[:, _ROWS, _COLUMNS] > 0)
     return marks
 
 
-def matches(marks: Fingerprints, among: Fingerprints) -> npt.NDArray[np.int64]:
+def _packed(bits: npt.NDArray[np.bool_]) -> Fingerprints:
+    whole = np.ascontiguousarray(np.packbits(bits, axis=1))
+    words: Fingerprints = whole.view(">u8").astype(np.uint64)
+    return words
+
+
+def orientations(marks: Fingerprints) -> npt.NDArray[np.uint64]:
+    """Compute the fingerprints of images after quarter turns and mirrors.
+
+    No image is needed: mirrored, a cosine has the same sign or the opposite one, and with rows and
+    columns exchanged so are the frequencies. This is exact to three bits for sides that 16 divides;
+    for others, such as 45 pixels, the parts that are averaged differ when turned.
+
+    Parameters
+    ----------
+    marks : ndarray of shape (N, 3), uint64
+        Fingerprints.
+
+    Returns
+    -------
+    ndarray of shape (8, N, 3), uint64
+        The first are `marks`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> images = np.load("data/images.npy")
+    >>> upside_down = fingerprints(images[:, ::-1])
+    >>> matches(upside_down, orientations(fingerprints(images))[2]).tolist()[:3]
+    [0, 1, 2]
+    """
+    bits = np.unpackbits(np.ascontiguousarray(marks.astype(">u8")).view(np.uint8), axis=1) != 0
+    odd_column, odd_row = _COLUMNS % 2 == 1, _ROWS % 2 == 1
+    upright = [bits, bits ^ odd_column, bits ^ odd_row, bits ^ odd_column ^ odd_row]
+    return np.stack([_packed(each) for each in upright + [one[:, _TRANSPOSED] for one in upright]])
+
+
+def upright(marks: Fingerprints) -> Fingerprints:
+    """Choose one of the eight orientations of each image, the same one however it is turned.
+
+    Parameters
+    ----------
+    marks : ndarray of shape (N, 3), uint64
+        Fingerprints.
+
+    Returns
+    -------
+    ndarray of shape (N, 3), uint64
+        Without the three bits that are unknown when turned.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> images = np.load("data/images.npy")
+    >>> turned = np.rot90(images, axes=(1, 2))
+    >>> bool((upright(fingerprints(turned)) == upright(fingerprints(images))).all())
+    True
+    """
+    known = (np.arange(len(_TRANSPOSED)) != _TRANSPOSED) | (_ROWS == _COLUMNS)
+    every = orientations(marks) & _packed(known[None])
+    first = np.lexsort([every[:, :, word] for word in range(_WORDS)], axis=0)[0]
+    chosen: Fingerprints = every[first, np.arange(len(marks))]
+    return chosen
+
+
+def matches(
+    marks: Fingerprints, among: Fingerprints, *, turned: bool = False
+) -> npt.NDArray[np.int64]:
     """Find each image among others.
 
     Parameters
@@ -81,6 +164,8 @@ def matches(marks: Fingerprints, among: Fingerprints) -> npt.NDArray[np.int64]:
         Fingerprints to look for.
     among : ndarray of shape (M, 3), uint64
         Fingerprints to search.
+    turned : bool
+        Whether to find also images that were turned by quarters or mirrored.
 
     Returns
     -------
@@ -97,15 +182,63 @@ def matches(marks: Fingerprints, among: Fingerprints) -> npt.NDArray[np.int64]:
     places = np.full(len(marks), -1, np.int64)
     if not len(among):
         return places
-    for start in range(0, len(marks), _TOGETHER // 8):
-        block = marks[start : start + _TOGETHER // 8]
-        apart = np.zeros((len(block), len(among)), np.uint8)
-        for word in range(_WORDS):
-            apart += np.bitwise_count(block[:, word, None] ^ among[None, :, word])
+    every = orientations(marks) if turned else marks[None]
+    for here, apart in _differences(every, among):
         nearest = apart.argmin(axis=1)
-        near = np.take_along_axis(apart, nearest[:, None], axis=1)[:, 0] <= MOST_DIFFERENT
-        places[start : start + len(block)] = np.where(near, nearest, -1)
+        near = apart[np.arange(len(apart)), nearest] <= MOST_DIFFERENT
+        places[here] = np.where(near, nearest, -1)
     return places
+
+
+def same_images(marks: Fingerprints) -> npt.NDArray[np.int64]:
+    """Give copies of an image the same number, also turned or mirrored ones.
+
+    Parameters
+    ----------
+    marks : ndarray of shape (N, 3), uint64
+        Fingerprints.
+
+    Returns
+    -------
+    ndarray of shape (N,), int64
+        The place of the first of the copies.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> images = np.load("data/images.npy")[:2]
+    >>> both = np.concatenate([images, np.rot90(images, axes=(1, 2))])
+    >>> same_images(fingerprints(both)).tolist()
+    [0, 1, 0, 1]
+    """
+    numbers = np.arange(len(marks))
+    for here, apart in _differences(orientations(marks), marks):
+        near = apart <= MOST_DIFFERENT
+        for place, first in zip(range(here.start, here.stop), near.argmax(axis=1), strict=True):
+            if first < place:
+                numbers[place] = numbers[first]
+    return numbers
+
+
+def _differences(
+    every: npt.NDArray[np.uint64], among: Fingerprints
+) -> Iterator[tuple[slice, npt.NDArray[np.uint8]]]:
+    """Count the bits (n, M) that differ from others in the best orientation, a few at a time."""
+    words = np.ascontiguousarray(among.T)
+    count = every.shape[1]
+    unlike = np.empty((_AT_ONCE, len(among)), np.uint64)
+    bits, apart, fewest = np.empty((3, _AT_ONCE, len(among)), np.uint8)
+    for start in range(0, count, _AT_ONCE):
+        n = min(_AT_ONCE, count - start)
+        fewest[:] = 255
+        for marks in every[:, start : start + n]:
+            apart[:] = 0
+            for word in range(_WORDS):
+                np.bitwise_xor(marks[:, word, None], words[word], out=unlike[:n])
+                np.bitwise_count(unlike[:n], out=bits[:n])
+                apart[:n] += bits[:n]
+            np.minimum(fewest[:n], apart[:n], out=fewest[:n])
+        yield slice(start, start + n), fewest[:n]
 
 
 def as_text(marks: Fingerprints) -> list[str]:

@@ -43,6 +43,14 @@ class CalibratedOn(BaseModel):
     """With votes, or only to the shares of the classes, which allows no promise."""
     fingerprint: str
     """SHA-256 of the galaxies' IDs, sorted as text, one per line."""
+    images: str | None = None
+    """SHA-256 of the fingerprints of their images, which stay the same when IDs change; `None` in
+    bundles of earlier versions."""
+
+    def has_galaxies_of(self, other: Self) -> bool:
+        """Whether both are the same galaxies, by ID or by image."""
+        same_images = self.images is not None and self.images == other.images
+        return same_images or self.fingerprint == other.fingerprint
 
 
 class SurveyJudgement(BaseModel):

@@ -26,9 +26,9 @@ class Learned(NamedTuple):
         """Tell which of other images (M, 3) the bundle has seen.
 
         The number of a galaxy does not matter: different galaxies can have the same number, and one
-        galaxy different numbers.
+        galaxy different numbers. Nor does it matter whether an image is turned or mirrored.
         """
-        return matches(fingerprints, self.fingerprints) >= 0
+        return matches(fingerprints, self.fingerprints, turned=True) >= 0
 
 
 def write_learned(folder: Path, learned: Learned) -> None:

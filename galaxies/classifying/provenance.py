@@ -27,11 +27,17 @@ CAMPAIGN: Final = "campaign"
 AGREEMENT: Final = "agreement"
 """Metadata: the target agreement of the decisions."""
 
+THRESHOLD: Final = "threshold"
+"""Metadata: the certainty from which the machine decided, or `none`."""
+
+VIEWS: Final = "views"
+"""Metadata: the number of views that were averaged."""
+
 SHORT: Final = 12
 
 _FACTS: Final = (
-    "creator", BUNDLE, "model", "survey", "campaign", "calibration", "agreement", "threshold",
-    "anyway", "questions", "views", "size", "crop", "decoding", "device",
+    "creator", BUNDLE, "model", "survey", "campaign", "calibration", "agreement", THRESHOLD,
+    "anyway", "questions", VIEWS, "size", "crop", "decoding", "device",
 )  # fmt: skip
 """Names of the metadata, in the order in which they are shown."""
 
@@ -79,12 +85,12 @@ def provenance(
         CAMPAIGN: description.campaign,
         "calibration": _sigmoid(description.calibration),
         AGREEMENT: f"{verdict.promise.agreement:g}",
-        "threshold": "none"
+        THRESHOLD: "none"
         if verdict.promise.threshold is None
         else f"{verdict.promise.threshold:.6g}",
         "anyway": "yes" if options.anyway else "no",
         "questions": options.questions,
-        "views": str(options.views or description.views),
+        VIEWS: str(options.views or description.views),
         "size": str(description.size),
         "crop": f"{description.crop:g}",
         "decoding": description.decoding,

@@ -76,7 +76,9 @@ def ask(
 
     The folder has JPEGs of at most 1 MiB, and manifest.csv. Volunteers do not see the columns with
     #: the ID of the galaxy, the machine's answer, the batch and the bundle. The same command gives
-    identical files. Galaxies of earlier batches are not asked about again.
+    identical files. Galaxies of earlier batches are not asked about again. The pictures are
+    classified again, if the bundle is a pretrained one or given: others under the same IDs are an
+    error.
     """
     from galaxies.tables.columns import ColumnNames
     from galaxies.volunteers import subjects

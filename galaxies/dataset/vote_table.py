@@ -1,5 +1,6 @@
 """The table of votes as it is in a file: rows of text, checked line by line."""
 
+import csv
 import reprlib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -25,6 +26,11 @@ survey leaves out, such as a merger in Galaxy Zoo 1."""
 
 LARGEST_SUM: Final = 1.1
 """The largest; corrected fractions may miss 1 a little."""
+
+LEAST_WEIGHT: Final = 1e-9
+"""Smallest weight of a galaxy. Beside larger or smaller ones, others would not count at all."""
+
+LARGEST_WEIGHT: Final = 1e9
 
 
 def campaigns_of(path: Path, table: pd.DataFrame) -> "pd.Series[str]":
@@ -75,9 +81,24 @@ def read_rows(path: Path, required: tuple[str, ...]) -> pd.DataFrame:
         if f"{column}.1" in table.columns:  # the name that pandas gives to a second one
             raise GalaxiesError(f"{path}: column {column!r} twice")
     table = table[(table != "").any(axis=1)]
+    if (table.iloc[:, -1] == "").any():
+        _refuse_cut_off(path)
     if table.empty:
         raise GalaxiesError(f"{path}: no rows")
     return table
+
+
+def _refuse_cut_off(path: Path) -> None:
+    """Refuse rows with fewer fields than the header, which pandas fills with blanks."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = csv.reader(file)
+        header = next(rows)
+        for cells in rows:
+            if any(cells) and len(cells) < len(header):
+                raise GalaxiesError(
+                    f"{path}: line {rows.line_num}: has {len(cells)} of {len(header)} fields; the "
+                    "file is cut off or damaged, so copy it again"
+                )
 
 
 def read_ids(path: Path, table: pd.DataFrame) -> pd.DataFrame:
@@ -135,8 +156,11 @@ def read_weights(path: Path, table: pd.DataFrame) -> "pd.Series[float]":
     weights = pd.to_numeric(texts, errors="coerce")
     refuse(
         path,
-        ~((weights > 0) & np.isfinite(weights)),
-        lambda row: f"{WEIGHT} {reprlib.repr(texts[row])} is not a number above 0",
+        ~weights.between(LEAST_WEIGHT, LARGEST_WEIGHT),
+        lambda row: (
+            f"{WEIGHT} {reprlib.repr(texts[row])} is not a number above 0, from "
+            f"{LEAST_WEIGHT:g} to {LARGEST_WEIGHT:g}; divide all weights by a typical one"
+        ),
     )
     return weights
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from galaxies.base.arrays import Floats, Labels, Probabilities
-from galaxies.base.fingerprints import Fingerprints
+from galaxies.base.fingerprints import Fingerprints, as_text, upright
 from galaxies.bundle.description import CalibratedOn, Judgement
 from galaxies.bundle.learned import Learned
 from galaxies.errors import GalaxiesError
@@ -41,7 +41,7 @@ class Voted(NamedTuple):
     vote_fractions: Floats
     """(N,) fraction of "features or disk" among the votes for a galaxy."""
     same_pixels: npt.NDArray[np.int64]
-    """(N,) equal numbers for identical images."""
+    """(N,) equal numbers for copies of an image, also turned or mirrored ones."""
     looks: Looks | None = None
     """(N, 29) how the images look."""
     fingerprints: Fingerprints = np.empty((0, 3), np.uint64)
@@ -66,14 +66,14 @@ class Voted(NamedTuple):
 
 
 def require_enough(galaxies: Voted, survey: Path, left_out: int = 0) -> None:
-    """Make sure that there are enough galaxies, and of both classes.
+    """Make sure that there are enough galaxies with different images, and of both classes.
 
     Raises
     ------
     GalaxiesError
         If there are fewer than 30, or fewer than 5 of a class.
     """
-    count = len(galaxies.labels)
+    count, labels = len(galaxies.labels), galaxies.labels[galaxies.first_of_each_image]
     if count < FEWEST:
         raise GalaxiesError(
             f"{survey}: {count} galaxies with images and votes"
@@ -81,12 +81,18 @@ def require_enough(galaxies: Voted, survey: Path, left_out: int = 0) -> None:
             + f"; calibrating needs at least {FEWEST}, better a hundred: have more of "
             "them classified by volunteers"
         )
+    if len(labels) < FEWEST:
+        raise GalaxiesError(
+            f"{survey}: {count} galaxies have {len(labels)} different images, also counting turned "
+            f"and mirrored copies once; calibrating needs at least {FEWEST}: give each galaxy its "
+            "own image"
+        )
     for place, name in enumerate(CLASSES):
-        of_class = int((galaxies.labels == place).sum())
+        of_class = int((labels == place).sum())
         if of_class < FEWEST_OF_A_CLASS:
             raise GalaxiesError(
-                f"{survey}: {of_class} of {count} galaxies are {name}; calibrating needs at least "
-                f"{FEWEST_OF_A_CLASS} of each class"
+                f"{survey}: {of_class} of {len(labels)} galaxies are {name}; calibrating needs "
+                f"at least {FEWEST_OF_A_CLASS} of each class"
             )
 
 
@@ -114,6 +120,16 @@ def new_to(
     ------
     GalaxiesError
         If it has seen all of them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from pathlib import Path
+    >>> from galaxies.bundle.learned import Learned
+    >>> seen, other = np.array([[1, 2, 3]], np.uint64), np.full((1, 3), 2**64 - 1, np.uint64)
+    >>> learned = Learned(np.array([100008]), seen)
+    >>> new_to(learned, np.concatenate([seen, other]), Path("models/cnn"), Path("mine")).tolist()
+    [False, True]
     """
     new = np.ones(len(fingerprints), bool)
     if learned is not None:
@@ -137,7 +153,7 @@ def require_another_survey(judgement: Judgement, on: CalibratedOn, bundle: Path)
         If it was.
     """
     before = judgement.calibrated
-    if before is not None and before.fingerprint == on.fingerprint:
+    if before is not None and before.has_galaxies_of(on):
         raise GalaxiesError(
             f"{on.survey}: the bundle {bundle} is calibrated on these {on.galaxies:,} galaxies "
             f"already, by their {before.by}; calibrate the bundle that it was made from"
@@ -165,7 +181,7 @@ def void_elsewhere(
 
     def kept(name: str, judgement: Judgement) -> bool:
         before = judgement.calibrated
-        return name == campaign or (before is not None and before.fingerprint == on.fingerprint)
+        return name == campaign or (before is not None and before.has_galaxies_of(on))
 
     return {
         name: judgement if kept(name, judgement) else without_promises(judgement)
@@ -289,13 +305,30 @@ def adjust_shares(
 
 
 def calibrated_on(
-    survey: str, galaxy_ids: Iterable[object], by: Literal["votes", "shares"]
+    survey: str,
+    galaxy_ids: Iterable[object],
+    by: Literal["votes", "shares"],
+    fingerprints: Fingerprints | None = None,
 ) -> CalibratedOn:
-    """Describe the survey that a bundle was calibrated on."""
+    """Describe the survey that a bundle was calibrated on, by IDs and by images.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> marks = np.array([[1, 2, 3], [4, 5, 6]], np.uint64)
+    >>> on = calibrated_on("mine", [7, 8], "votes", marks)
+    >>> on.has_galaxies_of(calibrated_on("other", [1, 2], "votes", marks[::-1]))
+    True
+    """
     ids = sorted(map(str, galaxy_ids))
     return CalibratedOn(
         survey=survey,
         galaxies=len(ids),
         by=by,
-        fingerprint=hashlib.sha256("\n".join(ids).encode()).hexdigest(),
+        fingerprint=_digest(ids),
+        images=None if fingerprints is None else _digest(sorted(as_text(upright(fingerprints)))),
     )
+
+
+def _digest(lines: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -11,7 +11,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from galaxies.base.arrays import Pixels, Probabilities, open_array
-from galaxies.base.fingerprints import Fingerprints, fingerprints, from_text
+from galaxies.base.fingerprints import Fingerprints, fingerprints, from_text, same_images
 from galaxies.base.pool import batched, in_order
 from galaxies.bundle.description import Description, read_description
 from galaxies.bundle.folder import copy_recalibrated, require_free
@@ -150,7 +150,7 @@ def calibrate_on_votes(
     galaxies = galaxies.take(np.flatnonzero(new))
     left_out = int((~new).sum())
     require_enough(galaxies, survey, left_out)
-    on = calibrated_on(survey.resolve().name, galaxies.galaxy_ids, "votes")
+    on = calibrated_on(survey.resolve().name, galaxies.galaxy_ids, "votes", galaxies.fingerprints)
     require_another_survey(description.judgement, on, bundle)
     before, after = judge_recalibration(description.judgement, galaxies)
     made = recalibrate(description.judgement, galaxies).model_copy(update={"calibrated": on})
@@ -277,14 +277,15 @@ def read_voted(predictor: Predictor, archive: Path, votes: pd.DataFrame, *, work
         looks = np.concatenate(
             [appearance(packed[rows[at : at + BATCH]]) for at in range(0, len(rows), BATCH)]
         )
+    marks = from_text(table["fingerprint"])
     return Voted(
         table["galaxy_id"].to_numpy(np.int64),
         prediction.p_spiral_raw,
         most_voted(table[["p_smooth", "p_features", "p_artifact"]].to_numpy()),
         spiral_fraction(table["p_smooth"].to_numpy(), table["p_features"].to_numpy()),
-        pd.factorize(table["sha1"])[0].astype(np.int64),
+        same_images(marks),
         looks,
-        from_text(table["fingerprint"]),
+        marks,
     )
 
 
@@ -343,12 +344,12 @@ def adjust_to_shares(
         bundle, archive if archive.is_file() else images, workers
     )
     new = new_to(read_learned(bundle), marks, bundle, images)
-    ids, raw = np.array(ids)[new].tolist(), raw[new]
+    ids, raw, marks = np.array(ids)[new].tolist(), raw[new], marks[new]
     if len(raw) < FEWEST:
         raise GalaxiesError(
             f"{images}: {len(raw)} readable images; estimating shares needs {FEWEST}"
         )
-    on = calibrated_on(images.resolve().name, ids, "shares")
+    on = calibrated_on(images.resolve().name, ids, "shares", marks)
     require_another_survey(description.judgement, on, bundle)
     test = compare_with_mixture(outputs, raw)
     adjusted, share = adjust_shares(description.judgement, outputs, raw)

@@ -18,6 +18,7 @@ from galaxies.dataset.layout import (
     image_name,
     write_campaign,
 )
+from galaxies.dataset.vote_table import LARGEST_SUM, LEAST_SUM
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import LARGEST_IMAGE, UnreadableImageError
 from galaxies.images.pixels import read_frame
@@ -40,6 +41,12 @@ _LABELS: Final = {
     "elliptical": 0, "smooth": 0, "spiral": 1, "features": 1, "disk": 1, "artifact": 2, "star": 2,
 }  # fmt: skip
 """Labels and the answer to the first question that they stand for."""
+
+_OF_THE_MACHINE: Final = ("decision", "p_spiral", "bundle")
+"""Columns of a table from `galaxies classify`, whose `label` is no vote."""
+
+_INPUT_LABEL: Final = f"input_{LABEL}"
+"""Name that `galaxies classify` gives to a column `label` of its input."""
 
 _JPEG: Final = b"\xff\xd8\xff"
 _PNG: Final = b"\x89PNG\r\n"
@@ -89,8 +96,9 @@ def survey_from_table(
     Raises
     ------
     GalaxiesError
-        If the table lacks a column, if an ID occurs twice or a label is unknown, or if no image can
-        be read.
+        If the table lacks a column, if its labels are those of the machine, if an ID occurs twice,
+        if a label is unknown or contradicts the votes, if votes are no fractions, or if no image
+        can be read.
 
     Examples
     --------
@@ -110,6 +118,7 @@ def survey_from_table(
             f"{table}: needs a column of IDs ({', '.join(ID_NAMES)}, or --id) and one of files "
             f"({', '.join(PATH_NAMES)}, or --path); it has {', '.join(columns[:8])}"
         )
+    _refuse_labels(catalogue)
     asked = _campaign(catalogue, campaign)
     numbers = _numbers(catalogue)
     renumbered = any(name != str(number) for name, number in numbers.items())
@@ -144,6 +153,29 @@ def survey_from_table(
     return FromTable(galaxies, asked.name, renumbered, tuple(unreadable))
 
 
+def _refuse_labels(catalogue: Catalogue) -> None:
+    """Refuse labels that are ambiguous, or that a machine gave: they are no votes of people."""
+    columns = catalogue.schema.names
+    labels = [column for column in columns if column.strip().lower() == LABEL]
+    if len(labels) > 1:
+        raise GalaxiesError(
+            f"{catalogue.name}: columns {' and '.join(map(repr, labels))}: which has the labels? "
+            "Rename or remove the other"
+        )
+    made = [column for column in _OF_THE_MACHINE if column in columns]
+    if LABEL in columns and made:
+        remedy = "give labels that people gave"
+        if _INPUT_LABEL in columns:
+            remedy = (
+                f"the people's labels are in {_INPUT_LABEL!r}: remove {LABEL!r} and "
+                f"{', '.join(map(repr, made))}, and rename {_INPUT_LABEL!r} to {LABEL!r}"
+            )
+        raise GalaxiesError(
+            f"{catalogue.name}: {LABEL!r} is what the machine said, because galaxies classify made "
+            f"the table (it has {', '.join(map(repr, made))}), and no vote; {remedy}"
+        )
+
+
 def _campaign(catalogue: Catalogue, name: str | None) -> Campaign:
     """Find whose votes the table has."""
     columns = catalogue.schema.names
@@ -152,16 +184,32 @@ def _campaign(catalogue: Catalogue, name: str | None) -> Campaign:
         lacking = [column for column in asked.first.columns if column not in columns]
         if lacking and LABEL not in columns:
             raise GalaxiesError(f"{catalogue.name}: has no column {lacking[0]!r} of {name}")
+        if lacking:
+            _refuse_some_votes(catalogue, asked)
         return asked
     for asked in CAMPAIGNS.values():
         if set(asked.first.columns) <= set(columns):
             return asked
     if LABEL in columns:
+        for asked in CAMPAIGNS.values():
+            _refuse_some_votes(catalogue, asked)
         return ASKED
     raise GalaxiesError(
         f"{catalogue.name}: needs a column {LABEL!r}, or the vote fractions of a campaign, such as "
         f"{', '.join(ASKED.first.columns)}; it has {', '.join(columns[:8])}"
     )
+
+
+def _refuse_some_votes(catalogue: Catalogue, asked: Campaign) -> None:
+    """Refuse votes beside labels that do not answer the first question."""
+    columns = catalogue.schema.names
+    some = [column for column in asked.columns if column in columns]
+    lacking = [column for column in asked.first.columns if column not in columns]
+    if some and lacking:
+        raise GalaxiesError(
+            f"{catalogue.name}: has {LABEL!r} and {some[0]!r}, but not {lacking[0]!r} of the same "
+            f"question; add it, or remove the columns of {asked.name} so that the labels count"
+        )
 
 
 def _numbers(catalogue: Catalogue) -> dict[str, int]:
@@ -193,7 +241,8 @@ def _rows(catalogue: Catalogue, paths: str, asked: Campaign) -> Iterator[_Row]:
     assert catalogue.ids is not None
     folder = catalogue.name.rpartition("/")[0] or "."
     voted = [column for column in asked.columns if column in catalogue.schema.names]
-    columns = [catalogue.ids, paths, *(voted or [LABEL])]
+    labelled = [LABEL] if LABEL in catalogue.schema.names else []
+    columns = [catalogue.ids, paths, *voted, *labelled]
     row = 0
     with tqdm(total=catalogue.count, desc="survey", unit=" galaxies", unit_scale=True) as bar:
         for piece in catalogue.pieces(columns, 1000):
@@ -204,23 +253,60 @@ def _rows(catalogue: Catalogue, paths: str, asked: Campaign) -> Iterator[_Row]:
                 if not (path.startswith("/") or "://" in path):
                     path = f"{folder}/{path}"
                 where = f"{catalogue.name}: row {row + place + 1}"
-                votes = (
-                    [_number(where, column, values[column][place]) for column in voted]
-                    if voted
-                    else _label(where, values[LABEL][place])
-                )
-                yield _Row(name, path, votes)
+                label = values[LABEL][place] if labelled else None
+                if voted:
+                    votes = {c: _fraction(where, c, values[c][place]) for c in voted}
+                    _refuse_first(where, asked, votes, label)
+                    yield _Row(name, path, list(votes.values()))
+                else:
+                    yield _Row(name, path, _label(where, label))
                 bar.update()
             row += len(ids)
 
 
-def _number(where: str, column: str, value: object) -> float | None:
+def _fraction(where: str, column: str, value: object) -> float | None:
     if value is None:
         return None
     try:
-        return float(str(value))
+        number = float(str(value))
     except ValueError as error:
         raise GalaxiesError(f"{where}: {column} is {value!r}, not a number") from error
+    if not 0 <= number <= 1:
+        raise GalaxiesError(
+            f"{where}: {column} is {value!r}, not between 0 and 1; give the fraction of the "
+            "volunteers for each answer, and no value where they were not asked"
+        )
+    return number
+
+
+def _refuse_first(
+    where: str, asked: Campaign, votes: Mapping[str, float | None], label: object
+) -> None:
+    """Refuse answers to the first question that do not add up, or are not those of the label."""
+    first = asked.first.columns
+    given = [votes[column] for column in first]
+    known = [fraction for fraction in given if fraction is not None]
+    if len(known) < len(given):
+        if known:
+            lacking = first[given.index(None)]
+            raise GalaxiesError(
+                f"{where}: {lacking} has no value, but other answers to its question have; fill it "
+                "in, 0 if nobody gave this answer"
+            )
+        return
+    if not LEAST_SUM <= sum(known) <= LARGEST_SUM:
+        raise GalaxiesError(
+            f"{where}: {', '.join(first)} sum to {sum(known):.4g}, not to 1; give the fraction of "
+            "the volunteers for each answer"
+        )
+    if label is not None:
+        place = _label(where, label).index(1)
+        if known[place] < max(known):
+            raise GalaxiesError(
+                f"{where}: label is {label!r}, but most votes are for "
+                f"{first[known.index(max(known))]}; remove the column {LABEL!r}, or those of the "
+                "votes, whichever is wrong"
+            )
 
 
 def _label(where: str, value: object) -> list[float]:

@@ -11,7 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from tqdm import tqdm
 
+from galaxies.classifying.provenance import THRESHOLD, recorded
 from galaxies.errors import GalaxiesError
+from galaxies.judgement.promises import UNDECIDED
+from galaxies.questions.campaign import CLASSES
 from galaxies.tables.catalogue import read_catalogue
 
 ID: Final = "galaxy_id"
@@ -20,6 +23,9 @@ NEEDED: Final = ("galaxy_id", "p_spiral", "spread", "decision")
 """Columns that are read."""
 
 _TEXTS: Final = ("galaxy_id", "decision")
+
+_ROUNDING: Final = 2e-6
+"""Certainties and thresholds are recorded with six digits or more."""
 
 
 def read_columns(path: Path, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
@@ -130,7 +136,8 @@ def read_classes(path: Path) -> Iterator[pd.DataFrame]:
     Raises
     ------
     GalaxiesError
-        If the file is not such a table, or if a probability is not between 0 and 1.
+        If the file is not such a table, if a probability is not between 0 and 1, or if a decision
+        is not the one that `galaxies classify` makes of it.
 
     Examples
     --------
@@ -138,7 +145,7 @@ def read_classes(path: Path) -> Iterator[pd.DataFrame]:
     >>> sum(len(piece) for piece in read_classes(Path("classes.parquet")))
     40
     """
-    row = 0
+    row, threshold = 0, recorded_threshold(path)
     with tqdm(desc="read classes", unit=" galaxies", unit_scale=True) as bar:
         for piece in read_columns(path, NEEDED):
             for name in _TEXTS:
@@ -147,6 +154,7 @@ def read_classes(path: Path) -> Iterator[pd.DataFrame]:
                 numbers = pd.to_numeric(piece[name], errors="coerce").astype(np.float32)
                 _refuse(path, piece[name], numbers, row)
                 piece[name] = numbers
+            refuse_edited(path, piece, row, threshold)
             row += len(piece)
             bar.update(len(piece))
             yield piece.reset_index(drop=True)
@@ -160,4 +168,77 @@ def _refuse(path: Path, column: "pd.Series[Any]", numbers: "pd.Series[float]", r
         raise GalaxiesError(
             f"{path}: row {row + place + 1}: {column.name} is {str(column.iloc[place])[:40]!r}, "
             "not between 0 and 1"
+        )
+
+
+def recorded_threshold(path: Path) -> float | None:
+    """Find the certainty from which the machine decided; `None` if a table does not record it."""
+    told = recorded(path, THRESHOLD) if path.is_file() else None
+    if told == "none":
+        return np.inf  # it decided nothing
+    if told is None:
+        return None
+    try:
+        return float(told)
+    except ValueError as error:
+        raise GalaxiesError(
+            f"{path}: records the threshold {told[:40]!r}, which is no number; give the table that "
+            "galaxies classify made"
+        ) from error
+
+
+def refuse_edited(path: Path, piece: pd.DataFrame, row: int, threshold: float | None) -> None:
+    r"""Refuse a table with decisions that `galaxies classify` does not make.
+
+    Rows were edited, or tables for different targets or campaigns joined: the decisions would not
+    be those that are audited.
+
+    Parameters
+    ----------
+    path : Path
+        The table.
+    piece : DataFrame
+        Some of its rows, with `decision` and `p_spiral`.
+    row : int
+        Number of rows before these.
+    threshold : float, optional
+        The output of `recorded_threshold`.
+
+    Raises
+    ------
+    GalaxiesError
+        If a decision is none, or has no probability or one of another class, or one that is less
+        certain than the threshold.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import pandas as pd
+    >>> piece = pd.DataFrame({"decision": ["spiral", "spiral"], "p_spiral": [0.9, 0.4]})
+    >>> refuse_edited(Path("classes.csv"), piece, 0, None)
+    Traceback (most recent call last):
+    galaxies.errors.GalaxiesError: classes.csv: row 2: decision is 'spiral', but p_spiral is 0.4...
+    """
+    decisions = piece["decision"].astype("object").fillna("")
+    decided = ~decisions.isin(["", UNDECIDED]).to_numpy()
+    p = pd.to_numeric(piece["p_spiral"], errors="coerce").to_numpy(np.float64)
+    elliptical, spiral = ((decisions == name).to_numpy() for name in CLASSES)
+    # Each comparison is false for a missing probability.
+    right = (spiral & (p > 0.5 - _ROUNDING) & (p <= 1)) | (
+        elliptical & (p < 0.5 + _ROUNDING) & (p >= 0)
+    )
+    wrong = decided & ~right
+    unsure = np.zeros(len(piece), bool)
+    if threshold is not None:
+        unsure = decided & right & (np.maximum(p, 1 - p) < threshold - _ROUNDING)
+    for place in np.flatnonzero(wrong | unsure)[:1].tolist():
+        why = ""
+        if unsure[place]:
+            why = f", less certain than its threshold of {threshold:.6g}"
+            if threshold == np.inf:
+                why = ", though the table decides nothing"
+        raise GalaxiesError(
+            f"{path}: row {row + place + 1}: decision is {str(decisions.iloc[place])[:40]!r}, but "
+            f"p_spiral is {str(piece['p_spiral'].iloc[place])[:40]}{why}; give the table that "
+            "galaxies classify made, unchanged"
         )

@@ -40,6 +40,7 @@ def read_rows(path: Path, needed: Sequence[str], hint: str) -> Iterator[Row]:
 
     Examples
     --------
+    >>> from pathlib import Path
     >>> path = Path("answers.csv")
     >>> _ = path.write_text("galaxy_id,answer\n7,spiral\n8\n")
     >>> [(row.line, row.cells["answer"]) for row in read_rows(path, ["answer"], "add it")]

@@ -36,6 +36,7 @@ _PLACES: Final = {column: place for place, column in enumerate(ASKED.columns)}
 _NOT_LOGGED_IN: Final = "not-logged-in-"
 _ADDRESS: Final = "address "
 _YES: Final = ("true", "t", "1", "yes")
+_NO: Final = ("false", "f", "0", "no")
 _LOST_BY_ZOONIVERSE: Final = "unknown answer label"
 _LONGEST_LINE: Final = 1 << 24  # bytes; a file with longer lines is not a table
 _SORTED_AT_ONCE: Final = 1 << 20  # classifications, about 50 MB
@@ -295,7 +296,7 @@ def _is_before_launch(metadata: str) -> bool:
         about = json.loads(metadata)
     except (ValueError, RecursionError):
         return False  # nothing that counts is in it
-    return isinstance(about, dict) and about.get("live_project") is False
+    return isinstance(about, dict) and str(about.get("live_project")).strip().lower() in _NO
 
 
 def _galaxy(rows: _Rows, cells: dict[str, str]) -> tuple[str, dict[str, object]]:
@@ -314,8 +315,8 @@ def _galaxy(rows: _Rows, cells: dict[str, str]) -> tuple[str, dict[str, object]]
     assert isinstance(about, dict)
     hidden = {key: value for key, value in about.items() if key.startswith("#")}
     if name == subject:
-        rows.subjects[key] = str(galaxy).strip(), hidden
-    return str(galaxy).strip(), hidden
+        rows.subjects[key] = str(galaxy), hidden
+    return str(galaxy), hidden
 
 
 def _person(cells: dict[str, str]) -> tuple[str, str]:

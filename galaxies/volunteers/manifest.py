@@ -72,10 +72,10 @@ def read_manifest(folder: Path) -> list[Subject]:
         raise GalaxiesError(f"{path}: no such file; give a folder made by galaxies ask")
     subjects: dict[str, Subject] = {}
     for line, row in read_rows(path, _NEEDED, "give a folder made by galaxies ask"):
-        galaxy_id, image = (row[GALAXY] or "").strip(), row[IMAGE] or ""
+        galaxy_id, image = row[GALAXY] or "", row[IMAGE] or ""
         batch, bundle, chosen = row["#batch"] or "", row["#bundle"], row["#chosen"]
         whole = image and Path(image).name == image and batch.isdecimal()
-        if not (galaxy_id and bundle and chosen and whole):
+        if not (galaxy_id.strip() and bundle and chosen and whole):
             raise GalaxiesError(f"{path}: line {line}: cut off or damaged; copy it again")
         if galaxy_id in subjects:
             raise GalaxiesError(f"{path}: line {line}: {GALAXY} {galaxy_id!r} occurs twice")

@@ -22,19 +22,20 @@ from galaxies.dataset.layout import VOTES, read_campaign, survey_file
 from galaxies.dataset.votes import read_votes
 from galaxies.errors import GalaxiesError
 from galaxies.judgement.promises import UNDECIDED
-from galaxies.questions.campaign import VOTED, most_voted
+from galaxies.questions.campaign import most_voted
 from galaxies.volunteers.choosing import AUDIT
-from galaxies.volunteers.classes import fingerprint, read_columns, refuse_twice
-from galaxies.volunteers.csv_rows import read_rows
+from galaxies.volunteers.classes import (
+    fingerprint,
+    read_columns,
+    recorded_threshold,
+    refuse_edited,
+    refuse_twice,
+)
 from galaxies.volunteers.manifest import MANIFEST, UNKNOWN, Subject, read_manifest
-from galaxies.volunteers.survey import galaxy_number
-
-ANSWERS: Final = VOTED
-"""Possible answers. An artifact agrees with no decision."""
+from galaxies.volunteers.sample_rows import ANSWERS, ANY_TIME, ONCE, Told, read_sample
+from galaxies.volunteers.survey import read_names
 
 _NEEDED: Final = ("galaxy_id", "p_spiral", "decision")
-
-_ANY_TIME, _ONCE = "any time", "once"
 
 
 class Audited(NamedTuple):
@@ -81,9 +82,7 @@ def write_sample(
         A table from `galaxies classify`, of any length.
     output : Path
         The CSV to make: `galaxy_id`, optionally `decision`, an empty `answer`, and `place` in the
-        draw; then, the same in all rows, the number of galaxies `decided`, the `agreement` and
-        `confidence` to be proven, when it is `judged`, the `campaign`, and the SHA-256 of the
-        `table`.
+        draw; then, the same in all rows, the columns of `galaxies.volunteers.sample_rows.Told`.
     number : int
         Size of the sample; all galaxies if there are fewer.
     seed : int
@@ -114,7 +113,7 @@ def write_sample(
     >>> import pandas as pd
     >>> drawn, decided = write_sample(Path("classes.parquet"), Path("audit.csv"), number=5, seed=0)
     >>> drawn, decided >= 5, list(pd.read_csv("audit.csv"))[:4]
-    (5, True, ['galaxy_id', 'answer', 'place', 'decided'])
+    (5, True, ['galaxy_id', 'answer', 'place', 'drawn'])
     """
     decided = sum(len(piece) for piece in _decided(classes))
     if not decided:
@@ -135,16 +134,17 @@ def write_sample(
     sample = pd.concat(rows, ignore_index=True).iloc[np.searchsorted(wanted, places)]
     refuse_twice(classes, sample["galaxy_id"].tolist())
     columns = ["galaxy_id", "decision"] if show_decisions else ["galaxy_id"]
-    drawn = sample[columns].assign(
-        answer="",
-        place=np.arange(1, len(sample) + 1),
-        decided=decided,
+    drawn = sample[columns].assign(answer="", place=np.arange(1, len(sample) + 1))
+    told = Told(
+        drawn=str(len(sample)),
+        decided=str(decided),
         agreement=target,
         confidence=f"{confidence:g}",
-        judged=_ONCE if once else _ANY_TIME,
+        judged=ONCE if once else ANY_TIME,
         campaign=recorded(classes, CAMPAIGN) or UNKNOWN,
         table=fingerprint(classes),
     )
+    drawn = drawn.assign(**told.of(drawn["galaxy_id"].tolist())._asdict())
     write_text_table(output, drawn)
     return len(sample), decided
 
@@ -167,8 +167,9 @@ def read_audit(classes: Path, answers: Path) -> Audited:
     Raises
     ------
     GalaxiesError
-        If the sample was drawn from another table, if an answer is unknown, if a galaxy occurs
-        twice, if there are no answers, or if some are missing in a sample that is judged once.
+        If the sample was drawn from another table, if one of its rows is missing or was altered, if
+        an answer is unknown, if there are no answers, or if some are missing in a sample that is
+        judged once.
 
     Examples
     --------
@@ -182,8 +183,8 @@ def read_audit(classes: Path, answers: Path) -> Audited:
     >>> audited.answers.tolist(), audited.left_out
     ([0, 0, 0, 0, 0], 0)
     """
-    sample = _read_answers(answers)
-    first = sample[0]
+    sample = read_sample(answers)
+    first = sample[0].told
     if first.table != fingerprint(classes):
         raise GalaxiesError(
             f"{answers}: was drawn from another table than {classes} ({first.table[:12]}…); "
@@ -193,7 +194,8 @@ def read_audit(classes: Path, answers: Path) -> Audited:
     if not given:
         raise GalaxiesError(f"{answers}: no answers yet; fill in the column `answer`")
     last = max(place for place, row in enumerate(sample) if row.answer)
-    if first.once and len(given) < len(sample):
+    once = first.judged == ONCE
+    if once and len(given) < len(sample):
         raise GalaxiesError(
             f"{answers}: {len(given):,} of {len(sample):,} galaxies have an answer, and this "
             "sample is judged once, when all have one"
@@ -201,9 +203,9 @@ def read_audit(classes: Path, answers: Path) -> Audited:
     audited = _beside_decisions(classes, given, str(answers))
     return audited._replace(
         left_out=last + 1 - len(given),
-        agreement=first.agreement,
-        confidence=first.confidence,
-        once=first.once,
+        agreement=float(first.agreement),
+        confidence=float(first.confidence),
+        once=once,
     )
 
 
@@ -230,8 +232,8 @@ def read_survey_audit(classes: Path, survey: Path, subjects: Sequence[Path]) -> 
     Raises
     ------
     GalaxiesError
-        If a folder or the survey cannot be used, if no galaxy was drawn at random, if none of these
-        has votes, or if one was not decided by the machine.
+        If a folder or the survey cannot be used, if `galaxies votes` did not make it, if no galaxy
+        was drawn at random, if none of these has votes, or if one was not decided by the machine.
 
     Examples
     --------
@@ -246,9 +248,11 @@ def read_survey_audit(classes: Path, survey: Path, subjects: Sequence[Path]) -> 
     sample, agreement = _drawn(classes, subjects)
     table = read_votes(survey_file(survey, VOTES))
     votes = table[["p_smooth", "p_features", "p_artifact"]].to_numpy(np.float32)
-    seen = dict(zip(table["galaxy_id"].tolist(), most_voted(votes).tolist(), strict=True))
-    numbers = {galaxy_id: galaxy_number(galaxy_id) for galaxy_id in sample}
-    given = {name: ANSWERS[seen[number]] for name, number in numbers.items() if number in seen}
+    # By name: `007` and `7` have the same number in a survey.
+    names = read_names(survey)
+    voted = dict(zip(table["galaxy_id"].tolist(), most_voted(votes).tolist(), strict=True))
+    seen = {names[number]: place for number, place in voted.items() if number in names}
+    given = {name: ANSWERS[seen[name]] for name in sample if name in seen}
     folders = ", ".join(map(str, subjects))
     if not given:
         raise GalaxiesError(
@@ -335,63 +339,9 @@ def _beside_decisions(classes: Path, given: Mapping[str, str], source: str) -> A
 
 
 def _decided(classes: Path) -> Iterator[pd.DataFrame]:
+    row, threshold = 0, recorded_threshold(classes)
     for piece in read_columns(classes, _NEEDED):
-        decided = piece["decision"].notna() & (piece["decision"] != UNDECIDED)
+        refuse_edited(classes, piece, row, threshold)
+        row += len(piece)
+        decided = piece["decision"].notna() & ~piece["decision"].isin(["", UNDECIDED])
         yield piece[decided]
-
-
-class _Row(NamedTuple):
-    """A row of a sample."""
-
-    place: int
-    galaxy_id: str
-    answer: str
-    table: str
-    agreement: float
-    confidence: float
-    once: bool
-
-
-_REQUIRED: Final = (
-    "galaxy_id", "answer", "place", "decided", "agreement", "confidence", "judged", "table"
-)  # fmt: skip
-
-
-def _read_answers(path: Path) -> list[_Row]:
-    """Read a sample in the order of the draw; galaxies without an answer have an empty one."""
-    rows = read_rows(path, _REQUIRED, "keep all columns that galaxies audit wrote")
-    sample = {line: _row(path, line, cells) for line, cells in rows}
-    if not sample:
-        raise GalaxiesError(f"{path}: empty; draw a sample with galaxies audit")
-    first = min(sample)
-    names: set[str] = set()
-    for line, row in sample.items():
-        if row.galaxy_id in names:
-            raise GalaxiesError(f"{path}: line {line}: galaxy {row.galaxy_id} occurs twice")
-        if row[3:] != sample[first][3:]:
-            raise GalaxiesError(
-                f"{path}: line {line}: from another sample than line {first}; judge each sample "
-                "alone"
-            )
-        names.add(row.galaxy_id)
-    return sorted(sample.values())
-
-
-def _row(path: Path, line: int, row: Mapping[str, str | None]) -> _Row:
-    values = {name: (row[name] or "").strip() for name in _REQUIRED}
-    answer = values["answer"].lower()
-    if answer and answer not in ANSWERS:
-        raise GalaxiesError(
-            f"{path}: line {line}: answer {row['answer']!r} of galaxy {values['galaxy_id']} must "
-            f"be one of {', '.join(ANSWERS)}"
-        )
-    try:
-        place = int(values["place"])
-        agreement, confidence = float(values["agreement"]), float(values["confidence"])
-    except ValueError as error:
-        raise GalaxiesError(
-            f"{path}: line {line}: place, agreement and confidence must be numbers as galaxies "
-            "audit wrote them; copy them from its CSV"
-        ) from error
-    once = values["judged"] == _ONCE
-    return _Row(place, values["galaxy_id"], answer, values["table"], agreement, confidence, once)

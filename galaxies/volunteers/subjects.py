@@ -16,6 +16,7 @@ from tqdm import tqdm
 from galaxies.base.outputs import written_beside
 from galaxies.base.pool import in_order
 from galaxies.bundle.description import read_description
+from galaxies.classifying.classifier import Classifier
 from galaxies.classifying.inputs.chunks import Input, Item
 from galaxies.classifying.inputs.files import FileChunk
 from galaxies.classifying.inputs.opening import open_inputs
@@ -30,6 +31,7 @@ from galaxies.tables.columns import ColumnNames
 from galaxies.volunteers.choosing import AUDIT, Choice, choose_galaxies
 from galaxies.volunteers.classes import fingerprint, read_classes, refuse_twice
 from galaxies.volunteers.manifest import GALAXY, MANIFEST, MANIFEST_COLUMNS, UNKNOWN, read_manifest
+from galaxies.volunteers.same_pictures import refuse_another_picture, same_classifier
 
 LARGEST_JPEG: Final = 1024 * 1024
 """Bytes; Zooniverse's program rejects larger files."""
@@ -48,6 +50,8 @@ class Asked(NamedTuple):
     """Number of subjects that the machine leaves to people."""
     audited: int
     """Number of subjects that the machine decided."""
+    checked: bool = False
+    """Whether they were classified again, to see that they are the pictures of the table."""
 
 
 def ask(
@@ -99,16 +103,18 @@ def ask(
     ------
     GalaxiesError
         If there is no galaxy to ask about, if the table, the inputs, the bundle or an earlier
-        folder cannot be used, or if the output is not empty.
+        folder cannot be used, if a picture is not the one that was classified, or if the output is
+        not empty.
 
     Examples
     --------
     >>> from pathlib import Path
     >>> ask(
     ...     Path("classes.parquet"), ["survey.zip"], Path("more_subjects"),
-    ...     number=4, choose="uncertain", audit_share=0.5, seed=0, earlier=[Path("subjects")],
+    ...     number=2, choose="uncertain", audit_share=0.5, seed=0, earlier=[Path("subjects")],
+    ...     bundle=Path("models/cnn"),
     ... )
-    Asked(batch=2, chosen=2, audited=2)
+    Asked(batch=2, chosen=1, audited=1, checked=True)
     """
     _refuse_full(output)
     maker = _bundle(classes, bundle)
@@ -136,9 +142,10 @@ def ask(
     with written_beside(output) as beside:
         beside.mkdir()
         told = (maker, fingerprint(classes), str(counted.decided), *_made_for(classes))
-        _write(beside, chosen, opened, batch, told, workers)
+        again = same_classifier(classes, bundle)
+        _write(beside, chosen, opened, batch, told, workers, again)
     audited = int((chosen["chosen"] == AUDIT).sum())
-    return Asked(batch, len(chosen) - audited, audited)
+    return Asked(batch, len(chosen) - audited, audited, again is not None)
 
 
 class _Counted:
@@ -214,17 +221,23 @@ def _write(
     batch: int,
     told: tuple[str, ...],
     workers: int,
+    again: Classifier | None,
 ) -> None:
     """Write the images, and the manifest in the order of the table.
 
-    What is `told` about all galaxies are the bundle, and the columns after `#chosen`.
+    What is `told` about all galaxies are the bundle, and the columns after `#chosen`. A classifier
+    sees `again` whether the images are those of the table.
     """
     names = _file_names(chosen["galaxy_id"])
+    p_spiral = dict(zip(chosen["galaxy_id"], chosen["p_spiral"], strict=True))
     written: set[str] = set()
 
     def jpeg(item: Item) -> tuple[str, bytes]:
         try:
-            return item.galaxy_id, as_jpeg(item.load())
+            image = item.load()
+            if again is not None:
+                refuse_another_picture(again, item.galaxy_id, image, p_spiral[item.galaxy_id])
+            return item.galaxy_id, as_jpeg(image)
         except UnreadableImageError as error:
             raise GalaxiesError(
                 f"the image of galaxy {item.galaxy_id!r} {error}; put it back, or classify again "

@@ -15,6 +15,7 @@ from tqdm import tqdm
 from galaxies.base.outputs import write_table, written_beside
 from galaxies.base.words import many
 from galaxies.dataset.layout import COUNTS, IMAGES, LARGEST_ID, VOTES, WHOLE_ID, write_campaign
+from galaxies.dataset.votes import read_counts
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import UnreadableImageError
 from galaxies.questions.registry import ASKED
@@ -81,6 +82,32 @@ def galaxy_number(galaxy_id: str) -> int:
         return int(galaxy_id)
     digest = hashlib.sha256(galaxy_id.encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
+
+
+def read_names(survey: Path) -> dict[int, str]:
+    """Find the IDs of the galaxies in a survey that `galaxies votes` made, by their numbers.
+
+    Raises
+    ------
+    GalaxiesError
+        If it did not make the survey: another one may have the same numbers for other galaxies.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> len(read_names(Path("data/simulated")))
+    40
+    """
+    path = survey / COUNTS
+    if not path.is_file():
+        raise GalaxiesError(
+            f"{path}: no such file, so galaxies votes did not make this survey; give the one that "
+            "it made of the answers about these subjects"
+        )
+    counts = read_counts(path)
+    ids = counts["galaxy_id"]
+    names = counts["name"] if "name" in counts.columns else ids
+    return dict(zip(ids.tolist(), names.astype("str").tolist(), strict=True))
 
 
 def count_votes(

@@ -56,6 +56,10 @@ def test_columns_that_a_survey_lacks_and_blank_cells_are_unknown(tmp_path: Path)
             "GalaxyID,Class6.1\n1,0.5\n2,1.5\n3,nan\n",
             "line 3: Class6.1 of GalaxyID 2 is '1.5', not between 0 and 1 .and 1 more",
         ),
+        (
+            "GalaxyID,Class6.1,Class6.2\n1,0.5,0.5\n\n2,0.5",
+            "line 4: has 2 of 3 fields; the file is cut off or damaged",
+        ),
         ("GalaxyID,Class11.6\n1,much\n", "line 2: Class11.6 of GalaxyID 1 is 'much'"),
     ],
 )

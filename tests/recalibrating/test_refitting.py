@@ -77,7 +77,8 @@ def test_smoothed_labels_keep_their_order_and_stay_inside(labels):
 )
 def test_too_few_galaxies_are_refused(labels, said):
     labels = np.array(labels)
-    galaxies = Voted(labels, labels.astype(np.float32), labels, labels * 1.0, labels)
+    places = np.arange(len(labels))
+    galaxies = Voted(labels, labels.astype(np.float32), labels, labels * 1.0, places)
     with pytest.raises(GalaxiesError, match=f"^mine: {said}"):
         require_enough(galaxies, "mine")
 

@@ -1,9 +1,13 @@
+import io
 import re
 import shutil
+import zipfile
+from pathlib import PurePosixPath
 
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from galaxies.base.fingerprints import fingerprints
@@ -208,6 +212,71 @@ def test_galaxies_that_a_bundle_learned_from_are_left_out(knowing_bundle, tiny_s
     write_learned(known, Learned(np.array([587722952767439457]), seen(first=1000)[:1]))
     describe(known, description)
     run(known, tiny_survey, "-o", tmp_path / "a")
+
+
+def turned_survey(survey, folder, turn, first=1, only=None):
+    """The same galaxies under other numbers, turned, or all with one picture."""
+    folder.mkdir()
+    votes = pd.read_csv(survey / "training_solutions_rev1.csv")
+    ids = votes["GalaxyID"].tolist()
+    votes.assign(GalaxyID=np.arange(first, first + len(ids))).to_csv(
+        folder / "training_solutions_rev1.csv", index=False
+    )
+    with (
+        open_archive(survey / "images_training_rev1.zip") as archive,
+        zipfile.ZipFile(folder / "images_training_rev1.zip", "w") as new,
+    ):
+        members = {PurePosixPath(name).stem: name for name in archive.namelist()}
+        for number, galaxy_id in enumerate(ids, first):
+            name = members.get(str(only or galaxy_id))
+            if name is None:
+                continue
+            frame = Image.open(io.BytesIO(archive.read(name))).convert("RGB").resize((128, 128))
+            data = io.BytesIO()
+            (frame if turn is None else frame.transpose(turn)).save(data, "PNG")
+            new.writestr(f"images/{number}.png", data.getvalue())
+    return folder
+
+
+@pytest.mark.parametrize("turn", [None, Image.Transpose.ROTATE_90, Image.Transpose.FLIP_TOP_BOTTOM])
+def test_learned_galaxies_are_left_out_however_they_are_turned(
+    knowing_bundle, tiny_survey, tmp_path, turn
+):
+    description = read_description(knowing_bundle)
+    upright = turned_survey(tiny_survey, tmp_path / "upright", None)
+    with open_archive(upright / "images_training_rev1.zip") as archive:
+        prepare = Classifier(knowing_bundle, Options(agreement=0.9)).prepare
+        names = [f"images/{number}.png" for number in range(20, 31)]
+        pixels = np.stack([prepare(archive.read(name)) for name in names])
+    copy_recalibrated(knowing_bundle, tmp_path / "known", description)
+    write_learned(tmp_path / "known", Learned(np.arange(11), fingerprints(pixels)))
+    describe(tmp_path / "known", description)
+    survey = turned_survey(tiny_survey, tmp_path / "turned", turn)
+    said = run(tmp_path / "known", survey, "-o", tmp_path / "a")
+    assert "left out: 11 galaxies that the bundle has learned" in said
+
+
+def test_the_same_galaxies_under_other_numbers_do_not_calibrate_twice(
+    knowing_bundle, tiny_survey, tmp_path
+):
+    run(knowing_bundle, turned_survey(tiny_survey, tmp_path / "s", None), "-o", tmp_path / "a")
+    again = turned_survey(tiny_survey, tmp_path / "t", None, first=5000)
+    assert "is calibrated on these 59 galaxies already" in run(
+        tmp_path / "a", again, "-o", tmp_path / "b"
+    )
+    # A bundle of an earlier version knows them by their IDs alone.
+    old = read_description(tmp_path / "a")
+    on = old.judgement.calibrated.model_copy(update={"images": None})
+    old = old.judged(old.judgement.model_copy(update={"calibrated": on}))
+    copy_recalibrated(tmp_path / "a", tmp_path / "old", old)
+    assert "already" in run(tmp_path / "old", tmp_path / "s", "-o", tmp_path / "b")
+    run(tmp_path / "old", again, "-o", tmp_path / "b")
+
+
+def test_one_image_for_all_galaxies_calibrates_nothing(knowing_bundle, tiny_survey, tmp_path):
+    same = turned_survey(tiny_survey, tmp_path / "s", None, only=587722952767439457)
+    said = run(knowing_bundle, same, "-o", tmp_path / "a")
+    assert re.search("[0-9]+ galaxies have 1 different images, .*own image", said), said
 
 
 def test_few_galaxies_and_absent_votes_are_refused(knowing_bundle, tmp_path):

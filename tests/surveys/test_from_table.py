@@ -22,6 +22,8 @@ from galaxies.surveys.from_table import survey_from_table
 from galaxies.tables.columns import ColumnNames
 from tests.conftest import draw_galaxy, encode
 
+FIRST = "Class1.1,Class1.2,Class1.3"
+
 
 @pytest.fixture
 def folder(tmp_path):
@@ -105,6 +107,26 @@ def test_the_same_table_gives_the_same_bytes(folder):
         (["id,path,label", "1,g0.jpg,disk", "1,g1.jpg,disk"], "galaxy '1' occurs twice, in rows 1"),
         (["id,path,label", "1,none.jpg,disk"], "no image can be read: 1 "),
         (["id,path,label", "5.9E+17,g0.jpg,disk"], "row 1: 5.9E[+]17 is a rounded number"),
+        (["id,path,label,Label", "1,g0.jpg,disk,smooth"], "columns 'label' and 'Label': which"),
+        (["id,path,label,decision", "1,g0.jpg,spiral,spiral"], "is what the machine said"),
+        (["id,path,label,p_spiral", "1,g0.jpg,spiral,0.9"], "has 'p_spiral'.*labels that people"),
+        (["id,path,label,bundle", "1,g0.jpg,spiral,c2a1"], "has 'bundle'"),
+        (
+            ["id,path,label,decision,input_label", "1,g0.jpg,spiral,spiral,elliptical"],
+            "remove 'label' and 'decision', and rename 'input_label' to 'label'",
+        ),
+        ([f"id,path,{FIRST}", "1,g0.jpg,60,40,0"], "row 1: Class1.1 is 60, not between 0 and 1"),
+        ([f"id,path,{FIRST}", "1,g0.jpg,nan,0.4,0"], "row 1: Class1.1 is nan, not between"),
+        ([f"id,path,{FIRST}", "1,g0.jpg,,0.4,0"], "row 1: Class1.1 has no value, but other"),
+        ([f"id,path,{FIRST}", "1,g0.jpg,0.1,0.1,0"], "row 1: .* sum to 0.2, not to 1"),
+        (
+            [f"id,path,{FIRST},label", "1,g0.jpg,.9,.1,0,spiral"],
+            "row 1: label is 'spiral', but most votes are for Class1.1; remove",
+        ),
+        (
+            ["id,path,Class1.1,Class1.2,label", "1,g0.jpg,.9,.1,spiral"],
+            "has 'label' and 'Class1.1', but not 'Class1.3' of the same question",
+        ),
     ],
 )
 def test_tables_that_cannot_be_a_survey(folder, rows, expected):
@@ -112,3 +134,15 @@ def test_tables_that_cannot_be_a_survey(folder, rows, expected):
     with pytest.raises(GalaxiesError, match=expected):
         survey_from_table(str(folder / "a.csv"), folder / "mine", names=ColumnNames())
     assert not (folder / "mine").exists()
+
+
+def test_peoples_labels_beside_those_of_the_machine_are_used_once_renamed(folder):
+    (folder / "a.csv").write_text("id,path,label,familiar\n1,g0.jpg,disk,true\n")
+    survey_from_table(str(folder / "a.csv"), folder / "mine")
+    assert votes(folder / "mine")["Class1.2"].tolist() == [1]
+
+
+def test_labels_may_stand_beside_the_votes_that_they_sum_up(folder):
+    (folder / "a.csv").write_text(f"id,path,label,{FIRST}\n1,g0.jpg,disk,.3,.7,0\n2,g1.jpg,,,,\n")
+    survey_from_table(str(folder / "a.csv"), folder / "mine")
+    assert votes(folder / "mine")["Class1.2"].tolist()[:1] == [0.7]

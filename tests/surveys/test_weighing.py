@@ -92,7 +92,7 @@ def test_no_galaxy_of_the_campaign_is_an_error(folders, tmp_path):
         merge_surveys(others, tmp_path / "all", like=folders[1])
 
 
-@pytest.mark.parametrize("weight", ["0", "-1", "nan", "inf", "much"])
+@pytest.mark.parametrize("weight", ["0", "-1", "nan", "inf", "much", "1e300", "1e-300"])
 def test_a_weight_must_be_a_number_above_zero(folders, weight):
     path = folders[0] / VOTES
     table = pd.read_csv(path, dtype=str).assign(Weight="2")

@@ -1,6 +1,7 @@
 """Subject sets: what is chosen, what is written, and what is refused."""
 
 import csv
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -90,6 +91,33 @@ def test_a_subject_set_has_an_image_and_a_row_for_each_galaxy(survey, tmp_path):
     chosen = {row["#galaxy_id"] for row in found if row["#chosen"] == "uncertain"}
     assert chosen == set(asked.nsmallest(8).index)
     assert len(list((tmp_path / "subjects").iterdir())) == 11
+
+
+def classified(folder):
+    command = ["classify", str(folder / "images"), "-o", str(folder / "real.parquet")]
+    done = CliRunner().invoke(app, [*command, "--decide-anyway", "--agreement", "0.9"])
+    assert done.exit_code == 0, done.output
+    return folder / "real.parquet"
+
+
+def test_other_pictures_under_the_same_ids_are_refused(survey, tmp_path):
+    shutil.copytree(survey / "images", tmp_path / "images")
+    table, paths = classified(tmp_path), sorted((tmp_path / "images").iterdir())
+    inputs = [str(tmp_path / "images")]
+    changes = {"choose": "random", "audit_share": 0.5}
+    assert ask(table, inputs, tmp_path / "a/subjects", **OPTIONS | changes).checked
+    pictures = [path.read_bytes() for path in paths]
+    for path, other in zip(paths, pictures[1:] + pictures[:1], strict=True):
+        path.write_bytes(other)
+    with pytest.raises(GalaxiesError, match=r"picture of galaxy '\d+' is not the one in the table"):
+        ask(table, inputs, tmp_path / "b/subjects", **OPTIONS | changes)
+    assert not (tmp_path / "b/subjects").exists()
+
+
+def test_pictures_that_cannot_be_compared_are_mentioned(survey, tmp_path):
+    command = ["ask", str(survey / "classes.parquet"), str(survey / "images"), "-o"]
+    done = CliRunner().invoke(app, [*command, str(tmp_path / "a"), "--number", "4"])
+    assert "The pictures were not compared with the table" in done.output
 
 
 def test_zooniverses_program_finds_one_file_in_each_row(survey, tmp_path, monkeypatch):
@@ -311,7 +339,10 @@ def test_images_that_are_gone_leave_no_folder(survey, tmp_path):
     [
         ({"p_spiral": 1.5}, r"row 1: p_spiral is '1.5', not between 0 and 1"),
         ({"galaxy_id": "7"}, "galaxy_id '7' occurs twice"),
-        ({"decision": "spiral"}, "no galaxy to ask about: the machine decides all"),
+        (
+            {"decision": "spiral", "p_spiral": 0.9},
+            "no galaxy to ask about: the machine decides all",
+        ),
         ({"p_spiral": np.float32("nan")}, "no galaxy to ask about"),
     ],
 )

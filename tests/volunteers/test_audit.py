@@ -8,14 +8,14 @@ from scipy.stats import binom
 from typer.testing import CliRunner
 
 from galaxies.classifying.classifier import COLUMNS
-from galaxies.classifying.provenance import AGREEMENT, BUNDLE, CAMPAIGN
+from galaxies.classifying.provenance import AGREEMENT, BUNDLE, CAMPAIGN, THRESHOLD
 from galaxies.cli import app
 from galaxies.errors import GalaxiesError
 from galaxies.questions.campaign import VOTED
 from galaxies.tables.writing import write_table
 from galaxies.volunteers.audit import CHOOSING, judge_answers
 from galaxies.volunteers.classes import fingerprint, read_columns
-from galaxies.volunteers.manifest import MANIFEST_COLUMNS
+from galaxies.volunteers.manifest import MANIFEST_COLUMNS, read_manifest
 from galaxies.volunteers.samples import Audited, read_audit, read_survey_audit, write_sample
 from galaxies.volunteers.subjects import ask
 from galaxies.volunteers.survey import count_votes, galaxy_number
@@ -61,16 +61,18 @@ def test_a_sample_holds_what_was_decided_in_random_order(tmp_path, suffix):
     assert (drawn, count) == (50, len(decided))
     sample = pd.read_csv(tmp_path / "audit.csv", dtype=str)
     assert list(sample.columns) == [
-        "galaxy_id", "answer", "place", "decided", "agreement", "confidence", "judged", "campaign",
-        "table",
+        "galaxy_id", "answer", "place", "drawn", "decided", "agreement", "confidence", "judged",
+        "campaign", "table", "sample",
     ]  # fmt: skip
     assert sample["place"].tolist() == [str(place) for place in range(1, 51)]
-    told = sample.loc[0, "decided":].tolist()
+    told = sample.loc[0, "decided":"table"].tolist()
     campaign = "unknown" if target else "gz1"
     assert told == [
         str(len(decided)), f"{target or 0.9}", "0.8", "any time", campaign, fingerprint(path)
     ]  # fmt: skip
-    assert (sample.loc[:, "decided":] == told).all(axis=None)
+    assert (sample.loc[:, "decided":"table"] == told).all(axis=None)
+    assert (sample["drawn"] == "50").all()
+    assert (sample["sample"] == sample.loc[0, "sample"]).all()
     assert sample["galaxy_id"].is_unique
     assert set(sample["galaxy_id"]) <= set(decided.index)
     assert not sample["galaxy_id"].is_monotonic_increasing
@@ -244,10 +246,13 @@ def test_what_cannot_be_read_is_said_in_one_line(tmp_path):
     decided = classes_table(path)
     with pytest.raises(GalaxiesError, match="does not record its target agreement"):
         write_sample(path, answers, number=20, seed=1)
+    write_sample(path, answers, number=1, seed=1, agreement=0.9)
+    head, first = answers.read_text().splitlines()
+    known, _, _, told = first.split(",", 3)
+    assert known in decided.index
     write_sample(path, answers, number=20, seed=1, agreement=0.9)
-    known = decided.index[0]
-    head, first, second = answers.read_text().splitlines()[:3]
-    told = first.split(",", 3)[3]
+    whole = answers.read_text()
+    second = whole.splitlines()[2]
 
     def refused(text, said):
         answers.write_text(text, encoding="utf-8")
@@ -262,11 +267,17 @@ def test_what_cannot_be_read_is_said_in_one_line(tmp_path):
     refused(
         f"{head}\n{known},spiral,1,{told}\n{known},spiral,2,{told}\n", "line 3: .* occurs twice"
     )
-    refused(f"{head}\n17,spiral,1,{told}\n", "galaxy 17 is not one that the machine decided")
+    refused(
+        f"{head}\n17,spiral,1,{told}\n", "a galaxy_id, place, .* is not as galaxies audit wrote"
+    )
     refused(f"galaxy_id,answer\n{known},spiral\n", "no column 'place'; keep all columns")
     refused(f"{head}\n{known},spiral,first,{told}\n", "line 2: place, agreement and confidence")
     other = second.replace(",0.9,0.9,", ",0.8,0.9,")
     refused(f"{head}\n{first}\n{other}\n", "line 3: from another sample than line 2")
+    refused(whole.replace(",2,20,", ",1,20,"), "lines 2 and 3: both have the place 1; keep")
+    for change in ((",0.9,0.9,", ",0.6,0.9,"), (",0.9,0.9,", ",0.9,0.1,"), ("58772", " 58772")):
+        refused(whole.replace(*change), "is not as galaxies audit wrote it; draw the sample again")
+    refused(whole.replace("any time", "once"), "is not as galaxies audit wrote it")
     (tmp_path / "other.csv").write_text("a,b\n1,2\n", encoding="utf-8")
     (tmp_path / "bad.parquet").write_bytes(b"text")
     for name in ("other.csv", "bad.parquet"):
@@ -319,6 +330,40 @@ def test_a_sample_that_is_judged_once_waits_for_all_answers(tmp_path):
     fill_in(answers, decided)
     assert read_audit(path, answers).once
     assert "--once belongs to -o" in run(path, "--answers", answers, "--once")
+
+
+@pytest.mark.parametrize("once", [False, True])
+def test_rows_cannot_be_removed_from_a_sample(tmp_path, once):
+    path, answers = tmp_path / "classes.parquet", tmp_path / "audit.csv"
+    decided = classes_table(path)
+    write_sample(path, answers, number=20, seed=1, once=once)
+    fill_in(answers, decided, wrong=3)
+    head, *lines = answers.read_text().splitlines()
+    for kept, lacking in ((lines[3:], 1), (lines[:4] + lines[5:], 5), (lines[:-1], 20)):
+        answers.write_text("\n".join([head, *kept]))
+        with pytest.raises(
+            GalaxiesError, match=f"the galaxy with place {lacking} of 20 is missing"
+        ):
+            read_audit(path, answers)
+
+
+def test_ids_that_differ_by_a_space_are_two_galaxies(tmp_path):
+    path, answers = tmp_path / "classes.parquet", tmp_path / "audit.csv"
+    columns = {
+        "galaxy_id": [" 5", "5"],
+        "p_spiral": [0.99, 0.01],
+        "decision": ["spiral", "elliptical"],
+    }
+    table = pa.table(columns).replace_schema_metadata({AGREEMENT: "0.9"})
+    write_table(path, table.schema, lambda: iter([table]))
+    write_sample(path, answers, number=2, seed=0)
+    sample = pd.read_csv(answers, dtype=str)
+    sample["answer"] = np.where(sample["galaxy_id"] == " 5", "spiral", "elliptical")
+    sample.to_csv(answers, index=False)
+    audited = read_audit(path, answers)
+    assert ((audited.p_spiral > 0.5) == audited.answers).all()
+    folder = write_manifest(tmp_path / "subjects", [(" 5", "audit")], path)
+    assert [subject.galaxy_id for subject in read_manifest(folder)] == [" 5"]
 
 
 def run(*command):
@@ -387,6 +432,8 @@ def write_votes(folder, answers):
                           for name, answer in answers.items()])  # fmt: skip
     table.columns = ["GalaxyID", "Class1.1", "Class1.2", "Class1.3"]
     table.to_csv(folder / "training_solutions_rev1.csv", index=False)
+    counts = table.rename(columns={"GalaxyID": "galaxy_id"}).assign(name=list(answers))
+    counts.to_parquet(folder / "answers.parquet")
     return folder
 
 
@@ -467,6 +514,22 @@ def test_votes_that_cannot_judge_are_refused_in_one_line(tmp_path):
         assert "--survey and --subjects must be given together" in run(path, *options)
 
 
+def test_votes_on_a_galaxy_whose_name_is_the_same_number_are_not_its_votes(tmp_path):
+    path = tmp_path / "classes.csv"
+    pd.DataFrame(
+        {"galaxy_id": ["007", "7"], "p_spiral": [0.9, 0.1], "decision": ["spiral", "elliptical"]}
+    ).to_csv(path, index=False)
+    subjects = [write_manifest(tmp_path / "subjects", [("007", "audit")], path)]
+    survey = write_votes(tmp_path / "mine", {"7": "elliptical"})
+    with pytest.raises(GalaxiesError, match="has no votes on the 1 galaxies"):
+        read_survey_audit(path, survey, subjects)
+    survey = write_votes(tmp_path / "mine", {"007": "spiral"})
+    assert read_survey_audit(path, survey, subjects).answers.tolist() == [1]
+    (survey / "answers.parquet").unlink()
+    with pytest.raises(GalaxiesError, match=r"answers.parquet: .* did not make this survey"):
+        read_survey_audit(path, survey, subjects)
+
+
 def test_subjects_of_another_bundle_are_refused(tmp_path):
     path = tmp_path / "classes.parquet"
     table = pa.table(
@@ -487,3 +550,47 @@ def test_a_galaxy_that_occurs_twice_is_refused_before_people_answer(tmp_path):
     with pytest.raises(GalaxiesError, match=expected):
         write_sample(tmp_path / "classes.csv", tmp_path / "a.csv", number=5, seed=1, agreement=0.9)
     assert not (tmp_path / "a.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("decision", "p", "said"),
+    [
+        ("elliptical", 0.99, "row 2: decision is 'elliptical', but p_spiral is 0.99"),
+        ("spiral", 0.3, "row 2: decision is 'spiral', but p_spiral is 0.3"),
+        ("spiral", None, "row 2: decision is 'spiral', but p_spiral is nan"),
+        ("spiral", 1.5, "row 2: .*p_spiral is 1.5"),
+        ("artifact", 0.99, "row 2: decision is 'artifact'"),
+        ("spiral", 0.85, r"row 2: .*p_spiral is 0.8\d*, less certain than its threshold of 0.9"),
+    ],
+)
+def test_tables_with_edited_rows_are_neither_audited_nor_asked_about(tmp_path, decision, p, said):
+    path = tmp_path / "classes.parquet"
+    columns = {
+        "galaxy_id": ["7", "8", "9", "10"],
+        "p_spiral": pa.array([0.95, p, None, 0.5], pa.float32()),
+        "spread": pa.array([0.1] * 4, pa.float32()),
+        "decision": ["spiral", decision, None, "ask volunteers"],
+    }
+    table = pa.table(columns).replace_schema_metadata({AGREEMENT: "0.9", THRESHOLD: "0.9"})
+    write_table(path, table.schema, lambda: iter([table]))
+    with pytest.raises(GalaxiesError, match=said):
+        write_sample(path, tmp_path / "a.csv", number=5, seed=1)
+    options = {"number": 50, "choose": "uncertain", "audit_share": 0.8, "seed": 1}
+    with pytest.raises(GalaxiesError, match="row 2: "):
+        ask(path, [str(write_picture(tmp_path / "images"))], tmp_path / "subjects", **options)
+
+
+def write_picture(folder):
+    folder.mkdir()
+    picture = encode(draw_galaxy(np.random.default_rng(3), True, side=32))
+    (folder / "7.jpg").write_bytes(picture)
+    return folder
+
+
+def test_a_table_that_decides_nothing_has_no_decisions(tmp_path):
+    path = tmp_path / "classes.parquet"
+    columns = {"galaxy_id": ["7"], "p_spiral": [0.9], "decision": ["spiral"]}
+    table = pa.table(columns).replace_schema_metadata({AGREEMENT: "0.9", THRESHOLD: "none"})
+    write_table(path, table.schema, lambda: iter([table]))
+    with pytest.raises(GalaxiesError, match=r"row 1: .* though the table decides nothing"):
+        write_sample(path, tmp_path / "a.csv", number=5, seed=1)

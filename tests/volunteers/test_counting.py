@@ -145,6 +145,8 @@ def test_two_subject_sets_with_equal_ids_are_kept_apart(place):
         ({"gold_standard": "true"}, "of the project's team, to test volunteers"),
         ({"gold_standard": "True"}, "of the project's team, to test volunteers"),
         ({"metadata": json.dumps({"live_project": False})}, "from before the project was live"),
+        ({"metadata": '{"live_project": "false"}'}, "from before the project was live"),
+        ({"metadata": '{"live_project": 0}'}, "from before the project was live"),
     ],
 )
 def test_rows_that_are_no_votes_of_volunteers_do_not_count(place, changes, said):

@@ -80,6 +80,11 @@ def asked(output: Path, done: "Asked", number: int) -> None:
     say(f"{output}: batch {done.batch}, {many(total, 'galaxy')}: {parts}")
     if total < number:
         say(f"There are no more galaxies; {number:,} were requested")
+    if not done.checked:
+        say(
+            "The pictures were not compared with the table: its bundle is not at hand (--model), "
+            "or the table does not record how it was made, as CSV"
+        )
     say(f"Upload it: panoptes subject-set upload-subjects ID {output / MANIFEST}")
 
 
