@@ -189,11 +189,11 @@ assert "onnx" not in sys.modules
         ("export", "onnx is missing; in a clone of the repository, pip install '.[onnx]'"),
         (
             "calibrate tiny -o made",
-            "sklearn is missing; in a clone of the repository, pip install '.[pipeline]'",
+            "sklearn is missing; in a clone of the repository, pip install '.[calibrate]'",
         ),
         (
             "export-folders tiny -o folders",
-            "sklearn is missing; in a clone of the repository, pip install '.[pipeline]'",
+            "sklearn is missing; in a clone of the repository, pip install '.[calibrate]'",
         ),
         (
             "classify tiny/images_training_rev1.zip -o classes.csv --engine ray",

@@ -96,7 +96,7 @@ def audit(
             "--once belongs to -o: how a sample is judged is fixed when it is drawn"
         )
     if output is None:
-        require("pipeline", "scipy")
+        require("calibrate", "scipy")
     from galaxies.volunteers import samples
     from galaxies.volunteers.audit import judge_answers
 

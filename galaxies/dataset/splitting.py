@@ -142,7 +142,7 @@ def _side(
 ) -> pd.DataFrame:
     """Drop the artifacts of a side, and limit its number; in order of `galaxy_id`."""
     # Imported here because reading a split does not need it.
-    with needs("pipeline"):
+    with needs("calibrate"):
         from sklearn.utils import resample
 
     galaxies = table[table["class"].isin([*range(len(CLASSES)), _UNLABELLED])]
@@ -186,7 +186,7 @@ def _say_learned(count: int) -> str:
 
 def _draw(table: pd.DataFrame, share: float, seed: int) -> npt.NDArray[np.bool_]:
     """Mark a stratified share of the galaxies, identical images together."""
-    with needs("pipeline"):
+    with needs("calibrate"):
         from sklearn.model_selection import train_test_split
 
     groups = table.drop_duplicates("sha1")

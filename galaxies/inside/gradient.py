@@ -64,7 +64,7 @@ class Gradient:
         if isinstance(graph, Path) and not (graph / GRADIENT).is_file():
             raise GalaxiesError(
                 f"{graph}: has no {GRADIENT}, so that it cannot be explained; with "
-                f"galaxies[pipeline], `python -m galaxies.models.backward {graph}` adds it"
+                f"the extra pipeline, `python -m galaxies.models.backward {graph}` adds it"
             )
         try:
             self._session = onnxruntime.InferenceSession(

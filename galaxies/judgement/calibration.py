@@ -91,7 +91,7 @@ def fit_calibration(
     array([0.1, 0.1, 0.9, 0.9], dtype=float32)
     """
     # Imported here because predicting does not need it, and it takes a second.
-    with needs("pipeline"):
+    with needs("calibrate"):
         from sklearn.linear_model import LogisticRegression
 
     # Each galaxy counts for both answers, weighted by its votes.

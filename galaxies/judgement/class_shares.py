@@ -190,7 +190,7 @@ def compare_with_mixture(outputs: ClassOutputs, raw: Probabilities) -> Mixture:
     True
     """
     # Imported here because it takes half a second.
-    with needs("pipeline"):
+    with needs("calibrate"):
         from scipy.special import gammaincc
 
     samples = _Samples.of(outputs, raw)
@@ -236,7 +236,7 @@ def share_interval(outputs: ClassOutputs, raw: Probabilities) -> tuple[float, fl
     >>> [round(end, 2) for end in share_interval(few, few_spirals)]
     [0.0, 0.17]
     """
-    with needs("pipeline"):
+    with needs("calibrate"):
         from scipy.special import stdtrit
 
     samples = _Samples.of(outputs, raw).wider()

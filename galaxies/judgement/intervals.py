@@ -46,7 +46,7 @@ def clopper_pearson(right: float, trials: float, confidence: float = 0.95) -> tu
     >>> [round(end, 3) for end in clopper_pearson(54, 54)]
     [0.934, 1.0]
     """
-    with needs("pipeline"):
+    with needs("calibrate"):
         from scipy.special import betaincinv
 
     tail = (1 - confidence) / 2
@@ -69,7 +69,7 @@ def student(values: npt.NDArray[np.float64]) -> tuple[float, float]:
     >>> [round(end, 3) for end in student(np.array([0.1, 0.12, 0.11, 0.13, 0.14]))]
     [0.1, 0.14]
     """
-    with needs("pipeline"):
+    with needs("calibrate"):
         from scipy.special import stdtrit
 
     count = len(values)
@@ -160,7 +160,7 @@ def compare_models(
     >>> compare_models(first[images], second[images], images) == comparison
     True
     """
-    with needs("pipeline"):
+    with needs("calibrate"):
         from scipy.special import bdtr
 
     groups = np.arange(len(first))

@@ -188,7 +188,7 @@ def decompose_brier(labels: Labels, p: Floats) -> Brier:
     >>> [round(part, 3) for part in parts]
     [0.04, 0.25, 0.25]
     """
-    with needs("pipeline"):
+    with needs("calibrate"):
         from sklearn.isotonic import IsotonicRegression
 
     best = IsotonicRegression(y_min=0, y_max=1).fit_transform(p, labels)

@@ -75,7 +75,7 @@ def lower_bound(
     [False, True]
     """
     # Imported here because predicting does not need it, and it takes half a second.
-    with needs("pipeline"):
+    with needs("calibrate"):
         from scipy.special import betaincinv
 
     wrong = trials - right
@@ -192,7 +192,7 @@ class _Tested(NamedTuple):
 
     def chances(self, agreement: float, confidence: float) -> list[float]:
         """Compute the probability that each step passes, from the certainties."""
-        with needs("pipeline"):
+        with needs("calibrate"):
             from scipy.special import bdtr, pdtr
 
         chances = []

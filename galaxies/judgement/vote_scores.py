@@ -220,7 +220,7 @@ def beta_binomial(volunteers: Floats, shares: Floats, concentrations: Floats) ->
     >>> beta_binomial(np.array([2.0]), np.array([[0.5]]), np.array([[2.0]])).round(3).tolist()
     [[[0.333, 0.667, 1.0]]]
     """
-    with needs("pipeline"):
+    with needs("calibrate"):
         from scipy.special import betaln, gammaln
 
     asked = volunteers[:, None, None]

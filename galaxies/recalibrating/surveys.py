@@ -139,7 +139,7 @@ def calibrate_on_votes(
     (True, True)
     """
     require_free(output, overwrite)
-    require("pipeline", "sklearn", "scipy")
+    require("calibrate", "sklearn", "scipy")
     archive, table = survey_file(survey, IMAGES), survey_file(survey, VOTES)
     campaign = campaign_of(read_answers(table))
     description = for_campaign(read_description(bundle), campaign)
@@ -336,7 +336,7 @@ def adjust_to_shares(
     (40, 0, True, True)
     """
     require_free(output, overwrite)
-    require("pipeline", "sklearn", "scipy")
+    require("calibrate", "sklearn", "scipy")
     description = read_description(bundle)
     outputs = require_outputs(description.judgement.outputs, bundle)
     archive = images / IMAGES

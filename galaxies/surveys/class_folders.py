@@ -60,7 +60,7 @@ def export_folders(
     40
     """
     output = free_folder(output, overwrite, PARTS)
-    require("pipeline", "sklearn")
+    require("calibrate", "sklearn")
     with written_beside(output) as beside:
         beside.mkdir()
         table, counts = split_survey(survey, settings, beside, workers=workers)

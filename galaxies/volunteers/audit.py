@@ -114,7 +114,7 @@ def _judge_all(
             anytime_lower_bound(right, decided, confidence),
             float(np.exp(-max(evidence.max(), 0.0))),
         )
-    with needs("pipeline"):
+    with needs("calibrate"):
         from scipy.special import betainc
 
     answered, agreed = len(right), int(right.sum())
