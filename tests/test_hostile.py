@@ -521,7 +521,7 @@ BUNDLE_CASES = [
         rf"models/tree{said}",
     )
     for what, spoil, said in [
-        ("absent", lambda: shutil.rmtree(TREE), ": not a bundle"),
+        ("absent", lambda: shutil.rmtree(TREE), ": no such folder"),
         ("a file", lambda: (shutil.rmtree(TREE), TREE.touch()), ": not a bundle"),
         ("without description", lambda: (TREE / "bundle.json").unlink(), ": not a bundle"),
         (
@@ -679,7 +679,7 @@ CLASSIFY_CASES = [
         status,
     )
     for what, words, spoil, said, status in [
-        ("no bundle", ("--model", "none", "-o", "o.csv"), nothing, ".*none: not a bundle", 1),
+        ("no bundle", ("--model", "none", "-o", "o.csv"), nothing, ".*none: no such folder", 1),
         (
             "no table",
             ("--model", "models/tree", "-o", "o.txt"),

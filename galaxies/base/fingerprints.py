@@ -94,7 +94,7 @@ def _packed(bits: npt.NDArray[np.bool_]) -> Fingerprints:
     return words
 
 
-def orientations(marks: Fingerprints) -> npt.NDArray[np.uint64]:
+def views(marks: Fingerprints) -> npt.NDArray[np.uint64]:
     """Compute the fingerprints of images after quarter turns and mirrors.
 
     No image is needed: mirrored, a cosine has the same sign or the opposite one, and with rows and
@@ -116,7 +116,7 @@ def orientations(marks: Fingerprints) -> npt.NDArray[np.uint64]:
     >>> import numpy as np
     >>> images = np.load("data/images.npy")
     >>> upside_down = fingerprints(images[:, ::-1])
-    >>> matches(upside_down, orientations(fingerprints(images))[2]).tolist()[:3]
+    >>> matches(upside_down, views(fingerprints(images))[2]).tolist()[:3]
     [0, 1, 2]
     """
     bits = np.unpackbits(np.ascontiguousarray(marks.astype(">u8")).view(np.uint8), axis=1) != 0
@@ -126,7 +126,7 @@ def orientations(marks: Fingerprints) -> npt.NDArray[np.uint64]:
 
 
 def upright(marks: Fingerprints) -> Fingerprints:
-    """Choose one of the eight orientations of each image, the same one however it is turned.
+    """Choose one of the eight views of each image, the same one however it is turned.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ def upright(marks: Fingerprints) -> Fingerprints:
     True
     """
     known = (np.arange(len(_TRANSPOSED)) != _TRANSPOSED) | (_ROWS == _COLUMNS)
-    every = orientations(marks) & _packed(known[None])
+    every = views(marks) & _packed(known[None])
     first = np.lexsort([every[:, :, word] for word in range(_WORDS)], axis=0)[0]
     chosen: Fingerprints = every[first, np.arange(len(marks))]
     return chosen
@@ -182,7 +182,7 @@ def matches(
     places = np.full(len(marks), -1, np.int64)
     if not len(among):
         return places
-    every = orientations(marks) if turned else marks[None]
+    every = views(marks) if turned else marks[None]
     for here, apart in _differences(every, among):
         nearest = apart.argmin(axis=1)
         near = apart[np.arange(len(apart)), nearest] <= MOST_DIFFERENT
@@ -212,7 +212,7 @@ def same_images(marks: Fingerprints) -> npt.NDArray[np.int64]:
     [0, 1, 0, 1]
     """
     numbers = np.arange(len(marks))
-    for here, apart in _differences(orientations(marks), marks):
+    for here, apart in _differences(views(marks), marks):
         near = apart <= MOST_DIFFERENT
         for place, first in zip(range(here.start, here.stop), near.argmax(axis=1), strict=True):
             if first < place:
@@ -223,7 +223,7 @@ def same_images(marks: Fingerprints) -> npt.NDArray[np.int64]:
 def _differences(
     every: npt.NDArray[np.uint64], among: Fingerprints
 ) -> Iterator[tuple[slice, npt.NDArray[np.uint8]]]:
-    """Count the bits (n, M) that differ from others in the best orientation, a few at a time."""
+    """Count the bits (n, M) that differ from others in the best view, a few at a time."""
     words = np.ascontiguousarray(among.T)
     count = every.shape[1]
     unlike = np.empty((_AT_ONCE, len(among)), np.uint64)

@@ -25,6 +25,8 @@ def reading_yaml(path: Path) -> Iterator[None]:
 
     Examples
     --------
+    >>> from pathlib import Path
+    >>> import yaml
     >>> with reading_yaml(Path("params.yaml")):
     ...     yaml.safe_load("survey: 2020-13-45")
     Traceback (most recent call last):

@@ -90,7 +90,7 @@ class Predictor:
     >>> import numpy as np
     >>> prediction = Predictor(Path("models/cnn")).predict(np.load("data/images.npy"))
     >>> prediction.p_spiral.shape, prediction.answers.shape
-    ((40,), (40, 40))
+    ((40,), (40, 37))
     """
 
     def __init__(

@@ -68,8 +68,8 @@ def promise_table(results: Sequence[Mapping[str, Any]]) -> str:
     >>> from pathlib import Path
     >>> print(promise_table([json.loads(Path("metrics/cnn.json").read_text())]))
         target decided agreement (95% interval)       verdict
-    CNN    90%   75.0%      0.933 (0.681–0.998)  undetermined
-    CNN    95%   65.0%      1.000 (0.753–1.000)  undetermined
+    CNN    90%   90.0%      0.889 (0.653–0.986)  undetermined
+    CNN    95%   55.0%      0.909 (0.587–0.998)  undetermined
     CNN    99%   15.0%      1.000 (0.292–1.000)  undetermined
     """  # noqa: RUF002
     rows, names = [], []

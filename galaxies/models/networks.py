@@ -312,7 +312,7 @@ class Network:
     >>> import numpy as np
     >>> network = Network.load(Path("models/cnn"))
     >>> network.predict(np.load("data/images.npy")[:3]).shape
-    (3, 52)
+    (3, 48)
     """
 
     title: ClassVar[str]

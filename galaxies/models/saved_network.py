@@ -28,7 +28,7 @@ class SavedNetwork:
     >>> from pathlib import Path
     >>> import numpy as np
     >>> SavedNetwork(Path("models/cnn")).predict(np.load("data/images.npy")[:3]).shape
-    (3, 52)
+    (3, 48)
     """
 
     def __init__(self, folder: Path, device: Device = "cpu") -> None:

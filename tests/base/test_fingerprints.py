@@ -1,4 +1,4 @@
-"""Fingerprints: the same image is found again in every orientation, and no other one."""
+"""Fingerprints: the same image is found again in every view, and no other one."""
 
 import time
 
@@ -9,9 +9,9 @@ from galaxies.base.fingerprints import (
     MOST_DIFFERENT,
     fingerprints,
     matches,
-    orientations,
     same_images,
     upright,
+    views,
 )
 from galaxies.bundle.learned import Learned
 from galaxies.bundle.views import view_of
@@ -29,7 +29,7 @@ def test_an_image_is_found_turned_and_mirrored(images, view):
     marks, turned = fingerprints(images), fingerprints(view_of(images, view))
     assert matches(turned, marks, turned=True).tolist() == list(range(40))
     assert Learned(np.arange(40), marks).shown(turned).all()
-    nearest = np.bitwise_count(orientations(turned) ^ marks[None]).sum(axis=2).min(axis=0)
+    nearest = np.bitwise_count(views(turned) ^ marks[None]).sum(axis=2).min(axis=0)
     assert nearest.max() <= 6 < MOST_DIFFERENT
 
 
@@ -52,7 +52,7 @@ def test_other_images_are_not_found(images):
     assert (matches(fingerprints(others), fingerprints(images), turned=True) == -1).all()
 
 
-def test_copies_in_other_orientations_are_one_image(images):
+def test_copies_in_other_views_are_one_image(images):
     many = np.concatenate([view_of(images[:5], view) for view in range(8)])
     assert same_images(fingerprints(many)).tolist() == list(range(5)) * 8
     assert same_images(fingerprints(images)).tolist() == list(range(40))
