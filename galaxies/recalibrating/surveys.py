@@ -154,16 +154,18 @@ def calibrate_on_votes(
     require_another_survey(description.judgement, on, bundle)
     before, after = judge_recalibration(description.judgement, galaxies)
     made = recalibrate(description.judgement, galaxies).model_copy(update={"calibrated": on})
-    after_it, familiarity = description.judged(made), _familiarity(predictor, galaxies)
+    recalibrated, familiarity = description.judged(made), _familiarity(predictor, galaxies)
     if familiarity is not None and familiarity.replaced:
-        judgements = void_elsewhere(after_it.judgements, after_it.campaign, on)
-        after_it = after_it.model_copy(update={"judgements": judgements})
-    copy_recalibrated(bundle, output, after_it, None if familiarity is None else familiarity.known)
+        judgements = void_elsewhere(recalibrated.judgements, recalibrated.campaign, on)
+        recalibrated = recalibrated.model_copy(update={"judgements": judgements})
+    copy_recalibrated(
+        bundle, output, recalibrated, None if familiarity is None else familiarity.known
+    )
     counts = dict(zip(CLASSES, np.bincount(galaxies.labels, minlength=2).tolist(), strict=True))
     void = tuple(
         name
         for name, judgement in description.judgements.items()
-        if name != after_it.campaign and after_it.judgements[name] != judgement
+        if name != recalibrated.campaign and recalibrated.judgements[name] != judgement
     )
     return Calibrated(before, after, counts, learned is not None, left_out, familiarity, void)
 
