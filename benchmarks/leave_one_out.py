@@ -1,12 +1,12 @@
 """How well a bundle does on a survey that it was not trained on.
 
-Each survey is left out in turn: the network is trained on all others, starting from the pretrained
-bundle `simulated`, and tested on every galaxy of the survey that was left out. If the bundle finds
-that the galaxies resemble one of its training surveys, the calibration of that survey is used. The
-results also say whether the bundle notices that the survey is new, and whether its promises would
-have been kept if it had decided anyway. Where one would not, `familiar` must be false.
+Each survey is left out in turn: all others are merged as for the pretrained network (Kaggle's
+galaxies weighed like the unselected ones), the network is trained on them, starting from the bundle
+`simulated`, and tested on every galaxy of the survey that was left out. It answers for the survey's
+campaign or, if it has not learned that one, for another with the same questions. The results also
+say whether the survey looks familiar to the bundle, and whether its promises would have been kept.
 
-    python -m benchmarks.leave_one_out --data ../shared/data
+    python -m benchmarks.leave_one_out --data ../shared/data --epochs 12
 
 With `--bundles FOLDER` the trained bundles are kept, one for each survey left out; `promises` uses
 them. With `--halves` the network is trained once, on the training halves of `gz1`,
@@ -38,7 +38,9 @@ from galaxies.dataset.layout import FIRST_VOTES, IMAGES, read_campaign
 from galaxies.dataset.packing import pack_images
 from galaxies.dataset.splitting import split_galaxies
 from galaxies.dataset.votes import campaign_of, first_votes, read_survey_votes
+from galaxies.judgement.appearance import appearance
 from galaxies.judgement.class_shares import estimate_spiral_share, odds_factor
+from galaxies.judgement.familiarity import LEVEL
 from galaxies.judgement.miscalibration import expected_calibration_error
 from galaxies.judgement.vote_scores import Answered, score_answers
 from galaxies.models.cnn import Cnn, fit
@@ -46,12 +48,19 @@ from galaxies.questions.campaign import Campaign
 from galaxies.questions.layout import layout_of
 from galaxies.questions.registry import CAMPAIGNS
 from galaxies.settings import Settings, load_settings
+from galaxies.surveys.merge import merge_surveys
 from galaxies.training.parts import Part, Votes
 from galaxies.training.training import Preparation, TrainingGalaxies, train
 
-SURVEYS = ("gz1", "gz1b", "gz2", "kaggle", "odd", "mergers")
+SURVEYS = ("challenge_sample", "challenge", "gz2", "gz1", "gz1b", "kaggle", "mergers")
+UNSELECTED = "challenge_sample"
+"""The survey by which Kaggle's galaxies are weighed."""
+
 LEFT_OUT = ("gz1", "gz1b", "gz2", "kaggle")
-"""Those that have both classes."""
+"""Those that have both classes, and enough galaxies."""
+
+HALVED = ("gz1", "gz2", "kaggle")
+"""Surveys that were divided into halves in all that we measured."""
 
 BINS = 15
 
@@ -93,7 +102,7 @@ def read_survey(folder: Path, packed: Path, settings: Settings) -> Survey:
         workers=len(os.sched_getaffinity(0)),
     ).table
     table = images.merge(read_survey_votes(folder, settings.volunteers), on="galaxy_id")
-    return Survey(open_array(array)[table["row"].to_numpy()], table.assign(survey=folder.name))
+    return Survey(open_array(array)[table["row"].to_numpy()], table)
 
 
 def take(survey: Survey, galaxies: npt.NDArray[Any]) -> Survey:
@@ -108,28 +117,29 @@ def in_test(survey: Survey, settings: Settings) -> npt.NDArray[np.bool_]:
     return np.asarray(survey.table["galaxy_id"].isin(test))
 
 
-def together(others: list[Survey], judged: list[Survey], seed: int) -> TrainingGalaxies:
-    """Merge surveys for training; a fifth of the galaxies is for validation.
+def merged(folders: list[Path], scratch: Path, settings: Settings) -> Survey:
+    """Merge surveys as for the pretrained network."""
+    like = next((folder for folder in folders if folder.name == UNSELECTED), None)
+    merge_surveys(folders, scratch / "merged", skip_known=True, like=like, overwrite=True)
+    return read_survey(scratch / "merged", scratch, settings)
 
-    Galaxies of the test set are dropped, by their pixels and by their IDs.
-    """
-    table = pd.concat([survey.table for survey in others], ignore_index=True)
-    test = pd.concat([survey.table for survey in judged])
-    kept = ~table["galaxy_id"].duplicated()
-    for column in ("galaxy_id", "sha1"):
-        kept &= ~table[column].isin(test[column])
-    images = np.concatenate([survey.images for survey in others])
-    merged = take(Survey(images, table), kept.to_numpy())
-    votes, first, campaign = merged.votes, merged.first, campaign_of(merged.table)
+
+def without(survey: Survey, judged: list[Survey], seed: int) -> TrainingGalaxies:
+    """Leave out the galaxies of the test, by pixels and IDs; a fifth of the rest is validation."""
+    test = pd.concat([tested.table for tested in judged])
+    kept = ~survey.table["galaxy_id"].isin(test["galaxy_id"])
+    kept &= ~survey.table["sha1"].isin(test["sha1"])
+    rest = take(survey, kept.to_numpy())
+    votes, first, campaign = rest.votes, rest.first, campaign_of(rest.table)
     known = first["p_smooth"].notna().to_numpy()  # not of a class that chose them
     labels = np.where(known, votes.labels(campaign), -1)
-    galaxies = first.assign(survey=merged.table["survey"])
-    prints = from_text(merged.table["fingerprint"])
+    galaxies = first.assign(survey=rest.table["survey"], weight=rest.table["weight"])
+    prints = from_text(rest.table["fingerprint"])
     everything = Part(galaxies, np.arange(len(labels)), labels, prints, votes)
     order = np.random.default_rng(seed).permutation(len(labels))
     validation = np.isin(everything.rows, order[: len(order) // 5])
     parts = (everything.where(~validation), everything.where(validation))
-    return TrainingGalaxies(merged.images, *parts, "others", campaign, "")
+    return TrainingGalaxies(rest.images, *parts, "others", campaign, "")
 
 
 def judged_as(description: Description, campaign: Campaign) -> Description:
@@ -208,51 +218,53 @@ def main() -> None:
         update["epochs"] = options.epochs
     residual = settings.cnn.residual.model_copy(update=update)
     cnn = settings.cnn.model_copy(update={"residual": residual})
-    with tempfile.TemporaryDirectory() as scratch:
-        surveys = {
-            name: read_survey(options.data / name, Path(scratch), settings)
-            for name in SURVEYS
-            if (options.data / name).is_dir()
-        }
-    preparation = Preparation(settings.pack.size, settings.pack.crop, settings.pack.decoding, 1)
-    found: dict[str, Any] = {}
-
-    def learn(others: dict[str, Survey], judged: dict[str, Survey]) -> dict[str, Any]:
-        rows = {}
-        kept = options.bundles and options.bundles / "_".join(judged)
-        galaxies = together(list(others.values()), list(judged.values()), settings.split.seed)
-        trained = train("cnn", partial(fit, settings=cnn), galaxies, preparation, settings.triage)
-        if kept:
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            trained.save(kept, kept.with_suffix(".json"), kept.with_suffix(".history.json"))
-        for name, survey in judged.items():
-            campaign = read_campaign(options.data / name)
-            description = judged_as(trained.description, campaign)
-            rows[name] = {
-                "epochs": residual.epochs,
-                "learned_from": trained.description.galaxies,
-                **judge(trained.fit.model, description, survey, campaign),
-            }
-        print(pd.DataFrame(rows).to_string())
-        return rows
-
+    results: dict[str, Any] = {}
     if options.output.is_file():
-        found |= json.loads(options.output.read_text(encoding="utf-8"))
-    if options.halves:
-        tests = {name: in_test(surveys[name], settings) for name in ("gz1", "gz2", "kaggle")}
-        judged = {name: take(surveys[name], test) for name, test in tests.items()}
-        others = {
-            name: take(survey, ~tests[name]) if name in tests else survey
-            for name, survey in surveys.items()
-        }
-        found["halves"] = learn(others, judged)
-        write_json(options.output, found)
-        return
-    for name in (name for name in options.only if name in surveys):
-        others = {other: survey for other, survey in surveys.items() if other != name}
-        left_out = found.setdefault("left_out", {})
-        left_out |= learn(others, {name: surveys[name]})
-        write_json(options.output, found)
+        results |= json.loads(options.output.read_text(encoding="utf-8"))
+    preparation = Preparation(settings.pack.size, settings.pack.crop, settings.pack.decoding, 1)
+    folders = {name: options.data / name for name in SURVEYS if (options.data / name).is_dir()}
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder)
+
+        def learn(others: list[Path], judged: dict[str, Survey]) -> dict[str, Any]:
+            rows = {}
+            galaxies = without(
+                merged(others, scratch, settings), list(judged.values()), settings.split.seed
+            )
+            trained = train(
+                "cnn", partial(fit, settings=cnn), galaxies, preparation, settings.triage
+            )
+            if options.bundles:
+                options.bundles.mkdir(parents=True, exist_ok=True)
+                kept = options.bundles / "_".join(judged)
+                trained.save(kept, kept.with_suffix(".json"), kept.with_suffix(".history.json"))
+            for name, survey in judged.items():
+                campaign = read_campaign(folders[name])
+                description = judged_as(trained.description, campaign)
+                unfamiliar = int((trained.known.p_values(appearance(survey.images)) <= LEVEL).sum())
+                rows[name] = {
+                    "epochs": residual.epochs,
+                    "learned_from": trained.description.galaxies,
+                    "unfamiliar": unfamiliar / len(survey.table),
+                    "familiar": trained.known.survey_is_familiar(unfamiliar, len(survey.table)),
+                    **judge(trained.fit.model, description, survey, campaign),
+                }
+            print(pd.DataFrame(rows).to_string())
+            return rows
+
+        if options.halves:
+            surveys = {name: read_survey(folders[name], scratch, settings) for name in HALVED}
+            tests = {
+                name: take(survey, in_test(survey, settings)) for name, survey in surveys.items()
+            }
+            results["halves"] = learn(list(folders.values()), tests)
+            write_json(options.output, results)
+            return
+        for name in (name for name in options.only if name in folders):
+            others = [folder for other, folder in folders.items() if other != name]
+            left_out = results.setdefault("left_out", {})
+            left_out |= learn(others, {name: read_survey(folders[name], scratch, settings)})
+            write_json(options.output, results)
 
 
 if __name__ == "__main__":

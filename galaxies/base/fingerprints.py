@@ -121,8 +121,9 @@ def views(marks: Fingerprints) -> npt.NDArray[np.uint64]:
     """
     bits = np.unpackbits(np.ascontiguousarray(marks.astype(">u8")).view(np.uint8), axis=1) != 0
     odd_column, odd_row = _COLUMNS % 2 == 1, _ROWS % 2 == 1
-    upright = [bits, bits ^ odd_column, bits ^ odd_row, bits ^ odd_column ^ odd_row]
-    return np.stack([_packed(each) for each in upright + [one[:, _TRANSPOSED] for one in upright]])
+    mirrored = [bits, bits ^ odd_column, bits ^ odd_row, bits ^ odd_column ^ odd_row]
+    transposed = [each[:, _TRANSPOSED] for each in mirrored]
+    return np.stack([_packed(each) for each in mirrored + transposed])
 
 
 def upright(marks: Fingerprints) -> Fingerprints:

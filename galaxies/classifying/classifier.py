@@ -91,9 +91,28 @@ class Classifier:
         self.promise = choose_promise(self.description.triage, options.agreement)
         self.schema = table_schema(self.description, folder, options.questions)
 
+    def __repr__(self) -> str:
+        promise, campaign = self.promise, self.description.answers_of.name
+        decides = (
+            "decides nothing"
+            if promise.threshold is None
+            else f"target agreement {100 * promise.agreement:g}%"
+        )
+        return f"<Classifier {self._folder.name}: {self.description.title}, {campaign}, {decides}>"
+
     def __reduce__(self) -> tuple[type["Classifier"], tuple[Any, ...]]:
         """Pickle how it was loaded, because a network cannot be pickled."""
         return type(self), (self._folder, self._options)
+
+    @property
+    def questions(self) -> dict[str, tuple[str, ...]]:
+        """The questions that the bundle answers, with the names of their answers."""
+        description = self.description
+        return {
+            question.name: tuple(answer.name for answer in question.answers)
+            for question in description.answers_of.questions
+            if question.name in description.answered
+        }
 
     @property
     def description(self) -> Description:
@@ -137,14 +156,18 @@ class Classifier:
         return table
 
     def explain(
-        self, images: Pixels, question: str | None = None, answer: str | None = None
+        self,
+        images: Any,  # noqa: ANN401 - so many kinds
+        question: str | None = None,
+        answer: str | None = None,
     ) -> npt.NDArray[np.float32]:
         """Compute where in images the network sees evidence for an answer.
 
         Parameters
         ----------
-        images : ndarray of shape (N, size, size, 3), uint8
-            Output of `prepare`.
+        images : iterable, str, Path or ndarray
+            As in `classify`; or prepared images, an array of shape (N, size, size, 3), uint8, of
+            outputs of `prepare`.
         question, answer : str, optional
             Names, such as `bar` and `bar_yes`; by default the first question, for the two classes,
             and the predicted answer.
@@ -158,15 +181,18 @@ class Classifier:
         Raises
         ------
         GalaxiesError
-            If the bundle is no CNN, the size is wrong, or there is no such question or answer.
+            If the bundle is no CNN, an image cannot be read, prepared images have the wrong size,
+            or there is no such question or answer.
 
         Examples
         --------
         >>> import galaxies
-        >>> import numpy as np
-        >>> galaxies.load().explain(np.zeros((2, 64, 64, 3), np.uint8), "bar").shape
+        >>> from pathlib import Path
+        >>> galaxies.load().explain(sorted(Path("cutouts").iterdir())[:2], "bar").shape
         (2, 64, 64)
         """
+        if not isinstance(images, np.ndarray) or images.ndim != 4:
+            images = self._prepared(images)
         return explain(self._folder, self.description, images, question, answer)
 
     def inside(
@@ -221,6 +247,17 @@ class Classifier:
         if not blank_too:
             refuse_blank(pixels)
         return pixels
+
+    def _prepared(self, images: Any) -> Pixels:  # noqa: ANN401
+        """Prepare all images, (N, size, size, 3)."""
+        size = self.description.size
+        prepared = [np.empty((0, size, size, 3), np.uint8)]
+        for item in items_of(images):
+            try:
+                prepared.append(self.prepare(item.load())[None])
+            except UnreadableImageError as error:
+                raise GalaxiesError(f"{item.galaxy_id}: {error}") from error
+        return np.concatenate(prepared)
 
     def classify_batch(self, items: Iterable[Item]) -> pa.Table:
         """Read and classify a batch of images.

@@ -28,6 +28,9 @@ class LayerInside(NamedTuple):
     """(channels,) the share of each channel in the layer's effect on the answer: positive for the
     answer, negative against it; their absolute values sum to 1."""
 
+    def __repr__(self) -> str:
+        return f"<LayerInside {self.layer.name}: activations {self.activations.shape}>"
+
     def important(self, count: int) -> list[int]:
         """List the channels with the largest shares, for or against, the largest first."""
         ranked = np.argsort(-np.abs(self.shares), kind="stable")[:count]
@@ -54,6 +57,12 @@ class Inside(NamedTuple):
     fractions: dict[str, float]
     """Predicted vote fraction of each answer, by name, among those who are asked its question;
     empty if the bundle predicts only the class."""
+
+    def __repr__(self) -> str:
+        return (
+            f"<Inside: {self.question}, evidence for {self.answer}, p_spiral {self.p_spiral:.3f}, "
+            f"{len(self.layers)} layers>"
+        )
 
     def story(self, count: int = SHOWN) -> list[LayerInside]:
         """Choose layers that tell the story, evenly from the first to the last."""

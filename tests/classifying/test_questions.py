@@ -116,6 +116,13 @@ def test_all_answers_stand_in_columns_named_in_words(archive, bundle, outputs, t
     assert list(python.columns) == answers
 
 
+def test_a_loaded_bundle_says_what_it_is_and_what_it_answers(bundle):
+    loaded = Classifier(bundle, Options(agreement=0.9, campaign="gz1"))
+    assert repr(loaded) == f"<Classifier {bundle.name}: CNN, gz1, target agreement 90%>"
+    assert loaded.questions == {"type": tuple(answer.name for answer in GZ1.answers)}
+    assert "bar" not in Classifier(bundle, Options(agreement=0.9)).questions
+
+
 def test_the_answers_are_those_of_the_campaign_in_use(archive, bundle, outputs, tmp_path):
     path = tmp_path / "types.parquet"
     classify(archive, path, bundle, campaign="gz1", questions="all")

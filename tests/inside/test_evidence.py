@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -21,7 +23,7 @@ from galaxies.inside.methods import (
 )
 from galaxies.inside.score import Score, answers_that_count
 from galaxies.questions.gz2 import GZ2
-from tests.conftest import draw_galaxy
+from tests.conftest import ROOT, draw_galaxy
 from tests.inside.test_gradient import reference, residual, written
 
 pytestmark = pytest.mark.slow
@@ -185,9 +187,23 @@ def test_what_was_not_learned_is_refused(asked, message, images):
 
 def test_images_of_another_size_or_kind_are_refused(images):
     classifier = galaxies.load(BUNDLE)
-    for wrong in (images[0], images[:, :32], images.astype(np.float32)):
+    for wrong in (images[:, :32], images.astype(np.float32)):
         with pytest.raises(GalaxiesError, match=r"images must be uint8 \(N, 64, 64, 3\), got"):
             classifier.explain(wrong)
+
+
+def test_what_can_be_classified_can_be_explained(tmp_path):
+    classifier = galaxies.load(BUNDLE)
+    files = sorted((ROOT / "galaxies/pages/examples").glob("*.jpg"))[:2]
+    for image in (files[0], files[0].read_bytes(), draw_galaxy(np.random.default_rng(3), True)):
+        data = image.read_bytes() if isinstance(image, Path) else image
+        expected = classifier.explain(classifier.prepare(data)[None])
+        np.testing.assert_array_equal(classifier.explain(image), expected)
+        both = classifier.explain([files[1], image])
+        np.testing.assert_allclose(both[1:], expected, atol=1e-5)
+    (tmp_path / "torn.jpg").write_bytes(files[0].read_bytes()[:900])
+    with pytest.raises(GalaxiesError, match=r"^torn: "):
+        classifier.explain([files[0], tmp_path / "torn.jpg"])
 
 
 def test_a_bundle_of_another_kind_is_refused(tree_bundle):
