@@ -87,6 +87,7 @@ def parquet_rows(
             file.metadata.row_group(place).num_rows for place in range(min(places, default=0))
         )
         for batch in file.iter_batches(_ROWS, list(places), columns=list(columns)):
+            batch.validate(full=True)  # text that is not UTF-8 would fail where it is used
             table = pa.Table.from_batches([batch]).select(list(columns))
             # Before a kilobyte that is repeated a million times is unpacked.
             require_short(path, table, row)
@@ -99,9 +100,9 @@ def open_parquet(path: str, exact: Collection[str]) -> Source:
     with reading_parquet(path):
         file = open_parquet_file(path)
         stored, rows = file.schema_arrow, file.metadata.num_rows
-    metadata = {key.decode(): value.decode() for key, value in (stored.metadata or {}).items()
-                if not key.startswith(b"ARROW:")}  # fmt: skip
-    names = list(stored.names)
+        metadata = {key.decode(): value.decode() for key, value in (stored.metadata or {}).items()
+                    if not key.startswith(b"ARROW:")}  # fmt: skip
+        names = list(stored.names)
     if twice := {name for name in names if names.count(name) > 1}:
         raise GalaxiesError(f"{path}: has two columns {min(twice)!r}; rename one")
     words = _words(metadata.pop(ASTROPY, ""))

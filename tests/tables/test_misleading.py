@@ -243,6 +243,26 @@ def test_a_parquet_table_that_does_not_match_its_checksums_is_refused(tmp_path):
     refused(path, "a.parquet: damaged or not a Parquet table .*CRC")
 
 
+@pytest.mark.parametrize("spoilt", ["a value", "a column"])
+@pytest.mark.parametrize("dictionary", [True, False])
+def test_text_of_a_parquet_table_that_is_not_utf8_is_refused(spoilt, dictionary, tmp_path):
+    table = pa.table({"id": ["1", "a value", "3"], "a column": [1, 2, 3]})
+    path = tmp_path / "a.parquet"
+    options = {"compression": "none", "use_dictionary": dictionary, "store_schema": False}
+    pq.write_table(table, path, **options)
+    content = path.read_bytes()
+    assert spoilt.encode() in content
+    path.write_bytes(content.replace(spoilt.encode(), b"\xe9" + spoilt.encode()[1:]))
+    refused(path, r"a.parquet: damaged or not a Parquet table \(.*(?i:utf-?8)")
+
+
+def test_metadata_of_a_parquet_table_that_are_not_utf8_are_refused(tmp_path):
+    path = tmp_path / "a.parquet"
+    table = pa.table({"id": ["1"]}).replace_schema_metadata({b"remark": b"caf\xe9"})
+    pq.write_table(table, path)
+    refused(path, r"a.parquet: damaged or not a Parquet table \(.*utf-8")
+
+
 @pytest.mark.parametrize("dictionary", [True, False])
 @pytest.mark.parametrize("kind", [pa.string(), pa.large_string()])
 def test_a_text_of_a_megabyte_is_refused_before_it_is_repeated(dictionary, kind, tmp_path):
