@@ -1,8 +1,11 @@
 """How faithful the evidence of the pretrained bundle is on real held-out galaxies.
 
-Measures, other methods and controls are those of the stage `explain`.
+Measures, other methods and controls are those of the stage `explain`. The pretrained bundle has
+learned most galaxies of these surveys; with `--others` each survey is explained by a network that
+was trained without it, by `benchmarks.leave_one_out`.
 
-    python -m benchmarks.evidence --data ../shared/data
+    python -m benchmarks.leave_one_out --data ../shared/data --epochs 12 --bundles /tmp/others
+    python -m benchmarks.evidence --data ../shared/data --others /tmp/others
 """
 
 import argparse
@@ -148,6 +151,7 @@ def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, default=os.environ.get("GALAXY_DATA"))
+    parser.add_argument("--others", type=Path, help="bundles that leave_one_out has kept")
     parser.add_argument("--most", type=int, default=MOST, help="galaxies of a survey")
     parser.add_argument("-o", "--output", type=Path, default=Path("benchmarks/evidence.json"))
     parser.add_argument("--figures", type=Path, default=Path("docs/results"))
@@ -158,7 +162,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         for name in (name for name in SURVEYS if (options.data / name).is_dir()):
             folder = options.data / name
-            scores = judge(PRETRAINED / "real", folder, Path(scratch), options.most)
+            bundle = options.others / name if options.others else PRETRAINED / "real"
+            scores = judge(bundle, folder, Path(scratch), options.most)
             both = {**scores["methods"], **scores["controls"]}
             names = ["pointing", "inside", "deletion", "insertion", "deletion_tenth"]
             names += ["insertion_tenth", "last_layer"]

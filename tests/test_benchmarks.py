@@ -91,9 +91,13 @@ def test_promises(surveys, tmp_path, monkeypatch):
 
 
 def test_evidence(surveys, tmp_path, monkeypatch):
-    options = ("--data", surveys, "--most", 2)
+    for name in SURVEYS:
+        shutil.copytree(PRETRAINED / "real", tmp_path / "others" / name)
+    options = ("--data", surveys, "--most", 2, "--others", tmp_path / "others")
+    options += ("--figures", tmp_path)
     scores = run(evidence, tmp_path / "rows.json", monkeypatch, *options)
     assert scores["gz1"]["galaxies"] == 2
+    assert (tmp_path / "evidence_surveys.png").is_file()
 
 
 def test_training_speed(tmp_path, monkeypatch):
