@@ -4,7 +4,7 @@ Measures, other methods and controls are those of the stage `explain`. The pretr
 learned most galaxies of these surveys; with `--others` each survey is explained by a network that
 was trained without it, by `benchmarks.leave_one_out`.
 
-    python -m benchmarks.leave_one_out --data ../shared/data --epochs 12 --bundles /tmp/others
+    python -m benchmarks.leave_one_out --data ../shared/data --bundles /tmp/others
     python -m benchmarks.evidence --data ../shared/data --others /tmp/others
 """
 

@@ -6,14 +6,10 @@ galaxies weighed like the unselected ones), the network is trained on them, star
 campaign or, if it has not learned that one, for another with the same questions. The results also
 say whether the survey looks familiar to the bundle, and whether its promises would have been kept.
 
-    python -m benchmarks.leave_one_out --data ../shared/data --epochs 12
+    python -m benchmarks.leave_one_out --data ../shared/data
 
-With `--bundles FOLDER` the trained bundles are kept, one for each survey left out; `promises` uses
-them. With `--halves` the network is trained once, on the training halves of `gz1`,
-`gz2` and `kaggle` (the pipeline's protocol) and all of the other surveys, and tested on the three
-test halves.
-
-Without `--data`, the folder of surveys is $GALAXY_DATA.
+With `--bundles FOLDER` the trained bundles are kept, one for each survey left out; `promises` and
+`evidence` use them. Without `--data`, the folder of surveys is $GALAXY_DATA.
 """
 
 import argparse
@@ -36,7 +32,6 @@ from galaxies.bundle.answers import p_spiral, read_outputs
 from galaxies.bundle.description import Description
 from galaxies.dataset.layout import FIRST_VOTES, IMAGES, read_campaign
 from galaxies.dataset.packing import pack_images
-from galaxies.dataset.splitting import split_galaxies
 from galaxies.dataset.votes import campaign_of, first_votes, read_survey_votes
 from galaxies.judgement.appearance import appearance
 from galaxies.judgement.class_shares import estimate_spiral_share, odds_factor
@@ -59,8 +54,8 @@ UNSELECTED = "challenge_sample"
 LEFT_OUT = ("gz1", "gz1b", "gz2", "kaggle")
 """Those that have both classes, and enough galaxies."""
 
-HALVED = ("gz1", "gz2", "kaggle")
-"""Surveys that were divided into halves in all that we measured."""
+RECIPE: dict[str, object] = {"epochs": 12, "learning_rate": 0.002}
+"""Settings of `cnn.residual` for the pretrained network."""
 
 BINS = 15
 
@@ -110,13 +105,6 @@ def take(survey: Survey, galaxies: npt.NDArray[Any]) -> Survey:
     return Survey(survey.images[galaxies], survey.table.loc[galaxies].reset_index(drop=True))
 
 
-def in_test(survey: Survey, settings: Settings) -> npt.NDArray[np.bool_]:
-    """Find the galaxies that the pipeline would test on if it ran on this survey alone."""
-    split = split_galaxies(survey.first, survey.table, settings.split).table
-    test = split.loc[split["split"] == "test", "galaxy_id"]
-    return np.asarray(survey.table["galaxy_id"].isin(test))
-
-
 def merged(folders: list[Path], scratch: Path, settings: Settings) -> Survey:
     """Merge surveys as for the pretrained network."""
     like = next((folder for folder in folders if folder.name == UNSELECTED), None)
@@ -124,9 +112,9 @@ def merged(folders: list[Path], scratch: Path, settings: Settings) -> Survey:
     return read_survey(scratch / "merged", scratch, settings)
 
 
-def without(survey: Survey, judged: list[Survey], seed: int) -> TrainingGalaxies:
+def without(survey: Survey, judged: Survey, seed: int) -> TrainingGalaxies:
     """Leave out the galaxies of the test, by pixels and IDs; a fifth of the rest is validation."""
-    test = pd.concat([tested.table for tested in judged])
+    test = judged.table
     kept = ~survey.table["galaxy_id"].isin(test["galaxy_id"])
     kept &= ~survey.table["sha1"].isin(test["sha1"])
     rest = take(survey, kept.to_numpy())
@@ -200,22 +188,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, default=os.environ.get("GALAXY_DATA"))
     parser.add_argument("--only", choices=LEFT_OUT, nargs="*", default=LEFT_OUT)
-    parser.add_argument("--halves", action="store_true")
     parser.add_argument("--bundles", type=Path, help="folder that keeps what was trained")
     parser.add_argument("--epochs", type=int)
-    parser.add_argument("--learning-rate", type=float, default=0.0015)
-    parser.add_argument("--counted", type=float, default=2.0, help="cnn.residual.counted")
     parser.add_argument("-o", "--output", type=Path, default=Path("benchmarks/leave_one_out.json"))
     options = parser.parse_args()
     if options.data is None:
         parser.error("give the folder of surveys with --data or $GALAXY_DATA")
     settings = load_settings()
-    update: dict[str, object] = {
-        "counted": options.counted,
-        "learning_rate": options.learning_rate,
-    }
-    if options.epochs is not None:
-        update["epochs"] = options.epochs
+    update = RECIPE if options.epochs is None else RECIPE | {"epochs": options.epochs}
     residual = settings.cnn.residual.model_copy(update=update)
     cnn = settings.cnn.model_copy(update={"residual": residual})
     results: dict[str, Any] = {}
@@ -224,46 +204,30 @@ def main() -> None:
     preparation = Preparation(settings.pack.size, settings.pack.crop, settings.pack.decoding, 1)
     folders = {name: options.data / name for name in SURVEYS if (options.data / name).is_dir()}
     with tempfile.TemporaryDirectory() as folder:
-        scratch = Path(folder)
-
-        def learn(others: list[Path], judged: dict[str, Survey]) -> dict[str, Any]:
-            rows = {}
-            galaxies = without(
-                merged(others, scratch, settings), list(judged.values()), settings.split.seed
+        for name in (name for name in options.only if name in folders):
+            judged = read_survey(folders[name], Path(folder), settings)
+            others = merged(
+                [folders[other] for other in folders if other != name], Path(folder), settings
             )
+            galaxies = without(others, judged, settings.split.seed)
             trained = train(
                 "cnn", partial(fit, settings=cnn), galaxies, preparation, settings.triage
             )
             if options.bundles:
                 options.bundles.mkdir(parents=True, exist_ok=True)
-                kept = options.bundles / "_".join(judged)
+                kept = options.bundles / name
                 trained.save(kept, kept.with_suffix(".json"), kept.with_suffix(".history.json"))
-            for name, survey in judged.items():
-                campaign = read_campaign(folders[name])
-                description = judged_as(trained.description, campaign)
-                unfamiliar = int((trained.known.p_values(appearance(survey.images)) <= LEVEL).sum())
-                rows[name] = {
-                    "epochs": residual.epochs,
-                    "learned_from": trained.description.galaxies,
-                    "unfamiliar": unfamiliar / len(survey.table),
-                    "familiar": trained.known.survey_is_familiar(unfamiliar, len(survey.table)),
-                    **judge(trained.fit.model, description, survey, campaign),
-                }
-            print(pd.DataFrame(rows).to_string())
-            return rows
-
-        if options.halves:
-            surveys = {name: read_survey(folders[name], scratch, settings) for name in HALVED}
-            tests = {
-                name: take(survey, in_test(survey, settings)) for name, survey in surveys.items()
+            campaign = read_campaign(folders[name])
+            description = judged_as(trained.description, campaign)
+            unfamiliar = int((trained.known.p_values(appearance(judged.images)) <= LEVEL).sum())
+            results[name] = {
+                "epochs": residual.epochs,
+                "learned_from": trained.description.galaxies,
+                "unfamiliar": unfamiliar / len(judged.table),
+                "familiar": trained.known.survey_is_familiar(unfamiliar, len(judged.table)),
+                **judge(trained.fit.model, description, judged, campaign),
             }
-            results["halves"] = learn(list(folders.values()), tests)
-            write_json(options.output, results)
-            return
-        for name in (name for name in options.only if name in folders):
-            others = [folder for other, folder in folders.items() if other != name]
-            left_out = results.setdefault("left_out", {})
-            left_out |= learn(others, {name: read_survey(folders[name], scratch, settings)})
+            print(pd.Series(results[name], name=name).to_string(), flush=True)
             write_json(options.output, results)
 
 
