@@ -257,7 +257,7 @@ def _draw_answers(
     question: Question,
     voted: Mapping[str, float],
 ) -> None:
-    width = _WIDTH - x - 0.1
+    width = _WIDTH - x - 0.46  # numbers beside the bars
     axes.text(x, 0.26, "what it answers", size=_BOLD, weight="bold")
     axes.text(
         x, 0.46, f"{title}: $p$(spiral) = {inside.p_spiral:.2f}", size=_SMALL, color=PREDICTED
@@ -296,7 +296,7 @@ def _draw_fraction(
     colour = "#F4A582" if explained else "#C4C4C4"
     axes.add_patch(Rectangle((x, y), width * fraction, 0.2, color=colour, lw=0))
     axes.text(x + 0.05, y + 0.145, words, size=_SMALL)
-    axes.text(x + width - 0.04, y + 0.145, f"{fraction:.2f}", size=_SMALL, ha="right")
+    axes.text(x + width + 0.36, y + 0.145, f"{fraction:.2f}", size=_SMALL, ha="right")
 
 
 def answers_to_show(inside: Inside, question: Question) -> list[tuple[Question, list[Answer]]]:
