@@ -195,8 +195,8 @@ def _make_missing(inputs: Sequence[Input], classify: Callable[..., None], shards
             number, chunks = chunks, chunks + 1
             if number not in done:
                 yield number, chunk
-            elif shards.state(number) != images_state(chunk):
-                # The images of a catalogue were replaced since.
+            elif shards.rows(number) != len(chunk) or shards.state(number) != images_state(chunk):
+                # The shard is damaged, or the images of a catalogue were replaced since.
                 bar.update(-shards.rows(number))
                 yield number, chunk
 

@@ -30,6 +30,13 @@ IMAGE_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png"})
 _BATCH: Final = 32
 """Images per batch of a thread."""
 
+_END: Final = struct.Struct("<4s6xH10x")
+"""The end of an archive without comment: its mark and the number of members."""
+_END64: Final = struct.Struct("<4s28xQ16x")
+"""The same of a larger one, which stands before it and a locator."""
+_LOCATOR: Final = 20
+_MORE: Final = 0xFFFF
+
 
 class Member(NamedTuple):
     """One image in the archive."""
@@ -102,10 +109,47 @@ def _as_member(path: Path, info: zipfile.ZipInfo) -> Member | None:
 def open_archive(path: Path) -> zipfile.ZipFile:
     """Open a zip archive for reading; if it is damaged, this is a `GalaxiesError`."""
     try:
-        return zipfile.ZipFile(path)
+        archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError) as error:
         what = "is empty" if path.stat().st_size == 0 else "is cut off or not a zip archive"
         raise GalaxiesError(f"{path}: {what}; copy or download it again") from error
+    require_whole(str(path), archive)
+    return archive
+
+
+def require_whole(path: str, archive: zipfile.ZipFile) -> None:
+    """Raise a `GalaxiesError` if an archive has more or fewer members than its list.
+
+    `zipfile` reads the last list of members. What stands before the first of these, or behind the
+    list, may be another archive; it happens when archives are joined.
+    """
+    file = archive.fp
+    assert file is not None
+    end = file.seek(0, 2) - _END.size - len(archive.comment)
+    before = _END64.size + _LOCATOR
+    file.seek(max(end - before, 0))
+    data = file.read(min(end, before) + _END.size)
+    mark, said = _END.unpack(data[-_END.size :])
+    first = min((info.header_offset for info in archive.filelist), default=0)
+    if mark != b"PK\5\6" or first:
+        where = (
+            f"{first:,} bytes stand before its first member"
+            if first
+            else "more stands behind its end"
+        )
+        raise GalaxiesError(
+            f"{path}: {where}, as if archives were joined; unpack each, and give the folder"
+        )
+    listed = len(archive.filelist)
+    if said == _MORE and len(data) == before + _END.size:
+        mark, more = _END64.unpack(data[: _END64.size])
+        said = more if mark == b"PK\6\6" else said
+    # Old programs count to 65,535 and begin again.
+    if said not in (_MORE, listed, listed % (_MORE + 1)):
+        raise GalaxiesError(
+            f"{path}: lists {listed:,} members, but its end says {said:,}; copy or download it "
+            "again"
+        )
 
 
 def read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:

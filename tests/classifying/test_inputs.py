@@ -19,6 +19,7 @@ import pytest
 
 from galaxies.classifying.inputs.chunks import stem
 from galaxies.classifying.inputs.opening import open_inputs
+from galaxies.dataset.archive import open_archive
 from galaxies.errors import GalaxiesError
 from galaxies.images.decode import LARGEST_IMAGE, UnreadableImageError
 from tests.conftest import draw_galaxy, encode
@@ -363,6 +364,42 @@ def test_a_zip_archive_lists_as_many_members_as_its_end_says(members, comment, t
     said = f"a.zip: lists {members:,} members, but its end says {members + 1:,}"
     with pytest.raises(GalaxiesError, match=said):
         open_inputs([str(path)])
+
+
+def zipped(path, names):
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in names:
+            archive.writestr(name, name.encode() * 50)
+    return path.read_bytes()
+
+
+def test_zip_archives_that_were_joined_are_refused_never_half_read(tmp_path):
+    first, second = (zipped(tmp_path / "a.zip", names) for names in (["1.jpg"], ["2.jpg", "3.jpg"]))
+    joined = tmp_path / "joined.zip"
+    for content, reason in (
+        (first + second, f"{len(first)} bytes stand before its first member"),
+        (first + b"abc" + second, f"{len(first) + 3} bytes stand before its first member"),
+        (first + second[:-30], "more stands behind its end"),
+        (first + b"\0" * 500, "more stands behind its end"),
+    ):
+        joined.write_bytes(content)
+        for read in (lambda: open_inputs([str(joined)]), lambda: open_archive(joined)):
+            with pytest.raises(GalaxiesError, match=f"joined.zip: {reason}, as if archives"):
+                read()
+
+
+def test_a_tar_archive_that_was_never_filled_is_refused(tmp_path):
+    members = [(f"{n}.jpg", bytes([n + 1]) * 2000) for n in range(20)]
+    path = tmp_path / "a.tar"
+    whole = Path(tar_of(path, members)).read_bytes()
+    starts = [whole.index(bytes([n + 1]) * 2000) - tarfile.BLOCKSIZE for n in (3, 8)]
+    for start in (*starts, starts[0] + 1000):
+        path.write_bytes(whole[:start] + bytes(len(whole) - start))
+        with pytest.raises(GalaxiesError, match=r"a\.tar: .* bytes are zeros|a header damaged"):
+            rows(path)
+    path.write_bytes(whole[: starts[0]] + bytes(tarfile.BLOCKSIZE))
+    with pytest.raises(GalaxiesError, match=r"a\.tar: .*its end is missing"):
+        rows(path)
 
 
 def test_whether_a_tar_archive_is_compressed_is_seen_not_believed(tmp_path):

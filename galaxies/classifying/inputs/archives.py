@@ -1,7 +1,6 @@
 """Zip archives."""
 
 import hashlib
-import struct
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from galaxies.classifying.inputs.chunks import Chunk, Item, file_state, stem, why_skipped
-from galaxies.dataset.archive import open_archive, read_member
+from galaxies.dataset.archive import open_archive, read_member, require_whole
 from galaxies.errors import GalaxiesError
 from galaxies.tables.sources import filesystem, is_local
 
@@ -31,13 +30,6 @@ _PLACE: Final = (
 )  # fmt: skip
 """The attributes needed to read a member of a zip archive. The whole entry of `zipfile` takes half
 a kilobyte."""
-
-_END: Final = struct.Struct("<4s6xH10x")
-"""The end of an archive without comment: its mark and the number of members."""
-_END64: Final = struct.Struct("<4s28xQ16x")
-"""The same of a larger one, which stands before it and a locator."""
-_LOCATOR: Final = 20
-_MORE: Final = 0xFFFF
 
 
 @dataclass(frozen=True)
@@ -86,32 +78,11 @@ def _open_whole_zip(path: str) -> zipfile.ZipFile:
     if is_local(fs):
         return open_archive(Path(path))
     try:
-        return zipfile.ZipFile(fs.open(inside))
+        archive = zipfile.ZipFile(fs.open(inside))
     except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError) as error:
         raise GalaxiesError(f"{path}: is cut off or not a zip archive") from error
-
-
-def _require_all(path: str, archive: zipfile.ZipFile) -> None:
-    """Compare the list of members with the number at the end of the archive."""
-    file = archive.fp
-    assert file is not None
-    end = file.seek(0, 2) - _END.size - len(archive.comment)
-    before = _END64.size + _LOCATOR
-    file.seek(max(end - before, 0))
-    data = file.read(min(end, before) + _END.size)
-    mark, said = _END.unpack(data[-_END.size :])
-    if mark != b"PK\5\6":
-        return  # something stands behind the archive
-    listed = len(archive.filelist)
-    if said == _MORE and len(data) == before + _END.size:
-        mark, more = _END64.unpack(data[: _END64.size])
-        said = more if mark == b"PK\6\6" else said
-    # Old programs count to 65,535 and begin again.
-    if said not in (_MORE, listed, listed % (_MORE + 1)):
-        raise GalaxiesError(
-            f"{path}: lists {listed:,} members, but its end says {said:,}; copy or download it "
-            "again"
-        )
+    require_whole(path, archive)
+    return archive
 
 
 class ZipInput:
@@ -138,7 +109,6 @@ class ZipInput:
         """
         images: list[zipfile.ZipInfo] = []
         with _open_whole_zip(self.name) as archive:
-            _require_all(self.name, archive)
             for info in archive.infolist():
                 if info.is_dir():
                     continue

@@ -31,6 +31,8 @@ _LARGEST_CHUNK: Final = 256_000_000  # bytes of a compressed tar archive in memo
 _LARGEST_NAME: Final = 1_000_000  # bytes of a header
 _LONGEST_NAME: Final = 4096  # as on a disk
 _STEP: Final = 1 << 20
+_MOST_ZEROS: Final = 1024 + 10_240
+"""Bytes at the end of an archive: two blocks, and what fills the last record of 20 blocks."""
 _LINKS: Final = 40  # followed one after another, as by Linux
 _OPENERS: Final[dict[bytes, Any]] = {
     b"\x1f\x8b": gzip.open,
@@ -126,11 +128,17 @@ def _members(path: str, file: IO[bytes]) -> Iterator[tarfile.TarInfo]:
             archive.members = []  # type: ignore[attr-defined]  # it would keep all members
         # `tarfile` also stops at a damaged header, and where the file was cut between two members.
         file.seek(archive.offset)
-        if len(end := file.read(tarfile.BLOCKSIZE)) < tarfile.BLOCKSIZE or end.strip(b"\0"):
+        end = file.read(2 * tarfile.BLOCKSIZE)
+        if len(end) < 2 * tarfile.BLOCKSIZE or end.strip(b"\0"):
             raise tarfile.ReadError("its end is missing, or a header damaged")
+        zeros = len(end)
         while padding := file.read(_STEP):
             if padding.strip(b"\0"):
                 raise tarfile.ReadError("there is more after its end")
+            zeros += len(padding)
+        if zeros >= _MOST_ZEROS:
+            # Space for a download is often reserved before it is filled.
+            raise tarfile.ReadError(f"its last {zeros:,} bytes are zeros")
 
 
 def _images(path: str, file: IO[bytes], skipped: Counter[str]) -> Iterator[tarfile.TarInfo]:
