@@ -87,8 +87,9 @@ def check(
     from galaxies.surveys.check import check_survey
 
     report = check_survey(survey)
-    problem = _why_not_split(survey, params) if params.is_file() else None
-    printed.checked(survey, report, problem)
+    tried = params.is_file()
+    problem = _why_not_split(survey, params) if tried else None
+    printed.checked(survey, report, problem, tried=tried)
     if problem is not None and survey.resolve().parent == Path("data").resolve():
         raise GalaxiesError(f"{survey}: the pipeline cannot train on it: {problem}")
 

@@ -5,6 +5,7 @@ https://www.ivoa.net/documents/Notes/HATS/). Reading needs no further package; t
 hats-import divides the sky.
 """
 
+import csv
 import re
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack
@@ -24,6 +25,7 @@ from galaxies.tables.sources import Source, filesystem, is_local, opened
 HATS_SUFFIX: Final = ".hats"
 
 _PROPERTIES: Final = ("hats.properties", "properties")
+_LIST: Final = "partition_info.csv"
 _COLLECTION: Final = "collection.properties"
 _OURS: Final = "galaxies_"
 """Begins the names of properties that say what made the table."""
@@ -59,7 +61,7 @@ def open_hats(path: str, exact: Collection[str]) -> Source:
     Raises
     ------
     GalaxiesError
-        If it has no partitions, or if they have different columns.
+        If it has no partitions, if they have different columns, or if some are missing.
     """
     properties_path = properties_file(path)
     if properties_path is None:
@@ -74,6 +76,8 @@ def open_hats(path: str, exact: Collection[str]) -> Source:
         other = pa.schema([field for field in source.schema if field.name not in _OF_PARTITIONS])
         if not other.equals(schema):
             raise GalaxiesError(f"{partition}: has other columns than {partitions[0]}")
+    rows = sum(source.rows for source in sources)
+    _require_whole(path, properties_path, properties, partitions, rows)
     metadata = {
         name.removeprefix(_OURS): value
         for name, value in properties.items()
@@ -84,7 +88,31 @@ def open_hats(path: str, exact: Collection[str]) -> Source:
         for source in sources:
             yield from source.tables(columns)
 
-    return Source(schema, sum(source.rows for source in sources), metadata, tables)
+    return Source(schema, rows, metadata, tables)
+
+
+def _require_whole(
+    path: str, properties_path: str, properties: dict[str, str], partitions: list[str], rows: int
+) -> None:
+    """Compare the partitions with the catalogue's list of them, and with its number of rows."""
+    remedy = "copy the catalogue again"
+    fs, inside = filesystem(f"{properties_path.rpartition('/')[0]}/{_LIST}")
+    if fs.exists(inside):
+        there = {match.groups() for name in partitions if (match := _PARTITION.search(name))}
+        with opened(f"{properties_path.rpartition('/')[0]}/{_LIST}") as file:
+            listed = csv.DictReader(file.read().decode("utf-8", "replace").splitlines())
+            for row in listed:
+                order, pixel = row.get("Norder") or "", row.get("Npix") or ""
+                if (order, pixel) not in there:
+                    raise GalaxiesError(
+                        f"{path}: the partition Norder={order}, Npix={pixel} of {_LIST} is "
+                        f"missing; {remedy}"
+                    )
+    said = properties.get("hats_nrows", "")
+    if said.isdecimal() and int(said) != rows:
+        raise GalaxiesError(
+            f"{path}: has {rows:,} rows, but its properties say {int(said):,}; {remedy}"
+        )
 
 
 def partitions_of(properties: str) -> list[str]:

@@ -49,6 +49,22 @@ ECSV_NAMES: Final = {
 _ECSV_TYPES: Final = {name: kind for kind, name in ECSV_NAMES.items()}
 
 
+def last_line_ends(path: str) -> bool:
+    """Tell whether the last line of a text table ends; otherwise it may have been cut off.
+
+    Compressed files have checksums, so they count as complete.
+
+    Examples
+    --------
+    >>> last_line_ends("catalogue.csv")
+    True
+    """
+    if path.lower().endswith(".gz"):
+        return True
+    with opened(path) as file:
+        return file.seek(0, 2) == 0 or file.seek(-1, 2) < 0 or file.read(1) in (b"\n", b"\r")
+
+
 def open_csv(path: str, exact: Collection[str]) -> Source:
     """Open a CSV table; a first pass counts its rows and finds the types of its columns.
 

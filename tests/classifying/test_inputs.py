@@ -373,6 +373,32 @@ def zipped(path, names):
     return path.read_bytes()
 
 
+def test_images_in_a_table_win_over_the_files_that_it_names_and_that_is_said(tmp_path):
+    table = pa.table({"galaxy_id": ["a"], "image": [b"1"], "Path": ["b.jpg"]})
+    pq.write_table(table, tmp_path / "t.parquet")
+    [one] = open_inputs([str(tmp_path / "t.parquet")])
+    said = "t.parquet: the images are from the column image; the files in Path are not read"
+    assert one.remarks[0].endswith(said)
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n"])
+def test_a_catalogue_whose_last_line_does_not_end_may_be_cut_off_and_that_is_said(end, tmp_path):
+    (tmp_path / "1.jpg").write_bytes(b"1")
+    path = tmp_path / "t.csv"
+    path.write_bytes(f"path,galaxy_id\n1.jpg,5877229{end}".encode())
+    [one] = open_inputs([str(path)])
+    assert [remark.endswith("are missing") for remark in one.remarks] == [True] * (not end)
+
+
+def test_a_link_to_nothing_is_an_error_in_its_row(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(b"1")
+    (tmp_path / "b.jpg").symlink_to(tmp_path / "nothing.jpg")
+    [one] = open_inputs([str(tmp_path)])
+    assert one.fingerprint()["images"] == 2
+    problem = "cannot be read (No such file or directory)"
+    assert rows(tmp_path) == [("a", b"1"), ("b", problem)]
+
+
 def test_zip_archives_that_were_joined_are_refused_never_half_read(tmp_path):
     first, second = (zipped(tmp_path / "a.zip", names) for names in (["1.jpg"], ["2.jpg", "3.jpg"]))
     joined = tmp_path / "joined.zip"

@@ -48,11 +48,30 @@ def by_hand(folder: Path, table: pa.Table) -> Path:
         part = part.add_column(0, "_healpix_29", pa.array(range(len(part)), pa.int64()))
         pq.write_table(part, path)
     (folder / "hats.properties").write_text(
-        "#HATS\nobs_collection=survey\nhats_nrows=10\ngalaxies_campaign=gz2\n"
+        f"#HATS\nobs_collection=survey\nhats_nrows={len(table)}\ngalaxies_campaign=gz2\n"
         "galaxies_calibration=slope 1.5\\: x\\=2\\, \\u00e9\n",
         encoding="utf-8",
     )
+    (folder / "partition_info.csv").write_text("Norder,Npix\n1,9\n1,10\n", encoding="utf-8")
     return folder
+
+
+def test_a_catalogue_without_a_partition_or_some_of_its_rows_is_refused(tmp_path):
+    folder = by_hand(tmp_path / "survey", sky(10))
+    partition = folder / "dataset/Norder=1/Dir=0/Npix=10.parquet"
+    whole = pq.read_table(partition)
+    pq.write_table(whole.slice(0, 1), partition)
+    said = "survey: has 6 rows, but its properties say 10"
+    with pytest.raises(GalaxiesError, match=said):
+        read_catalogue(str(folder))
+    with pytest.raises(GalaxiesError, match=said):
+        read_positions(folder)
+    partition.unlink()
+    with pytest.raises(GalaxiesError, match="partition Norder=1, Npix=10 of partition_info"):
+        read_catalogue(str(folder))
+    (folder / "partition_info.csv").unlink()
+    with pytest.raises(GalaxiesError, match="survey: has 5 rows, but its properties say 10"):
+        read_catalogue(str(folder))
 
 
 def test_a_catalogue_is_read_in_the_order_of_the_sky_without_its_index(tmp_path):

@@ -22,8 +22,10 @@ from galaxies.tables.columns import (
 )
 from galaxies.tables.hats import partitions_of, properties_file
 from galaxies.tables.sources import filesystem, reaching
+from galaxies.tables.text import last_line_ends
 
 _LOOKED_AT: Final = 100  # paths of a catalogue that are checked
+_TEXT: Final = (".csv", ".ecsv")
 
 
 def carried_fields(schema: pa.Schema, but: Sequence[str]) -> list[pa.Field]:
@@ -94,6 +96,11 @@ class CatalogueInput:
         self.count: int | None = self._catalogue.count
         self.skipped: Counter[str] = Counter()
         self.remarks: list[str] = []
+        if path.lower().endswith(_TEXT) and not last_line_ends(path):
+            self.remarks.append(
+                f"{path}: its last line has no end; if the file was cut off there, its last row is "
+                "wrong and others are missing"
+            )
         check_ids(self._catalogue)
         if self.count:
             self._believe(next(self.chunks(_LOOKED_AT)))

@@ -82,7 +82,7 @@ def images_state(chunk: Chunk) -> str | None:
     for path in chunk.paths:
         try:
             status = os.stat(path)  # noqa: PTH116 - no Path for each of a billion files
-            state = f"{path}\t{status.st_size}\t{status.st_mtime_ns}\n"
+            state = f"{path}\t{status.st_size}\t{status.st_mtime_ns}\t{status.st_ctime_ns}\n"
         except (OSError, ValueError):  # it is absent, or in a bucket
             state = f"{path}\n"
         digest.update(state.encode("utf-8", "surrogateescape"))
@@ -264,7 +264,10 @@ class FilesInput:
             if "://" in path:
                 digest.update(repr(file_state(path)).encode())
             else:
-                status = os.stat(path)  # noqa: PTH116 - as above
-                state = f"{path}\t{status.st_size}\t{status.st_mtime_ns}\n"
+                try:
+                    status = os.stat(path)  # noqa: PTH116 - as above
+                    state = f"{path}\t{status.st_size}\t{status.st_mtime_ns}\n"
+                except OSError:  # a link to nothing, an error in its row
+                    state = f"{path}\n"
                 digest.update(state.encode("utf-8", "surrogateescape"))
         return {"input": self.name, "images": self.count, "sha256": digest.hexdigest()}

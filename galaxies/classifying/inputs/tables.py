@@ -14,7 +14,7 @@ from galaxies.classifying.inputs.chunks import Chunk, Item, container_state, ste
 from galaxies.classifying.inputs.files import READ_AT_ONCE
 from galaxies.images.decode import LARGEST_IMAGE, UnreadableImageError
 from galaxies.tables.catalogue import read_catalogue
-from galaxies.tables.columns import ColumnNames
+from galaxies.tables.columns import PATH_NAMES, ColumnNames
 from galaxies.tables.parquet import open_parquet_file, parquet_rows, reading_parquet
 
 
@@ -133,6 +133,12 @@ class TableInput:
         if len(columns) > 1:
             others = ", ".join(name for name in columns if name != image)
             self.remarks.append(f"{path}: the images are from the column {image}, not {others}")
+        files = [name for name in catalogue.schema.names if name.lower() in PATH_NAMES]
+        if files:
+            self.remarks.append(
+                f"{path}: the images are from the column {image}; the files in {files[0]} are not "
+                "read"
+            )
 
     def chunks(self, size: int) -> Iterator[Chunk]:
         """Iterate over chunks of `size` images; the last may be smaller."""

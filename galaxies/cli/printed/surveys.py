@@ -28,8 +28,13 @@ def from_table(output: Path, made: "FromTable") -> None:
     say(f"Check it: galaxies check {output}")
 
 
-def checked(survey: Path, report: "Report", problem: str | None = None) -> None:
-    """Print what is in a survey, beside Kaggle's, and why the pipeline cannot train on it."""
+def checked(
+    survey: Path, report: "Report", problem: str | None = None, *, tried: bool = False
+) -> None:
+    """Print what is in a survey, beside Kaggle's, and why the pipeline cannot train on it.
+
+    It was `tried` whether it can, or the files are merely valid.
+    """
     from galaxies.surveys.check import KAGGLE, say_questions
 
     say(f"{survey}: {many(report.images, 'image')}, {many(report.votes, 'row')} of votes")
@@ -48,7 +53,13 @@ def checked(survey: Path, report: "Report", problem: str | None = None) -> None:
     if report.is_kaggle:
         say("This is the training set of Kaggle's Galaxy Zoo challenge.")
     elif report.classes:
-        say("The pipeline can use this survey. It is not the training set of Kaggle's challenge.")
+        valid = (
+            "The pipeline can use this survey."
+            if tried
+            else "The files are valid. Where a params.yaml is, check also splits them as the "
+            "pipeline does."
+        )
+        say(f"{valid} It is not the training set of Kaggle's challenge.")
     place = survey.resolve()
     if report.classes and place.parent == Path("data").resolve():
         say(f"Run the pipeline on it: dvc exp run -S survey={place.name}")
