@@ -97,7 +97,8 @@ def make_promises(
     in advance, up to the first that fails, need no correction for their number: fixed-sequence
     testing in Angelopoulos et al. (2021), "Learn then test: calibrating predictive algorithms to
     achieve risk control". The lowest of all thresholds that pass would not be valid, because
-    the same labels select it from many.
+    the same labels select it from many. The targets are tested from the loosest to the strictest,
+    and no stricter one promises what a looser one does not.
 
     The guarantee: with the confidence in the settings, galaxies with the same certainties and votes
     from the same process agree as often as promised. It is conditional on the certainties
@@ -123,7 +124,7 @@ def make_promises(
     Returns
     -------
     tuple of Promise
-        One for each target agreement; its threshold is `None` if there are no galaxies.
+        One for each target agreement; its threshold is `None` if nothing is proven.
 
     Examples
     --------
@@ -148,26 +149,26 @@ def make_promises(
         for of_survey in (s[order] for s in surveys)
     ]
     bounds = np.min([test.bounds(settings.confidence) for test in tested], axis=0)
-    promises = []
-    for agreement in settings.agreement:
-        if not len(steps):
-            promises.append(
-                Promise(agreement=agreement, confidence=settings.confidence, threshold=None)
-            )
-            continue
-        chances = np.min([test.chances(agreement, settings.confidence) for test in tested], axis=0)
-        first = int(np.argmax(chances))
-        proven = int(np.argmin(np.append(bounds[first:] >= agreement, False)))
-        last_proven = first + proven - 1
-        promises.append(
-            Promise(
-                agreement=agreement,
-                confidence=settings.confidence,
-                threshold=float(steps[last_proven]) if proven else None,
-                decided=round(float(decided[last_proven] / len(sure)), 6) if proven else 0.0,
-            )
+    promised: dict[float, int | None] = {}
+    most: int | None = len(steps) - 1 if len(steps) else None
+    for agreement in sorted(settings.agreement):
+        # A stricter target never decides more, so what a looser one leaves open stays open.
+        if most is not None:
+            chances = [test.chances(agreement, settings.confidence) for test in tested]
+            first = int(np.argmax(np.min(chances, axis=0)))
+            proven = int(np.argmin(np.append(bounds[first:] >= agreement, False)))
+            most = min(first + proven - 1, most) if proven and first <= most else None
+        promised[agreement] = most
+    return tuple(
+        Promise(
+            agreement=agreement,
+            confidence=settings.confidence,
+            threshold=None if place is None else float(steps[place]),
+            decided=0.0 if place is None else round(float(decided[place] / len(sure)), 6),
         )
-    return tuple(promises)
+        for agreement in settings.agreement
+        for place in [promised[agreement]]
+    )
 
 
 class _Tested(NamedTuple):

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 
@@ -94,6 +94,7 @@ def test_what_is_promised_is_proven_by_its_own_bound(seed, count):
 
 @settings(max_examples=50)
 @given(seed=st.integers(0, 1000), count=st.integers(5, 300))
+@example(seed=438, count=169)  # each alone proves 95%, but not 90%
 def test_a_stricter_target_never_decides_more(seed, count):
     promises = make_promises(*drawn(count, seed), TARGETS)
     loose, strict = (one.threshold if one.threshold is not None else 2 for one in promises)
