@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import jinja2
+import numpydoc.docscrape_sphinx
 import typer
 from pygments.lexers.special import TextLexer
 from sphinx.application import Sphinx
@@ -193,6 +195,61 @@ def write_pages() -> None:
 write_pages()
 
 
+RUN_NOTEBOOKS = """
+import sys
+from jupyter_cache import get_cache
+from jupyter_cache.executors import load_executor
+
+folder, timeout, *notebooks = sys.argv[1:]
+cache = get_cache(folder)
+for notebook in notebooks:
+    cache.add_nb_to_project(notebook)
+load_executor("local-parallel", cache).run_and_cache(filter_uris=notebooks, timeout=int(timeout))
+"""
+
+
+def run_notebooks(app: Sphinx) -> None:
+    """Run the notebooks, several at a time, while the pages before them are read.
+
+    MyST-NB finds the outputs in its cache. A notebook that fails is not there: MyST-NB runs it
+    again, and says why it fails.
+    """
+    if app.config.nb_execution_mode != "cache":
+        return
+    notebooks = sorted(map(str, (HERE / "tutorials").glob("*.ipynb")))
+    folder = app.env.mystnb_config.execution_cache_path
+    timeout = str(app.config.nb_execution_timeout)
+    running = subprocess.Popen(
+        [sys.executable, "-c", RUN_NOTEBOOKS, folder, timeout, *notebooks],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+    def await_notebooks(_: Sphinx, page: str, __: list[str]) -> None:
+        if page.startswith("tutorials/"):
+            running.wait()
+
+    app.connect("source-read", await_notebooks)
+    app.connect("build-finished", lambda *_: running.wait())
+
+
+def compile_template() -> None:
+    """Compile numpydoc's template once; it would do so for every docstring, for half a minute."""
+    kind = numpydoc.docscrape_sphinx.SphinxDocString
+    folder = Path(numpydoc.docscrape_sphinx.__file__).parent / "templates"
+    loader = jinja2.FileSystemLoader(folder)
+    template = jinja2.Environment(loader=loader).get_template("numpydoc_docstring.rst")
+    usual = kind.load_config
+
+    def load_config(self: Any, config: dict[str, Any]) -> None:  # noqa: ANN401
+        usual(self, {**config, "template": template})
+
+    kind.load_config = load_config
+
+
+compile_template()
+
+
 WITHOUT = """<!DOCTYPE html>
 <html lang="en"><meta charset="utf-8"><title>What a network sees in your galaxy</title>
 <p>This copy of the site was built without ONNX Runtime, which runs the network in the browser. With
@@ -216,7 +273,8 @@ def write_browser_page(app: Sphinx, exception: Exception | None) -> None:
 
 
 def setup(app: Sphinx) -> None:
-    """Add the page for the browser; names of types have no signature for numpydoc to look for."""
+    """Run notebooks early; add the page for the browser; types have no signature to look for."""
+    app.connect("builder-inited", run_notebooks, priority=900)  # when MyST-NB has its cache
     app.connect("build-finished", write_browser_page)
     app.add_lexer("mermaid", TextLexer)  # GitHub draws it; here it is text
     event = "autodoc-process-signature"

@@ -34,6 +34,8 @@ ROOT = Path(__file__).parents[1]
 hypothesis.settings.register_profile("home", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "home")
+# Numba, which LSDB and hats-import use, would compile for seconds what tests call a few times.
+os.environ.setdefault("NUMBA_DISABLE_JIT", "1")
 
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 

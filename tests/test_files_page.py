@@ -1,6 +1,7 @@
 """docs/reference/files.md names every column, key and file that the project writes."""
 
 import re
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -12,7 +13,7 @@ from galaxies.pages.vote_file import HEADER
 from galaxies.questions.layout import Layout
 from galaxies.questions.registry import CAMPAIGNS
 from galaxies.volunteers.manifest import MANIFEST_COLUMNS
-from tests.conftest import ROOT
+from tests.conftest import ROOT, write_project
 from tests.test_project import FILES, text
 
 PAGE = text("docs/reference/files.md")
@@ -25,10 +26,15 @@ def section(title: str) -> set[str]:
     return set(re.findall(r"`([^`]+)`", found[1]))
 
 
+@pytest.fixture(scope="module")
+def project(tmp_path_factory) -> Path:
+    return write_project(tmp_path_factory.mktemp("project"))
+
+
 @pytest.mark.parametrize("name", ["images", "split", "votes"])
-def test_every_column_of_the_pipelines_tables_is_named(examples, name):
+def test_every_column_of_the_pipelines_tables_is_named(project, name):
     answers = set(Layout(tuple(CAMPAIGNS.values())).columns)
-    columns = set(pd.read_parquet(examples / f"data/{name}.parquet")) - answers
+    columns = set(pd.read_parquet(project / f"data/{name}.parquet")) - answers
     assert columns <= section("The pipeline's tables and arrays")
 
 

@@ -241,7 +241,11 @@ class _Pixels:
         with self._lock:
             if self._array is None:
                 self._open()
-            part: npt.NDArray[np.float32] = self._array[rows, columns].astype(np.float32)
+            if self._band.path.suffix.lower() == ".gz":
+                # Whole rows at once: for each part of one, astropy unpacks the file anew.
+                part: npt.NDArray[np.float32] = self._array[rows][:, columns].astype(np.float32)
+            else:
+                part = self._array[rows, columns].astype(np.float32)
         return part
 
     def _open(self) -> None:

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from galaxies.errors import GalaxiesError, needs
 from galaxies.tables.columns import DEC_NAMES, RA_NAMES, choose_column, words_of
-from galaxies.tables.parquet import open_parquet, write_parquet
+from galaxies.tables.parquet import open_parquet, open_parquet_file, write_parquet
 from galaxies.tables.pieces import Pieces
 from galaxies.tables.rows import text_metadata
 from galaxies.tables.sources import Source, filesystem, is_local, opened
@@ -36,6 +36,9 @@ _ESCAPED: Final = re.compile(r"\\(u[0-9a-fA-F]{4}|.)")
 _PROPERTY: Final = re.compile(r"\s*((?:[^\s=:\\]|\\.)+)\s*[=:\s]\s*(.*)")
 _LARGEST: Final = 1_000_000
 """Rows of a partition, above which it is divided."""
+_COARSE: Final = 8
+_FINE: Final = 10
+"""Orders of the pixels in which rows are counted; to add up the fine ones takes seconds."""
 
 
 def properties_file(path: str) -> str | None:
@@ -201,6 +204,8 @@ def write_hats(path: Path, schema: pa.Schema, pieces: Pieces) -> None:
     work.mkdir()
     rows = work / "rows.parquet"
     write_parquet(rows, schema, lambda: _with_positions(pieces(), ra, dec))
+    with open_parquet_file(str(rows)) as file:
+        many = file.metadata.num_rows > _LARGEST
     with ExitStack() as stack:
         with needs("hats"):
             from distributed import Client, LocalCluster
@@ -218,6 +223,9 @@ def write_hats(path: Path, schema: pa.Schema, pieces: Pieces) -> None:
             },
             use_schema_file=rows,
             pixel_threshold=_LARGEST,
+            # Fewer rows make partitions of order 0 however they are counted; the map of the sky
+            # has pixels of 14 arcmin then.
+            highest_healpix_order=_FINE if many else _COARSE,
             tmp_dir=work,
             resume=False,
             progress_bar=False,

@@ -227,15 +227,19 @@ def test_pieces_have_the_rows_in_order(lengths, rows):
     assert len(small) >= sum(n > 1 for n in lengths)
 
 
+@pytest.fixture(scope="module")
+def million_rows() -> str:
+    return "".join(f"{n},p{n}.jpg\n" for n in range(1_000_000))
+
+
 @pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".ecsv.gz"])
 @pytest.mark.parametrize("place", ["", "memory://"])
-def test_python_may_end_while_a_catalogue_is_read(tmp_path, suffix, place):
+def test_python_may_end_while_a_catalogue_is_read(tmp_path, suffix, place, million_rows):
     """Arrow's threads read ahead; with a Python file the process would abort."""
-    rows = "".join(f"{n},p{n}.jpg\n" for n in range(1_000_000))
     kinds = "{name: id, datatype: int64}", "{name: path, datatype: string}"
     header = "# %ECSV 1.0\n# ---\n# datatype:\n" + "".join(f"# - {kind}\n" for kind in kinds)
     header += "# delimiter: ','\n" if suffix.startswith(".ecsv") else ""
-    text = f"{header if suffix.startswith('.ecsv') else ''}id,path\n{rows}".encode()
+    text = f"{header if suffix.startswith('.ecsv') else ''}id,path\n{million_rows}".encode()
     path = tmp_path / f"catalogue{suffix}"
     path.write_bytes(gzip.compress(text, 1) if suffix.endswith(".gz") else text)
     code = (

@@ -194,7 +194,9 @@ def test_lsdb_finds_every_row_in_both(tmp_path):
     table = sky(2000)
     write_table(tmp_path / "classes.hats", SCHEMA, lambda: iter([table]))
     survey = lsdb.from_dataframe(
-        table.select(["galaxy_id", "ra", "dec"]).to_pandas(), margin_threshold=10
+        table.select(["galaxy_id", "ra", "dec"]).to_pandas(),
+        highest_order=4,
+        margin_threshold=10,
     )
     classes = lsdb.open_catalog(tmp_path / "classes.hats")
     matched = classes.crossmatch(
