@@ -102,6 +102,29 @@ def test_images_of_a_catalogue_that_were_replaced_are_classified_again(
     assert pd.read_csv(output)["error"].notna().sum() == 1
 
 
+@pytest.mark.parametrize("source", ["cutouts", "catalogue.csv"])
+def test_an_image_that_was_replaced_by_one_of_equal_size_and_time_is_classified_again(
+    source, cutouts, tree_bundle, tmp_path
+):
+    output, image = tmp_path / "classes.csv", cutouts / "g01.jpg"
+    start(tmp_path / source, output, tree_bundle)
+    before = image.stat()
+    replaced(image)
+    os.utime(image, ns=(before.st_atime_ns, before.st_mtime_ns))
+    run_job([str(tmp_path / source)], output, tree_bundle, LOCAL)
+    run_job([str(tmp_path / source)], tmp_path / "whole.csv", tree_bundle, LOCAL)
+    assert output.read_bytes() == (tmp_path / "whole.csv").read_bytes()
+
+
+def test_a_shard_that_lost_rows_is_made_again(cutouts, tree_bundle, tmp_path):
+    output = tmp_path / "classes.csv"
+    start(cutouts, output, tree_bundle)
+    shard = next(tmp_path.glob("classes.csv.shards/*.parquet"))
+    pq.write_table(pq.read_table(shard).slice(0, 2), shard)
+    done = run_job([str(cutouts)], output, tree_bundle, LOCAL)
+    assert done.decisions.total() + done.unreadable == len(answers(output)) == GALAXIES
+
+
 def test_what_was_not_replaced_is_not_classified_again(cutouts, tree_bundle, tmp_path):
     catalogue, output = tmp_path / "catalogue.csv", tmp_path / "classes.csv"
     start(catalogue, output, tree_bundle)
