@@ -374,6 +374,12 @@ def test_more_planes_that_are_not_light(name):
         decode_fits(write(fits.PrimaryHDU(), fits.ImageHDU(GLOW, name=name)))
 
 
+def test_a_band_of_an_unknown_unit_is_not_left_out():
+    light = [hdu(BANDS[0], "G", BUNIT="adu"), hdu(BANDS[1], "R", BUNIT="furlong")]
+    with pytest.raises(UnreadableImageError, match="is in furlong, which is not known"):
+        decode_fits(write(fits.PrimaryHDU(), *light))
+
+
 def test_two_bands_with_names_are_colours():
     named = pixels(write(fits.PrimaryHDU(BANDS[:2]), BANDS="gr"))
     assert named[20, 30, 0] > 60
@@ -406,6 +412,11 @@ def test_bands_of_different_units_are_brought_to_one(units):
         ("nJy**2", r"no plane of light, only without a name in nJy\*\*2"),
         ("1/(ELECTRONS/S)**2", r"no plane of light, only without a name in 1/\(ELECTRONS/S\)\*\*2"),
         ("s", "no plane of light, only without a name in s"),
+        ("ksec", "no plane of light, only without a name in ksec"),
+        ("K km/s", "no plane of light, only without a name in K km/s"),
+        ("solMass", "no plane of light, only without a name in solMass"),
+        ("%", "no plane of light, only without a name in %"),
+        ("furlong", "is in furlong, which is not known as the unit of a flux"),
     ],
 )
 def test_a_plane_that_is_no_flux_says_its_unit(unit, said):
