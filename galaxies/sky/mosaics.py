@@ -241,7 +241,8 @@ class _Pixels:
         with self._lock:
             if self._array is None:
                 self._open()
-            part: npt.NDArray[np.float32] = self._array[rows, columns].astype(np.float32)
+            with np.errstate(invalid="ignore", over="ignore"):  # which are blank pixels
+                part: npt.NDArray[np.float32] = self._array[rows, columns].astype(np.float32)
         return part
 
     def _open(self) -> None:

@@ -36,9 +36,10 @@ def test_these_are_light(name):
     "name",
     [
         "PRIMARY", "", "NGC 4030", "M 51", "UGC 5720", "IC 10", "ESO 137-G006", "Arp 220",
-        "Mrk 231", "MCG+08-11-011", "2MASS", "2MASX J12345", "VV 114", "I Zw 18", "HCG 92", "DES J0000", "g",
-        "HSC-R2", "F814W", "H-alpha", "VIS", "Malin 1", "CGCG 049-057", "PGC 1", "NIRCam", "galaxy",
-        "J123049.42+122328.0", "AM 0644-741", "NGC 2207 ID 3", "Stephan", "SDSS J1", "KUG 0003",
+        "Mrk 231", "MCG+08-11-011", "2MASS", "2MASX J12345", "VV 114", "I Zw 18", "HCG 92",
+        "DES J0000", "g", "HSC-R2", "F814W", "H-alpha", "VIS", "Malin 1", "CGCG 049-057", "PGC 1",
+        "NIRCam", "galaxy", "J123049.42+122328.0", "AM 0644-741", "NGC 2207 ID 3", "Stephan",
+        "SDSS J1", "KUG 0003",
     ],
 )  # fmt: skip
 def test_names_of_galaxies_and_filters_do_not_say(name):
