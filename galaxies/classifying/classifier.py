@@ -131,8 +131,9 @@ class Classifier:
         images : iterable, str or Path
             Paths, bytes of JPEG, PNG or FITS files, Pillow images of any mode, or arrays of shape
             (height, width) or (height, width, 3), uint8 or uint16; each with a galaxy at the
-            centre. Or a single one of these; or the path or address of a folder, archive, table or
-            catalogue, as for `galaxies classify`.
+            centre. A Pillow image that is not loaded is checked like its file; one that is loaded
+            is taken as it is. Or a single one of these; or the path or address of a folder,
+            archive, table or catalogue, as for `galaxies classify`.
 
         Returns
         -------

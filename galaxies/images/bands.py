@@ -1,35 +1,9 @@
-"""Filters in order of wavelength, and which planes of a FITS file are light."""
+"""Which planes of a FITS file are light, by their names."""
 
 import re
 from typing import Final
 
-_LETTERS: Final = {
-    "U": 0.36, "B": 0.44, "G": 0.48, "V": 0.55, "R": 0.63, "I": 0.77, "Z": 0.90, "Y": 1.00,
-    "J": 1.24, "H": 1.65, "K": 2.17,
-}  # fmt: skip
-"""Wavelengths in micrometres of Johnson-Cousins, SDSS, HSC, Legacy and near-infrared bands; letters
-that two systems share are at nearly the same place."""
-_NAMED: Final = {
-    "FUV": 0.153, "NUV": 0.231, "VIS": 0.71, "W1": 3.4, "W2": 4.6, "W3": 12.0, "W4": 22.0,
-    "IRAC1": 3.6, "IRAC2": 4.5, "IRAC3": 5.7, "IRAC4": 7.9,
-}  # fmt: skip
-# Such as g, r2 (HSC), gp1 (Pan-STARRS), Ks; and F814W, F200LP (HST), F1000W (JWST).
-_LETTER: Final = re.compile(r"([UGRIZYBVJHK])(S|P|P1|2|PRIME|BAND)?")
-_SPACE: Final = re.compile(r"F(\d{3,4})(W|M|N|LP|X|W2)")
-_JWST: Final = ("NIRCAM", "MIRI", "NIRISS")
-_TEN_NANOMETRES: Final = 200  # F160W of HST is at 1600 nm, F225W at 225 nm
-
-
-def words(text: str) -> list[str]:
-    """Split a name into words, in capitals.
-
-    Examples
-    --------
-    >>> words("sci_g"), words("HSC-I2")
-    (['SCI', 'G'], ['HSC', 'I2'])
-    """
-    return [word for word in re.split(r"[^A-Z0-9]+", text.upper()) if word]
-
+from galaxies.images.filters import words
 
 _LIGHT: Final = frozenset(
     words(
@@ -45,11 +19,29 @@ _NOT_LIGHT: Final = frozenset(
         "COVERAGE COV NIMAGE NIMAGES SAMP TIME HITS D2IMARR WCSDVARR MSE INVMSE RMSE INVRMSE GAIN "
         "DARK BIAS FLAT SN SNR WAVELENGTH LAMBDA THUMBNAIL THUMB PREVIEW MAXVALS "
         "CONF CONFIDENCE CONFMAP IVM OBJECTS WTMAP VARMAP RMSMAP ERRMAP ZERO FLATFIELD DOMEFLAT "
-        "SKYFLAT NOBS KERNEL APERTURE BEAM CATALOG SPECTRUM"
+        "SKYFLAT NOBS KERNEL APERTURE BEAM CATALOG SPECTRUM "
+        "SIG SIGNIFICANCE S2N BACK BG BCK EBV EBMV KAPPA SHEAR GAMMA GAMMA1 GAMMA2 CONVERGENCE "
+        "MAGNIFICATION PROB PDF ZPHOT PHOTOZ MASS MASSMAP MSTAR STELLARMASS SFR SSFR AGE AGEMAP "
+        "METALLICITY ZMET VEL VDISP LOSVD DISP FWHM TEMP TEMPERATURE LABEL LABELS MAGLIM "
+        "ZEROPOINT AIRMASS NUM NUMEXP NCOMBINE NIMG FRAC FRACTION COMPLETENESS RATIO COLORMAP "
+        "COLOURMAP DUST"
     )
 )
-_WITHIN: Final = ("MASK", "VARIANCE", "INVVAR", "WEIGHT", "ERROR", "SIGMA", "FLAG", "UNCERTAINTY")
+_WITHIN: Final = (
+    "MASK", "VARIANCE", "INVVAR", "WEIGHT", "ERROR", "SIGMA", "FLAG", "UNCERT", "EXTINCT",
+    "REDDENING", "DETECT", "PROBAB", "SEEING", "REDSHIFT", "VELOC", "DISPERSION", "BACKGR",
+    "EXPOSURE", "COVERAGE", "CONFID", "QUALITY", "NOISE", "RESIDUAL", "SEGMENT", "DEPTH",
+    "ELLIPTICITY", "BADPIX",
+)  # fmt: skip
 """Parts of a word that say so too, as in MASKBITS."""
+_ENDS: Final = re.compile(r"PSF.*|.*VAR|.*RMS|.*ERR|.*WHT|EXTINCT.*|.*CHI2?")
+"""Words that begin or end so, as PSFIMG and NVAR."""
+_ALONE: Final = frozenset(
+    words("COUNT MEDIAN COLOR COLOUR COLORS COLOURS MIN MAX AV NH TAU TS ID EW PA MU NUMBER INDEX")
+)
+"""Words that say so if the name has no others; COUNT RATE is light."""
+_COLOUR: Final = re.compile(r"(E ?\(?|COLOU?R ?)?([UGRIZYBVJHK]) ?- ?([UGRIZYBVJHK]) ?\)?")
+"""Differences of magnitudes: B-V, E(B-V)."""
 
 
 def is_light(name: str) -> bool | None:
@@ -59,42 +51,17 @@ def is_light(name: str) -> bool | None:
     --------
     >>> is_light("SCI"), is_light("VAR_POISSON"), is_light("maskbits"), is_light("g")
     (True, False, False, None)
+    >>> is_light("COUNT"), is_light("COUNT_RATE"), is_light("E(B-V)"), is_light("NGC 4030")
+    (False, True, False, None)
     """
     parts = words(name)
-    if any(word in _NOT_LIGHT or any(part in word for part in _WITHIN) for word in parts):
+    if any(
+        word in _NOT_LIGHT or _ENDS.fullmatch(word) or any(part in word for part in _WITHIN)
+        for word in parts
+    ):
         return False
-    return True if any(word in _LIGHT for word in parts) else None
-
-
-def wavelength(name: str, instrument: str = "") -> float | None:
-    """Find the wavelength of a filter.
-
-    Parameters
-    ----------
-    name : str
-        Name of the filter, in the way of any survey.
-    instrument : str
-        Telescope and instrument; F444W is another filter in JWST than it would be in HST.
-
-    Returns
-    -------
-    float or None
-        Micrometres, good enough to sort; `None` if the filter is not listed.
-
-    Examples
-    --------
-    >>> [wavelength(name) for name in ("HSC-I", "F814W", "F160W", "g DECam SDSS c0001")]
-    [0.77, 0.814, 1.6, 0.48]
-    >>> wavelength("F444W", "JWST NIRCAM"), wavelength("CLEAR1L")
-    (4.44, None)
-    """
-    webb = "JWST" in instrument.upper() or any(word in instrument.upper() for word in _JWST)
-    for word in words(name):
-        if word in _NAMED:
-            return _NAMED[word]
-        if match := _LETTER.fullmatch(word):
-            return _LETTERS[match[1]]
-        if match := _SPACE.fullmatch(word):
-            number = int(match[1])
-            return number / (100 if webb or number < _TEN_NANOMETRES else 1000)
+    if any(word in _LIGHT for word in parts):
+        return True
+    if _COLOUR.fullmatch(name.strip().upper()) or (parts and _ALONE.issuperset(parts)):
+        return False
     return None

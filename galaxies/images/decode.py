@@ -5,7 +5,7 @@ import io
 import math
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final, NoReturn
 
 import numpy as np
@@ -40,6 +40,7 @@ _TURNS: Final = {
     8: Image.Transpose.ROTATE_90,
 }
 _CMYK: Final = ("CMYK", "YCCK")
+_STRIP: Final = 256  # rows
 
 _SCAN: Final = b"\xff\xda"
 _SCANS: Final = 100
@@ -250,7 +251,8 @@ def _check_depth(header: Header, image: Image.Image) -> None:
         return
     if "transparency" in image.info:
         raise UnreadableImageError("has a transparent colour of 16 bits; scale it to 8 bits")
-    high = int(np.asarray(image)[:, :, :3].max())
+    # Without a copy: three or four pairs of the lowest and highest number.
+    high = max(int(ends[1]) for ends in np.asarray(image.getextrema())[:3])
     if high < 16:
         _refuse_few_bits(256 * high + 255)
 
@@ -330,15 +332,42 @@ def _without_alpha(image: Image.Image) -> Image.Image:
             "has floats, of which black and white are not known; scale it to 8 bits"
         )
     if image.mode.startswith("I"):
-        greys = np.asarray(image)
-        if isinstance(hidden := image.info.get("transparency"), int):
-            greys = np.where(greys == hidden, 0, greys)
-        return Image.fromarray(eight_bits(greys)).convert("RGB")
+        ends = [(int(greys.min()), int(greys.max())) for greys in map(_greys, _strips(image))]
+        _check_levels(min(low for low, _ in ends), max(high for _, high in ends))
+        return _joined(
+            image, lambda strip: Image.fromarray(_upper_bits(_greys(strip))).convert("RGB")
+        )
     if image.has_transparency_data:
-        image = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
-        sky = Image.new("RGBA", image.size, "black")
-        return Image.alpha_composite(sky, image).convert("RGB")
+        return _joined(image, _on_black)
     return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _strips(image: Image.Image) -> Iterator[Image.Image]:
+    """Cut a frame into strips, so that what is computed of one needs little memory."""
+    for top in range(0, image.height, _STRIP):
+        yield image.crop((0, top, image.width, min(top + _STRIP, image.height)))
+
+
+def _joined(image: Image.Image, convert: Callable[[Image.Image], Image.Image]) -> Image.Image:
+    """Convert a frame to RGB, strip by strip."""
+    whole = Image.new("RGB", image.size)
+    for place, strip in enumerate(_strips(image)):
+        whole.paste(convert(strip), (0, place * _STRIP))
+    return whole
+
+
+def _greys(image: Image.Image) -> npt.NDArray[Any]:
+    """Return the numbers of a frame of integers; transparent ones are 0."""
+    greys = np.asarray(image)
+    if isinstance(hidden := image.info.get("transparency"), int):
+        greys = np.where(greys == hidden, 0, greys)
+    return greys
+
+
+def _on_black(image: Image.Image) -> Image.Image:
+    """Put a transparent frame on a black sky."""
+    image = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", image.size, "black"), image).convert("RGB")
 
 
 def eight_bits(pixels: npt.NDArray[Any]) -> Pixels:
@@ -355,14 +384,25 @@ def eight_bits(pixels: npt.NDArray[Any]) -> Pixels:
     >>> eight_bits(np.array([257, 65535], np.uint16)).tolist()
     [1, 255]
     """
-    low, high = (int(pixels.min()), int(pixels.max())) if pixels.size else (0, 0)
+    if pixels.size:
+        _check_levels(int(pixels.min()), int(pixels.max()))
+    return _upper_bits(pixels)
+
+
+def _upper_bits(pixels: npt.NDArray[Any]) -> Pixels:
+    """Take the upper eight of 16 bits, without a copy of the 16."""
+    upper = np.empty(pixels.shape, np.uint8)
+    np.right_shift(pixels, 8, out=upper, casting="unsafe")
+    return upper
+
+
+def _check_levels(low: int, high: int) -> None:
     if low < 0 or high > 65_535:
         raise UnreadableImageError(
             f"has numbers from {low} to {high}, more than 16 bits; scale it to 8 bits"
         )
     if 0 < high < 4096:
         _refuse_few_bits(high)
-    return np.asarray(pixels >> 8, dtype=np.uint8)
 
 
 def _refuse_few_bits(high: int) -> NoReturn:

@@ -8,9 +8,10 @@ import numpy.typing as npt
 from astropy.io import fits
 from PIL import Image
 
-from galaxies.images.bands import is_light, wavelength, words
+from galaxies.images.bands import is_light
 from galaxies.images.colour import colour_image, grey_level
 from galaxies.images.decode import UnreadableImageError, check_size, damage_named
+from galaxies.images.filters import wavelengths, words
 from galaxies.images.fits_file import (
     LARGEST_LIGHT,
     Plane,
@@ -19,6 +20,14 @@ from galaxies.images.fits_file import (
     read_plane,
     read_units,
     unpacked,
+)
+from galaxies.images.fits_names import (
+    cube_lengths,
+    filter_of,
+    instrument_of,
+    lengths_of,
+    listed_bands,
+    refuse_unclear,
 )
 from galaxies.images.units import FluxUnit, common_scale, read_unit
 
@@ -32,7 +41,6 @@ _EXPOSURES: Final = ("IMAGETYP", "OBSTYPE", "PROCTYPE", "PRODTYPE")
 """Keywords that say what was exposed, or made of it: a flat field or weights, say."""
 _ON_SKY: Final = ("SKY", "EXPOSURE", "EXP")  # said of exposures with galaxies too
 _NO_NAMES: Final = ("", "PRIMARY", "COMPRESSED_IMAGE")  # the last is from fpack
-_FILTERS: Final = ("FILTER", "BAND", "FILTER1", "FILTER2", "FILTNAM1", "FILTERS", "PUPIL")
 _NO_BANDS: Final = (
     "STOKES", "TIME", "UTC", "PHASE", "COMPLEX", "VELO", "VRAD", "VOPT", "ZOPT", "BETA", "FELO"
 )  # fmt: skip
@@ -55,7 +63,9 @@ class _Band(NamedTuple):
     unit: Unit
     light: bool | None
     """Whether its names say that it is light."""
-    wavelength: float | None
+    filter: str
+    means: dict[str, float]
+    """What the name of the filter may mean."""
     flux: FluxUnit
 
 
@@ -73,9 +83,9 @@ def decode_fits(data: bytes) -> Image.Image:
     data : bytes
         Contents of the file: a plane (height, width), a cube (bands, height, width), or an
         extension for each band. Planes that are not light, such as masks, variances and weights,
-        are left out. Bands are sorted by wavelength: of a cube by the keyword `BANDS`, and without
-        it they must go from blue to red; of extensions by `FILTER`, `BAND` or `EXTNAME`. Blank
-        pixels become sky.
+        are left out. Bands are sorted by wavelength: of a cube by the keyword `BANDS`, or others
+        that name all its filters, and without names they must go from blue to red; of extensions
+        by `FILTER`, `BAND` or `EXTNAME`. Blank pixels become sky.
 
     Returns
     -------
@@ -107,11 +117,7 @@ def decode_fits(data: bytes) -> Image.Image:
         planes = _in_order(data, units[0].header, bands, factors)
     frame = colour_frame(planes, calibrated)
     [first, *others] = bands
-    if (
-        len(planes) == 2
-        and not others
-        and not (_lengths(first.unit.header) or _lengths(units[0].header))
-    ):
+    if len(planes) == 2 and not others and not cube_lengths(first.unit.header, units[0].header, 2):
         raise UnreadableImageError(
             "has two planes, which may be two bands, or light and its error; name them by BANDS"
         )
@@ -159,43 +165,40 @@ def _light_of(units: Sequence[Unit]) -> list[_Band]:
     # Extensions inherit from a header without an image.
     primary = fits.Header() if units[0].shape else units[0].header
     images = [
-        _named(unit, primary) for unit in units if len(unit.shape) > 1 and 0 not in unit.shape
+        _named(unit, primary, units[0].header)
+        for unit in units
+        if len(unit.shape) > 1 and 0 not in unit.shape
     ]
     if not images:
         raise UnreadableImageError("contains no image")
     possible = [band for band in images if band.light is not False]
     if not possible:
         raise UnreadableImageError(f"contains no plane of light, only {_list(images)}")
-    sure = [band for band in possible if band.light or band.wavelength is not None]
+    sure = [band for band in possible if band.light or band.means]
     # A first plane without a name may be light too: then it is not clear which one is meant.
     unnamed = [band for band in possible if not _names(band.unit) and band not in sure]
     if not sure and len(unnamed) > 1 and _first_is_science([band.unit for band in unnamed]):
         unnamed = unnamed[:1]
     chosen = sure + unnamed if sure else (unnamed or possible)
-    if len(chosen) > 1 and not all(band.wavelength is not None for band in chosen):
-        units_of_bands = str(units[0].header.get("BANDS", ""))
-        if len(_split_bands(units_of_bands)) != len(chosen):
-            raise UnreadableImageError(
-                f"has {len(chosen)} planes that may be light ({_list(chosen)}); name their bands "
-                "by FILTER, and the others by EXTNAME, such as MASK"
-            )
+    listed = len(listed_bands(units[0].header))
+    if len(chosen) > 1 and listed != len(chosen) and not all(band.means for band in chosen):
+        raise UnreadableImageError(
+            f"has {len(chosen)} planes that may be light ({_list(chosen)}); name their bands by "
+            "FILTER, and the others by EXTNAME, such as MASK"
+        )
     if sum(int(np.prod(band.unit.shape)) for band in chosen) > LARGEST_LIGHT:
         raise UnreadableImageError(f"is too large: more than {LARGEST_LIGHT:,} pixels of light")
     return chosen
 
 
-def _named(unit: Unit, primary: fits.Header) -> _Band:
+def _named(unit: Unit, primary: fits.Header, first: fits.Header) -> _Band:
     header = unit.header
     says = [is_light(name) for name in _names(unit)]
     flux = read_unit(str(header.get("BUNIT", "")))
     # An inverse variance of nanomaggies has 1/nanomaggies^2.
     dark = not flux.light or False in says or bool(_exposed(header) or _exposed(primary))
     light = False if dark else (True if True in says else None)
-    instrument = f"{header.get('TELESCOP', '')} {header.get('INSTRUME', '')}"
-    names = [str(header[key]) for key in (*_FILTERS, "EXTNAME") if key in header]
-    lengths = (wavelength(name, instrument) for name in names)
-    length = next((length for length in lengths if length is not None), None)
-    return _Band(unit, light, length, flux)
+    return _Band(unit, light, *filter_of(header, first), flux)
 
 
 def _exposed(header: fits.Header) -> str:
@@ -228,10 +231,15 @@ def _in_order(
     if len(shape) != 2:
         raise UnreadableImageError(f"has axes that cannot be read: {'x'.join(map(str, shape))}")
     check_size(*shape)
-    if len(bands) > 1 and any(band.wavelength is None for band in bands):
-        lengths = _lengths(primary)
+    means = [band.means for band in bands]
+    if len(bands) == 1:
+        lengths = [0.0]
+    elif all(means):
+        refuse_unclear([band.filter for band in bands], means)
+        lengths = [length for length in wavelengths(means) if length is not None]
     else:
-        lengths = [band.wavelength or 0.0 for band in bands]
+        instrument = instrument_of(primary, primary)
+        lengths = lengths_of("BANDS", listed_bands(primary), len(bands), instrument)
     if len(set(lengths)) < len(lengths):
         raise UnreadableImageError(f"has several planes of one band ({_list(bands)})")
     order = np.argsort(lengths)
@@ -258,14 +266,10 @@ def _cube(data: bytes, primary: fits.Header, unit: Unit) -> Planes:
     kind = str(unit.header.get("CTYPE3", "")).strip().upper()
     if kind.startswith(_NO_BANDS):
         raise UnreadableImageError(f"has a third axis that is not the bands, but {kind}")
-    lengths = _lengths(unit.header) or _lengths(primary)
-    if lengths and len(lengths) != count:
-        raise UnreadableImageError(f"has {count} bands, but BANDS names {len(lengths)}")
-    if len(set(lengths)) < len(lengths):
-        raise UnreadableImageError("has one band twice in BANDS")
     names = [str(unit.header.get(f"PLANE{place}", "")) for place in range(count + 1)]
     if others := [name for name in names if is_light(name) is False]:
         raise UnreadableImageError(f"has planes that are not light: {', '.join(others)}")
+    lengths = cube_lengths(unit.header, primary, count)
     planes = read_plane(data, unit)
     if lengths:
         return planes[np.argsort(lengths)]
@@ -282,22 +286,6 @@ def _from_red(header: fits.Header, kind: str) -> bool:
     if step == 0 or kind.endswith("TAB"):
         raise UnreadableImageError(f"has bands in an order that is not known ({kind})")
     return (step < 0) != kind.startswith(_SHORTER)
-
-
-def _lengths(header: fits.Header) -> list[float]:
-    """Find the wavelengths in `BANDS`; none if it is missing."""
-    names = _split_bands(str(header.get("BANDS", "")))
-    instrument = f"{header.get('TELESCOP', '')} {header.get('INSTRUME', '')}"
-    lengths = [wavelength(name, instrument) for name in names]
-    if None in lengths:
-        raise UnreadableImageError(f"has bands that are not known: {', '.join(names)}")
-    return [length for length in lengths if length is not None]
-
-
-def _split_bands(text: str) -> list[str]:
-    """Split "grz" of the Legacy Surveys, or "F435W, F606W"."""
-    parts = words(text)
-    return list(parts[0]) if len(parts) == 1 and parts[0].isalpha() else parts
 
 
 def _names(unit: Unit) -> list[str]:

@@ -7,7 +7,7 @@ astropy, in a process of its own (`galaxies.images.cage`).
 import gzip
 import io
 import math
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -158,14 +158,24 @@ def read_plane(data: bytes, unit: Unit) -> Plane:
         _check_tiles(header, unit.shape)
         # astropy expects the blocks to be complete.
         table = data[unit.start : unit.stop]
-        return decompress(table + bytes(-len(table) % _BLOCK)).reshape(unit.shape)
+        return _scaled(decompress(table + bytes(-len(table) % _BLOCK)).reshape(unit.shape), 1, 0)
     kind = np.dtype(_TYPES[_whole(header, "BITPIX")])
     raw = np.frombuffer(data, kind, math.prod(unit.shape), unit.data).reshape(unit.shape)
     scale, zero = number(header, "BSCALE", 1.0), number(header, "BZERO", 0.0)
-    pixels = np.asarray(raw, dtype=np.float64) * scale + zero
+    pixels = _scaled(raw, scale, zero)
     if kind.kind != "f" and "BLANK" in header:
         pixels[raw == _whole(header, "BLANK")] = np.nan
     return pixels
+
+
+def _scaled(raw: npt.NDArray[Any], scale: float, zero: float) -> Plane:
+    """Compute physical values.
+
+    A NaN that signals, or a number that grows beyond all limits, is a blank pixel, and not worth a
+    warning.
+    """
+    with np.errstate(invalid="ignore", over="ignore", under="ignore"):
+        return np.asarray(raw, dtype=np.float64) * scale + zero
 
 
 def _is_image(header: fits.Header, compressed: bool) -> bool:

@@ -1,15 +1,20 @@
 """The one door for images of every kind: files, frames and arrays become the same pixels."""
 
+import io
+import threading
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, ImageFile
 
 from galaxies.base.arrays import Decoding, Pixels
 from galaxies.images.decode import (
+    LARGEST_IMAGE,
     UnreadableImageError,
     as_rgb,
+    check_size,
+    damage_named,
     decode_image,
     decode_reduced,
     eight_bits,
@@ -21,6 +26,9 @@ AnyImage = bytes | Image.Image | npt.NDArray[np.generic]
 
 _FITS_STARTS: Final = (b"SIMPLE  =", b"\x1f\x8b")
 """First bytes of a FITS file, and of a gzip file."""
+
+_CHECKED: Final = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
+"""First bytes of the files that are checked more thoroughly than Pillow does."""
 
 _EVEN: Final = 2
 """Grey levels; the sky of a survey varies more within three pixels."""
@@ -43,7 +51,9 @@ def read_frame(image: AnyImage) -> Image.Image:
     ----------
     image : bytes, Image or ndarray
         Contents of a JPEG, PNG or FITS file; a frame of any mode; or an array of shape
-        (height, width), (height, width, 3) or (height, width, 4), uint8 or uint16.
+        (height, width), (height, width, 3) or (height, width, 4), uint8 or uint16. A JPEG or PNG
+        that Pillow has opened, but not loaded, is read and checked like its file. One that is
+        loaded is taken as it is: what Pillow made up for damaged parts cannot be told any more.
 
     Returns
     -------
@@ -61,6 +71,7 @@ def read_frame(image: AnyImage) -> Image.Image:
     >>> read_frame(np.zeros((40, 60), np.uint8)).size
     (60, 40)
     """
+    image = _underlying(image)
     if isinstance(image, bytes):
         if image.startswith(_FITS_STARTS):
             # astropy takes long to import, and only FITS files need it.
@@ -100,9 +111,40 @@ def read_pixels(image: AnyImage, size: int, crop: float, decoding: Decoding) -> 
     >>> read_pixels(np.zeros((424, 424, 3), np.uint8), 64, 0.5, "scaled").shape
     (64, 64, 3)
     """
+    image = _underlying(image)
     if isinstance(image, bytes) and not image.startswith(_FITS_STARTS):
         return decode_reduced(image, size, crop, decoding)
     return reduce_image(read_frame(image), size, crop, decoding)
+
+
+_one_reader: Final = threading.Lock()
+"""An image may be given twice, and its file has one position."""
+
+
+def _underlying(image: AnyImage) -> AnyImage:
+    """Return the contents of the file of an image that Pillow opened but has not loaded.
+
+    An image that was changed before it is loaded (by `draft`, or `seek` to another frame) stays one
+    if its file is good.
+    """
+    if not isinstance(image, ImageFile.ImageFile) or not image.tile or image.fp is None:
+        return image
+    check_size(*image.size)
+    with damage_named(), _one_reader:
+        place = image.fp.tell()
+        image.fp.seek(0)
+        data = image.fp.read(LARGEST_IMAGE + 1)
+        image.fp.seek(place)
+    if not data.startswith(_CHECKED):
+        return image
+    if len(data) > LARGEST_IMAGE:
+        raise UnreadableImageError(f"is too large: more than {LARGEST_IMAGE:,} bytes")
+    with damage_named(), Image.open(io.BytesIO(data)) as whole:
+        same = (whole.size, whole.mode) == (image.size, image.mode) and not image.tell()
+    if same:
+        return data
+    decode_image(data)
+    return image
 
 
 def refuse_blank(pixels: Pixels) -> None:

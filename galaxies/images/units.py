@@ -12,15 +12,21 @@ _TOKEN: Final = re.compile(
 _PIXEL: Final = frozenset(("pixel", "pix"))
 _NOT_LIGHT: Final = frozenset(
     re.findall(
-        r"\w+",
-        "s sec second min minute h hr hour d day yr year ms us ns ks m cm mm um nm km a angstrom "
-        "micron pc kpc mpc deg degree arcmin arcsec arcsecond rad sr ma beam pixel pix hz khz mhz "
-        "ghz ev kev bit bitmask flag sigma snr",
+        r"[\w%]+",
+        "s min minute h hr hour d day yr year ms us ns ks msec usec nsec ksec m cm mm um nm km "
+        "angstrom micron pc kpc mpc deg degree arcmin arcsec arcsecond rad sr ma beam hz khz mhz "
+        "ghz ev kev mev exposure exp frame integration spaxel fiber fibre bit bitmask flag sigma "
+        "snr k kelvin kg g gram msun m_sun solma solmas % percent redshift",
     )
 )
-"""Times, lengths, angles and frequencies: fluxes are divided by them."""
+"""Times, lengths, areas, angles, frequencies and energies, by which fluxes are divided; and what is
+measured of galaxies beside their light. As `_known` returns them, without the plural."""
 _LIGHT: Final = frozenset(
-    ("count", "electron", "adu", "dn", "jy", "maggy", "photon", "flux", "erg", "w")
+    re.findall(
+        r"\w+",
+        "count electron adu dn du jy mjy maggy photon flux intensity radiance erg j joule w cp "
+        "lsun l_sun sollum rayleigh flam fnu photlam photnu",
+    )
 )
 _SAME: Final = {
     "ct": "count",
@@ -28,8 +34,24 @@ _SAME: Final = {
     "cnt": "count",
     "e": "electron",
     "ph": "photon",
+    "el": "electron",
+    "elec": "electron",
+    "photoelectron": "electron",
     "watt": "w",
+    "sec": "s",
+    "second": "s",
+    "a": "angstrom",
+    "aa": "angstrom",
+    "ang": "angstrom",
 }
+_OTHER_WORDS: Final = (
+    (re.compile(r"\*\*"), "^"),
+    (re.compile(r"\b(data|digital)[ _](number|unit)s?\b", re.IGNORECASE), "dn"),
+    (re.compile(r"\bper\b", re.IGNORECASE), "/"),
+    (re.compile(r"^\s*\[(.*)\]\s*$"), r"\1"),
+    (re.compile(r"(?<![a-z\d.])e-(?!\d)", re.IGNORECASE), "electron"),
+)
+_NO_UNIT: Final = frozenset(("", "none", "n/a", "unknown", "unitless", "dimensionless"))
 
 _MAGGIES: Final = re.compile(r"([a-z]*?)(maggy|mgy)")
 _NANO: Final = {
@@ -40,6 +62,7 @@ _NANO: Final = {
 _JANSKYS: Final = re.compile(
     r"([pnumkMG]?)[Jj]y|([PNU]?)JY|(?i:(pico|nano|micro|milli|mega)?jansky)"
 )
+_WATTS: Final = re.compile(r"([pnumk])W")
 _PREFIXES: Final = {
     "": 1.0, "p": 1e-12, "n": 1e-9, "u": 1e-6, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9,
     "pico": 1e-12, "nano": 1e-9, "micro": 1e-6, "milli": 1e-3, "mega": 1e6,
@@ -61,11 +84,11 @@ class FluxUnit(NamedTuple):
     wrong: str = ""
     """Why an image in this unit cannot be used."""
     light: bool = True
-    """False if it is the unit of an error, a weight or a time."""
+    """False if it is the unit of an error, a weight, a time or a mass."""
 
 
 def read_unit(text: str) -> FluxUnit:
-    """Read a unit; of one that is not known the words are kept as they are.
+    """Read a unit; one that is not known to be of light cannot be used.
 
     Examples
     --------
@@ -75,17 +98,27 @@ def read_unit(text: str) -> FluxUnit:
     (0.001, (('electron', 1.0), ('s', -1.0)))
     >>> read_unit("mag(AB)").wrong, read_unit("nJy**2").light, read_unit("s").light
     ('is in mag(AB), where brighter is less; give fluxes', False, False)
+    >>> read_unit("furlong").wrong
+    'is in furlong, which is not known as the unit of a flux; give another, or none'
     """
     text = text.strip()
     if _MAGNITUDE.search(text):
         return FluxUnit(1.0, (), f"is in {text}, where brighter is less; give fluxes")
     if _LOGARITHM.search(text):
         return FluxUnit(1.0, (), f"is in {text}, a logarithm; give fluxes")
+    if text.lower() in _NO_UNIT:
+        return FluxUnit(1.0, ())
     try:
         factor, words = _Parser(text).all()
     except (ValueError, ArithmeticError, RecursionError):
         factor, words = 1.0, {text.lower(): 1.0}
     given = tuple(sorted((word, power) for word, power in words.items() if word not in _PIXEL))
+    if not words.keys() <= _NOT_LIGHT | _LIGHT | _PIXEL:
+        return FluxUnit(
+            factor,
+            given,
+            f"is in {text}, which is not known as the unit of a flux; give another, or none",
+        )
     if not _is_flux(words):
         return FluxUnit(
             factor, given, f"is in {text}, which is not the unit of a flux", light=False
@@ -130,8 +163,8 @@ def _is_flux(words: dict[str, float]) -> bool:
     if not words:
         return True
     return (
-        any(word not in _NOT_LIGHT for word in above)
-        and all(power == 1 for word, power in above.items() if word not in _NOT_LIGHT)
+        any(word in _LIGHT for word in above)
+        and all(power == 1 for word, power in above.items() if word in _LIGHT)
         and not any(word in _LIGHT for word in words.keys() - above.keys())
     )
 
@@ -140,8 +173,8 @@ class _Parser:
     """Products, quotients and powers of numbers and words, as `10**-17 erg/s/cm2`."""
 
     def __init__(self, text: str) -> None:
-        text = text.replace("**", "^")
-        text = re.sub(r"(?i)(?<![a-z\d.])e-(?!\d)", "electron", text)
+        for pattern, new in _OTHER_WORDS:
+            text = pattern.sub(new, text)
         self._tokens: list[str] = []
         place = 0
         while place < len(text):
@@ -218,4 +251,6 @@ def _known(word: str) -> tuple[float, str]:
         return _NANO[found[1]], "maggy"
     if found := _JANSKYS.fullmatch(singular):
         return _PREFIXES[found[1] or (found[2] or found[3] or "").lower()], "jy"
+    if found := _WATTS.fullmatch(word):
+        return _PREFIXES[found[1]], "w"
     return 1.0, _SAME.get(name, name)

@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from collections import Counter
 from pathlib import Path
 from typing import Final
 
@@ -125,3 +126,31 @@ def is_missing(value: object) -> bool:
 def may_be_hours(column: pa.ChunkedArray, ra: Floats) -> bool:
     """Whether numbers without a unit could be right ascensions in hours."""
     return not is_text(column) and len(ra) >= _MANY and bool(((ra >= 0) & (ra <= 24)).all())
+
+
+def iau_names(ra: Floats, dec: Floats) -> list[str]:
+    """Name galaxies after their positions, truncated as the IAU asks; no name comes twice.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> iau_names(np.array([187.70593]), np.array([12.39112]))
+    ['J123049.42+122328.0']
+    """
+    names: list[str] = []
+    times: Counter[str] = Counter()
+    for alpha, delta in zip(ra, dec, strict=True):
+        if np.isnan(alpha):
+            names.append(f"row{len(names) + 1}")
+            continue
+        centiseconds = int(alpha / 15 * 3600 * 100 + 1e-6)
+        hours, rest = divmod(centiseconds, 360_000)
+        deciseconds = int(abs(delta) * 3600 * 10 + 1e-6)
+        degrees, below = divmod(deciseconds, 36_000)
+        name = (
+            f"J{hours:02d}{rest // 6000:02d}{rest % 6000 / 100:05.2f}"
+            f"{'-' if delta < 0 else '+'}{degrees:02d}{below // 600:02d}{below % 600 / 10:04.1f}"
+        )
+        times[name] += 1
+        names.append(name if times[name] == 1 else f"{name}_{times[name]}")
+    return names

@@ -243,10 +243,12 @@ class _Pixels:
                 self._open()
             if self._band.path.suffix.lower() == ".gz":
                 # Whole rows at once: for each part of one, astropy unpacks the file anew.
-                part: npt.NDArray[np.float32] = self._array[rows][:, columns].astype(np.float32)
+                part = self._array[rows][:, columns]
             else:
-                part = self._array[rows, columns].astype(np.float32)
-        return part
+                part = self._array[rows, columns]
+            with np.errstate(invalid="ignore", over="ignore"):  # which are blank pixels
+                light: npt.NDArray[np.float32] = part.astype(np.float32)
+        return light
 
     def _open(self) -> None:
         path, plain = self._band.path, self._band.plain

@@ -1,7 +1,6 @@
 """Lists of positions: tables with right ascension and declination, or names of galaxies."""
 
 import re
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,11 +20,13 @@ from galaxies.sky.angles import (
     NAMED_UNIT,
     UNITS,
     angle_unit,
+    iau_names,
     in_degrees,
     is_missing,
     is_text,
     may_be_hours,
 )
+from galaxies.sky.choosing import chosen, chosen_ids, named
 from galaxies.tables.columns import DEC_NAMES, RA_NAMES
 from galaxies.tables.hats import open_hats, properties_file
 
@@ -185,6 +186,8 @@ def read_positions(
             "name on each line"
         )
     table, units_of = _read(path, lower)
+    if twice := [name for name in table.column_names if table.column_names.count(name) > 1]:
+        raise GalaxiesError(f"{path}: has two columns {twice[0]!r}; rename one")
     if len(table) == 0:
         raise GalaxiesError(f"{path}: contains no galaxy")
     return _from_table(path, table, units_of, columns)
@@ -232,11 +235,15 @@ def _read(path: Path, lower: str) -> tuple[pa.Table, dict[str, units.UnitBase]]:
 
 
 def _read_csv(path: Path) -> pa.Table:
-    # As text first: float64 would round the 18 digits of an SDSS object ID.
+    # As text first: float64 would round the 18 digits of an SDSS object ID. The names are a row,
+    # because pandas would rename the second of two.
     texts = pd.read_csv(
-        path, dtype=str, encoding="utf-8-sig", keep_default_na=False, skipinitialspace=True
-    )
-    return pa.table({str(name).strip(): _typed(texts[name].tolist()) for name in texts.columns})
+        path, dtype=str, encoding="utf-8-sig", keep_default_na=False, skipinitialspace=True,
+        header=None,
+    )  # fmt: skip
+    names = [str(name).strip() for name in texts.iloc[0]]
+    rows = texts.iloc[1:]
+    return pa.table([_typed(rows[place].tolist()) for place in texts.columns], names)
 
 
 _WHOLE: Final = re.compile(r"-?(0|[1-9][0-9]{0,17})")
@@ -264,7 +271,10 @@ def _read_astropy(path: Path, kind: str) -> tuple[pa.Table, dict[str, units.Unit
         if column.ndim != 1:
             continue
         if isinstance(column, SkyCoord):
-            columns |= {"ra": pa.array(column.icrs.ra.deg), "dec": pa.array(column.icrs.dec.deg)}
+            # Beside a column of that name it is another candidate.
+            of_ra = "ra" if "ra" not in table.colnames else "ra_icrs"
+            of_dec = "dec" if "dec" not in table.colnames else "de_icrs"
+            columns |= {of_ra: pa.array(column.icrs.ra.deg), of_dec: pa.array(column.icrs.dec.deg)}
         elif isinstance(column, Column | units.Quantity):
             columns[name] = _arrow(column)
             if column.unit is not None:
@@ -290,8 +300,8 @@ def _arrow(column: Any) -> pa.Array:  # noqa: ANN401 - astropy has no types
 def _from_table(
     path: Path, table: pa.Table, units_of: dict[str, units.UnitBase], columns: Columns
 ) -> Positions:
-    ra_name = _column(path, table, columns.ra, RA_NAMES, "--ra")
-    dec_name = _column(path, table, columns.dec, DEC_NAMES, "--dec")
+    ra_name = _angle_column(path, table, units_of, columns.ra, "--ra")
+    dec_name = _angle_column(path, table, units_of, columns.dec, "--dec")
     if ra_name is None or dec_name is None:
         raise GalaxiesError(
             f"{path}: has no columns for right ascension and declination; name them with --ra and "
@@ -311,8 +321,11 @@ def _from_table(
             "call the column ra_hours"
         )
     ra, dec = np.where(placed, ra, np.nan) % 360, np.where(placed, dec, np.nan)
-    id_name = _column(path, table, columns.galaxy_id, ID_NAMES, "--id")
-    ids = _iau_names(ra, dec) if id_name is None else _texts(path, id_name, table[id_name])
+    if columns.galaxy_id is None:
+        id_name = chosen_ids(path, table, ID_NAMES)
+    else:
+        id_name = named(path, table, columns.galaxy_id, "--id")
+    ids = iau_names(ra, dec) if id_name is None else _texts(path, id_name, table[id_name])
     _refuse_twice(path, ids)
     carried = table if id_name is None else table.drop_columns([id_name])
     plain = not (is_text(table[ra_name]) or is_text(table[dec_name])) and all(
@@ -326,23 +339,26 @@ def _from_table(
     return Positions(str(path), ids, ra, dec, radius, radius_from, reasons, carried, remark)
 
 
-def _column(
-    path: Path, table: pa.Table, wanted: str | None, usual: Sequence[str], option: str
+def _angle_column(
+    path: Path,
+    table: pa.Table,
+    units_of: dict[str, units.UnitBase],
+    wanted: str | None,
+    option: str,
 ) -> str | None:
-    """Find a column by the name that was given, or one of the usual names in any case."""
+    """Find the column of an angle by the name that was given, or a usual one."""
     if wanted is not None:
-        if wanted not in table.column_names:
-            raise GalaxiesError(
-                f"{path}: {option} {wanted}: no such column; found "
-                f"{', '.join(table.column_names[:12])}"
-            )
-        return wanted
-    lower = {name.lower(): name for name in reversed(table.column_names)}
-    if usual is not ID_NAMES:
-        for name in reversed(table.column_names):
-            if parts := NAMED_UNIT.fullmatch(name):
-                lower.setdefault(parts["name"].lower(), name)
-    return next((lower[name] for name in usual if name in lower), None)
+        return named(path, table, wanted, option)
+    usual, of_text, what = {
+        "--ra": (RA_NAMES, units.hourangle, "right ascension"),
+        "--dec": (DEC_NAMES, units.deg, "declination"),
+    }[option]
+
+    def values(name: str) -> Floats:
+        unit = angle_unit(path, name, units_of.get(name))
+        return in_degrees(table[name], unit, of_text)
+
+    return chosen(path, table, usual, values, option, what)
 
 
 def _why_not(
@@ -367,10 +383,18 @@ def _radii(
     path: Path, table: pa.Table, units_of: dict[str, units.UnitBase], columns: Columns
 ) -> tuple[Floats, str]:
     """Read the radii in arcsec, NaN where a value is missing or impossible; and say where from."""
-    name = _column(path, table, columns.radius, RADIUS_NAMES, "--radius-column")
-    factor = 1.0
+    name, factor = columns.radius, 1.0
+
+    def values(name: str) -> Floats:
+        return _arcsec(path, table, name, units_of, columns.radius_unit)
+
+    if name is not None:
+        named(path, table, name, "--radius-column")
+    else:
+        what = "Petrosian radius"
+        name = chosen(path, table, RADIUS_NAMES, values, "--radius-column", what)
     if name is None:
-        name, factor = _column(path, table, None, HALF_LIGHT_NAMES, ""), _R90
+        name, factor = chosen(path, table, HALF_LIGHT_NAMES, values, "", "half-light radius"), _R90
     if name is None:
         if columns.radius_unit:
             raise GalaxiesError(
@@ -378,9 +402,20 @@ def _radii(
                 "it with --radius-column"
             )
         return np.full(len(table), np.nan), ""
+    return factor * values(name), name if factor == 1 else f"{factor:g} x {name}"
+
+
+def _arcsec(
+    path: Path,
+    table: pa.Table,
+    name: str,
+    units_of: dict[str, units.UnitBase],
+    stated: str | None,
+) -> Floats:
+    """Read radii in arcsec, NaN where a value is missing or impossible."""
     try:
         values = np.asarray(table[name].to_pandas(), np.float64)
-        unit = units.Unit(columns.radius_unit) if columns.radius_unit else units_of.get(name)
+        unit = units.Unit(stated) if stated else units_of.get(name)
         if unit is None and (parts := NAMED_UNIT.fullmatch(name)):
             unit = UNITS[parts["unit"].lower()]
         if unit is not None:
@@ -390,8 +425,7 @@ def _radii(
             f"{path}: column {name!r} is no radius: {error}; name another with --radius-column, or "
             "its unit with --radius-unit"
         ) from error
-    radius: Floats = np.where(np.isfinite(values) & (values > 0), factor * values, np.nan)
-    return radius, name if factor == 1 else f"{factor:g} x {name}"
+    return np.where(np.isfinite(values) & (values > 0), values, np.nan)
 
 
 def _texts(path: Path, name: str, column: pa.ChunkedArray) -> list[str]:
@@ -414,24 +448,3 @@ def _refuse_twice(path: Path, ids: Sequence[str]) -> None:
                 f"{path}: row {row}: a second galaxy with the ID {galaxy_id}; keep one of them"
             )
         seen.add(galaxy_id)
-
-
-def _iau_names(ra: Floats, dec: Floats) -> list[str]:
-    """Name galaxies after their positions, truncated as the IAU asks; no name comes twice."""
-    names: list[str] = []
-    times: Counter[str] = Counter()
-    for alpha, delta in zip(ra, dec, strict=True):
-        if np.isnan(alpha):
-            names.append(f"row{len(names) + 1}")
-            continue
-        centiseconds = int(alpha / 15 * 3600 * 100 + 1e-6)
-        hours, rest = divmod(centiseconds, 360_000)
-        deciseconds = int(abs(delta) * 3600 * 10 + 1e-6)
-        degrees, below = divmod(deciseconds, 36_000)
-        name = (
-            f"J{hours:02d}{rest // 6000:02d}{rest % 6000 / 100:05.2f}"
-            f"{'-' if delta < 0 else '+'}{degrees:02d}{below // 600:02d}{below % 600 / 10:04.1f}"
-        )
-        times[name] += 1
-        names.append(name if times[name] == 1 else f"{name}_{times[name]}")
-    return names

@@ -22,6 +22,7 @@ _INTEGERS: Final = {
 }  # fmt: skip
 _SIGN: Final = 2**63
 """TZERO of unsigned 64-bit integers."""
+_DIGITS: Final = 20  # of 2^64 - 1
 
 
 class _Column(NamedTuple):
@@ -38,8 +39,9 @@ class _Column(NamedTuple):
 def write_fits(path: Path, schema: pa.Schema, pieces: Pieces) -> None:
     """Write a FITS table in two passes: the header has the number of rows and the widths of text.
 
-    The types depend on the schema only. A missing integer is TNULL, a missing logical value 0, a
-    missing number NaN and a missing text empty.
+    The types depend on the schema only, but for unsigned 64-bit integers with missing values: these
+    are signed, or text if they are too large. A missing integer is TNULL, a missing logical value
+    0, a missing number NaN and a missing text empty.
     """
     from astropy.io import fits
 
@@ -124,11 +126,10 @@ def _stored(field: pa.Field, extent: Extent) -> _Column:
             _Column("D", np.dtype(">f8")) if kind == pa.float64() else _Column("E", np.dtype(">f4"))
         )
     if pa.types.is_integer(kind):
+        if kind == pa.uint64():
+            return _unsigned(name, extent)
         form = _INTEGERS[kind]
-        zero = _SIGN if kind == pa.uint64() else None
-        return _Column(
-            form, np.dtype(f">i{_WIDTHS[form] // 8}"), _null(name, form, zero, extent), zero
-        )
+        return _Column(form, np.dtype(f">i{_WIDTHS[form] // 8}"), _null(name, form, extent))
     if name not in extent.longest:  # a list of a fixed size
         element = _stored(field.with_type(kind.value_type), extent)
         return _Column(
@@ -141,13 +142,26 @@ def _stored(field: pa.Field, extent: Extent) -> _Column:
     return _Column(f"{width}A", np.dtype(f"S{width}"))
 
 
-def _null(name: str, form: str, zero: int | None, extent: Extent) -> int | None:
+def _unsigned(name: str, extent: Extent) -> _Column:
+    """Store unsigned 64-bit integers with TZERO alone.
+
+    With TNULL, astropy compares it with the sum of the stored integer and TZERO, but the standard
+    and STILTS with the stored integer: no value is missing for both.
+    """
+    if name not in extent.blank:
+        return _Column("K", np.dtype(">i8"), zero=_SIGN)
+    if extent.highest.get(name, 0) < _SIGN:
+        return _Column("K", np.dtype(">i8"), null=-_SIGN)
+    return _Column(f"{_DIGITS}A", np.dtype(f"S{_DIGITS}"))
+
+
+def _null(name: str, form: str, extent: Extent) -> int | None:
     """Choose the integer for missing values: the smallest of the type, unless the data have it."""
     smallest = -(1 << (_WIDTHS[form] - 1))
     largest = -smallest - 1
-    if name not in extent.lowest or extent.lowest[name] - (zero or 0) > smallest:
+    if name not in extent.lowest or extent.lowest[name] > smallest:
         return smallest
-    return largest if extent.highest[name] - (zero or 0) < largest else None
+    return largest if extent.highest[name] < largest else None
 
 
 def _values(field: pa.Field, column: pa.ChunkedArray, stored: _Column) -> npt.NDArray[Any]:
@@ -158,7 +172,7 @@ def _values(field: pa.Field, column: pa.ChunkedArray, stored: _Column) -> npt.ND
         return np.asarray(pc.fill_null(letters, 0), np.uint8)
     if pa.types.is_floating(kind):
         return np.asarray(pc.fill_null(column, float("nan")), stored.dtype)
-    if pa.types.is_integer(kind):
+    if pa.types.is_integer(kind) and stored.dtype.kind != "S":
         return _integers(field, column, stored)
     if stored.dtype.subdtype is not None:
         whole = column.combine_chunks()

@@ -23,6 +23,8 @@ class Extent(NamedTuple):
     lowest: dict[str, int]
     """Smallest value in each column of integers."""
     highest: dict[str, int]
+    blank: frozenset[str]
+    """Columns of integers with missing values."""
 
 
 def measure(schema: pa.Schema, pieces: Pieces, length: Length) -> Extent:
@@ -45,13 +47,15 @@ def measure(schema: pa.Schema, pieces: Pieces, length: Length) -> Extent:
     --------
     >>> import pyarrow as pa
     >>> table = pa.table({"galaxy_id": [7, 9], "label": ["spiral", None]})
-    >>> measure(table.schema, lambda: iter([table]), most_letters)
-    Extent(rows=2, longest={'label': 6}, lowest={'galaxy_id': 7}, highest={'galaxy_id': 9})
+    >>> extent = measure(table.schema, lambda: iter([table]), most_letters)
+    >>> extent.rows, extent.longest, extent.lowest, extent.highest
+    (2, {'label': 6}, {'galaxy_id': 7}, {'galaxy_id': 9})
     """
     rows = 0
     longest = {field.name: 0 for field in schema if is_written_as_text(field.type)}
     lowest: dict[str, int] = {}
     highest: dict[str, int] = {}
+    blank: set[str] = set()
     for piece in pieces():
         rows += len(piece)
         for field in schema:
@@ -64,7 +68,9 @@ def measure(schema: pa.Schema, pieces: Pieces, length: Length) -> Extent:
                 if low is not None:
                     lowest[name] = min(low, lowest.get(name, low))
                     highest[name] = max(high, highest.get(name, high))
-    return Extent(rows, longest, lowest, highest)
+                if piece[name].null_count:
+                    blank.add(name)
+    return Extent(rows, longest, lowest, highest, frozenset(blank))
 
 
 def most_letters(field: pa.Field, texts: pa.ChunkedArray) -> int:

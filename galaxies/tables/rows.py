@@ -11,10 +11,14 @@ import pyarrow.compute as pc
 
 from galaxies.errors import GalaxiesError
 from galaxies.tables.columns import is_main_id, words_of
-from galaxies.tables.pieces import Pieces, as_text
+from galaxies.tables.pieces import Pieces, as_text, is_written_as_text
 
 _QUOTED: Final = '[,"\r\n]|^#|^ | $'
 _NOT_IN_XML: Final = "[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]"
+_NOT_IN_ECSV: Final = "[\x00\x0b\x0c\x1c-\x1e\x85\u2028\u2029]"
+"""A zero, and letters at which Python ends a line, so that astropy finds more rows."""
+_CHANGED: Final = r"^[\s\p{Z}]|[\s\p{Z}]$|[\x00-\x08\x0a-\x1f\x{85}\x{feff}]"
+"""Blanks at the ends of a text, which readers take away, and letters that some change."""
 
 Cell = Callable[[pa.Field, pa.ChunkedArray], pa.ChunkedArray]
 
@@ -22,13 +26,13 @@ Cell = Callable[[pa.Field, pa.ChunkedArray], pa.ChunkedArray]
 def write_csv(path: Path, schema: pa.Schema, pieces: Pieces) -> None:
     """Write a CSV table; missing values are blank, logical values True and False."""
     with path.open("w", encoding="utf-8", newline="") as file:
-        _write_csv_rows(file, schema, pieces)
+        _write_csv_rows(file, schema, pieces, _csv_cell)
 
 
-def _write_csv_rows(file: IO[str], schema: pa.Schema, pieces: Pieces) -> None:
+def _write_csv_rows(file: IO[str], schema: pa.Schema, pieces: Pieces, cell: Cell) -> None:
     csv.writer(file, lineterminator="\n").writerow(schema.names)
     for piece in pieces():
-        _write_rows(file, schema, piece, _csv_cell, ",", "", "\n")
+        _write_rows(file, schema, piece, cell, ",", "", "\n")
 
 
 def _write_rows(
@@ -69,6 +73,27 @@ def _csv_cell(field: pa.Field, column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.if_else(pc.match_substring_regex(texts, _QUOTED), quoted, texts)
 
 
+def _ecsv_cell(field: pa.Field, column: pa.ChunkedArray) -> pa.ChunkedArray:
+    if is_written_as_text(field.type):
+        said = "ECSV cannot hold; write .parquet or .csv"
+        column = _without(field, as_text(column), _NOT_IN_ECSV, said)
+        field = field.with_type(pa.string())
+    return _csv_cell(field, column)
+
+
+def _without(field: pa.Field, texts: pa.ChunkedArray, letters: str, why: str) -> pa.ChunkedArray:
+    """Replace letters that a format lacks; of IDs, refuse whatever its readers would change."""
+    if is_main_id(field):
+        strange = pc.match_substring_regex(texts, f"{letters}|{_CHANGED}")
+        if pc.any(strange).as_py():
+            place = pc.index(strange, True).as_py()
+            raise GalaxiesError(f"{field.name} {texts[place].as_py()!r} has letters that {why}")
+        return texts
+    if pc.any(pc.match_substring_regex(texts, letters)).as_py():
+        return pc.replace_substring_regex(texts, letters, "\ufffd")
+    return texts
+
+
 def _truth(column: pa.ChunkedArray, yes: str, no: str) -> pa.ChunkedArray:
     return pc.if_else(column, pa.scalar(yes), pa.scalar(no))
 
@@ -85,7 +110,7 @@ def write_ecsv(path: Path, schema: pa.Schema, pieces: Pieces) -> None:
     lines = ["%ECSV 1.0", "---", *get_yaml_from_header(header)]
     with path.open("w", encoding="utf-8", newline="") as file:
         file.writelines(f"# {line}\n" for line in lines)
-        _write_csv_rows(file, schema, pieces)
+        _write_csv_rows(file, schema, pieces, _ecsv_cell)
 
 
 def text_metadata(schema: pa.Schema) -> dict[str, str]:
@@ -164,18 +189,7 @@ def _xml_cell(field: pa.Field, column: pa.ChunkedArray) -> pa.ChunkedArray:
         return texts
     if pa.types.is_floating(field.type):
         return pc.if_else(pc.is_nan(column), "NaN", texts)
-    strange = pc.match_substring_regex(texts, _NOT_IN_XML)
-    if is_main_id(field):
-        # Readers take the blanks around a cell away.
-        strange = pc.or_(strange, pc.match_substring_regex(texts, r"^\s|\s$"))
-    if pc.any(strange).as_py():
-        if is_main_id(field):
-            place = pc.index(strange, True).as_py()
-            raise GalaxiesError(
-                f"{field.name} {texts[place].as_py()!r} has letters that a VOTable cannot hold; "
-                "write .parquet or .csv"
-            )
-        texts = pc.replace_substring_regex(texts, _NOT_IN_XML, "\ufffd")
+    texts = _without(field, texts, _NOT_IN_XML, "a VOTable cannot hold; write .parquet or .csv")
     for letter, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("\r", "&#13;")):
         texts = pc.replace_substring(texts, letter, entity)
     return texts

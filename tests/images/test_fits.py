@@ -83,6 +83,34 @@ def test_bad_pixels_become_sky():
         assert np.abs(frame - whole).max() <= 4
 
 
+@pytest.mark.parametrize(("kind", "bits"), [("f4", 0x7FA00001), ("f8", 0x7FF4000000000001)])
+@pytest.mark.parametrize("packed", [False, True])
+def test_numbers_that_signal_are_blank_pixels_without_a_warning(kind, bits, packed):
+    quiet = BANDS[1].astype(kind)
+    quiet[3:6, 3:6] = np.nan
+    loud = quiet.copy()
+    loud.view(f"u{loud.itemsize}")[3:6, 3:6] = bits
+    assert np.isnan(loud[3, 3])
+    if packed:
+        options = {"quantize_level": 0, "compression_type": "GZIP_1"}
+        files = [(fits.PrimaryHDU(), fits.CompImageHDU(one, **options)) for one in (quiet, loud)]
+    else:
+        files = [(fits.PrimaryHDU(one),) for one in (quiet, loud)]
+    first, second = (pixels(write(*hdus)) for hdus in files)
+    assert np.array_equal(first, second)
+
+
+def test_numbers_beyond_all_limits_are_blank_pixels():
+    counts = (BANDS[1] * 100).astype(np.int16)
+    counts[3:6, 3:6] = -1
+    data = write(fits.PrimaryHDU(counts))
+    end = data.index(b"END" + b" " * 77)
+    for scale in ("1.0E308", "-1.0E308"):
+        card = f"BSCALE  = {scale:>20}".ljust(80).encode()
+        with pytest.raises(UnreadableImageError, match="has no valid pixel"):
+            decode_fits(data[:end] + card + data[end:2800] + data[2880:])
+
+
 def test_blank_integers_become_sky():
     counts = (BANDS[1] * 100).astype(np.int16)
     counts[2:5, 2:5] = 32000
@@ -374,6 +402,12 @@ def test_more_planes_that_are_not_light(name):
         decode_fits(write(fits.PrimaryHDU(), fits.ImageHDU(GLOW, name=name)))
 
 
+def test_a_band_of_an_unknown_unit_is_not_left_out():
+    light = [hdu(BANDS[0], "G", BUNIT="adu"), hdu(BANDS[1], "R", BUNIT="furlong")]
+    with pytest.raises(UnreadableImageError, match="is in furlong, which is not known"):
+        decode_fits(write(fits.PrimaryHDU(), *light))
+
+
 def test_two_bands_with_names_are_colours():
     named = pixels(write(fits.PrimaryHDU(BANDS[:2]), BANDS="gr"))
     assert named[20, 30, 0] > 60
@@ -406,6 +440,11 @@ def test_bands_of_different_units_are_brought_to_one(units):
         ("nJy**2", r"no plane of light, only without a name in nJy\*\*2"),
         ("1/(ELECTRONS/S)**2", r"no plane of light, only without a name in 1/\(ELECTRONS/S\)\*\*2"),
         ("s", "no plane of light, only without a name in s"),
+        ("ksec", "no plane of light, only without a name in ksec"),
+        ("K km/s", "no plane of light, only without a name in K km/s"),
+        ("solMass", "no plane of light, only without a name in solMass"),
+        ("%", "no plane of light, only without a name in %"),
+        ("furlong", "is in furlong, which is not known as the unit of a flux"),
     ],
 )
 def test_a_plane_that_is_no_flux_says_its_unit(unit, said):

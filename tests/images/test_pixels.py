@@ -107,6 +107,56 @@ def test_what_cannot_be_decided_is_an_error(image, said):
         read_pixels(image, *SHAPE)
 
 
+GOOD = saved(Image.fromarray(GALAXY), "JPEG", quality=95)
+DAMAGED = GOOD[: len(GOOD) // 2] + b"<html>\xff\x00" * 40 + GOOD[-2000:]
+
+
+@pytest.mark.parametrize("draft", [False, True])
+def test_an_image_that_is_not_loaded_is_checked_like_its_file(draft, tmp_path):
+    with pytest.raises(UnreadableImageError) as of_bytes:
+        pixels(DAMAGED)
+    (tmp_path / "a.jpg").write_bytes(DAMAGED)
+    for file in (tmp_path / "a.jpg", io.BytesIO(DAMAGED)):
+        with Image.open(file) as image:
+            if draft:
+                image.draft("L", (80, 80))
+            for read in (pixels, read_frame):
+                with pytest.raises(UnreadableImageError, match="cannot be decoded") as found:
+                    read(image)
+                assert str(found.value) == str(of_bytes.value)
+
+
+@pytest.mark.parametrize(("kind", "mode"), [("JPEG", "RGB"), ("PNG", "P"), ("PNG", "RGBA")])
+def test_an_image_that_is_not_loaded_has_the_pixels_of_its_file(kind, mode):
+    data = saved(Image.fromarray(GALAXY).convert(mode), kind)
+    image = Image.open(io.BytesIO(data))
+    assert np.array_equal(pixels(image), pixels(data))
+    assert np.array_equal(pixels(image), pixels(data))
+    image.load()  # still possible
+    assert np.asarray(image.convert("RGB")).shape == GALAXY.shape
+
+
+def test_an_image_that_was_changed_before_it_is_loaded_is_what_it_is():
+    data = saved(Image.fromarray(GALAXY), "JPEG")
+    image = Image.open(io.BytesIO(data))
+    image.draft("L", (80, 80))
+    assert image.size == (80, 80)
+    small = pixels(image)
+    assert (small[:, :, 0] == small[:, :, 1]).all()
+    frames = [Image.fromarray(GALAXY), Image.fromarray(GALAXY[::-1])]
+    file = io.BytesIO()
+    frames[0].save(file, "PNG", save_all=True, append_images=frames[1:])
+    image = Image.open(file)
+    image.seek(1)
+    assert np.array_equal(pixels(image), pixels(GALAXY[::-1]))
+
+
+@pytest.mark.parametrize("kind", ["GIF", "TIFF", "WEBP"])
+def test_images_of_other_formats_are_read_by_pillow(kind):
+    data = saved(Image.fromarray(GALAXY), kind)
+    assert pixels(Image.open(io.BytesIO(data))).shape == (32, 32, 3)
+
+
 def test_a_mask_that_hides_nothing_does_not_matter():
     array = np.ma.masked_array(GALAXY)
     check_array(array)

@@ -28,8 +28,12 @@ def test_nanomaggies_of_any_size_are_calibrated(text, factor):
         "", "ADU", "adu/s", "counts", "counts s-1", "ct/s", "count / s", "DN/s", "ELECTRONS/S",
         "electron s^-1", "e-/s", "e- s-1", "E-/S", "MJy/sr", "nJy", "uJy/arcsec2", "Jy/beam", "MJY",
         "Jy/beam*km/s", "erg/s/cm^2/Angstrom", "10**(-17)*erg/cm**2/s/Angstrom",
-        "1E-17 erg s-1 cm-2 A-1", "W.m-2.um-1.sr-1", "W/m^2/um/sr", "K", "photons / (cm2 s)",
-        "10^-20 erg/s/cm2/A", "Lsun/pc^2", "counts/exposure", "data numbers", "??", "1", "[adu]",
+        "1E-17 erg s-1 cm-2 A-1", "W.m-2.um-1.sr-1", "W/m^2/um/sr", "photons / (cm2 s)",
+        "10^-20 erg/s/cm2/A", "Lsun/pc^2", "counts/exposure", "data numbers", "1", "[adu]",
+        "none", "counts per second", "electrons per second per pixel", "Cnts/s/Pix", "cps", "flux",
+        "nW m-2 sr-1", "ergs/cm**2/s/Ang", "1E-17 erg/s/cm^2/spaxel", "el/s", "counts/ksec",
+        "[10**-20 erg/s/cm2/Angstrom]", "J s-1 m-2 um-1", "photoelectrons", "DN/pixel/s", "kJy/sr",
+        "photon/cm2/s/keV", "solLum/kpc2", "FLAM", "digital numbers", "Unknown",
     ],
 )  # fmt: skip
 def test_fluxes_of_other_units_are_light(text):
@@ -60,13 +64,23 @@ def test_magnitudes_and_logarithms_are_wrong(text):
         "s", "sec", "seconds", "SECONDS", "nJy**2", "1/(ELECTRONS/S)**2", "(adu)^2", "adu2",
         "electron2 s-2", "1/nanomaggy^2", "nanomaggy**(-2)", "nanomaggies^(-2)", "1/nmgy",
         "(nanomaggies)**2", "pixel", "km/s", "Angstrom", "electron/adu", "Jy^(1/2)", "1/s", "sigma",
-        "mas",
+        "mas", "ksec", "redshift", "solMass", "K km/s", "K", "%", "kg", "Msun/pc2", "msec", "1/kg",
+        "solMass/yr", "s/pixel",
     ],
 )  # fmt: skip
 def test_squares_inverses_and_times_are_not_light(text):
     unit = read_unit(text)
     assert not unit.light
     assert text in unit.wrong
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["??", "furlong", "Vega nanomaggies", "K_CMB", "DENSITY", "adu/furlong", "Jyy", "counts^", "z"],
+)
+def test_units_that_are_not_known_are_wrong(text):
+    assert "is not known as the unit of a flux" in read_unit(text).wrong
+    assert text in read_unit(text).wrong
 
 
 @pytest.mark.parametrize(
@@ -84,6 +98,8 @@ def test_squares_inverses_and_times_are_not_light(text):
         (("nanomaggies", "adu"), None),
         (("adu", "electron/s"), None),
         (("MJY", "Jy"), None),
+        (("nW/m2/sr", "W m-2 sr-1"), ([1e-9, 1], False)),
+        (("counts per second", "ct/s"), ([1, 1], False)),
     ],
 )
 def test_bands_are_brought_to_one_unit_or_refused(texts, expected):

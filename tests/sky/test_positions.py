@@ -17,10 +17,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from galaxies.errors import GalaxiesError
+from galaxies.sky.angles import iau_names
 from galaxies.sky.cache import Cache
 from galaxies.sky.manners import Manners
 from galaxies.sky.names import resolve_names
-from galaxies.sky.positions import Columns, _iau_names, read_positions
+from galaxies.sky.positions import Columns, read_positions
 
 LONG = 587722952767439450
 
@@ -263,7 +264,7 @@ def test_a_unit_without_a_column_is_refused(tmp_path):
 
 @given(st.floats(0, 359.9999), st.floats(-90, 90))
 def test_a_name_is_within_its_last_digit_of_the_position(ra, dec):
-    [name] = _iau_names(np.array([ra]), np.array([dec]))
+    [name] = iau_names(np.array([ra]), np.array([dec]))
     back = SkyCoord(
         f"{name[1:3]}:{name[3:5]}:{name[5:10]} {name[10:13]}:{name[13:15]}:{name[15:]}",
         unit=("hour", "deg"),
@@ -380,3 +381,59 @@ def test_a_resolver_that_is_down_is_one_line(names, sesame, tmp_path):
     with pytest.raises(GalaxiesError, match=r"All Sesame queries failed.*run the same command"):
         resolve_names(names, cache, Manners(timeout=2), [address])
     cache.close()
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "said"),
+    [
+        ("id,RA,ra,dec", "a,10,20,5", "columns RA and ra may both be the right ascension"),
+        (
+            "id,RA,RAJ2000,dec",
+            "a,10,10.001,5",
+            r"differ in row 1 \(10 and 10.001\); choose with --ra",
+        ),
+        ("id,ra,ra_hours,dec", "a,10,10,5", "ra and ra_hours may both be the right ascension"),
+        ("id,ra,dec,DEJ2000", "a,10,5,6", "dec and DEJ2000 .* declination.* --dec, or rename one"),
+        ("id,ra,_RAJ2000,dec", "a,10,,5\nb,1,1,1", "differ in row 1"),
+        ("id,ra,ra,dec", "a,10,10,5", "two columns 'ra'; rename one"),
+        ("id,ra, ra,dec", "a,10,20,5", "two columns 'ra'; rename one"),
+        ("id,ID,ra,dec", "a,b,10,5", "id and ID may both be the ID, but differ; choose with --id"),
+        ("id,ra,dec,petroR90_r,petroRad90_r", "a,10,5,3,4", "Petrosian radius.*--radius-column"),
+        ("id,ra,dec,shape_r,petroR50_r", "a,10,5,3,4", "half-light radius.*; rename one"),
+    ],
+)
+def test_two_columns_for_one_quantity_are_an_error(header, row, said, tmp_path):
+    with pytest.raises(GalaxiesError, match=said):
+        read_positions(write(tmp_path / "t.csv", f"{header}\n{row}\n"))
+
+
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        ("id,RA,ra,dec", "a,150,150.0,5"),
+        ("id,RAJ2000,_RAJ2000,dec", "a,10:00:00,150.0001,5"),
+        ("id,ra,ra_hours,dec,dec_deg", "a,150,10,5,5.0"),
+        ("id,ra,RA_ICRS,dec", "a,150,-210,5"),
+        ("id,ra_deg,ra,dec", "a,150,,5"),
+        ("id,ID,ra,dec,petroR90_r,petroR90", "a,a,150,5,3,3.01"),
+    ],
+)
+def test_two_columns_with_the_same_values_are_one(header, row, tmp_path):
+    found = read_positions(write(tmp_path / "t.csv", f"{header}\n{row}\n"))
+    assert found.ids == ["a"]
+    assert found.ra[0] == pytest.approx(150, abs=2e-4)
+    assert found.dec[0] == 5
+
+
+def test_a_column_that_is_named_needs_no_choice(tmp_path):
+    path = write(tmp_path / "t.csv", "id,RA,ra,dec,Dec\na,10,20,5,6\n")
+    found = read_positions(path, Columns(ra="ra", dec="Dec"))
+    assert (found.ra[0], found.dec[0]) == (20, 6)
+
+
+def test_coordinates_beside_other_ones_are_compared(tmp_path):
+    where = SkyCoord([10.0, 20.0], [1.0, 2.0], unit="deg")
+    table = Table({"id": ["a", "b"], "ra": [10.0, 21.0], "dec": [1.0, 2.0], "where": where})
+    table.write(tmp_path / "t.ecsv", format="ascii.ecsv")
+    with pytest.raises(GalaxiesError, match=r"ra and ra_icrs may both .* row 2 \(21.0 and 20.0\)"):
+        read_positions(tmp_path / "t.ecsv")

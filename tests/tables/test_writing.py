@@ -4,7 +4,7 @@ import datetime
 import decimal
 import shutil
 import subprocess
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 
 import numpy as np
 import pandas as pd
@@ -192,6 +192,8 @@ def test_values_survive_every_format(suffix, table, tmp_path_factory):
                 values = [None if one is None else str(one) for one in values]
                 expected = list(map(_plain, expected))
                 values = list(map(_plain, values))
+        elif suffix == ".fits" and field.type == pa.uint64() and None in expected:
+            values = [None if one is None else int(one) for one in values]  # they may be text
         elif suffix in (".csv", ".vot"):  # which lacks some types, or has none
             number = np.float32 if field.type == pa.float32() else float
             expected = [None if one is None else number(one) for one in expected]
@@ -235,14 +237,55 @@ def test_values_without_a_place_in_a_format_become_text(tmp_path):
         (".fits", "a\x01"),
         (".vot", " a"),
         (".vot", "a\n"),
+        (".vot", "a\xa0"),
+        (".ecsv", " a"),
+        (".ecsv", "a "),
+        (".ecsv", "a\t"),
+        (".ecsv", "\u3000a"),
+        (".ecsv", "a\nb"),
+        (".ecsv", "a\rb"),
+        (".ecsv", "a\x0cb"),
+        (".ecsv", "a\x85b"),
+        (".ecsv", "a\u2028b"),
+        (".ecsv", "a\0"),
+        (".ecsv", "\ufeffa"),
     ],
 )
 def test_ids_that_would_change_are_refused(suffix, name, tmp_path):
     schema = pa.schema([described("galaxy_id", pa.string(), Words(ucd=MAIN_ID))])
     table = pa.table({"galaxy_id": ["fine", name]}, schema=schema)
-    with pytest.raises(GalaxiesError, match=r"has letters that (FITS|a VOTable) cannot hold"):
+    with pytest.raises(GalaxiesError, match=r"has letters that (FITS|ECSV|a VOTable) cannot hold"):
         write_table(tmp_path / f"t{suffix}", schema, lambda: iter([table]))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("suffix", ["vot", "ecsv"])
+def test_ids_with_any_letter_are_kept_or_refused(suffix, tmp_path):
+    schema = pa.schema([described("galaxy_id", pa.string(), Words(ucd=MAIN_ID))])
+    letters = [chr(number) for number in (*range(0x180), 0x1680, 0x2028, 0x3000, 0xFEFF, 0x1F600)]
+    kept = []
+    for name in (text.replace("-", letter) for letter in letters for text in ("-a", "a-", "a-b")):
+        table = pa.table({"galaxy_id": [name]}, schema=schema)
+        with suppress(GalaxiesError):
+            write_table(tmp_path / f"t.{suffix}", schema, lambda table=table: iter([table]))
+            kept.append(name)
+    table = pa.table({"galaxy_id": kept}, schema=schema)
+    write_table(tmp_path / f"t.{suffix}", schema, lambda: iter([table]))
+    read = Table.read(tmp_path / f"t.{suffix}", format=FORMATS[suffix])
+    assert read["galaxy_id"].tolist() == kept
+    [rows] = read_catalogue(str(tmp_path / f"t.{suffix}")).pieces()
+    assert rows["galaxy_id"].to_pylist() == kept
+    assert len(kept) > 900
+
+
+@pytest.mark.parametrize("suffix", ["vot", "ecsv"])
+def test_no_letter_of_a_text_takes_the_table_apart(suffix, tmp_path):
+    schema = pa.schema([("id", pa.int64()), ("note", pa.string())])
+    notes = [f"a{chr(number)}b" for number in (*range(0xA1), 0x2028, 0x2029, 0xFEFF)]
+    table = pa.table({"id": range(len(notes)), "note": notes}, schema=schema)
+    write_table(tmp_path / f"t.{suffix}", schema, lambda: iter([table]))
+    read = Table.read(tmp_path / f"t.{suffix}", format=FORMATS[suffix])
+    assert read["id"].tolist() == list(range(len(notes)))
 
 
 def test_a_table_without_rows(tmp_path):
@@ -261,6 +304,50 @@ def test_types_in_fits_do_not_depend_on_the_data(tmp_path):
     assert some["TUCD1"] == MAIN_ID
     # The smallest integer of the type is in the data, so that another one means a missing value.
     assert (some["TNULL5"], none["TNULL5"]) == (2**31 - 1, -(2**31))
+
+
+@pytest.mark.parametrize("blank", [[], [None]])
+@pytest.mark.parametrize("kind", INTEGERS, ids=str)
+def test_integers_of_fits_are_read_by_every_program(kind, blank, tmp_path):
+    low, high = _limits(kind)
+    for place, values in enumerate(([5, high - 1, low + 1], [5, 0, 100])):
+        path = tmp_path / f"{place}.fits"
+        schema = pa.schema([described("galaxy_id", kind, Words(ucd=MAIN_ID)), pa.field("n", kind)])
+        rows = pa.table([range(3 + len(blank)), values + blank], schema=schema)
+        write_table(path, schema, lambda rows=rows: iter([rows.slice(0, 2), rows.slice(2)]))
+        read = Table.read(path)
+        if read["n"].dtype.kind in "SU":  # unsigned integers that are too large
+            assert kind == pa.uint64()
+            assert blank
+            assert [int(one) for one in read["n"][:3]] == values
+        else:
+            assert read["n"][:3].tolist() == values
+            assert fits.getdata(path)["n"][:3].tolist() == values
+        assert np.ma.getmaskarray(read["n"]).tolist() == [False] * 3 + [True] * len(blank)
+        assert read["galaxy_id"].tolist() == rows["galaxy_id"].to_pylist()
+        header = fits.getheader(path, 1)
+        if kind != pa.uint64():
+            assert "TZERO2" not in header
+            assert header["TNULL2"] == -(1 << (8 * read["n"].dtype.itemsize - 1))
+        if shutil.which("fitsverify"):
+            subprocess.run(["fitsverify", "-q", path], check=True, capture_output=True)
+
+
+def test_stilts_reads_every_integer_of_fits(tmp_path):
+    if shutil.which("stilts") is None:
+        pytest.skip("stilts is not installed")
+    big = [5, 2**64 - 1, 2**63]
+    columns = {"whole": big, "some": [5, None, 2**63 - 1], "large": [None, 2**64 - 1, 5]}
+    arrays = [pa.array(values, pa.uint64()) for values in columns.values()]
+    columns |= {f"{kind}": [5, None, _limits(kind)[1]] for kind in INTEGERS[:-1]}
+    arrays += [pa.array(columns[f"{kind}"], kind) for kind in INTEGERS[:-1]]
+    table = pa.table(arrays, names=list(columns))
+    write_table(tmp_path / "t.fits", table.schema, lambda: iter([table]))
+    command = ["stilts", "tcopy", f"in={tmp_path}/t.fits", f"out={tmp_path}/t.csv"]
+    subprocess.run(command, check=True, capture_output=True)
+    read = pd.read_csv(tmp_path / "t.csv", dtype=object)
+    for name, values in columns.items():
+        assert [None if pd.isna(one) else int(one) for one in read[name]] == values
 
 
 def test_row_groups_are_large(tmp_path):

@@ -24,8 +24,8 @@ from galaxies.classifying.inputs.chunks import (
     why_skipped,
 )
 from galaxies.errors import GalaxiesError
-from galaxies.images.bands import wavelength
 from galaxies.images.decode import LARGEST_IMAGE, UnreadableImageError
+from galaxies.images.filters import meanings
 from galaxies.tables.sources import filesystem, is_local
 
 _BAND: Final = re.compile(r"(.*[_.-])([A-Za-z0-9]+)(\.(?:fits|fit|fts)(?:\.gz|\.fz)?)", re.I)
@@ -214,8 +214,8 @@ def one_file_per_band(paths: Iterable[str]) -> tuple[str, str] | None:
     for path, other in itertools.pairwise(paths):
         first, second = _BAND.fullmatch(path), _BAND.fullmatch(other)
         if first and second and (first[1], first[3]) == (second[1], second[3]):
-            lengths = wavelength(first[2]), wavelength(second[2])
-            if None not in lengths and lengths[0] != lengths[1]:
+            lengths = meanings(first[2]), meanings(second[2])
+            if all(lengths) and lengths[0] != lengths[1]:
                 return path, other
     return None
 
