@@ -20,8 +20,11 @@ from PIL import Image
 
 from galaxies.base.arrays import Floats
 from galaxies.errors import GalaxiesError, needs
+from galaxies.images.bands import is_light
 from galaxies.images.decode import UnreadableImageError
+from galaxies.images.filters import meanings, wavelengths
 from galaxies.images.fits import colour_frame
+from galaxies.images.fits_names import filter_of
 from galaxies.images.units import read_unit
 from galaxies.sky.cutouts import FIRST_RADIUS, GUESS, MEASURED, Cutout
 from galaxies.sky.manners import OUTSIDE
@@ -33,7 +36,6 @@ with needs("sky"):
     import cv2
 
 _SUFFIXES: Final = (".fits", ".fit", ".fits.fz", ".fits.gz")
-_BLUE_TO_RED: Final = "ugrizy"
 _NO_LIGHT: Final = frozenset(
     {
         "blobmodel", "chi2", "depth", "dq", "err", "error", "exp", "exptime", "galdepth", "invvar",
@@ -62,8 +64,8 @@ class _Plain(NamedTuple):
 class _Band(NamedTuple):
     path: Path
     hdu: int
-    name: str
-    """The filter's letter, if it is known."""
+    means: dict[str, float]
+    """What its filter may be (`galaxies.images.filters.meanings`)."""
     plain: _Plain | None
     """`None` if the numbers are scaled or compressed."""
 
@@ -330,10 +332,10 @@ def _find_tiles(folder: Path) -> list[_Tile]:
 
 def _tiles_of(members: list[tuple[_Band, WCS, bool]]) -> Iterator[_Tile]:
     """Make one tile of bands with different names, or a tile of each image."""
-    names = [band.name for band, _, _ in members]
-    if len(set(names)) == len(names) and all(names):
-        members = sorted(members, key=lambda member: _BLUE_TO_RED.index(member[0].name))
-        together = [members]
+    lengths = wavelengths([band.means for band, _, _ in members])
+    known = [length for length in lengths if length is not None]
+    if len(set(known)) == len(members):
+        together = [[members[place] for place in np.argsort(known)]]
     elif len(members) > 1:
         listed = ", ".join(f"{band.path.name}[{band.hdu}]" for band, _, _ in members[:4])
         raise GalaxiesError(
@@ -363,7 +365,8 @@ def _images(path: Path) -> Iterator[tuple[_Band, WCS, bool]]:
                 header = hdu.header
                 if not hdu.is_image or header.get("NAXIS") != 2 or 0 in hdu.shape:
                     continue
-                if _words(str(header.get("EXTNAME", ""))) & _NO_LIGHT:
+                extname = str(header.get("EXTNAME", ""))
+                if is_light(extname) is False or _words(extname) & _NO_LIGHT:
                     continue
                 wcs = WCS(header)
                 if not wcs.has_celestial:
@@ -377,8 +380,8 @@ def _images(path: Path) -> Iterator[tuple[_Band, WCS, bool]]:
                 if unit.wrong or (nanomaggies and unit.factor != 1):
                     wrong = unit.wrong or f"is in {stated}; give nanomaggies"
                     raise GalaxiesError(f"{path}: {wrong}")
-                name = _filter_of(header, path.name)
-                yield _Band(path, number, name, _plain(hdu, path)), wcs, nanomaggies
+                means = filter_of(header, file[0].header)[1] or _filter_in(path.name)
+                yield _Band(path, number, means, _plain(hdu, path)), wcs, nanomaggies
     except (OSError, ValueError, TypeError, WcsError) as error:
         raise GalaxiesError(f"{path}: not a FITS image that can be read: {error}") from error
 
@@ -396,14 +399,10 @@ def _plain(hdu: Any, path: Path) -> _Plain | None:  # noqa: ANN401 - astropy has
     return _Plain(hdu.fileinfo()["datLoc"], kind, (height, width))
 
 
-def _filter_of(header: fits.Header, name: str) -> str:
-    """Find the letter of a filter in a header, or at the end of a file's name."""
-    for key in ("FILTER", "BAND", "EXTNAME"):
-        letter = str(header.get(key, "")).strip().lower().removeprefix("sdss_")[:1]
-        if letter and letter in _BLUE_TO_RED:
-            return letter
-    match = re.search(rf"[-_.]([{_BLUE_TO_RED}])\.fit", name.lower())
-    return match.group(1) if match else ""
+def _filter_in(name: str) -> dict[str, float]:
+    """Find a filter at the end of a file's name."""
+    match = re.search(r"[-_.]([a-z0-9]+)\.fit", name.lower())
+    return meanings(match[1]) if match else {}
 
 
 def _words(text: str) -> set[str]:

@@ -186,6 +186,54 @@ def test_bands_are_told_by_header_name_or_extension(tmp_path):
         assert colour[0] > 1.2 * colour[2], name
 
 
+@pytest.mark.parametrize(
+    ("names", "keys"),
+    [
+        (("F090W", "F200W", "F410M"), {}),
+        (("F410M", "F555W", "F814W"), {"TELESCOP": "HST"}),
+        (("HSC-G", "HSC-R2", "HSC-I"), {"EXTNAME": "IMAGE"}),
+        (("VIS", "NIR_Y", "NIR_H"), {}),
+        (("B", "V", "W1"), {}),
+    ],
+)
+def test_bands_of_every_telescope_are_put_in_order(names, keys, tmp_path):
+    wcs = grid()
+    image = sky(wcs, PLACES)
+    for place in (1, 2, 0):
+        flux = (0.3, 0.7, 1.0)[place]
+        save(tmp_path / f"{place * 7 % 5}.fits", flux * image, wcs, names[place], **keys)
+    [cutout] = cut(tmp_path, at(PLACES[0]))
+    colour = np.asarray(cutout.image, float)[180:244, 180:244].mean(axis=(0, 1))
+    assert colour[0] > 1.2 * colour[2]
+
+
+def test_a_filter_that_may_be_two_is_refused(tmp_path):
+    wcs = grid()
+    for name in ("g", "F410M"):
+        save(tmp_path / f"{name}.fits", sky(wcs, PLACES), wcs, name)
+    with pytest.raises(GalaxiesError, match="without names of different filters"):
+        Mosaics(tmp_path)
+
+
+def test_maps_of_other_quantities_are_no_light(tmp_path):
+    wcs = grid()
+    save(tmp_path / "image-r.fits", sky(wcs, PLACES), wcs)
+    save(tmp_path / "other.fits", sky(wcs, []), wcs, EXTNAME="E(B-V)")
+    save(tmp_path / "mass.fits", sky(wcs, []), wcs, BUNIT="solMass")
+    [cutout] = cut(tmp_path, at(PLACES[0]))
+    assert np.hypot(*peak(cutout)) < 2
+
+
+def test_numbers_that_signal_are_blank_without_a_warning(tmp_path):
+    wcs = grid()
+    image = sky(wcs, PLACES).astype(np.float64)
+    image.view(np.uint64)[:3, :3] = 0x7FF4000000000001
+    image[:3, 4] = 1e300
+    save(tmp_path / "tile.fits", image, wcs, "r")
+    [cutout] = cut(tmp_path, at(PLACES[0]))
+    assert np.hypot(*peak(cutout)) < 2
+
+
 def test_maps_of_weights_are_no_light(tmp_path):
     wcs = grid()
     save(tmp_path / "image-r.fits", sky(wcs, PLACES), wcs)
