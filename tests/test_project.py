@@ -1,7 +1,6 @@
 """Rules about the project's files: imports, packages, pages, words and versions."""
 
 import ast
-import json
 import re
 import runpy
 import shutil
