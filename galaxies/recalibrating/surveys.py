@@ -349,7 +349,8 @@ def adjust_to_shares(
     ids, raw, marks = np.array(ids)[new].tolist(), raw[new], marks[new]
     if len(raw) < FEWEST:
         raise GalaxiesError(
-            f"{images}: {len(raw)} readable images; estimating shares needs {FEWEST}"
+            f"{images}: {len(raw)} images that are readable and that the bundle has not learned; "
+            f"estimating shares needs {FEWEST}"
         )
     on = calibrated_on(images.resolve().name, ids, "shares", marks)
     require_another_survey(description.judgement, on, bundle)

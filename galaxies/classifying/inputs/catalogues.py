@@ -12,8 +12,10 @@ from galaxies.classifying.inputs.files import FileChunk
 from galaxies.errors import GalaxiesError
 from galaxies.tables.catalogue import Catalogue, read_catalogue
 from galaxies.tables.columns import (
+    DEC_NAMES,
     ID_NAMES,
     PATH_NAMES,
+    RA_NAMES,
     ColumnNames,
     choose_column,
     exact_ids,
@@ -67,6 +69,14 @@ def _exists(path: str) -> bool:
         return False
 
 
+def _of_positions(columns: Sequence[str]) -> str:
+    """Say how positions are classified, if a table has these and no files."""
+    lower = {name.lower() for name in columns}
+    if lower & set(map(str.lower, RA_NAMES)) and lower & set(map(str.lower, DEC_NAMES)):
+        return "; to cut the galaxies out at their positions: --images sdss"
+    return ""
+
+
 class CatalogueInput:
     """A table of IDs and paths; paths are relative to its folder."""
 
@@ -79,7 +89,7 @@ class CatalogueInput:
             raise GalaxiesError(
                 f"{path}: needs a column of IDs ({', '.join(ID_NAMES)}, or --id) and one of files "
                 f"({', '.join(PATH_NAMES)}, or --path), or a column of images; it has "
-                f"{', '.join(columns[:8])}"
+                f"{', '.join(columns[:8])}{_of_positions(columns)}"
             )
         kind = self._catalogue.schema.field(place).type
         if not is_text(kind):

@@ -59,8 +59,12 @@ def _about(verdict: "Verdict", options: "Options") -> list[str]:
     if promise.threshold is None:
         lines.append(
             f"The machine decides nothing: an agreement of {promise.agreement:g} could not be "
-            "proven on the bundle's validation galaxies"
-            + (f"; try --agreement {max(verdict.proven):g}" if verdict.proven else "")
+            "proven on the galaxies that the bundle was calibrated on"
+            + (
+                f"; try --agreement {max(verdict.proven):g}"
+                if verdict.proven
+                else "; calibrate it on more votes, two hundred or more, for it to decide"
+            )
         )
     if verdict.known < FEWEST:
         lines.append(

@@ -119,12 +119,14 @@ def audited(
         f"{done.confidence:.3f}"
     )
     say(f"  with a confidence of {confidence:g}, the agreement is at least {done.lower:.3f}")
+    more = not answers.once and done.answered < len(answers.decided)
     if done.holds:
-        say("The promise holds.")
+        skipped = ", unless those without an answer are the difficult ones"
+        say(f"The promise holds{skipped if answers.left_out else ''}.")
     elif done.bounds is None:
         say(
             f"An agreement of {agreement:g} is not proven for any part of the galaxies"
-            + ("." if answers.once else "; more answers may prove it.")
+            + ("; more answers may prove it." if more else ".")
         )
     else:
         elliptical, spiral = done.bounds
