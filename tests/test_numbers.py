@@ -132,7 +132,8 @@ def test_every_figure_is_in_the_file_that_it_comes_from(block, mark):
 
 def test_a_figure_that_has_changed_is_found():
     assert len(CASES) > 60
-    block, mark = next(case.values for case in CASES if not str(case.values[1]).startswith("none"))
+    measured = [case.values for case in CASES if not str(case.values[1]).startswith("none")]
+    block, mark = next((block, mark) for block, mark in measured if "0." in str(block))
     changed = re.sub(r"0\.\d", "7.7", block)
     assert unknown(changed, mark)
 
