@@ -293,7 +293,7 @@ ARCHIVE_CASES = [
     archive("wrong bzip2", BZIP2, "member '1.jpg' is damaged in the archive"),
     archive("wrong LZMA", central(10, b"\x0e"), "member '1.jpg' is damaged in the archive"),
     archive("wrong deflate", central(10, b"\x08"), "member '1.jpg' is damaged in the archive"),
-    archive("a wrong offset", central(42, b"\xf0"), r"(member '1.jpg' is damaged|is cut off)"),
+    archive("a wrong offset", central(42, b"\xf0"), "240 bytes stand before its first member"),
 ]
 
 # --- images --------------------------------------------------------------------------------------
