@@ -47,8 +47,16 @@ def load(bundle: str | Path | None = None, **options: Any) -> "Classifier":  # n
     >>> len(table), set(table["label"]) <= {"elliptical", "spiral"}
     (6, True)
     """
+    from dataclasses import fields
+
     from galaxies.bundle.pretrained import bundle_folder
     from galaxies.classifying.classifier import Classifier
     from galaxies.classifying.options import Options
 
+    names = [field.name for field in fields(Options)]
+    if unknown := sorted(set(options) - set(names)):
+        raise TypeError(
+            f"galaxies.load() has no option {unknown[0]!r}; the bundle comes first, then "
+            f"{', '.join(names)}"
+        )
     return Classifier(bundle_folder(Path(bundle or "real")), Options(**options))

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
+import galaxies
 from galaxies.bundle.description import read_description
 from galaxies.bundle.folder import copy_recalibrated, describe
 from galaxies.bundle.predictor import Predictor
@@ -121,6 +122,8 @@ def test_a_loaded_bundle_says_what_it_is_and_what_it_answers(bundle):
     assert repr(loaded) == f"<Classifier {bundle.name}: CNN, gz1, target agreement 90%>"
     assert loaded.questions == {"type": tuple(answer.name for answer in GZ1.answers)}
     assert "bar" not in Classifier(bundle, Options(agreement=0.9)).questions
+    with pytest.raises(TypeError, match=r"no option 'model'; the bundle comes first, then views"):
+        galaxies.load(model=bundle)
 
 
 def test_the_answers_are_those_of_the_campaign_in_use(archive, bundle, outputs, tmp_path):
