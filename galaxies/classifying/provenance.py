@@ -202,7 +202,9 @@ def describe_table(path: Path) -> dict[str, str]:
     ('40', 'CNN', '0.9')
     """
     if not path.exists():
-        raise GalaxiesError(f"{path}: no such table or bundle")
+        raise GalaxiesError(
+            f"{path}: no such table or bundle; the pretrained ones are real and simulated"
+        )
     catalogue = read_catalogue(str(path))
     digest = _maker(path, catalogue)
     if digest is None:
