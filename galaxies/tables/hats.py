@@ -99,10 +99,11 @@ def _require_whole(
 ) -> None:
     """Compare the partitions with the catalogue's list of them, and with its number of rows."""
     remedy = "copy the catalogue again"
-    fs, inside = filesystem(f"{properties_path.rpartition('/')[0]}/{_LIST}")
+    address = f"{properties_path.rpartition('/')[0]}/{_LIST}"
+    fs, inside = filesystem(address)
     if fs.exists(inside):
         there = {match.groups() for name in partitions if (match := _PARTITION.search(name))}
-        with opened(f"{properties_path.rpartition('/')[0]}/{_LIST}") as file:
+        with opened(address) as file:
             listed = csv.DictReader(file.read().decode("utf-8", "replace").splitlines())
             for row in listed:
                 order, pixel = row.get("Norder") or "", row.get("Npix") or ""

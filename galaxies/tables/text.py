@@ -62,7 +62,9 @@ def last_line_ends(path: str) -> bool:
     if path.lower().endswith(".gz"):
         return True
     with opened(path) as file:
-        return file.seek(0, 2) == 0 or file.seek(-1, 2) < 0 or file.read(1) in (b"\n", b"\r")
+        size = file.seek(0, 2)
+        file.seek(max(size - 1, 0))
+        return file.read(1) in (b"", b"\n", b"\r")
 
 
 def open_csv(path: str, exact: Collection[str]) -> Source:

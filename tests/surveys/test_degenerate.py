@@ -96,22 +96,21 @@ def test_check_and_the_pipeline_agree(tmp_path, monkeypatch, what):
         assert refused is not None
 
 
-def test_elsewhere_a_survey_that_cannot_be_split_is_described(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (True, "The pipeline cannot train on this survey alone: the votes give "),
+        (False, "The files are valid. Where a params.yaml is, check also splits them"),
+    ],
+)
+def test_elsewhere_a_survey_that_cannot_be_split_is_described(
+    settings, said, tmp_path, monkeypatch
+):
     rows = [f"{number},{ELLIPTICAL}" for number in (1, 2)]
     members = {f"{number}.jpg": data for number, data in enumerate(frames("drawn", 2), 1)}
     survey = write_survey(tmp_path / "mine", members, rows)
-    monkeypatch.chdir(ROOT)
+    monkeypatch.chdir(ROOT if settings else tmp_path)
     done = CliRunner().invoke(app, ["check", str(survey)])
     assert done.exit_code == 0, done.output
-    assert "The pipeline cannot train on this survey alone: the votes give " in done.output
-
-
-def test_without_settings_check_does_not_say_that_the_pipeline_can_use_it(tmp_path, monkeypatch):
-    rows = [f"{number},{ELLIPTICAL}" for number in (1, 2)]
-    members = {f"{number}.jpg": data for number, data in enumerate(frames("drawn", 2), 1)}
-    survey = write_survey(tmp_path / "mine", members, rows)
-    monkeypatch.chdir(tmp_path)
-    done = CliRunner().invoke(app, ["check", str(survey)])
-    assert done.exit_code == 0, done.output
-    assert "The files are valid. Where a params.yaml is, check also splits them" in done.output
-    assert "The pipeline can" not in done.output
+    assert said in done.output
+    assert "The pipeline can use" not in done.output
